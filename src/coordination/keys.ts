@@ -1,0 +1,29 @@
+/**
+ * Names of the keys in the two buckets and of the aliases on the clusters, built and taken apart in one place.
+ * Bucket `crossfade` holds what must last; `crossfade_live` (TTL) holds heartbeats and leases.
+ */
+export const percentKinds = ['read', 'shadow', 'write'] as const;
+export type PercentKind = (typeof percentKinds)[number];
+
+export const keys = {
+  meta: 'meta',
+  config: (slug: string) => `rt.${slug}.cfg`,
+  phase: (slug: string) => `rt.${slug}.phase`,
+  percent: (slug: string, kind: PercentKind) => `rt.${slug}.pct.${kind}`,
+  stop: (slug: string) => `rt.${slug}.stop`,
+  rate: (slug: string) => `rt.${slug}.rate`,
+  ask: (slug: string) => `rt.${slug}.ask`,
+  job: (slug: string, name: string) => `job.${slug}.${name}`,
+  audit: (slug: string, n: number) => `audit.${slug}.${n}`,
+  heartbeat: (member: string) => `hb.${member}`,
+  lease: (slug: string) => `lease.leader.${slug}`,
+} as const;
+
+/** Alias that writes of one epoch go through; the first index of a route has the bare name. */
+export const epochAlias = (slug: string, epoch: number, ordinal: number): string =>
+  ordinal === 0 ? `crossfade-${slug}-e${epoch}` : `crossfade-${slug}-e${epoch}-${ordinal}`;
+/** Marker left on the authority right after a commit, for members that cannot reach the store. */
+export const authorityMarker = (slug: string, epoch: number, reign: number): string =>
+  `crossfade-${slug}-authority-e${epoch}-r${reign}`;
+/** The write-blocked index that fenced aliases point at. */
+export const fenceIndex = 'crossfade-fence';

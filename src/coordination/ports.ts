@@ -1,0 +1,126 @@
+/**
+ * The ports through which proxy, agent and coordination meet. Types only: each port is owned by its user, implemented by
+ * another room, and passed in by main. The proxy never imports the agent, nor the agent the proxy.
+ */
+import type { Heartbeat, Percents, PhaseRecord, RouteSpec } from './records.ts';
+
+/** One key's current value. Revisions grow over the whole bucket. */
+export type Entry = { key: string; value: string; revision: number };
+/** A change seen by a subscriber; `value` undefined = deleted, purged or expired. */
+export type Change = { key: string; value: string | undefined; revision: number };
+/** `unknown`: the write timed out and may still be applied; read back before acting on it. */
+export type CasResult = { ok: true; revision: number } | { ok: false; reason: 'conflict' | 'unknown' | 'unavailable' };
+
+/** A revisioned key-value bucket. Reads go to the leader of the store, never to a stale replica. */
+export interface Bucket {
+  get(key: string): Promise<Entry | undefined>;
+  /** Entries whose key starts with `prefix`, deleted ones left out. */
+  list(prefix: string): Promise<Entry[]>;
+  /** Unconditional write, as `nats kv put` does it. */
+  put(key: string, value: string): Promise<number>;
+  /** Compare-and-set; `expected` 0 = the key must not exist (never written, or deleted). */
+  update(key: string, value: string, expected: number): Promise<CasResult>;
+  delete(key: string, expected?: number): Promise<void>;
+  /** Calls back soon after each accepted change (best effort, may miss some: poll `list` as well). Returns unsubscribe. */
+  subscribe(listener: (change: Change) => void): () => void;
+}
+
+export type Chunk = { index: number; shard: number; fromSeq: number; toSeq: number };
+export type ChunkDelivery = {
+  chunk: Chunk;
+  deliveries: number;
+  ack(): Promise<void>;
+  retry(delayMs: number): Promise<void>;
+  working(): void;
+};
+/** Chunks of a backfill, shared by any number of processes; unacknowledged ones come again. */
+export interface WorkQueue {
+  add(chunks: Chunk[]): Promise<void>;
+  /** Next chunk, or undefined when none came within `waitMs`. */
+  next(waitMs: number): Promise<ChunkDelivery | undefined>;
+  /** Chunks not yet acknowledged. */
+  remaining(): Promise<number>;
+  purge(): Promise<void>;
+}
+
+export type StoreStatus = {
+  connected: boolean;
+  kind: 'nats' | 'file';
+  detail: string;
+  incarnation: string | undefined;
+  alarm: string | undefined;
+};
+export interface Store {
+  readonly config: Bucket;
+  readonly live: Bucket;
+  workQueue(slug: string): WorkQueue;
+  status(): StoreStatus;
+  onStatus(listener: (status: StoreStatus) => void): () => void;
+  close(): Promise<void>;
+}
+
+/** What one member knows of one route: the last good value of each key. An immutable value, replaced as a whole. */
+export type RouteState = {
+  readonly slug: string;
+  readonly spec: RouteSpec;
+  readonly specRevision: number;
+  readonly phase: PhaseRecord;
+  readonly phaseRevision: number;
+  /** As written by people and not voided by `percentFloor`; `effectivePercents` applies phase and stop. */
+  readonly percent: Percents;
+  readonly stop: boolean;
+  readonly rate: number | 'pause' | undefined;
+  /** Key and reason of each value that was refused; the last good one stays in force. */
+  readonly errors: readonly { key: string; message: string }[];
+};
+export type RouteStates = ReadonlyMap<string, RouteState>;
+
+/** Who may begin a write now. Closed while the route is held; a ticket keeps the member from reporting `drained`. */
+export interface Admission {
+  /** @throws CrossfadeError HOLD_TIMEOUT, HOLD_QUEUE_FULL */
+  admit(slug: string, kind: 'write' | 'by_query'): Promise<Ticket>;
+  /** Resolves when the phase record is newer than `revision`, or after `timeoutMs` (false). Used after a fenced write. */
+  awaitNewer(slug: string, revision: number, timeoutMs: number): Promise<boolean>;
+}
+/** `state` is the route as it was when admitted; the whole request runs under it. `done` is idempotent. */
+export type Ticket = { readonly state: RouteState; done(): void };
+
+/** Identity of a document on one index pair of a route (`ordinal` = position in `spec.indices`). */
+export type DocKey = { slug: string; ordinal: number; id: string; routing: string | undefined };
+/** One stamped write to the follower. `source` is raw JSON on one line, exactly as the authority stored it. */
+export type Copy = DocKey & {
+  epoch: number;
+  reign: number;
+  stamp: bigint;
+  /** Follower reads are on and the client asked for a refresh: the copy asks for one too. */
+  refresh?: 'true' | 'wait_for' | undefined;
+} & ({ op: 'index'; source: Uint8Array } | { op: 'delete' });
+/** superseded: the follower already had this stamp or a newer one. left_to_tail: not copied directly (pct.write, budget). */
+export type CopyOutcome = 'applied' | 'superseded' | 'quarantined' | 'left_to_tail' | 'fenced';
+
+/** The follower's side of a write, as the proxy sees it. No method throws or delays the client. */
+export interface Copies {
+  /** Resolves once the copy's fate is known; retries run inside. */
+  offer(copy: Copy, state: RouteState): Promise<CopyOutcome>;
+  /** A copy of this document is queued or under way: its realtime GET belongs to the authority. */
+  isPending(key: DocKey): boolean;
+  /** An authority write whose answer never came, so no copy could be made. */
+  unknownOutcome(slug: string, mayDelete: boolean): void;
+  /** Deletes happened that no copy carries. */
+  sweepNeeded(slug: string, reason: SweepReason): void;
+}
+export type SweepReason = 'by_query' | 'dropped_delete' | 'unknown_delete' | 'unparsable_answer' | 'pass_through';
+
+/** The part of a heartbeat's route line that the copier knows. */
+export type CopyReport = Pick<
+  Heartbeat['routes'][string],
+  | 'pendingCopies'
+  | 'pendingBytes'
+  | 'oldestPendingMs'
+  | 'dropped'
+  | 'quarantined'
+  | 'unknownOutcomes'
+  | 'sweepNeeded'
+  | 'ledger'
+  | 'reign'
+>;

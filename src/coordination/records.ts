@@ -1,0 +1,344 @@
+/**
+ * The records that replicas agree on, as zod schemas with their types: what the store holds under each key, parsed at
+ * the edge and plain data afterwards. Unknown fields in our own records are errors (strict objects): a newer writer
+ * must raise `schema`, never smuggle a field past an older reader.
+ * Keys are built and taken apart in keys.ts; this file says only what the values look like.
+ */
+import * as z from 'zod';
+
+export const sides = ['source', 'target'] as const;
+/** One of the two ends of a migration: a cluster and the index's name there. */
+export type Side = (typeof sides)[number];
+export const otherSide = (side: Side): Side => (side === 'source' ? 'target' : 'source');
+
+export const phases = ['off', 'observe', 'dual', 'target', 'final'] as const;
+export type Phase = (typeof phases)[number];
+/** The side that orders writes and answers the client in a phase. */
+export const authorityIn = (phase: Phase): Side => (phase === 'target' || phase === 'final' ? 'target' : 'source');
+
+/** A slug is one token of a NATS subject and part of alias names, so its alphabet is narrow. */
+export const Slug = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'lower-case letters, digits, - and _; at most 63');
+const IndexName = z.string().regex(/^[^A-Z\s"*+/\\|?#<>,:_-][^A-Z\s"*/\\|?#<>,:]{0,254}$/, 'a concrete index name');
+
+export const IndexPair = z.strictObject({
+  source: IndexName.describe('concrete index on the source'),
+  target: IndexName.describe('concrete index on the target'),
+});
+export type IndexPair = z.infer<typeof IndexPair>;
+
+export const RouteAlias = z.union([
+  IndexName.transform((name) => ({ name })),
+  z.strictObject({
+    name: IndexName,
+    indices: z
+      .array(IndexName)
+      .min(1)
+      .optional()
+      .describe('source index names the alias covers; default all of the route'),
+    writeIndex: IndexName.optional().describe('source index that takes writes through the alias; default the only one'),
+    routing: z.string().min(1).optional().describe('index routing that the alias carries on the source'),
+  }),
+]);
+export type RouteAlias = {
+  name: string;
+  indices?: string[] | undefined;
+  writeIndex?: string | undefined;
+  routing?: string | undefined;
+};
+
+export const ackPolicies = ['authority', 'both'] as const;
+
+export const ReadSettings = z.strictObject({
+  salt: z.string().optional().describe('hash salt of the sticky buckets; default the slug'),
+  key: z
+    .array(z.string().regex(/^(header:[!-9;-~]+|principal|preference|routing|connection)$/))
+    .default(['principal', 'preference', 'routing', 'connection'])
+    .describe(
+      'where the sticky key comes from, first present wins: header:<name>, principal, preference, routing, connection',
+    ),
+  missingKey: z
+    .enum(['authority', 'random'])
+    .default('authority')
+    .describe('reads without any key go to the authority, or draw per request'),
+  allow: z.array(z.string()).default([]).describe('keys always sent to the follower while reads may go there (canary)'),
+  deny: z.array(z.string()).default([]).describe('keys never sent to the follower; beats allow'),
+  sideHeader: z.boolean().default(true).describe('x-crossfade-side in answers names the side that answered'),
+});
+export type ReadSettings = z.infer<typeof ReadSettings>;
+
+export const ShadowSettings = z.strictObject({
+  timeoutMs: z.int().min(1).default(10_000).describe('deadline of one shadow request'),
+  maxConcurrent: z.int().min(1).default(8).describe('shadow requests under way at once'),
+  maxQueued: z.int().min(0).default(256).describe('samples waiting; beyond it a sample is skipped as queue_full'),
+  maxBodyBytes: z
+    .int()
+    .min(1024)
+    .default(4 * 1024 * 1024)
+    .describe('larger answers are skipped as too_large'),
+  baselinePercent: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(10)
+    .describe('share of samples that also ask the authority twice'),
+  recheck: z.boolean().default(true).describe('a mismatch is asked again after a refresh before it counts'),
+  profile: z.record(z.string(), z.unknown()).optional().describe('comparison rules over the default profile'),
+});
+export type ShadowSettings = z.infer<typeof ShadowSettings>;
+
+export const AutoSettings = z.strictObject({
+  ramp: z
+    .strictObject({
+      steps: z.array(z.number().min(0).max(100)).min(1),
+      dwellSeconds: z.number().min(1).default(600),
+    })
+    .optional()
+    .describe('raise pct.read step by step while the verdict is promote'),
+  rollback: z
+    .strictObject({
+      errorRatePercent: z.number().min(0).max(100).optional(),
+      latencyWorsePercent: z.number().min(0).optional(),
+      severity: z.enum(['S0', 'S1', 'S2', 'S3', 'S4', 'S5', 'S6', 'S7', 'S8']).optional(),
+      lagSeconds: z.number().min(0).optional(),
+      quarantined: z.int().min(0).optional(),
+    })
+    .optional()
+    .describe('bring reads home when a limit is passed; each limit is off unless given'),
+});
+export type AutoSettings = z.infer<typeof AutoSettings>;
+
+export const CopySettings = z.strictObject({
+  flushMs: z.number().min(0).max(1000).default(5).describe('how long copies are gathered before a bulk is sent'),
+  maxBatchDocs: z.int().min(1).default(500),
+  maxBatchBytes: z
+    .int()
+    .min(1024)
+    .default(4 * 1024 * 1024),
+  maxConcurrent: z.int().min(1).default(4).describe('bulks under way to the follower at once'),
+  maxPendingBytes: z
+    .int()
+    .min(0)
+    .default(64 * 1024 * 1024)
+    .describe('memory budget; beyond it copies are dropped and left to the tail'),
+  ackTimeoutMs: z.int().min(1).default(2000).describe('policy both: how long an answer waits for its copies'),
+  requestTimeoutMs: z.int().min(1).default(30_000),
+});
+export type CopySettings = z.infer<typeof CopySettings>;
+
+export const BackfillSettings = z.strictObject({
+  pageBytes: z
+    .int()
+    .min(1024)
+    .default(4 * 1024 * 1024)
+    .describe('aim for the size of one page'),
+  maxPageDocs: z.int().min(1).max(10_000).default(5000),
+  chunkDocs: z.int().min(1).default(50_000).describe('sequence numbers in one chunk'),
+  concurrency: z.int().min(1).default(2).describe('chunks one process works on at once'),
+});
+export type BackfillSettings = z.infer<typeof BackfillSettings>;
+
+export const CutoverSettings = z.strictObject({
+  budgetMs: z.int().min(50).default(2000).describe('longest hold before the cutover is given up'),
+  graceMs: z.int().min(50).default(3000).describe('after the budget, members answer 503 instead of waiting'),
+  maxHeldRequests: z.int().min(1).default(10_000),
+});
+export type CutoverSettings = z.infer<typeof CutoverSettings>;
+
+/** The MigrationRequest: what `crossfade apply` writes under `rt.<slug>.cfg`. Holds no credentials. */
+export const RouteSpec = z
+  .strictObject({
+    route: Slug,
+    indices: z.array(IndexPair).min(1).max(100),
+    aliases: z.array(RouteAlias).default([]),
+    ackPolicy: z.enum(ackPolicies).default('authority'),
+    adminPolicy: z
+      .enum(['refuse', 'authority'])
+      .default('refuse')
+      .describe('index administration on a routed index while not off'),
+    versions: z
+      .enum(['internal', 'external'])
+      .default('internal')
+      .describe('external: the application supplies version_type=external itself'),
+    transform: z.string().optional().describe('module with (doc, meta) => doc | null, and its inverse'),
+    createTarget: z
+      .boolean()
+      .default(false)
+      .describe('create missing target indices from the source mapping and settings'),
+    targetSettings: z.record(z.string(), z.unknown()).optional().describe('overrides when creating the target'),
+    targetMappings: z.record(z.string(), z.unknown()).optional(),
+    reads: ReadSettings.prefault({}),
+    shadow: ShadowSettings.prefault({}),
+    copies: CopySettings.prefault({}),
+    backfill: BackfillSettings.prefault({}),
+    cutover: CutoverSettings.prefault({}),
+    auto: AutoSettings.prefault({}),
+  })
+  .superRefine((spec, context) => {
+    const seen = new Set<string>();
+    spec.indices.forEach((pair, i) => {
+      for (const side of sides) {
+        const key = `${side}:${pair[side]}`;
+        if (seen.has(key))
+          context.addIssue({ code: 'custom', path: ['indices', i, side], message: 'index named twice' });
+        seen.add(key);
+      }
+    });
+    const sources = new Set(spec.indices.map((pair) => pair.source));
+    spec.aliases.forEach((alias, i) => {
+      const named = [
+        ...(('indices' in alias && alias.indices) || []),
+        ...('writeIndex' in alias && alias.writeIndex ? [alias.writeIndex] : []),
+      ];
+      for (const name of named) {
+        if (!sources.has(name))
+          context.addIssue({
+            code: 'custom',
+            path: ['aliases', i],
+            message: `${name} is not a source index of this route`,
+          });
+      }
+    });
+  });
+export type RouteSpec = Omit<z.infer<typeof RouteSpec>, 'aliases'> & { aliases: RouteAlias[] };
+
+export const stampLayouts = ['narrow', 'wide'] as const;
+export type StampLayout = (typeof stampLayouts)[number];
+
+/** A cutover or rollback under way. `budgetMs` counts from when each member first saw the record, never from a foreign clock. */
+export const Hold = z.strictObject({
+  to: z.enum(['dual', 'target']),
+  rehearsal: z.boolean(),
+  budgetMs: z.int(),
+  graceMs: z.int(),
+});
+export type Hold = z.infer<typeof Hold>;
+
+/** `rt.<slug>.phase`: written by the leader alone, by compare-and-set on the revision. */
+export const PhaseRecord = z.strictObject({
+  schema: z.literal(1),
+  epoch: z.int().min(0),
+  reign: z.int().min(1),
+  phase: z.enum(phases),
+  layout: z.enum(stampLayouts),
+  hold: Hold.optional(),
+  percentFloor: z
+    .int()
+    .min(0)
+    .describe('values of pct.* with this revision or a lower one belong to an earlier reign and count as unset'),
+  at: z.string().describe('ISO time, for people only'),
+  by: z.string(),
+  reason: z.string(),
+});
+export type PhaseRecord = z.infer<typeof PhaseRecord>;
+
+/** What a route has before anything was written: traffic passes untouched. */
+export const initialPhase: PhaseRecord = {
+  schema: 1,
+  epoch: 0,
+  reign: 1,
+  phase: 'off',
+  layout: 'narrow',
+  percentFloor: 0,
+  at: '',
+  by: '',
+  reason: '',
+};
+
+/** Percentages are exact to 0.001, so thousandths keep arithmetic in integers. */
+export type Percents = { read: number; shadow: number; write: number };
+export const defaultPercents: Percents = { read: 0, shadow: 0, write: 100 };
+
+/** One line of a member's report about one route. Counters are cumulative over the life of `boot`. */
+export const MemberRoute = z.strictObject({
+  phaseRevision: z.int().describe('revision of the phase record applied'),
+  epoch: z.int(),
+  phase: z.enum(phases),
+  held: z.boolean().describe('admission of writes is closed'),
+  drained: z.boolean().describe('nothing that began before phaseRevision is still under way'),
+  inFlight: z.int(),
+  pendingCopies: z.int(),
+  pendingBytes: z.int(),
+  oldestPendingMs: z.number(),
+  dropped: z.int(),
+  quarantined: z.int(),
+  unknownOutcomes: z.int().describe('authority writes whose answer never came'),
+  sweepNeeded: z.int().describe('events after which only a sweep proves deletes'),
+  byQuery: z.int().describe('by-query and reindex requests under way'),
+  ledger: z
+    .array(z.int())
+    .describe('per index of the route: authority writes of this reign whose copy was acknowledged'),
+  reign: z.int(),
+  percent: z.strictObject({ read: z.number(), shadow: z.number(), write: z.number() }),
+  compared: z.int(),
+  mismatched: z.int(),
+  skipped: z.int(),
+  verdict: z.enum(['promote', 'hold', 'rollback', 'inconclusive']),
+  errors: z.array(z.string()),
+});
+export type MemberRoute = z.infer<typeof MemberRoute>;
+
+/** `hb.<member>` in the live bucket. */
+export const Heartbeat = z.strictObject({
+  schema: z.literal(1),
+  member: z.string(),
+  boot: z.string().describe('random per process start'),
+  admin: z.string().optional().describe('URL of the admin listener'),
+  version: z.string(),
+  stale: z.boolean().describe('serving from cached state, the store is out of reach'),
+  routes: z.record(z.string(), MemberRoute),
+});
+export type Heartbeat = z.infer<typeof Heartbeat>;
+
+/** A live member names itself in subjects and keys. */
+export const MemberName = z.string().regex(/^[-/=.\w]{1,128}$/);
+
+export const askActions = [
+  'phase',
+  'advance',
+  'rehearse',
+  'rollback',
+  'abort',
+  'pause',
+  'resume',
+  'finalize',
+  'verify',
+  'repair',
+] as const;
+/** `rt.<slug>.ask`: what an operator wants; the leader carries it out and answers in `job.<slug>.ask`. */
+export const Ask = z.strictObject({
+  schema: z.literal(1),
+  id: z.string(),
+  action: z.enum(askActions),
+  phase: z.enum(phases).optional(),
+  args: z.record(z.string(), z.unknown()).optional(),
+  by: z.string(),
+  reason: z.string(),
+  at: z.string(),
+});
+export type Ask = z.infer<typeof Ask>;
+
+export const AskResult = z.strictObject({
+  schema: z.literal(1),
+  id: z.string(),
+  state: z.enum(['running', 'done', 'refused', 'aborted', 'failed']),
+  code: z.string().optional().describe('a code of errors.ts when not done'),
+  message: z.string(),
+  details: z.record(z.string(), z.unknown()).optional(),
+  at: z.string(),
+});
+export type AskResult = z.infer<typeof AskResult>;
+
+/** `audit.<slug>.<n>` */
+export const AuditEntry = z.strictObject({
+  schema: z.literal(1),
+  at: z.string(),
+  by: z.string(),
+  what: z.string(),
+  reason: z.string(),
+  evidence: z.record(z.string(), z.unknown()).optional(),
+});
+export type AuditEntry = z.infer<typeof AuditEntry>;
+
+/** `meta`: created once; another incarnation is an alarm. */
+export const Meta = z.strictObject({ schema: z.literal(1), incarnation: z.string() });
+export type Meta = z.infer<typeof Meta>;

@@ -1,0 +1,151 @@
+/**
+ * Walks JSON bytes without building values, so that documents pass through byte for byte: `JSON.parse` would turn 1.0
+ * into 1 and round 64-bit integers, and a copy must equal what the authority stored. Input is trusted to be valid JSON
+ * (it comes from a cluster, or was checked by one); malformed input throws SyntaxError rather than loop.
+ * Offsets are byte offsets into the buffer given.
+ */
+export type Slice = { start: number; end: number };
+export type Edit = Slice & { text: string | Uint8Array };
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const fail = (at: number): never => {
+  throw new SyntaxError(`malformed JSON at byte ${at}`);
+};
+
+/** First byte at or after `at` that is not white space. */
+export const skipSpace = (buf: Uint8Array, at: number): number => {
+  let i = at;
+  while (i < buf.length && (buf[i] === 0x20 || buf[i] === 0x0a || buf[i] === 0x0d || buf[i] === 0x09)) i++;
+  return i;
+};
+
+/** `at` is the opening quote; returns the position after the closing one. */
+const skipString = (buf: Uint8Array, at: number): number => {
+  let i = at + 1;
+  for (; ; i++) {
+    i = buf.indexOf(QUOTE, i);
+    if (i < 0) return fail(at);
+    let slashes = 0;
+    while (buf[i - 1 - slashes] === BACKSLASH) slashes++;
+    if (slashes % 2 === 0) return i + 1;
+  }
+};
+
+const skipContainer = (buf: Uint8Array, at: number): number => {
+  let depth = 0;
+  for (let i = at; i < buf.length; ) {
+    const c = buf[i];
+    if (c === QUOTE) {
+      i = skipString(buf, i);
+      continue;
+    }
+    if (c === 0x7b || c === 0x5b) depth++;
+    else if ((c === 0x7d || c === 0x5d) && --depth === 0) return i + 1;
+    i++;
+  }
+  return fail(at);
+};
+
+/** Position after the value that starts at `at` (no leading white space). */
+export const skipValue = (buf: Uint8Array, at: number): number => {
+  const c = buf[at];
+  if (c === QUOTE) return skipString(buf, at);
+  if (c === 0x7b || c === 0x5b) return skipContainer(buf, at);
+  let i = at;
+  for (; i < buf.length; i++) {
+    const d = buf[i];
+    if (d === 0x2c || d === 0x7d || d === 0x5d || d === 0x20 || d === 0x0a || d === 0x0d || d === 0x09) break;
+  }
+  return i === at ? fail(at) : i;
+};
+
+/** Value of a slice: only for small scalars and small objects. */
+export const parseSlice = (buf: Uint8Array, { start, end }: Slice): unknown =>
+  JSON.parse(Buffer.from(buf.buffer, buf.byteOffset + start, end - start).toString('utf8'));
+
+/** Raw text of a slice, for numbers that JavaScript cannot hold. */
+export const rawOf = (buf: Uint8Array, { start, end }: Slice): string =>
+  Buffer.from(buf.buffer, buf.byteOffset + start, end - start).toString('utf8');
+
+/** Calls `visit(key, value, keySlice)` for each member of the object at `at`; returning false stops. Returns the end. */
+export const eachMember = (
+  buf: Uint8Array,
+  at: number,
+  visit: (key: string, value: Slice, keySlice: Slice) => unknown,
+): number => {
+  let i = skipSpace(buf, at);
+  if (buf[i] !== 0x7b) return fail(i);
+  i = skipSpace(buf, i + 1);
+  while (buf[i] !== 0x7d) {
+    if (buf[i] !== QUOTE) return fail(i);
+    const keySlice = { start: i, end: skipString(buf, i) };
+    i = skipSpace(buf, keySlice.end);
+    if (buf[i] !== 0x3a) return fail(i);
+    const start = skipSpace(buf, i + 1);
+    const end = skipValue(buf, start);
+    if (visit(keyText(buf, keySlice), { start, end }, keySlice) === false) return end;
+    i = skipSpace(buf, end);
+    if (buf[i] === 0x2c) i = skipSpace(buf, i + 1);
+    else if (buf[i] !== 0x7d) return fail(i);
+  }
+  return i + 1;
+};
+
+const keyText = (buf: Uint8Array, slice: Slice): string => {
+  const raw = rawOf(buf, { start: slice.start + 1, end: slice.end - 1 });
+  return raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw;
+};
+
+/** Calls `visit(slice, i)` for each element of the array at `at`; returning false stops. Returns the end. */
+export const eachElement = (
+  buf: Uint8Array,
+  at: number,
+  visit: (value: Slice, i: number) => unknown,
+): number => {
+  let i = skipSpace(buf, at);
+  if (buf[i] !== 0x5b) return fail(i);
+  i = skipSpace(buf, i + 1);
+  for (let n = 0; buf[i] !== 0x5d; n++) {
+    const end = skipValue(buf, i);
+    if (visit({ start: i, end }, n) === false) return end;
+    i = skipSpace(buf, end);
+    if (buf[i] === 0x2c) i = skipSpace(buf, i + 1);
+    else if (buf[i] !== 0x5d) return fail(i);
+  }
+  return i + 1;
+};
+
+/** Slices of the named members of the object at `at`; the last duplicate wins, as in JSON.parse. */
+export const members = <K extends string>(
+  buf: Uint8Array,
+  at: number,
+  names: readonly K[],
+): Partial<Record<K, Slice>> => {
+  const found: Partial<Record<K, Slice>> = {};
+  eachMember(buf, at, (key, value) => {
+    if ((names as readonly string[]).includes(key)) found[key as K] = value;
+  });
+  return found;
+};
+
+/** Applies edits (in ascending, non-overlapping order) and returns new bytes; everything else is kept as it was. */
+export const applyEdits = (buf: Uint8Array, edits: readonly Edit[]): Buffer => {
+  if (edits.length === 0) return Buffer.from(buf.buffer, buf.byteOffset, buf.byteLength);
+  const parts: Uint8Array[] = [];
+  let at = 0;
+  for (const edit of edits) {
+    parts.push(buf.subarray(at, edit.start), typeof edit.text === 'string' ? Buffer.from(edit.text) : edit.text);
+    at = edit.end;
+  }
+  parts.push(buf.subarray(at));
+  return Buffer.concat(parts);
+};
+
+/** A JSON value on one line: raw line breaks can only stand between tokens, so blanks may replace them. */
+export const oneLine = (buf: Uint8Array): Uint8Array => {
+  if (!buf.includes(0x0a) && !buf.includes(0x0d)) return buf;
+  const out = Uint8Array.from(buf);
+  for (let i = 0; i < out.length; i++) if (out[i] === 0x0a || out[i] === 0x0d) out[i] = 0x20;
+  return out;
+};

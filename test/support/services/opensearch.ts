@@ -1,0 +1,114 @@
+/**
+ * A real OpenSearch on this machine: the full distribution from its Maven coordinates, unpacked once into the cache,
+ * started with own config, data and logs per node. Root hands the process to an unprivileged account.
+ */
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort, type Server, startServer } from './child.ts';
+import { cacheDir, findJdk, findOnPath, isRoot, MissingPrerequisite, nobody, run } from './prerequisites.ts';
+
+export const openSearchVersion = '3.8.0';
+
+const unpack = async (jdk: string, into: string): Promise<void> => {
+  if (findOnPath('mvn') === undefined)
+    throw new MissingPrerequisite(
+      'Maven is needed to fetch OpenSearch: install it (for example `apt install maven`), or start Docker, or set CROSSFADE_TEST_SOURCE_URL and CROSSFADE_TEST_TARGET_URL.',
+    );
+  const staging = mkdtempSync(join(cacheDir(), 'staging-'));
+  const artifact = `org.opensearch.distribution.integ-test-zip:opensearch:${openSearchVersion}:zip`;
+  await run('mvn', ['-q', '-B', 'dependency:copy', `-Dartifact=${artifact}`, `-DoutputDirectory=${staging}`], {
+    cwd: staging,
+  });
+  const zip = readdirSync(staging).find((name) => name.endsWith('.zip'));
+  if (zip === undefined) throw new Error('Maven did not deliver the OpenSearch distribution');
+  await run(join(jdk, 'bin', 'jar'), ['-xf', zip], { cwd: staging });
+  rmSync(join(staging, zip));
+  const home = join(staging, `opensearch-${openSearchVersion}`);
+  for (const name of readdirSync(join(home, 'bin'))) chmodSync(join(home, 'bin', name), 0o755);
+  if (!existsSync(into)) renameSync(home, into);
+  rmSync(staging, { recursive: true, force: true });
+};
+
+const distribution = async (jdk: string): Promise<string> => {
+  const home = join(cacheDir(), `opensearch-${openSearchVersion}`);
+  if (!existsSync(home)) await unpack(jdk, home);
+  return home;
+};
+
+const settings = (name: string, dir: string, ports: { http: number; transport: number }): string =>
+  [
+    `cluster.name: crossfade-${name}`,
+    `node.name: ${name}`,
+    `path.data: ${dir}/data`,
+    `path.logs: ${dir}/logs`,
+    `path.repo: ${dir}/repo`,
+    'network.host: 127.0.0.1',
+    `http.port: ${ports.http}`,
+    `transport.port: ${ports.transport}`,
+    'discovery.type: single-node',
+    'cluster.routing.allocation.disk.threshold_enabled: false',
+    'node.store.allow_mmap: false',
+    'reindex.remote.allowlist: ["127.0.0.1:*"]',
+    '',
+  ].join('\n');
+
+const giveAway = (path: string): void => {
+  chownSync(path, nobody, nobody);
+};
+
+export type OpenSearchOptions = { name: string; port?: number; heapMb?: number; dir?: string };
+
+/** Starts one single-node cluster; `dir` given again restarts on the same data. */
+export const startOpenSearch = async (options: OpenSearchOptions): Promise<Server & { dir: string }> => {
+  const jdk = await findJdk();
+  if (jdk === undefined)
+    throw new MissingPrerequisite(
+      'A JDK 21 or later is needed to run OpenSearch: install one and set JAVA_HOME, or start Docker.',
+    );
+  const home = await distribution(jdk);
+  const dir = options.dir ?? mkdtempSync(join(tmpdir(), `crossfade-${options.name}-`));
+  const ports = { http: options.port ?? (await freePort()), transport: await freePort() };
+  for (const sub of ['data', 'logs', 'repo']) mkdirSync(join(dir, sub), { recursive: true });
+  cpSync(join(home, 'config'), join(dir, 'config'), { recursive: true });
+  writeFileSync(join(dir, 'config', 'opensearch.yml'), settings(options.name, dir, ports));
+  if (isRoot()) {
+    for (const path of [dir, ...['data', 'logs', 'repo', 'config'].map((sub) => join(dir, sub))]) giveAway(path);
+    for (const name of readdirSync(join(dir, 'config'), { recursive: true, encoding: 'utf8' }))
+      giveAway(join(dir, 'config', name));
+  }
+  const heap = `${options.heapMb ?? 768}m`;
+  const url = `http://127.0.0.1:${ports.http}`;
+  const server = await startServer({
+    name: `OpenSearch ${options.name}`,
+    command: 'bash',
+    args: [join(home, 'bin', 'opensearch')],
+    options: {
+      cwd: dir,
+      env: {
+        PATH: process.env['PATH'],
+        HOME: dir,
+        OPENSEARCH_JAVA_HOME: jdk,
+        OPENSEARCH_PATH_CONF: join(dir, 'config'),
+        OPENSEARCH_JAVA_OPTS: `-Xms${heap} -Xmx${heap}`,
+      },
+      ...(isRoot() ? { uid: nobody, gid: nobody } : {}),
+    },
+    logFile: join(dir, 'server.log'),
+    url,
+    isUp: async () => (await fetch(`${url}/_cluster/health?wait_for_status=yellow&timeout=1s`)).ok,
+    timeoutMs: 180_000,
+  });
+  return { ...server, dir };
+};
