@@ -10,6 +10,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -64,6 +65,12 @@ const settings = (name: string, dir: string, ports: { http: number; transport: n
     '',
   ].join('\n');
 
+/** The packaged JVM options write their logs into the distribution, which several nodes share. */
+const dropLogOptions = (file: string): void => {
+  const lines = readFileSync(file, 'utf8').split('\n');
+  writeFileSync(file, lines.filter((line) => !/logs\/|HeapDump/.test(line)).join('\n'));
+};
+
 const giveAway = (path: string): void => {
   chownSync(path, nobody, nobody);
 };
@@ -83,6 +90,7 @@ export const startOpenSearch = async (options: OpenSearchOptions): Promise<Serve
   for (const sub of ['data', 'logs', 'repo']) mkdirSync(join(dir, sub), { recursive: true });
   cpSync(join(home, 'config'), join(dir, 'config'), { recursive: true });
   writeFileSync(join(dir, 'config', 'opensearch.yml'), settings(options.name, dir, ports));
+  dropLogOptions(join(dir, 'config', 'jvm.options'));
   if (isRoot()) {
     for (const path of [dir, ...['data', 'logs', 'repo', 'config'].map((sub) => join(dir, sub))]) giveAway(path);
     for (const name of readdirSync(join(dir, 'config'), { recursive: true, encoding: 'utf8' }))
