@@ -1,0 +1,102 @@
+/**
+ * The phase machine of a route: which record may follow which, and nothing else. The leader asks it for the next record
+ * and writes that by compare-and-set, so two leaders can never both be right. Invariants: epoch and reign never
+ * decrease and epochs are never reused; only a commit raises the reign; a commit needs a hold that is no rehearsal.
+ *
+ *   off <-> observe <-> dual  ==hold/commit==>  target -> final
+ *                        ^------hold/commit-----'
+ */
+import { authorityIn, type Hold, type Phase, type PhaseRecord, type StampLayout } from './records.ts';
+import { maxReign } from './stamp.ts';
+
+export type PhaseEvent =
+  /** A move that leaves the authority where it is. `layout` is chosen by the preflight on the way to observe. */
+  | { kind: 'move'; to: Phase; layout?: StampLayout }
+  | { kind: 'hold'; rehearsal: boolean; budgetMs: number; graceMs: number }
+  | { kind: 'commit'; percentFloor: number }
+  /** Ends a hold without a switch: given up, failed or rehearsed. */
+  | { kind: 'release' };
+export type Who = { by: string; reason: string; at: string };
+export type PhaseStep = { ok: true; record: PhaseRecord } | { ok: false; message: string };
+
+const moves: Record<Phase, readonly Phase[]> = {
+  off: ['observe'],
+  observe: ['off', 'dual'],
+  dual: ['observe'],
+  target: ['final'],
+  final: [],
+};
+
+const refuse = (message: string): PhaseStep => ({ ok: false, message });
+
+const move = (record: PhaseRecord, event: Extract<PhaseEvent, { kind: 'move' }>, who: Who): PhaseStep => {
+  if (record.hold !== undefined) return refuse(`a switch to ${record.hold.to} is under way`);
+  if (!moves[record.phase].includes(event.to)) return refuse(explainMove(record.phase, event.to));
+  const starting = record.phase === 'off';
+  return {
+    ok: true,
+    record: {
+      ...record,
+      ...who,
+      phase: event.to,
+      epoch: starting ? record.epoch + 1 : record.epoch,
+      layout: starting ? (event.layout ?? record.layout) : record.layout,
+    },
+  };
+};
+
+/** The neighbours of a phase, for messages and for the CLI's next step. */
+export const adjacent = (phase: Phase): readonly Phase[] => moves[phase];
+
+const explainMove = (from: Phase, to: Phase): string => {
+  if (from === to) return `the route is in ${to} already`;
+  if (authorityIn(from) !== authorityIn(to)) return `from ${from} to ${to} only by a cutover or a rollback`;
+  const allowed = moves[from];
+  return `from ${from} the route can move to ${allowed.length > 0 ? allowed.join(' or ') : 'nothing else'}, not to ${to}`;
+};
+
+const hold = (record: PhaseRecord, event: Extract<PhaseEvent, { kind: 'hold' }>, who: Who): PhaseStep => {
+  if (record.hold !== undefined) return refuse(`a switch to ${record.hold.to} is under way`);
+  if (record.phase !== 'dual' && record.phase !== 'target')
+    return refuse(`no switch of authority starts from ${record.phase}`);
+  if (!event.rehearsal && record.reign >= maxReign(record.layout))
+    return refuse('no reign is left in this stamp layout');
+  const to: Hold['to'] = record.phase === 'dual' ? 'target' : 'dual';
+  const { rehearsal, budgetMs, graceMs } = event;
+  return {
+    ok: true,
+    record: { ...record, ...who, epoch: record.epoch + 1, hold: { to, rehearsal, budgetMs, graceMs } },
+  };
+};
+
+const withoutHold = ({ hold: _, ...record }: PhaseRecord): PhaseRecord => record;
+
+const commit = (record: PhaseRecord, event: Extract<PhaseEvent, { kind: 'commit' }>, who: Who): PhaseStep => {
+  if (record.hold === undefined) return refuse('nothing is held');
+  if (record.hold.rehearsal) return refuse('a rehearsal is never committed');
+  const { percentFloor } = event;
+  return {
+    ok: true,
+    record: { ...withoutHold(record), ...who, phase: record.hold.to, reign: record.reign + 1, percentFloor },
+  };
+};
+
+const release = (record: PhaseRecord, who: Who): PhaseStep => {
+  if (record.hold === undefined) return refuse('nothing is held');
+  return { ok: true, record: { ...withoutHold(record), ...who, epoch: record.epoch + 1 } };
+};
+
+export const stepPhase = (record: PhaseRecord, event: PhaseEvent, who: Who): PhaseStep => {
+  switch (event.kind) {
+    case 'move':
+      return move(record, event, who);
+    case 'hold':
+      return hold(record, event, who);
+    case 'commit':
+      return commit(record, event, who);
+    case 'release':
+      return release(record, who);
+    default:
+      return event satisfies never;
+  }
+};
