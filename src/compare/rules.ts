@@ -1,0 +1,68 @@
+/**
+ * Comparison rules ready for use: a profile with its path patterns compiled once per route. Rules are looked up only
+ * where something differs, so equal answers never pay for them.
+ */
+import { defaultProfile, Profile } from './profile.ts';
+import type { PathSegment, Severity } from './types.ts';
+
+/** What the profile says of a path that differs. */
+export type PathRule =
+  | { kind: 'ignore' }
+  | { kind: 'soft' }
+  | { kind: 'severity'; severity: Severity }
+  | { kind: 'tolerance'; relative: number; absolute: number };
+
+export type Rules = {
+  readonly profile: Profile;
+  /** Rules whose pattern matches this path, in the order ignore, soft, severity, tolerance. */
+  readonly at: (path: readonly PathSegment[]) => readonly PathRule[];
+};
+
+type CompiledRule = { readonly pattern: RegExp; readonly rule: PathRule };
+
+const segmentText = (segment: PathSegment): string => (typeof segment === 'object' ? segment.key : String(segment));
+
+/** Dotted form, as patterns see it and people read it. */
+export const pathText = (path: readonly PathSegment[]): string => path.map(segmentText).join('.');
+
+const documentParts = /^(_source|fields)(\.|$)/;
+
+const compilePattern = (pattern: string): RegExp => {
+  const full = documentParts.test(pattern) ? `**.${pattern}` : pattern;
+  const source = full
+    .split('.')
+    .map((segment) => (segment === '**' ? '§§' : segment.replace(/[\\^$+?()[\]{}|]/g, '\\$&').replaceAll('*', '[^.]*')))
+    .join('\\.')
+    .replaceAll('§§\\.', '(?:.*\\.)?')
+    .replaceAll('\\.§§', '(?:\\..*)?')
+    .replaceAll('§§', '.*');
+  // A pattern names a whole subtree: ignoring `_source.audit` ignores what is in it.
+  return new RegExp(`^${source}(?:\\..*)?$`, 's');
+};
+
+const compileAll = (profile: Profile): CompiledRule[] => {
+  const of = (path: string, rule: PathRule): CompiledRule => ({ pattern: compilePattern(path), rule });
+  return [
+    ...profile.ignore.map((path) => of(path, { kind: 'ignore' })),
+    ...profile.soft.map((path) => of(path, { kind: 'soft' })),
+    ...profile.severity.map(({ path, severity }) => of(path, { kind: 'severity', severity })),
+    ...profile.tolerance.map(({ path, relative, absolute }) => of(path, { kind: 'tolerance', relative, absolute })),
+  ];
+};
+
+export const compileProfile = (profile: Profile): Rules => {
+  const compiled = compileAll(profile);
+  const at = (path: readonly PathSegment[]): readonly PathRule[] => {
+    if (compiled.length === 0) return [];
+    const text = pathText(path);
+    return compiled.filter(({ pattern }) => pattern.test(text)).map(({ rule }) => rule);
+  };
+  return { profile, at };
+};
+
+/**
+ * Rules from what an operator wrote: only what differs from the defaults.
+ * @throws z.ZodError naming each field that is wrong.
+ */
+export const rulesFrom = (overrides: unknown): Rules =>
+  overrides === undefined ? compileProfile(defaultProfile) : compileProfile(Profile.parse(overrides));
