@@ -22,8 +22,26 @@ export const keys = {
 /** Alias that writes of one epoch go through; the first index of a route has the bare name. */
 export const epochAlias = (slug: string, epoch: number, ordinal: number): string =>
   ordinal === 0 ? `crossfade-${slug}-e${epoch}` : `crossfade-${slug}-e${epoch}-${ordinal}`;
+/**
+ * Alias that copies of one epoch go through on the follower. It differs from the write alias because both sides may be
+ * one cluster, where a name can have one write index only.
+ */
+export const copyAlias = (slug: string, epoch: number, ordinal: number): string =>
+  ordinal === 0 ? `crossfade-${slug}-c${epoch}` : `crossfade-${slug}-c${epoch}-${ordinal}`;
 /** Marker left on the authority right after a commit, for members that cannot reach the store. */
 export const authorityMarker = (slug: string, epoch: number, reign: number): string =>
   `crossfade-${slug}-authority-e${epoch}-r${reign}`;
 /** The write-blocked index that fenced aliases point at. */
 export const fenceIndex = 'crossfade-fence';
+
+export type RouteField = 'cfg' | 'phase' | `pct.${PercentKind}` | 'stop' | 'rate';
+const routeKey = /^rt\.([a-z0-9][a-z0-9_-]{0,62})\.(cfg|phase|pct\.(?:read|shadow|write)|stop|rate)$/;
+/** Takes a key of the settings of a route apart; undefined for every other key, `ask` included. */
+export const parseRouteKey = (key: string): { slug: string; field: RouteField } | undefined => {
+  const match = routeKey.exec(key);
+  return match === null ? undefined : { slug: match[1] as string, field: match[2] as RouteField };
+};
+/** Prefix of every key of every route. */
+export const routeKeyPrefix = 'rt.';
+/** Prefix of the heartbeats in the live bucket. */
+export const heartbeatPrefix = 'hb.';

@@ -1,0 +1,91 @@
+/**
+ * May the authority move now? Each condition is listed with its value and what is needed, also when it holds, so that an
+ * operator sees the whole checklist. The same list answers *safe to advance* and *safe to roll back*. Pure: the leader
+ * gathers the facts, this file judges them. The hard proof is repeated inside the hold; the gate only keeps a switch
+ * that would be given up from pausing anyone.
+ */
+import type { Answer, GateCondition } from '../../coordination/job-status.ts';
+import type { PhaseRecord } from '../../coordination/records.ts';
+
+export type Health = 'green' | 'yellow' | 'red' | 'unreachable';
+export type GateFacts = {
+  record: PhaseRecord;
+  paused: boolean;
+  backfillDone: boolean;
+  tail: { behind: number; lagSeconds: number; maxLagSeconds: number };
+  quarantined: number;
+  sweepPending: boolean;
+  /** Age of the last clean proof under this reign; undefined when there was none. */
+  proofAgeSeconds: number | undefined;
+  maxProofAgeSeconds: number;
+  verdict: 'promote' | 'hold' | 'rollback' | 'inconclusive';
+  members: { live: number; behind: string[]; missing: string[] };
+  byQuery: number;
+  health: { source: Health; target: Health };
+  /** Writes past the sidecars that were seen growing over the last polls. */
+  unaccountedGrowing: boolean;
+  alarms: readonly string[];
+  storeConnected: boolean;
+};
+
+const condition = (name: string, ok: boolean, value: string | number, need: string): GateCondition => ({
+  condition: name,
+  ok,
+  value: String(value),
+  need,
+});
+const seconds = (value: number | undefined): string => (value === undefined ? 'never' : `${value.toFixed(1)} s ago`);
+
+export type SwitchKind = 'cutover' | 'rollback' | 'rehearsal';
+
+/** A rollback is wanted most when the evidence is bad, so the verdict never bars it. */
+export const gateConditions = (kind: SwitchKind, facts: GateFacts): GateCondition[] => [
+  condition('store connected', facts.storeConnected, facts.storeConnected ? 'yes' : 'no', 'yes'),
+  condition('not paused', !facts.paused, facts.paused ? 'paused' : 'running', 'running'),
+  condition('no switch under way', facts.record.hold === undefined, facts.record.hold?.to ?? 'none', 'none'),
+  condition(
+    'members alive and in phase',
+    facts.members.live > 0 && facts.members.behind.length === 0,
+    facts.members.behind.length === 0 ? `${facts.members.live} in phase` : `behind: ${facts.members.behind.join(', ')}`,
+    'at least one, all in phase',
+  ),
+  condition('backfill complete', facts.backfillDone, facts.backfillDone ? 'yes' : 'no', 'yes'),
+  condition(
+    'tail caught up',
+    facts.tail.lagSeconds <= facts.tail.maxLagSeconds,
+    `${facts.tail.lagSeconds.toFixed(1)} s, ${facts.tail.behind} behind`,
+    `at most ${facts.tail.maxLagSeconds} s`,
+  ),
+  condition('quarantine empty', facts.quarantined === 0, facts.quarantined, '0'),
+  condition('no sweep pending', !facts.sweepPending, facts.sweepPending ? 'pending' : 'none', 'none'),
+  condition(
+    'proof clean and recent',
+    facts.proofAgeSeconds !== undefined && facts.proofAgeSeconds <= facts.maxProofAgeSeconds,
+    seconds(facts.proofAgeSeconds),
+    `within ${facts.maxProofAgeSeconds} s`,
+  ),
+  condition('no by-query or reindex running', facts.byQuery === 0, facts.byQuery, '0'),
+  ...(kind === 'rollback' ? [] : [condition('verdict', facts.verdict !== 'rollback', facts.verdict, 'not rollback')]),
+  condition(
+    'nobody writes past the sidecars',
+    !facts.unaccountedGrowing,
+    facts.unaccountedGrowing ? 'growing' : 'steady',
+    'steady',
+  ),
+  ...(['source', 'target'] as const).map((side) =>
+    condition(
+      `${side} healthy`,
+      facts.health[side] === 'green' || facts.health[side] === 'yellow',
+      facts.health[side],
+      'green or yellow',
+    ),
+  ),
+  condition('no alarms', facts.alarms.length === 0, facts.alarms.join('; ') || 'none', 'none'),
+];
+
+export const answerOf = (conditions: readonly GateCondition[]): Answer => {
+  const reasons = conditions
+    .filter(({ ok }) => !ok)
+    .map(({ condition: name, value, need }) => `${name}: ${value} (needs ${need})`);
+  return { ok: reasons.length === 0, reasons };
+};

@@ -1,0 +1,189 @@
+/**
+ * Moves the authority: cutover, rollback and rehearsal are this one procedure. It holds the members' writes, proves that
+ * the follower has everything, and commits by one compare-and-set; whatever goes wrong before that releases the writes
+ * to the old authority under a new epoch. Invariants: at most one unfenced authority (I1); commit only if drained and
+ * proven (I8); every hold ends (I9). What the steps do to clusters and store is behind `SwitchIo`; the order is here.
+ */
+import type { CutoverReport } from '../../coordination/job-status.ts';
+import type { PhaseEvent } from '../../coordination/phase-machine.ts';
+import type { PhaseRecord } from '../../coordination/records.ts';
+import type { SwitchKind } from './gate.ts';
+
+/** What the members reported once all of them were held and drained. */
+export type DrainFacts = {
+  /** Members known since the last clean proof that neither report nor said good-bye. */
+  missing: readonly string[];
+  /** Authority writes whose answer never came, deletes no copy carries, copies dropped: since the last clean proof. */
+  unproven: number;
+  /** Every sequence number since the last clean proof is accounted for by a member. */
+  ledgerBalanced: boolean;
+};
+export type PhaseWrite = { record: PhaseRecord; revision: number };
+export type Barrier = { ok: true } | { ok: false; waitingFor: readonly string[] };
+
+export interface SwitchIo {
+  /** Monotonic milliseconds. */
+  now(): number;
+  /** Opens the aliases of both possible next epochs on both sides. */
+  prepareAliases(): Promise<void>;
+  refreshBoth(): Promise<void>;
+  /** Writes the next phase record by compare-and-set; `undefined` when another record won. Never an unknown outcome. */
+  stepPhase(event: PhaseEvent): Promise<PhaseWrite | undefined>;
+  awaitDrained(held: PhaseWrite, timeoutMs: number): Promise<Barrier>;
+  drainFacts(): Promise<DrainFacts>;
+  /** Per index, whether both sides count the same documents. */
+  countsEqual(): Promise<boolean>;
+  /** Closes every alias of the epochs before the held one, on both sides. */
+  fenceBoth(): Promise<void>;
+  /** Resolves once no write task touches the route's indices; false when the time is up. */
+  awaitNoWriteTasks(timeoutMs: number): Promise<boolean>;
+  /** Runs the tail up to the authority's checkpoint; false when the time is up. */
+  tailToCheckpoint(timeoutMs: number): Promise<boolean>;
+  /** Remembers where the reverse tail starts and the ledger's new baseline, before the commit makes them matter. */
+  rememberStart(): Promise<void>;
+  /** Marker alias and, where it was not done before the commit, the fence. Repeated by the leader until it succeeds. */
+  settle(): Promise<void>;
+  isLeader(): boolean;
+  /** A labelled point where tests stop, kill or partition the process. */
+  reached(point: SwitchPoint): Promise<void>;
+}
+export const switchPoints = [
+  'prepared',
+  'held',
+  'drained',
+  'fenced',
+  'proven',
+  'remembered',
+  'committed',
+  'settled',
+  'released',
+] as const;
+export type SwitchPoint = (typeof switchPoints)[number];
+
+export type SwitchSettings = { kind: SwitchKind; budgetMs: number; graceMs: number; percentFloor: number; at: string };
+
+/** Given up before the commit: the reason is for people, audit and metric. */
+class GivenUp extends Error {
+  override readonly name = 'GivenUp';
+}
+const giveUp = (reason: string): never => {
+  throw new GivenUp(reason);
+};
+
+/** The ledger vouches for everything: nobody is missing, nothing is unproven, every write is accounted for. */
+export const mayGoFast = (facts: DrainFacts): boolean =>
+  facts.missing.length === 0 && facts.unproven === 0 && facts.ledgerBalanced;
+
+type Run = {
+  io: SwitchIo;
+  settings: SwitchSettings;
+  stepsMs: Record<string, number>;
+  startedAt: number;
+  deadline: number;
+};
+
+const timed = async <T>(run: Run, step: string, work: () => Promise<T>): Promise<T> => {
+  const from = run.io.now();
+  try {
+    return await work();
+  } finally {
+    run.stepsMs[step] = run.io.now() - from;
+  }
+};
+
+const remainingMs = (run: Run): number => {
+  const left = run.deadline - run.io.now();
+  return left > 0 ? left : giveUp('the time budget is used up');
+};
+
+const fastProof = async (run: Run): Promise<boolean> => {
+  if (!mayGoFast(await timed(run, 'ledger', () => run.io.drainFacts()))) return false;
+  await timed(run, 'refresh', () => run.io.refreshBoth());
+  return timed(run, 'count', () => run.io.countsEqual());
+};
+
+const fencedProof = async (run: Run): Promise<void> => {
+  const { io } = run;
+  await timed(run, 'fence', () => io.fenceBoth());
+  await io.reached('fenced');
+  if (!(await timed(run, 'tasks', () => io.awaitNoWriteTasks(remainingMs(run)))))
+    giveUp('write tasks kept running after the fence');
+  if (!(await timed(run, 'tail', () => io.tailToCheckpoint(remainingMs(run)))))
+    giveUp('the tail did not reach the checkpoint');
+  await timed(run, 'refresh', () => io.refreshBoth());
+  if (!(await timed(run, 'count', () => io.countsEqual()))) giveUp('document counts differ');
+};
+
+const prove = async (run: Run, held: PhaseWrite): Promise<'fast' | 'fenced'> => {
+  const drained = await timed(run, 'drain', () => run.io.awaitDrained(held, remainingMs(run)));
+  if (!drained.ok) giveUp(`members not drained: ${drained.ok ? '' : drained.waitingFor.join(', ')}`);
+  await run.io.reached('drained');
+  const path = (await fastProof(run)) ? 'fast' : 'fenced';
+  if (path === 'fenced') await fencedProof(run);
+  await run.io.reached('proven');
+  return path;
+};
+
+const report = (run: Run, result: CutoverReport['result'], more: Partial<CutoverReport> = {}): CutoverReport => ({
+  at: run.settings.at,
+  kind: run.settings.kind,
+  result,
+  pauseMs: run.io.now() - run.startedAt,
+  stepsMs: run.stepsMs,
+  ...more,
+});
+
+const release = async (run: Run): Promise<void> => {
+  await timed(run, 'release', () => run.io.stepPhase({ kind: 'release' }));
+  await run.io.reached('released');
+};
+
+const commit = async (run: Run, path: 'fast' | 'fenced'): Promise<CutoverReport> => {
+  const { io, settings } = run;
+  await timed(run, 'remember', () => io.rememberStart());
+  await io.reached('remembered');
+  remainingMs(run);
+  if (!io.isLeader()) giveUp('the lease was lost');
+  const written = await timed(run, 'commit', () =>
+    io.stepPhase({ kind: 'commit', percentFloor: settings.percentFloor }),
+  );
+  if (written === undefined) giveUp('another phase record was written meanwhile');
+  const done = report(run, 'committed', { path });
+  await io.reached('committed');
+  // Past the point of no return: a failure here is repeated by the leader's loop, it cannot undo the switch.
+  await timed(run, 'settle', () => io.settle()).catch(() => undefined);
+  await io.reached('settled');
+  return { ...done, stepsMs: run.stepsMs };
+};
+
+const underHold = async (run: Run, held: PhaseWrite): Promise<CutoverReport> => {
+  try {
+    await run.io.reached('held');
+    const path = await prove(run, held);
+    if (run.settings.kind !== 'rehearsal') return await commit(run, path);
+    const rehearsed = report(run, 'rehearsed', { path });
+    await release(run);
+    return rehearsed;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    await release(run);
+    return report(run, error instanceof GivenUp ? 'aborted' : 'failed', { reason });
+  }
+};
+
+/** @returns what happened; never throws after the hold began unless the store itself is gone. */
+export const runSwitch = async (io: SwitchIo, settings: SwitchSettings): Promise<CutoverReport> => {
+  const run: Run = { io, settings, stepsMs: {}, startedAt: io.now(), deadline: Number.POSITIVE_INFINITY };
+  await timed(run, 'prepare', async () => {
+    await io.prepareAliases();
+    await io.refreshBoth();
+  });
+  await io.reached('prepared');
+  // The budget counts from before the record is sent, so no member's clock can run out before the leader's.
+  run.startedAt = io.now();
+  run.deadline = run.startedAt + settings.budgetMs;
+  const { budgetMs, graceMs } = settings;
+  const held = await io.stepPhase({ kind: 'hold', rehearsal: settings.kind === 'rehearsal', budgetMs, graceMs });
+  if (held === undefined) return report(run, 'refused', { reason: 'another phase record was written meanwhile' });
+  return underHold(run, held);
+};

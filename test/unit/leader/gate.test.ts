@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { answerOf, type GateFacts, gateConditions } from '../../../src/agent/leader/gate.ts';
+import { initialPhase } from '../../../src/coordination/records.ts';
+
+const good: GateFacts = {
+  record: { ...initialPhase, phase: 'dual', epoch: 1 },
+  paused: false,
+  backfillDone: true,
+  tail: { behind: 0, lagSeconds: 0, maxLagSeconds: 3 },
+  quarantined: 0,
+  sweepPending: false,
+  proofAgeSeconds: 5,
+  maxProofAgeSeconds: 600,
+  verdict: 'hold',
+  members: { live: 2, behind: [], missing: [] },
+  byQuery: 0,
+  health: { source: 'green', target: 'yellow' },
+  unaccountedGrowing: false,
+  alarms: [],
+  storeConnected: true,
+};
+const held = { to: 'target', rehearsal: false, budgetMs: 1, graceMs: 1 } as const;
+
+/** Each way in which a switch is not safe, and the condition that says so. */
+const bad: [string, Partial<GateFacts>][] = [
+  ['store connected', { storeConnected: false }],
+  ['not paused', { paused: true }],
+  ['no switch under way', { record: { ...good.record, hold: held } }],
+  ['members alive and in phase', { members: { live: 0, behind: [], missing: [] } }],
+  ['members alive and in phase', { members: { live: 2, behind: ['pod-1'], missing: [] } }],
+  ['backfill complete', { backfillDone: false }],
+  ['tail caught up', { tail: { behind: 900, lagSeconds: 4, maxLagSeconds: 3 } }],
+  ['quarantine empty', { quarantined: 1 }],
+  ['no sweep pending', { sweepPending: true }],
+  ['proof clean and recent', { proofAgeSeconds: undefined }],
+  ['proof clean and recent', { proofAgeSeconds: 601 }],
+  ['no by-query or reindex running', { byQuery: 1 }],
+  ['verdict', { verdict: 'rollback' }],
+  ['nobody writes past the sidecars', { unaccountedGrowing: true }],
+  ['source healthy', { health: { source: 'red', target: 'green' } }],
+  ['target healthy', { health: { source: 'green', target: 'unreachable' } }],
+  ['no alarms', { alarms: ['index products_v1 was recreated'] }],
+];
+
+describe('switch gate', () => {
+  it('says yes without reasons when every condition holds', () => {
+    expect(answerOf(gateConditions('cutover', good))).toEqual({ ok: true, reasons: [] });
+  });
+
+  for (const [condition, change] of bad) {
+    it(`says no and names "${condition}" for ${JSON.stringify(change)}`, () => {
+      const conditions = gateConditions('cutover', { ...good, ...change });
+      expect(conditions.filter(({ ok }) => !ok).map((row) => row.condition)).toEqual([condition]);
+      expect(answerOf(conditions)).toMatchObject({ ok: false, reasons: [expect.stringContaining(condition)] });
+    });
+  }
+
+  it('lets a rollback through when the verdict is bad, because that is when it is wanted', () => {
+    expect(answerOf(gateConditions('rollback', { ...good, verdict: 'rollback' })).ok).toBe(true);
+  });
+});

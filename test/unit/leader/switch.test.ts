@@ -1,0 +1,161 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type DrainFacts,
+  mayGoFast,
+  runSwitch,
+  type SwitchIo,
+  type SwitchPoint,
+  switchPoints,
+} from '../../../src/agent/leader/switch.ts';
+import { type PhaseEvent, stepPhase } from '../../../src/coordination/phase-machine.ts';
+import { initialPhase, type PhaseRecord } from '../../../src/coordination/records.ts';
+
+const clean: DrainFacts = { missing: [], unproven: 0, ledgerBalanced: true };
+const settings = { kind: 'cutover', budgetMs: 2000, graceMs: 3000, percentFloor: 7, at: 'now' } as const;
+
+type Fake = {
+  drain?: DrainFacts;
+  drained?: boolean;
+  counts?: boolean[];
+  tasksEnd?: boolean;
+  tailReaches?: boolean;
+  stepMs?: number;
+  failAt?: SwitchPoint;
+  loseLeaseAt?: SwitchPoint;
+  otherWinsAt?: PhaseEvent['kind'];
+};
+
+const fakeIo = (fake: Fake = {}) => {
+  const done: string[] = [];
+  let record: PhaseRecord = { ...initialPhase, phase: 'dual', epoch: 1, reign: 1 };
+  let revision = 1;
+  let clock = 0;
+  let leader = true;
+  const counts = [...(fake.counts ?? [])];
+  const act = async (name: string): Promise<void> => {
+    done.push(name);
+    clock += fake.stepMs ?? 1;
+  };
+  const io: SwitchIo = {
+    now: () => clock,
+    prepareAliases: () => act('prepare'),
+    refreshBoth: () => act('refresh'),
+    stepPhase: async (event) => {
+      await act(event.kind);
+      if (fake.otherWinsAt === event.kind) return undefined;
+      const step = stepPhase(record, event, { by: 'x', reason: 'y', at: 'z' });
+      if (!step.ok) return undefined;
+      record = step.record;
+      return { record, revision: ++revision };
+    },
+    awaitDrained: async () => {
+      await act('drain');
+      return fake.drained === false ? { ok: false, waitingFor: ['pod-2'] } : { ok: true };
+    },
+    drainFacts: async () => fake.drain ?? clean,
+    countsEqual: async () => {
+      await act('count');
+      return counts.shift() ?? true;
+    },
+    fenceBoth: () => act('fence'),
+    awaitNoWriteTasks: async () => {
+      await act('tasks');
+      return fake.tasksEnd ?? true;
+    },
+    tailToCheckpoint: async () => {
+      await act('tail');
+      return fake.tailReaches ?? true;
+    },
+    rememberStart: () => act('remember'),
+    settle: () => act('settle'),
+    isLeader: () => leader,
+    reached: async (point) => {
+      if (fake.loseLeaseAt === point) leader = false;
+      if (fake.failAt === point) throw new Error(`stopped at ${point}`);
+    },
+  };
+  return { io, done, record: () => record };
+};
+
+describe('switch of authority', () => {
+  it('commits without touching the fence before the commit when the ledger vouches for everything', async () => {
+    const { io, done, record } = fakeIo();
+    const report = await runSwitch(io, settings);
+    expect(report).toMatchObject({ result: 'committed', path: 'fast' });
+    expect(done).toEqual(['prepare', 'refresh', 'hold', 'drain', 'refresh', 'count', 'remember', 'commit', 'settle']);
+    expect(record()).toMatchObject({ phase: 'target', epoch: 2, reign: 2, percentFloor: 7 });
+  });
+
+  const slow: [string, Fake][] = [
+    ['a member is missing', { drain: { ...clean, missing: ['pod-9'] } }],
+    ['an outcome is unknown', { drain: { ...clean, unproven: 1 } }],
+    ['the ledger does not balance', { drain: { ...clean, ledgerBalanced: false } }],
+  ];
+  for (const [why, fake] of slow) {
+    it(`fences both sides before the proof when ${why}`, async () => {
+      const { io, done, record } = fakeIo(fake);
+      const report = await runSwitch(io, settings);
+      expect(report).toMatchObject({ result: 'committed', path: 'fenced' });
+      expect(done.indexOf('fence')).toBeLessThan(done.indexOf('tail'));
+      expect(done.indexOf('tail')).toBeLessThan(done.indexOf('count'));
+      expect(record().phase).toBe('target');
+    });
+  }
+
+  it('takes the fenced path when the counts of the fast one differ', async () => {
+    const { io, done } = fakeIo({ counts: [false, true] });
+    expect(await runSwitch(io, settings)).toMatchObject({ result: 'committed', path: 'fenced' });
+    expect(done.filter((step) => step === 'count')).toHaveLength(2);
+  });
+
+  const givenUp: [string, Fake, RegExp][] = [
+    ['a member does not drain', { drained: false }, /pod-2/],
+    ['write tasks go on after the fence', { drain: { ...clean, unproven: 1 }, tasksEnd: false }, /write tasks/],
+    ['the tail cannot catch up', { drain: { ...clean, unproven: 1 }, tailReaches: false }, /tail/],
+    ['the counts differ after the fence', { counts: [false, false] }, /counts differ/],
+    ['the budget is used up', { stepMs: 700 }, /budget/],
+    ['the lease is lost before the commit', { loseLeaseAt: 'proven' }, /lease/],
+    ['another leader writes first', { otherWinsAt: 'commit' }, /another phase record/],
+  ];
+  for (const [why, fake, reason] of givenUp) {
+    it(`releases the writes to the old authority when ${why}`, async () => {
+      const { io, record } = fakeIo(fake);
+      const report = await runSwitch(io, settings);
+      expect(report.result).toBe('aborted');
+      expect(report.reason).toMatch(reason);
+      expect(record()).toMatchObject({ phase: 'dual', epoch: 3, reign: 1 });
+      expect(record().hold).toBeUndefined();
+    });
+  }
+
+  it('refuses when another record was written before the hold', async () => {
+    const { io, done } = fakeIo({ otherWinsAt: 'hold' });
+    expect(await runSwitch(io, settings)).toMatchObject({ result: 'refused' });
+    expect(done).not.toContain('release');
+  });
+
+  it('rehearses everything up to the proof and releases', async () => {
+    const { io, done, record } = fakeIo();
+    expect(await runSwitch(io, { ...settings, kind: 'rehearsal' })).toMatchObject({
+      result: 'rehearsed',
+      path: 'fast',
+    });
+    expect(done).not.toContain('commit');
+    expect(record()).toMatchObject({ phase: 'dual', epoch: 3, reign: 1 });
+  });
+
+  for (const point of switchPoints) {
+    it(`leaves exactly one authority and no hold when it fails at ${point}`, async () => {
+      const { io, record } = fakeIo({ failAt: point, drain: { ...clean, unproven: 1 } });
+      await runSwitch(io, settings).catch(() => undefined);
+      const committed = point === 'committed' || point === 'settled';
+      expect(record().hold).toBeUndefined();
+      expect(record().phase).toBe(committed || point === 'released' ? 'target' : 'dual');
+    });
+  }
+
+  it('goes fast only when nothing is missing, unproven or unaccounted', () => {
+    expect(mayGoFast(clean)).toBe(true);
+    for (const [, fake] of slow) expect(mayGoFast(fake.drain ?? clean)).toBe(false);
+  });
+});
