@@ -110,6 +110,12 @@ export const errorTable = {
     false,
     'An answer that had to be held was larger than limits.maxBodyBytes.',
   ),
+  UPSTREAM_REFUSED: row(
+    502,
+    'crossfade_upstream_refused',
+    false,
+    'The cluster refused a request that Crossfade made on its own, or answered only part of it.',
+  ),
   CLIENT_CLOSED: row(
     499,
     'crossfade_client_closed',

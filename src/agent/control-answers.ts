@@ -1,0 +1,163 @@
+/**
+ * Shapes of the control answers that the engine reads: statistics, indices, aliases, tasks. Only the fields used are
+ * taken, each checked, because an unexpected answer must stop a migration and not be read as zero.
+ */
+import * as z from 'zod';
+
+const Shard = z.object({
+  routing: z.object({ state: z.string(), primary: z.boolean(), node: z.string().nullable() }),
+  seq_no: z.object({ max_seq_no: z.int(), local_checkpoint: z.int(), global_checkpoint: z.int() }).optional(),
+});
+export const StatsAnswer = z.object({
+  indices: z
+    .record(z.string(), z.object({ uuid: z.string(), shards: z.record(z.string(), z.array(Shard)) }))
+    .default({}),
+});
+
+export type ShardSeq = {
+  shard: number;
+  /** Node that holds the primary: reads pinned to it see everything up to its checkpoint after a refresh. */
+  primaryNode: string;
+  maxSeqNo: number;
+  globalCheckpoint: number;
+};
+/** Only shards whose primary is started are listed: fewer than the index has means part of it is out of reach. */
+export type IndexShards = { uuid: string; shards: ShardSeq[] };
+
+/** The shards of one index, ordered; undefined when the answer does not know the index. */
+export const shardsOf = (answer: z.infer<typeof StatsAnswer>, index: string): IndexShards | undefined => {
+  const stats = answer.indices[index];
+  if (stats === undefined) return undefined;
+  const shards: ShardSeq[] = [];
+  for (const [number, copies] of Object.entries(stats.shards)) {
+    const primary = copies.find(
+      ({ routing }) => routing.primary && (routing.state === 'STARTED' || routing.state === 'RELOCATING'),
+    );
+    if (primary?.seq_no === undefined || primary.routing.node === null) continue;
+    const { max_seq_no: maxSeqNo, global_checkpoint: globalCheckpoint } = primary.seq_no;
+    shards.push({ shard: Number(number), primaryNode: primary.routing.node, maxSeqNo, globalCheckpoint });
+  }
+  return { uuid: stats.uuid, shards: shards.sort((a, b) => a.shard - b.shard) };
+};
+
+export const AliasBody = z.looseObject({
+  is_write_index: z.boolean().optional(),
+  is_hidden: z.boolean().optional(),
+  index_routing: z.string().optional(),
+  search_routing: z.string().optional(),
+  filter: z.record(z.string(), z.unknown()).optional(),
+});
+export type AliasBody = z.infer<typeof AliasBody>;
+
+export const IndexAnswer = z.record(
+  z.string(),
+  z.object({
+    aliases: z.record(z.string(), AliasBody).default({}),
+    mappings: z.record(z.string(), z.unknown()).default({}),
+    settings: z.record(z.string(), z.unknown()),
+  }),
+);
+export type IndexInfo = {
+  /** The concrete name, also when an alias was asked for. */
+  name: string;
+  uuid: string;
+  shards: number;
+  replicas: number;
+  /** Replicas lag behind the primary after a refresh: read from primaries only. */
+  segmentReplication: boolean;
+  maxResultWindow: number;
+  aliases: Record<string, AliasBody>;
+  mappings: Record<string, unknown>;
+  /** Flat keys, `index.number_of_shards`, values as the cluster prints them. */
+  settings: Record<string, unknown>;
+};
+
+/** What the answer of `GET /{name}` says; undefined when it names no index or more than one. */
+export const indexInfoOf = (answer: z.infer<typeof IndexAnswer>): IndexInfo | undefined => {
+  const entries = Object.entries(answer);
+  const [name, body] = entries[0] ?? [];
+  if (entries.length !== 1 || name === undefined || body === undefined) return undefined;
+  const { settings } = body;
+  const numeric = (key: string, otherwise: number) => Number(settings[key] ?? otherwise);
+  return {
+    name,
+    uuid: String(settings['index.uuid']),
+    shards: numeric('index.number_of_shards', 1),
+    replicas: numeric('index.number_of_replicas', 0),
+    segmentReplication: settings['index.replication.type'] === 'SEGMENT',
+    maxResultWindow: numeric('index.max_result_window', 10_000),
+    aliases: body.aliases,
+    mappings: body.mappings,
+    settings,
+  };
+};
+
+export const AliasesAnswer = z.record(z.string(), z.object({ aliases: z.record(z.string(), AliasBody) }));
+
+const Task = z.object({
+  action: z.string(),
+  description: z.string().default(''),
+  running_time_in_nanos: z.number().default(0),
+  parent_task_id: z.string().optional(),
+});
+export const TasksAnswer = z.object({
+  nodes: z.record(z.string(), z.object({ tasks: z.record(z.string(), Task) })).default({}),
+  node_failures: z.array(z.unknown()).optional(),
+  task_failures: z.array(z.unknown()).optional(),
+});
+export type WriteTask = {
+  id: string;
+  action: string;
+  description: string;
+  runningMs: number;
+  parent: string | undefined;
+};
+
+export const writeTasksOf = (answer: z.infer<typeof TasksAnswer>): WriteTask[] =>
+  Object.values(answer.nodes).flatMap(({ tasks }) =>
+    Object.entries(tasks).map(([id, task]) => ({
+      id,
+      action: task.action,
+      description: task.description,
+      runningMs: task.running_time_in_nanos / 1e6,
+      parent: task.parent_task_id,
+    })),
+  );
+
+/** Does a task's description name one of `names` (indices or aliases) as a whole word? */
+export const namesTask = (task: WriteTask, names: readonly string[]): boolean => {
+  const words = new Set(task.description.split(/[\s,[\]()]+/));
+  return names.some((name) => words.has(name));
+};
+
+export const InfoAnswer = z.object({
+  cluster_name: z.string(),
+  cluster_uuid: z.string(),
+  version: z.object({ number: z.string(), distribution: z.string().optional() }),
+});
+export type ClusterInfo = {
+  name: string;
+  uuid: string;
+  distribution: 'opensearch' | 'elasticsearch';
+  version: string;
+  major: number;
+  minor: number;
+};
+export const clusterInfoOf = (answer: z.infer<typeof InfoAnswer>): ClusterInfo => {
+  const [major = 0, minor = 0] = answer.version.number.split('.').map(Number);
+  return {
+    name: answer.cluster_name,
+    uuid: answer.cluster_uuid,
+    distribution: answer.version.distribution === 'opensearch' ? 'opensearch' : 'elasticsearch',
+    version: answer.version.number,
+    major,
+    minor,
+  };
+};
+
+export const CountAnswer = z.object({
+  count: z.int(),
+  _shards: z.object({ total: z.int(), successful: z.int(), failed: z.int() }),
+});
+export const RefreshAnswer = z.object({ _shards: z.object({ failed: z.int(), successful: z.int() }) });
+export const AcknowledgedAnswer = z.object({ acknowledged: z.boolean(), shards_acknowledged: z.boolean().optional() });
