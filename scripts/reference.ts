@@ -1,0 +1,89 @@
+/**
+ * Renders the tables of the reference pages from the code. `node scripts/reference.ts` rewrites the parts of docs/*.md
+ * that stand between `<!-- begin NAME -->` and `<!-- end NAME -->`; tests compare the same parts, so that no page can fall
+ * behind. What stands outside the marks is written by hand.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { otherVariables } from '../src/config/environment.ts';
+import { configSettings } from '../src/config/load.ts';
+import { type Declaration, metricTable, perRoute } from '../src/metrics.ts';
+
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+const code = (text: string): string => `\`${text.replaceAll('|', '\\|')}\``;
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [
+    `| ${head.join(' | ')} |`,
+    `|${head.map(() => '---').join('|')}|`,
+    ...rows.map((row) => `| ${row.join(' | ')} |`),
+  ].join('\n');
+
+const settings = (): string =>
+  table(
+    ['setting', 'variable', 'form', 'default', 'meaning'],
+    configSettings.map((setting) => [
+      code(setting.name),
+      code(setting.variable),
+      cell(setting.form),
+      setting.default === undefined ? (setting.required ? '*required*' : '') : code(JSON.stringify(setting.default)),
+      cell(setting.secret ? `${setting.description} (secret)` : setting.description),
+    ]),
+  );
+
+const variables = (): string =>
+  table(
+    ['variable', 'meaning'],
+    Object.entries(otherVariables).map(([name, meaning]) => [code(name), cell(meaning)]),
+  );
+
+const labels = ({ labels: sets }: Declaration): string =>
+  Object.entries(sets)
+    .map(([name, values]) =>
+      values === perRoute || values.length === 0 || values.length > 15 ? name : `${name} (${values.join(', ')})`,
+    )
+    .join('; ');
+
+const metrics = (): string =>
+  table(
+    ['metric', 'type', 'labels', 'meaning'],
+    Object.values(metricTable as Record<string, Declaration>).map((metric) => [
+      code(metric.name),
+      metric.type,
+      cell(labels(metric)),
+      cell(metric.help),
+    ]),
+  );
+
+/** Page, name of the part, its text. */
+export const parts: readonly { page: string; part: string; render: () => string }[] = [
+  { page: 'docs/configuration.md', part: 'settings', render: settings },
+  { page: 'docs/configuration.md', part: 'variables', render: variables },
+  { page: 'docs/metrics.md', part: 'metrics', render: metrics },
+];
+
+const marks = (part: string): { begin: string; end: string } => ({
+  begin: `<!-- begin ${part} -->\n`,
+  end: `\n<!-- end ${part} -->`,
+});
+
+/** What stands between the marks of a part; undefined when the page lacks them. */
+export const partOf = (page: string, part: string): string | undefined => {
+  const { begin, end } = marks(part);
+  const from = page.indexOf(begin);
+  const to = page.indexOf(end, from);
+  return from < 0 || to < 0 ? undefined : page.slice(from + begin.length, to);
+};
+
+const replacePart = (page: string, part: string, text: string): string => {
+  const { begin, end } = marks(part);
+  const old = partOf(page, part);
+  if (old === undefined) throw new Error(`no marks for ${part}`);
+  return page.replace(`${begin}${old}${end}`, () => `${begin}${text}${end}`);
+};
+
+if (process.argv[1] === import.meta.filename) {
+  for (const { page, part, render } of parts) {
+    const path = new URL(`../${page}`, import.meta.url);
+    writeFileSync(path, replacePart(readFileSync(path, 'utf8'), part, render()));
+  }
+}
