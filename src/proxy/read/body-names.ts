@@ -1,0 +1,124 @@
+/**
+ * Finds what a search body says that decides where it may run: the index names in it (terms lookup, more_like_this,
+ * percolate, indexed shapes, ratings, indices_boost, clauses on `_index`), a point in time, and whether the client asks for
+ * concurrency tokens or versions. Names are found by the place where the query language allows one, never by their
+ * text: a field may well be called `index`.
+ * Invariant: a body that uses `_index` in a way that cannot be rewritten is `opaque`, and must run where the names are
+ * the client's own. Bytes outside the places found here are never touched.
+ */
+import { type Edit, eachElement, eachMember, parseSlice, type Slice, skipSpace, skipValue } from '../../json/scan.ts';
+
+/** `value`: a JSON string that names one index; `key`: an object key that does. */
+export type NamePlace = { readonly slice: Slice; readonly name: string };
+export type BodyFacts = {
+  readonly names: readonly NamePlace[];
+  readonly pit: { readonly slice: Slice; readonly id: string } | undefined;
+  /** `seq_no_primary_term` stands somewhere in it, be it for hits, inner hits or top hits. */
+  readonly asksTokens: boolean;
+  readonly asksVersion: boolean;
+  readonly opaque: boolean;
+};
+
+export const noBodyFacts: BodyFacts = {
+  names: [],
+  pit: undefined,
+  asksTokens: false,
+  asksVersion: false,
+  opaque: false,
+};
+
+type Visit = (path: readonly string[], value: Slice, key: Slice | undefined) => void;
+const OBJECT = 0x7b;
+const ARRAY = 0x5b;
+const QUOTE = 0x22;
+const element = '[]';
+
+/** Visits every member and element below `value`, parents first; `path` holds keys, and `[]` for an element. */
+const walk = (buf: Uint8Array, value: Slice, path: readonly string[], visit: Visit): void => {
+  if (buf[value.start] === OBJECT) {
+    eachMember(buf, value.start, (key, member, keySlice) => {
+      const below = [...path, key];
+      visit(below, member, keySlice);
+      if (!isUserData(below)) walk(buf, member, below, visit);
+    });
+  } else if (buf[value.start] === ARRAY) {
+    const below = [...path, element];
+    eachElement(buf, value.start, (item) => {
+      visit(below, item, undefined);
+      walk(buf, item, below, visit);
+    });
+  }
+};
+
+/** The last steps of a path with elements left out, nearest first. */
+const tail = (path: readonly string[]): readonly string[] => path.filter((step) => step !== element).reverse();
+
+/** Objects whose keys are the application's own: a document to percolate or to compare with, and script parameters. */
+const isUserData = (path: readonly string[]): boolean => {
+  const [own, parent] = tail(path);
+  return own === 'params' || own === 'document' || own === 'documents' || (own === 'doc' && likeKeys.includes(parent));
+};
+
+const likeKeys: readonly (string | undefined)[] = ['like', 'unlike'];
+const exactClauses: readonly (string | undefined)[] = ['term', 'terms', 'match'];
+
+/** `_index` as the field of an exact clause: `{term: {_index: x}}`, `{terms: {_index: [x]}}`, `{term: {_index: {value: x}}}`. */
+const isExactOnIndex = ([own, parent, grandparent]: readonly string[]): boolean =>
+  (own === '_index' && exactClauses.includes(parent)) ||
+  ((own === 'value' || own === 'query') && parent === '_index' && exactClauses.includes(grandparent));
+
+const isLookup = ([own, parent, grandparent]: readonly string[]): boolean =>
+  (own === 'index' && (parent === 'percolate' || parent === 'indexed_shape' || grandparent === 'terms')) ||
+  (own === '_index' && (parent === 'ratings' || likeKeys.includes(parent)));
+
+const isBoost = (path: readonly string[]): boolean =>
+  path[0] === 'indices_boost' &&
+  (path.length === 2 || (path.length === 3 && path[1] === element)) &&
+  path.at(-1) !== element;
+
+const mentions = (buf: Buffer, text: string): boolean => buf.includes(text);
+const asBuffer = (body: Uint8Array): Buffer => Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+
+/** @throws SyntaxError when the body is not JSON: the caller leaves the verdict to the cluster. */
+export const inspectBody = (body: Uint8Array): BodyFacts => {
+  const buf = asBuffer(body);
+  const start = skipSpace(buf, 0);
+  if (start === buf.length) return noBodyFacts;
+  const root = { start, end: skipValue(buf, start) };
+  const flags = { asksTokens: mentions(buf, 'seq_no_primary_term'), asksVersion: topLevelTrue(buf, root, 'version') };
+  const worthWalking = ['"index"', '_index', 'indices_boost', '"pit"'].some((text) => mentions(buf, text));
+  return worthWalking ? { ...flags, ...placesIn(buf, root) } : { ...noBodyFacts, ...flags };
+};
+
+const topLevelTrue = (buf: Buffer, root: Slice, name: string): boolean => {
+  if (buf[root.start] !== OBJECT || !mentions(buf, `"${name}"`)) return false;
+  let found = false;
+  eachMember(buf, root.start, (key, value) => {
+    if (key === name) found = parseSlice(buf, value) === true;
+  });
+  return found;
+};
+
+const placesIn = (buf: Buffer, root: Slice): Pick<BodyFacts, 'names' | 'pit' | 'opaque'> => {
+  const names: NamePlace[] = [];
+  let pit: BodyFacts['pit'];
+  let opaque = false;
+  walk(buf, root, [], (path, value, key) => {
+    if (isBoost(path) && key !== undefined) return void names.push({ slice: key, name: path.at(-1) as string });
+    const steps = tail(path);
+    if (steps[0] === '_index' && !isExactOnIndex(steps) && !isLookup(steps)) opaque = true;
+    if (buf[value.start] !== QUOTE) return;
+    const text = parseSlice(buf, value) as string;
+    if (isExactOnIndex(steps) || isLookup(steps)) names.push({ slice: value, name: text });
+    else if (steps.length === 2 && steps[0] === 'id' && steps[1] === 'pit') pit = { slice: value, id: text };
+    else if (text.includes('_index')) opaque = true;
+  });
+  return { names, pit, opaque };
+};
+
+/** Edits that put other names in; the edits of one body may be merged with others and must be sorted by the caller. */
+export const renameEdits = (facts: BodyFacts, rename: (name: string) => string): Edit[] =>
+  facts.names.flatMap(({ slice, name }) => {
+    const other = rename(name);
+    return other === name ? [] : [{ ...slice, text: JSON.stringify(other) }];
+  });
