@@ -1,0 +1,335 @@
+/**
+ * Speaks the part of the REST API that agent and proxy use, over Storage, as the Transport port: so the simulation runs
+ * the product's own code down to the bytes of requests and answers. What it does not know it refuses loudly, never
+ * silently, so that a new call in the product shows up here.
+ */
+import type { Transport, UpstreamAnswer, UpstreamRequest } from '../../src/upstream/types.ts';
+import { type Doc, type Index, Storage, type WriteAnswer, type WriteOp } from './storage.ts';
+
+type Reply = { status: number; text: string };
+type Ask = { method: string; segments: string[]; query: URLSearchParams; body: string };
+const reply = (status: number, value: unknown): Reply => ({
+  status,
+  text: typeof value === 'string' ? value : JSON.stringify(value),
+});
+const errorReply = (status: number, type: string, reason: string): Reply =>
+  reply(status, { error: { root_cause: [{ type, reason }], type, reason }, status });
+
+/** Numbers may exceed 2^53, and sources go out as they came in: so answers are written, not serialised. */
+const docFields = (doc: { seq: number; term: number; version: bigint }): string =>
+  `"_version":${doc.version},"_seq_no":${doc.seq},"_primary_term":${doc.term}`;
+const routingField = (routing: string | undefined): string =>
+  routing === undefined ? '' : `"_routing":${JSON.stringify(routing)},`;
+
+const writeText = (id: string, answer: WriteAnswer, withSource: boolean): string => {
+  const head = `"_index":${JSON.stringify(answer.index)},"_id":${JSON.stringify(id)}`;
+  if (answer.error !== undefined) return `{${head},"status":${answer.status},"error":${JSON.stringify(answer.error)}}`;
+  const doc = answer.doc as { seq: number; term: number; version: bigint };
+  const got =
+    withSource && answer.source !== undefined
+      ? `,"get":{"_seq_no":${doc.seq},"_primary_term":${doc.term},"found":true,"_source":${answer.source}}`
+      : '';
+  return `{${head},"result":"${answer.result}","_shards":{"total":1,"successful":1,"failed":0},${docFields(doc)}${got},"status":${answer.status}}`;
+};
+
+const number = (text: string | number | null | undefined): number | undefined =>
+  text === null || text === undefined ? undefined : Number(text);
+
+type Meta = {
+  _index?: string;
+  _id?: string;
+  routing?: string;
+  version_type?: string;
+  if_seq_no?: number;
+  if_primary_term?: number;
+  require_alias?: boolean;
+  _source?: boolean;
+};
+
+export type FakeCluster = { storage: Storage; transport: Transport; tasks: Set<string>; requests: UpstreamRequest[] };
+export type FakeOptions = { now: () => number; name: string; shards?: number; newId?: () => string };
+
+export const createFakeCluster = (options: FakeOptions): FakeCluster => {
+  const storage = new Storage(options);
+  const requests: UpstreamRequest[] = [];
+  const tasks = new Set<string>();
+  let ids = 0;
+  const newId = options.newId ?? (() => `auto-${options.name}-${++ids}`);
+
+  const refreshAfter = (query: URLSearchParams, names: readonly string[]): void => {
+    const refresh = query.get('refresh');
+    if (refresh === 'true' || refresh === '' || refresh === 'wait_for') for (const name of names) storage.refresh(name);
+  };
+
+  const writeOne = (ask: Ask, op: WriteOp): Reply => {
+    const answer = storage.write(op);
+    if (answer.error !== undefined) return errorReply(answer.status, answer.error.type, answer.error.reason);
+    refreshAfter(ask.query, [op.index]);
+    return reply(
+      answer.status,
+      writeText(op.id, answer, ask.query.get('_source') === 'true').replace(/,"status":\d+}$/, '}'),
+    );
+  };
+
+  const opFrom = (ask: Ask, over: Pick<WriteOp, 'op' | 'index' | 'id'>): WriteOp => ({
+    ...over,
+    source: ask.body,
+    routing: ask.query.get('routing') ?? undefined,
+    external: ask.query.get('version_type') === 'external',
+    version: ask.query.has('version') ? BigInt(ask.query.get('version') as string) : undefined,
+    ifSeqNo: number(ask.query.get('if_seq_no')),
+    ifTerm: number(ask.query.get('if_primary_term')),
+    requireAlias: ask.query.get('require_alias') === 'true',
+  });
+
+  const bulk = (ask: Ask, defaultIndex: string | undefined): Reply => {
+    const lines = ask.body.split('\n').filter((line) => line !== '');
+    const items: string[] = [];
+    const names = new Set<string>();
+    let errors = false;
+    for (let i = 0; i < lines.length; i++) {
+      const [action, meta] = Object.entries(JSON.parse(lines[i] as string) as Record<string, Meta>)[0] as [
+        WriteOp['op'],
+        Meta,
+      ];
+      const version = /"version":\s*"?(\d+)/.exec(lines[i] as string)?.[1];
+      const op: WriteOp = {
+        op: action,
+        index: meta._index ?? (defaultIndex as string),
+        id: meta._id ?? newId(),
+        routing: meta.routing,
+        external: meta.version_type === 'external',
+        version: version === undefined ? undefined : BigInt(version),
+        ifSeqNo: meta.if_seq_no,
+        ifTerm: meta.if_primary_term,
+        requireAlias: meta.require_alias ?? ask.query.get('require_alias') === 'true',
+        source: action === 'delete' ? undefined : (lines[++i] as string),
+      };
+      const answer = storage.write(op);
+      names.add(op.index);
+      errors ||= answer.error !== undefined;
+      items.push(
+        `{"${action}":${writeText(op.id, answer, meta._source === true || ask.query.get('_source') === 'true')}}`,
+      );
+    }
+    refreshAfter(ask.query, [...names]);
+    return reply(200, `{"took":1,"errors":${errors},"items":[${items.join(',')}]}`);
+  };
+
+  const shardsText = '"_shards":{"total":1,"successful":1,"skipped":0,"failed":0}';
+  const hitText = (index: Index, doc: Doc, source: boolean): string =>
+    `{"_index":"${index.name}","_id":${JSON.stringify(doc.id)},${routingField(doc.routing)}${docFields(doc)},"_score":null${source ? `,"_source":${doc.source}` : ''},"sort":[${doc.seq}]}`;
+
+  const search = (ask: Ask, index: Index): Reply => {
+    const shard = Number(/_shards:(\d+)/.exec(ask.query.get('preference') ?? '')?.[1]);
+    const body = JSON.parse(ask.body) as {
+      size: number;
+      query: { range: { _seq_no: { gt: number; lte: number } } };
+      _source: boolean;
+    };
+    const { gt, lte } = body.query.range._seq_no;
+    const docs = storage.searchBySeq(index.name, { shard, after: gt, upTo: lte, size: body.size });
+    const hits = docs.map((doc) => hitText(index, doc, body._source));
+    return reply(
+      200,
+      `{"took":1,"timed_out":false,${shardsText},"hits":{"max_score":null,"hits":[${hits.join(',')}]}}`,
+    );
+  };
+
+  const gotText = (index: Index, at: { id: string; routing?: string | undefined }, source: boolean): string => {
+    const doc = storage.get(index.name, at);
+    const head = `"_index":"${index.name}","_id":${JSON.stringify(at.id)}`;
+    if (doc === undefined) return `{${head},"found":false}`;
+    return `{${head},${docFields(doc)},${routingField(doc.routing)}"found":true${source ? `,"_source":${doc.source}` : ''}}`;
+  };
+
+  const mget = (ask: Ask, index: Index): Reply => {
+    const { docs } = JSON.parse(ask.body) as { docs: { _id: string; routing?: string }[] };
+    const withSource = ask.query.get('_source') !== 'false';
+    return reply(
+      200,
+      `{"docs":[${docs.map(({ _id, routing }) => gotText(index, { id: _id, routing }, withSource)).join(',')}]}`,
+    );
+  };
+
+  const stats = (index: Index): Reply =>
+    reply(200, {
+      indices: {
+        [index.name]: {
+          uuid: index.uuid,
+          shards: Object.fromEntries(
+            index.shards.map((shard, i) => [
+              i,
+              [
+                {
+                  routing: { state: 'STARTED', primary: true, node: 'n1' },
+                  seq_no: {
+                    max_seq_no: shard.nextSeq - 1,
+                    local_checkpoint: shard.nextSeq - 1,
+                    global_checkpoint: shard.nextSeq - 1,
+                  },
+                },
+              ],
+            ]),
+          ),
+        },
+      },
+    });
+
+  const info = (index: Index): Reply =>
+    reply(200, {
+      [index.name]: {
+        aliases: Object.fromEntries(
+          [...storage.aliases].filter(([, holders]) => holders.has(index.name)).map(([alias]) => [alias, {}]),
+        ),
+        mappings: {},
+        settings: {
+          'index.uuid': index.uuid,
+          'index.number_of_shards': String(index.shards.length),
+          'index.number_of_replicas': '0',
+        },
+      },
+    });
+
+  const changeAliases = (ask: Ask): Reply => {
+    const { actions } = JSON.parse(ask.body) as {
+      actions: Record<'add' | 'remove', { index: string; alias: string; must_exist?: boolean }>[];
+    };
+    const missing = storage.updateAliases(
+      actions.map((action) => {
+        const kind = 'add' in action ? 'add' : 'remove';
+        return {
+          kind,
+          index: action[kind].index,
+          alias: action[kind].alias,
+          mustExist: action[kind].must_exist === true,
+        };
+      }),
+    );
+    return missing === undefined
+      ? reply(200, { acknowledged: true })
+      : errorReply(404, 'aliases_not_found_exception', `aliases [${missing}] missing`);
+  };
+
+  const getAliases = (pattern: string): Reply => {
+    const matches = new RegExp(`^${pattern.replace(/[.+]/g, '\\$&').replace(/\*/g, '.*')}$`);
+    const found: Record<string, { aliases: Record<string, unknown> }> = {};
+    for (const [alias, holders] of storage.aliases) {
+      if (!pattern.split(',').some((one) => one === alias) && !matches.test(alias)) continue;
+      for (const holder of holders) {
+        const aliases = found[holder]?.aliases ?? {};
+        found[holder] = { aliases: { ...aliases, [alias]: { is_write_index: true } } };
+      }
+    }
+    return reply(200, found);
+  };
+
+  const docOp = (ask: Ask, name: string, verb: string, id: string | undefined): Reply => {
+    if (verb === '_create') return writeOne(ask, opFrom(ask, { op: 'create', index: name, id: id as string }));
+    if (verb === '_update') return writeOne(ask, opFrom(ask, { op: 'update', index: name, id: id as string }));
+    if (ask.method === 'DELETE') return writeOne(ask, opFrom(ask, { op: 'delete', index: name, id: id as string }));
+    if (ask.method === 'GET') {
+      const index = storage.resolve(name);
+      if (index === undefined) return errorReply(404, 'index_not_found_exception', `no such index [${name}]`);
+      const text = gotText(index, { id: id as string, routing: ask.query.get('routing') ?? undefined }, true);
+      return reply(text.includes('"found":true') ? 200 : 404, text);
+    }
+    const op = ask.query.get('op_type') === 'create' ? 'create' : 'index';
+    return writeOne(ask, opFrom(ask, { op, index: name, id: id ?? newId() }));
+  };
+
+  const onIndex = (ask: Ask, name: string, verb: string | undefined): Reply => {
+    const index = storage.resolve(name);
+    if (verb === undefined && ask.method === 'PUT') {
+      const settings =
+        (JSON.parse(ask.body || '{}') as { settings?: { index?: Record<string, unknown> } }).settings?.index ?? {};
+      if (storage.indices.has(name))
+        return errorReply(400, 'resource_already_exists_exception', `index [${name}] already exists`);
+      storage.createIndex(name, { hidden: settings['hidden'] === true, blocked: settings['blocks.write'] === true });
+      return reply(200, { acknowledged: true, shards_acknowledged: true, index: name });
+    }
+    if (index === undefined) return errorReply(404, 'index_not_found_exception', `no such index [${name}]`);
+    switch (verb) {
+      case undefined:
+        return info(index);
+      case '_refresh':
+        storage.refresh(name);
+        return reply(200, `{${shardsText}}`);
+      case '_count':
+        return reply(200, `{"count":${storage.count(name)},${shardsText}}`);
+      case '_search':
+        return search(ask, index);
+      case '_mget':
+        return mget(ask, index);
+      case '_stats':
+        return stats(index);
+      case '_settings': {
+        const settings = JSON.parse(ask.body) as Record<string, unknown>;
+        index.blocked =
+          settings['index.blocks.write'] === true ||
+          (settings['index'] as Record<string, unknown>)?.['blocks.write'] === true;
+        return reply(200, { acknowledged: true });
+      }
+      case '_block':
+        index.blocked = true;
+        return reply(200, { acknowledged: true, shards_acknowledged: true, indices: [{ name, blocked: true }] });
+      default:
+        throw new Error(`the fake cluster does not know ${ask.method} /${name}/${verb}`);
+    }
+  };
+
+  const clusterWide = (ask: Ask): Reply | undefined => {
+    const [first, second] = ask.segments;
+    if (first === undefined)
+      return reply(200, {
+        name: 'n1',
+        cluster_name: options.name,
+        cluster_uuid: options.name,
+        version: { number: '3.8.0', distribution: 'opensearch' },
+      });
+    if (first === '_aliases') return changeAliases(ask);
+    if (first === '_alias') return getAliases(second ?? '*');
+    if (first === '_bulk') return bulk(ask, undefined);
+    if (first === '_cluster') return reply(200, { status: 'green', timed_out: false });
+    if (first === '_tasks')
+      return reply(200, {
+        nodes:
+          tasks.size === 0
+            ? {}
+            : {
+                n1: {
+                  tasks: Object.fromEntries(
+                    [...tasks].map((name, i) => [
+                      `n1:${i}`,
+                      { action: 'indices:data/write/bulk', description: `requests[1], indices[${name}]` },
+                    ]),
+                  ),
+                },
+              },
+      });
+    return undefined;
+  };
+
+  const handle = (ask: Ask): Reply => {
+    const wide = clusterWide(ask);
+    if (wide !== undefined) return wide;
+    const [name = '', verb, id] = ask.segments;
+    if (verb === '_bulk') return bulk(ask, name);
+    if (verb === '_doc' || verb === '_create' || verb === '_update') return docOp(ask, name, verb, id);
+    return onIndex(ask, name, verb);
+  };
+
+  const request = async (upstream: UpstreamRequest): Promise<UpstreamAnswer> => {
+    requests.push(upstream);
+    const url = new URL(upstream.path, 'http://fake');
+    const body = upstream.body === undefined ? '' : Buffer.from(upstream.body as Uint8Array).toString('utf8');
+    const segments = url.pathname
+      .split('/')
+      .filter((part) => part !== '')
+      .map(decodeURIComponent);
+    const { status, text } = handle({ method: upstream.method, segments, query: url.searchParams, body });
+    return { status, headers: { 'content-type': 'application/json; charset=UTF-8' }, body: Buffer.from(text) };
+  };
+
+  return { storage, transport: { request }, tasks, requests };
+};

@@ -1,0 +1,254 @@
+/**
+ * The storage rules of an OpenSearch cluster that a migration leans on, deterministic and in memory: sequence numbers and
+ * terms per shard, internal and external versions, tombstones that can vanish, aliases with one write index, write
+ * blocks, refresh. Used by the simulation; test/integration/sim holds it against a real cluster, case by case.
+ * A document's source is kept as text and given back as it came.
+ */
+export type Doc = {
+  id: string;
+  routing: string | undefined;
+  source: string;
+  seq: number;
+  term: number;
+  version: bigint;
+};
+type Tombstone = { version: bigint; at: number };
+type Shard = { nextSeq: number; docs: Map<string, Doc>; tombstones: Map<string, Tombstone>; visible: Map<string, Doc> };
+export type Index = {
+  name: string;
+  uuid: string;
+  shards: Shard[];
+  term: number;
+  blocked: boolean;
+  hidden: boolean;
+  autoCreated: boolean;
+};
+
+export type WriteOp = {
+  op: 'index' | 'create' | 'update' | 'delete';
+  index: string;
+  id: string;
+  routing?: string | undefined;
+  source?: string | undefined;
+  version?: bigint | undefined;
+  external?: boolean;
+  ifSeqNo?: number | undefined;
+  ifTerm?: number | undefined;
+  requireAlias?: boolean;
+};
+export type WriteAnswer = {
+  status: number;
+  index: string;
+  result?: 'created' | 'updated' | 'deleted' | 'not_found' | 'noop';
+  doc?: { seq: number; term: number; version: bigint };
+  source?: string;
+  error?: { type: string; reason: string };
+};
+
+const gcDeletesMs = 60_000;
+
+/** Any stable spread over shards will do: placement is never compared between clusters. */
+const spread = (text: string): number => {
+  let hash = 2166136261;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 16777619);
+  return hash >>> 0;
+};
+
+export class Storage {
+  readonly indices = new Map<string, Index>();
+  readonly aliases = new Map<string, Set<string>>();
+  readonly #now: () => number;
+  readonly #shards: number;
+  #uuids = 0;
+
+  constructor(options: { now: () => number; shards?: number }) {
+    this.#now = options.now;
+    this.#shards = options.shards ?? 2;
+  }
+
+  createIndex(
+    name: string,
+    options: { hidden?: boolean; blocked?: boolean; shards?: number; autoCreated?: boolean } = {},
+  ): Index {
+    const shards = Array.from({ length: options.shards ?? this.#shards }, () => ({
+      nextSeq: 0,
+      docs: new Map<string, Doc>(),
+      tombstones: new Map<string, Tombstone>(),
+      visible: new Map<string, Doc>(),
+    }));
+    const index = {
+      name,
+      uuid: `uuid-${++this.#uuids}`,
+      shards,
+      term: 1,
+      blocked: options.blocked ?? false,
+      hidden: options.hidden ?? false,
+      autoCreated: options.autoCreated ?? false,
+    };
+    this.indices.set(name, index);
+    return index;
+  }
+
+  deleteIndex(name: string): boolean {
+    for (const holders of this.aliases.values()) holders.delete(name);
+    return this.indices.delete(name);
+  }
+
+  /** The concrete index behind a name, or undefined. An alias here always has one holder: its write index. */
+  resolve(name: string): Index | undefined {
+    const holder = [...(this.aliases.get(name) ?? [])][0];
+    return this.indices.get(holder ?? name);
+  }
+
+  /** @returns the name that does not exist, or undefined when all actions were applied at once. */
+  updateAliases(
+    actions: readonly { kind: 'add' | 'remove'; index: string; alias: string; mustExist?: boolean }[],
+  ): string | undefined {
+    for (const { kind, index, alias, mustExist } of actions) {
+      if (!this.indices.has(index)) return index;
+      // A missing alias is an error only when it must exist: otherwise the removal is left out.
+      if (kind === 'remove' && mustExist && !this.aliases.get(alias)?.has(index)) return alias;
+    }
+    for (const { kind, index, alias } of actions) {
+      const holders = this.aliases.get(alias) ?? new Set();
+      if (kind === 'add') holders.add(index);
+      else holders.delete(index);
+      this.aliases.set(alias, holders);
+      if (holders.size === 0) this.aliases.delete(alias);
+    }
+    return undefined;
+  }
+
+  write(op: WriteOp): WriteAnswer {
+    const found = this.resolve(op.index);
+    // `require_alias` never applies to deletes; a delete by external version creates a missing index like any write.
+    if (op.requireAlias && op.op !== 'delete' && !this.aliases.has(op.index))
+      return this.#error(
+        404,
+        op.index,
+        'index_not_found_exception',
+        `no such index [${op.index}] and [require_alias] request flag is [true] and [${op.index}] is not an alias`,
+      );
+    if (found === undefined && op.op === 'delete' && !op.external)
+      return this.#error(404, op.index, 'index_not_found_exception', `no such index [${op.index}]`);
+    const index = found ?? this.createIndex(op.index, { autoCreated: true });
+    if (index.blocked)
+      return this.#error(
+        403,
+        index.name,
+        'cluster_block_exception',
+        `index [${index.name}] blocked by: [FORBIDDEN/8/index write (api)];`,
+      );
+    return op.op === 'update' ? this.#update(index, op) : this.#apply(index, op);
+  }
+
+  #error(status: number, index: string, type: string, reason: string): WriteAnswer {
+    return { status, index, error: { type, reason } };
+  }
+
+  #shardOf(index: Index, op: { id: string; routing?: string | undefined }): Shard {
+    return index.shards[spread(op.routing ?? op.id) % index.shards.length] as Shard;
+  }
+
+  #tombstone(shard: Shard, id: string): Tombstone | undefined {
+    const tombstone = shard.tombstones.get(id);
+    if (tombstone !== undefined && this.#now() - tombstone.at > gcDeletesMs) return undefined;
+    return tombstone;
+  }
+
+  #conflict(index: Index, id: string, why: string): WriteAnswer {
+    return this.#error(409, index.name, 'version_conflict_engine_exception', `[${id}]: version conflict, ${why}`);
+  }
+
+  #apply(index: Index, op: WriteOp): WriteAnswer {
+    const shard = this.#shardOf(index, op);
+    const existing = shard.docs.get(op.id);
+    const known = existing?.version ?? this.#tombstone(shard, op.id)?.version;
+    if (
+      op.ifSeqNo !== undefined &&
+      (existing === undefined || existing.seq !== op.ifSeqNo || existing.term !== op.ifTerm)
+    )
+      return this.#conflict(index, op.id, `required seqNo [${op.ifSeqNo}], primary term [${op.ifTerm}]`);
+    if (op.external && known !== undefined && (op.version as bigint) <= known)
+      return this.#conflict(
+        index,
+        op.id,
+        `current version [${known}] is higher or equal to the one provided [${op.version}]`,
+      );
+    if (op.op === 'create' && existing !== undefined)
+      return this.#conflict(index, op.id, `document already exists (current version [${existing.version}])`);
+    const doc = {
+      seq: shard.nextSeq++,
+      term: index.term,
+      version: op.external ? (op.version as bigint) : (known ?? 0n) + 1n,
+    };
+    if (op.op === 'delete') {
+      shard.docs.delete(op.id);
+      shard.tombstones.set(op.id, { version: doc.version, at: this.#now() });
+      return { status: existing ? 200 : 404, index: index.name, result: existing ? 'deleted' : 'not_found', doc };
+    }
+    shard.tombstones.delete(op.id);
+    shard.docs.set(op.id, { id: op.id, routing: op.routing, source: op.source ?? '{}', ...doc });
+    return { status: existing ? 200 : 201, index: index.name, result: existing ? 'updated' : 'created', doc };
+  }
+
+  /** Partial documents only: scripts are the real cluster's matter. */
+  #update(index: Index, op: WriteOp): WriteAnswer {
+    const existing = this.#shardOf(index, op).docs.get(op.id);
+    const body = JSON.parse(op.source ?? '{}') as {
+      doc?: Record<string, unknown>;
+      upsert?: Record<string, unknown>;
+      doc_as_upsert?: boolean;
+    };
+    const insert = body.upsert ?? (body.doc_as_upsert ? body.doc : undefined);
+    if (existing === undefined && insert === undefined)
+      return this.#error(404, index.name, 'document_missing_exception', `[${op.id}]: document missing`);
+    if (existing === undefined) {
+      const source = JSON.stringify(insert);
+      return { ...this.#apply(index, { ...op, op: 'index', source }), source };
+    }
+    const before = JSON.parse(existing.source) as Record<string, unknown>;
+    const source = JSON.stringify({ ...before, ...body.doc });
+    if (source === JSON.stringify(before)) {
+      const { seq, term, version } = existing;
+      return { status: 200, index: index.name, result: 'noop', doc: { seq, term, version }, source };
+    }
+    return { ...this.#apply(index, { ...op, op: 'index', source }), source };
+  }
+
+  get(name: string, at: { id: string; routing?: string | undefined }): Doc | undefined {
+    const index = this.resolve(name);
+    return index && this.#shardOf(index, at).docs.get(at.id);
+  }
+
+  refresh(name: string): void {
+    for (const shard of this.resolve(name)?.shards ?? []) shard.visible = new Map(shard.docs);
+  }
+
+  /** Documents that a search of one shard sees with `after < seq <= upTo`, ascending. */
+  searchBySeq(name: string, range: { shard: number; after: number; upTo: number; size: number }): Doc[] {
+    const visible = this.resolve(name)?.shards[range.shard]?.visible.values() ?? [];
+    return [...visible]
+      .filter(({ seq }) => seq > range.after && seq <= range.upTo)
+      .sort((a, b) => a.seq - b.seq)
+      .slice(0, range.size);
+  }
+
+  count(name: string): number {
+    return (this.resolve(name)?.shards ?? []).reduce((sum, shard) => sum + shard.visible.size, 0);
+  }
+
+  /** What the cluster holds right now, for the invariants: id to source. */
+  contents(name: string): Map<string, Doc> {
+    return new Map((this.resolve(name)?.shards ?? []).flatMap((shard) => [...shard.docs]));
+  }
+
+  /** A restart or a failed-over replica: deletes are remembered no more, and a new primary begins a new term. */
+  loseTombstones(name: string): void {
+    for (const shard of this.resolve(name)?.shards ?? []) shard.tombstones.clear();
+  }
+  newTerm(name: string): void {
+    const index = this.resolve(name);
+    if (index !== undefined) index.term++;
+  }
+}
