@@ -2,7 +2,8 @@
  * `job.<slug>.status`: what the leader of a route publishes for people and programs to read, every second or so. It is a
  * view, never an input of a decision, so it is read leniently: unknown fields are dropped and missing parts show as
  * unknown, which lets an older command line read a newer leader. Everything that decides has its own strict record.
- * Invariant: a reader that finds no record, or an old one, must say so and never show the last good answer as present.
+ * Invariant: a reader that finds no record, or one whose leader no longer holds the lease, says so and never shows the
+ * last good answer as present.
  */
 import * as z from 'zod';
 import { phases } from './records.ts';
@@ -11,9 +12,6 @@ import { phases } from './records.ts';
 export const jobStatusName = 'status';
 /** Where the leader answers an `Ask`, under `keys.job(slug, name)`. */
 export const askResultName = 'ask';
-/** A status older than this is shown as stale: the leader writes it far more often. */
-export const jobStatusFreshMs = 10_000;
-
 /** The stages an operator sees, in their order; the last three can follow any of the others. */
 export const stages = [
   'Preflight',
@@ -145,7 +143,7 @@ export type VerdictStatus = z.infer<typeof VerdictStatus>;
 
 export const RouteJobStatus = z.object({
   schema: z.literal(1),
-  at: isoTime.describe('when the leader wrote this, on its own clock; for people and for the staleness mark'),
+  at: isoTime.describe('when the leader wrote this, on its own clock; for people only'),
   leader: z.string(),
   phase: z.enum(phases),
   epoch: z.int().min(0),
