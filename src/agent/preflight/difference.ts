@@ -1,0 +1,66 @@
+/**
+ * How the target's mapping and settings differ from the source's, as lines for people. A difference is often the very
+ * purpose of a migration, so it is shown and never judged here. Pure.
+ */
+export type Difference = { path: string; source: string; target: string };
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const leaves = (value: unknown, path: string, into: Map<string, string>): Map<string, string> => {
+  if (!isObject(value) || Object.keys(value).length === 0) return into.set(path, JSON.stringify(value));
+  for (const [key, child] of Object.entries(value)) leaves(child, path === '' ? key : `${path}.${key}`, into);
+  return into;
+};
+
+const differences = (source: Map<string, string>, target: Map<string, string>): Difference[] =>
+  [...new Set([...source.keys(), ...target.keys()])]
+    .sort()
+    .filter((path) => source.get(path) !== target.get(path))
+    .map((path) => ({ path, source: source.get(path) ?? 'absent', target: target.get(path) ?? 'absent' }));
+
+/** Settings that belong to one index and cannot be alike. */
+const ownSettings =
+  /^index\.(uuid|creation_date|provided_name|version\..*|history_uuid|resize\..*|blocks\..*|routing\.allocation\..*)$/;
+
+export const settingDifferences = (source: Record<string, unknown>, target: Record<string, unknown>): Difference[] => {
+  const shared = (settings: Record<string, unknown>) =>
+    new Map(
+      Object.entries(settings)
+        .filter(([key]) => !ownSettings.test(key))
+        .map(([key, value]) => [key, String(value)]),
+    );
+  return differences(shared(source), shared(target));
+};
+
+/** Paths read as in a document: `title.type` rather than `properties.title.type`. */
+export const mappingDifferences = (source: Record<string, unknown>, target: Record<string, unknown>): Difference[] => {
+  const flat = (mappings: Record<string, unknown>) =>
+    new Map(
+      [...leaves(mappings, '', new Map())].map(([path, value]) => [path.replace(/(^|\.)properties\./g, '$1'), value]),
+    );
+  return differences(flat(source), flat(target));
+};
+
+export const differenceLines = (list: readonly Difference[], most = 20): string => {
+  const lines = list.slice(0, most).map(({ path, source, target }) => `${path}: ${source} -> ${target}`);
+  return list.length > most ? [...lines, `and ${list.length - most} more`].join('; ') : lines.join('; ');
+};
+
+/**
+ * Body for creating the target from the source, with the operator's overrides on top. Settings that the source got by
+ * being that index are left out.
+ */
+export const targetBody = (
+  source: { mappings: Record<string, unknown>; settings: Record<string, unknown> },
+  overrides: { settings?: Record<string, unknown> | undefined; mappings?: Record<string, unknown> | undefined },
+): { settings: Record<string, unknown>; mappings: Record<string, unknown> } => {
+  const flatOverrides = Object.fromEntries(
+    Object.entries(overrides.settings ?? {}).map(([key, value]) => [
+      key.startsWith('index.') ? key : `index.${key}`,
+      value,
+    ]),
+  );
+  const kept = Object.fromEntries(Object.entries(source.settings).filter(([key]) => !ownSettings.test(key)));
+  return { settings: { ...kept, ...flatOverrides }, mappings: overrides.mappings ?? source.mappings };
+};

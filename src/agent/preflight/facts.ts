@@ -1,0 +1,54 @@
+/** What the preflight knows of a route before it judges: facts only, gathered by gather.ts, judged by judge.ts. */
+import type { RouteSpec, Side } from '../../coordination/records.ts';
+import type { AliasBody, ClusterInfo } from '../control-answers.ts';
+
+export type IndexFacts = {
+  /** Differs from the name asked for when that was an alias or a data stream. */
+  concreteName: string;
+  uuid: string;
+  shards: number;
+  mappings: Record<string, unknown>;
+  /** Flat keys, as the cluster prints them. */
+  settings: Record<string, unknown>;
+  aliases: Record<string, AliasBody>;
+  seqSearchable: boolean;
+  maxSeqNo: number;
+  primaryTerm: number;
+  storeBytes: number;
+  /** Documents with a routing value. */
+  routedDocs: number;
+  /** Largest version among a sample: the application's own external versions, or stamps of another migration, are huge. */
+  largestVersion: bigint;
+};
+export type ClusterFacts = {
+  info: ClusterInfo | undefined;
+  /** Why the cluster could not be asked. */
+  problem: string | undefined;
+  health: string;
+  freeDiskBytes: number | undefined;
+  /** Difference of the cluster's clock to ours. */
+  clockSkewSeconds: number | undefined;
+  /** Calls that were refused for want of rights, by the privilege they need. */
+  missingPrivileges: readonly string[];
+};
+export type PairFacts = Record<Side, IndexFacts | undefined>;
+export type StoreFacts = { kind: 'nats' | 'file'; connected: boolean; detail: string; members: number };
+export type PreflightFacts = {
+  spec: RouteSpec;
+  sameCluster: boolean;
+  clusters: Record<Side, ClusterFacts>;
+  pairs: readonly PairFacts[];
+  store: StoreFacts;
+  /** By-query and reindex requests that members have seen. */
+  byQuerySeen: number;
+};
+
+export type Level = 'ok' | 'warn' | 'refuse';
+/** `about` names the side or index; `todo` says what to do when the level is not ok. */
+export type Finding = { check: string; level: Level; about: string; reason: string; todo?: string };
+export const worst = (findings: readonly Finding[]): Level =>
+  findings.some(({ level }) => level === 'refuse')
+    ? 'refuse'
+    : findings.some(({ level }) => level === 'warn')
+      ? 'warn'
+      : 'ok';

@@ -1,0 +1,191 @@
+import { describe, expect, it } from 'vitest';
+import { mappingDifferences, settingDifferences, targetBody } from '../../../src/agent/preflight/difference.ts';
+import { type ClusterFacts, type IndexFacts, type PreflightFacts, worst } from '../../../src/agent/preflight/facts.ts';
+import { judge } from '../../../src/agent/preflight/judge.ts';
+import { RouteSpec } from '../../../src/coordination/records.ts';
+
+const spec = (over: object = {}): RouteSpec =>
+  RouteSpec.parse({ route: 'products', indices: [{ source: 'p1', target: 'p2' }], aliases: ['products'], ...over });
+const index = (name: string, over: Partial<IndexFacts> = {}): IndexFacts => ({
+  concreteName: name,
+  uuid: `uuid-${name}`,
+  shards: 1,
+  mappings: {},
+  settings: {},
+  aliases: {},
+  seqSearchable: true,
+  maxSeqNo: 100,
+  primaryTerm: 1,
+  storeBytes: 1000,
+  routedDocs: 0,
+  largestVersion: 3n,
+  ...over,
+});
+const cluster = (
+  over: Partial<ClusterFacts> = {},
+  version = '3.8.0',
+  distribution: 'opensearch' | 'elasticsearch' = 'opensearch',
+): ClusterFacts => ({
+  info: {
+    name: 'c',
+    uuid: 'u',
+    distribution,
+    version,
+    major: Number(version.split('.')[0]),
+    minor: Number(version.split('.')[1]),
+  },
+  problem: undefined,
+  health: 'green',
+  freeDiskBytes: 1e9,
+  clockSkewSeconds: 0,
+  missingPrivileges: [],
+  ...over,
+});
+const facts = (over: Partial<PreflightFacts> = {}): PreflightFacts => ({
+  spec: spec(),
+  sameCluster: false,
+  clusters: { source: cluster(), target: cluster() },
+  pairs: [{ source: index('p1', { aliases: { products: {} } }), target: index('p2') }],
+  store: { kind: 'nats', connected: true, detail: 'nats 2.15', members: 2 },
+  byQuerySeen: 0,
+  ...over,
+});
+const source = (over: Partial<IndexFacts>, more: Partial<PreflightFacts> = {}): PreflightFacts =>
+  facts({ pairs: [{ source: index('p1', over), target: index('p2') }], ...more });
+const target = (over: Partial<IndexFacts>): PreflightFacts =>
+  facts({ pairs: [{ source: index('p1'), target: index('p2', over) }] });
+
+/** One row per rule: what is wrong, the check that says so, how hard. */
+const rows: [string, PreflightFacts, string, 'warn' | 'refuse'][] = [
+  [
+    'the source cannot be asked',
+    facts({ clusters: { source: cluster({ info: undefined, problem: 'refused' }), target: cluster() } }),
+    'cluster',
+    'refuse',
+  ],
+  [
+    'the version is too old',
+    facts({ clusters: { source: cluster({}, '7.9.3', 'elasticsearch'), target: cluster() } }),
+    'cluster',
+    'refuse',
+  ],
+  [
+    'the version is too new',
+    facts({ clusters: { source: cluster(), target: cluster({}, '4.0.0') } }),
+    'cluster',
+    'refuse',
+  ],
+  [
+    'a cluster is red',
+    facts({ clusters: { source: cluster(), target: cluster({ health: 'red' }) } }),
+    'cluster',
+    'refuse',
+  ],
+  [
+    'a privilege is missing',
+    facts({ clusters: { source: cluster(), target: cluster({ missingPrivileges: ['indices:admin/aliases'] }) } }),
+    'privileges',
+    'refuse',
+  ],
+  [
+    'the clocks differ',
+    facts({ clusters: { source: cluster({ clockSkewSeconds: -90 }), target: cluster() } }),
+    'clocks',
+    'warn',
+  ],
+  [
+    'the source index is missing',
+    facts({ pairs: [{ source: undefined, target: index('p2') }] }),
+    'source index',
+    'refuse',
+  ],
+  ['the source is a data stream', source({ concreteName: '.ds-p1-000001' }), 'source index', 'refuse'],
+  ['the source name is an alias', source({ concreteName: 'other' }), 'source index', 'refuse'],
+  ['_source is disabled', source({ mappings: { _source: { enabled: false } } }), 'source index', 'refuse'],
+  ['_source is filtered', source({ mappings: { _source: { excludes: ['x'] } } }), 'source index', 'refuse'],
+  ['_seq_no cannot be searched', source({ seqSearchable: false }), 'source index', 'refuse'],
+  ['the index is append-only', source({ settings: { 'index.append_only.enabled': 'true' } }), 'source index', 'refuse'],
+  ['the source is a follower itself', source({ aliases: { 'crossfade-other-c3': {} } }), 'source index', 'refuse'],
+  ['versions look external', source({ largestVersion: 2n ** 50n }), 'source index', 'warn'],
+  ['the target is missing', facts({ pairs: [{ source: index('p1'), target: undefined }] }), 'target index', 'refuse'],
+  ['the target has a final pipeline', target({ settings: { 'index.final_pipeline': 'x' } }), 'target index', 'refuse'],
+  ['the target is write-blocked', target({ settings: { 'index.blocks.write': 'true' } }), 'target index', 'refuse'],
+  ['an alias has a filter', source({ aliases: { products: { filter: { term: {} } } } }), 'alias', 'refuse'],
+  ['an alias is not listed', source({ aliases: { secret: {} } }), 'alias', 'refuse'],
+  [
+    'an alias carries a routing that the route does not name',
+    source({ aliases: { products: { index_routing: 'eu' } } }),
+    'alias',
+    'refuse',
+  ],
+  ['the source has a default pipeline', source({ settings: { 'index.default_pipeline': 'p' } }), 'pipelines', 'warn'],
+  ['sequence numbers do not fit a stamp', source({ maxSeqNo: 2 ** 41 }), 'stamps', 'refuse'],
+  ['mappings differ', target({ mappings: { properties: { a: { type: 'long' } } } }), 'differences', 'warn'],
+  ['documents are routed and shard counts differ', source({ routedDocs: 5, shards: 3 }), 'routing', 'warn'],
+  [
+    'the target has too little disk',
+    facts({ clusters: { source: cluster(), target: cluster({ freeDiskBytes: 10 }) } }),
+    'disk',
+    'refuse',
+  ],
+  [
+    'the store is away',
+    facts({ store: { kind: 'nats', connected: false, detail: 'no server', members: 0 } }),
+    'store',
+    'refuse',
+  ],
+  [
+    'the embedded store would serve two replicas',
+    facts({ store: { kind: 'file', connected: true, detail: '', members: 2 } }),
+    'store',
+    'refuse',
+  ],
+  ['by-query requests were seen', facts({ byQuerySeen: 2 }), 'by-query', 'warn'],
+];
+
+describe('preflight', () => {
+  it('finds nothing wrong with a plain route', () => {
+    const findings = judge(facts());
+    expect(worst(findings)).toBe('ok');
+    expect(findings.length).toBeGreaterThan(5);
+  });
+
+  for (const [why, given, check, level] of rows) {
+    it(`${level === 'warn' ? 'warns' : 'refuses'} when ${why}, with a reason and what to do`, () => {
+      const found = judge(given).filter((finding) => finding.level !== 'ok' && finding.check === check);
+      expect(found.map((finding) => finding.level)).toContain(level);
+      for (const { reason, todo } of found) expect([reason !== '', (todo ?? '') !== '']).toEqual([true, true]);
+    });
+  }
+
+  it('lets a missing target pass when it is to be created', () => {
+    expect(
+      worst(judge(facts({ spec: spec({ createTarget: true }), pairs: [{ source: index('p1'), target: undefined }] }))),
+    ).toBe('ok');
+  });
+
+  it('accepts an alias whose routing the route names', () => {
+    const routed = spec({ aliases: [{ name: 'products', routing: 'eu' }] });
+    expect(worst(judge(source({ aliases: { products: { index_routing: 'eu' } } }, { spec: routed })))).toBe('ok');
+  });
+
+  it('shows differences by document path and leaves an index its own settings', () => {
+    const mappings = { properties: { a: { type: 'text' }, b: { properties: { c: { type: 'date' } } } } };
+    const other = { properties: { a: { type: 'keyword' }, b: { properties: { c: { type: 'date' } } } } };
+    expect(mappingDifferences(mappings, other)).toEqual([{ path: 'a.type', source: '"text"', target: '"keyword"' }]);
+    expect(settingDifferences({ 'index.uuid': 'x', 'index.codec': 'best' }, { 'index.uuid': 'y' })).toEqual([
+      { path: 'index.codec', source: 'best', target: 'absent' },
+    ]);
+  });
+
+  it('builds the target from the source with overrides on top', () => {
+    const body = targetBody(
+      {
+        mappings: { properties: {} },
+        settings: { 'index.uuid': 'x', 'index.number_of_shards': '1', 'index.codec': 'best' },
+      },
+      { settings: { number_of_shards: 5 } },
+    );
+    expect(body.settings).toEqual({ 'index.number_of_shards': 5, 'index.codec': 'best' });
+  });
+});
