@@ -5,13 +5,15 @@
  */
 import type { CrossfadeError } from '../errors.ts';
 
+/** A large body that is put together while it is sent, so that it never lies in memory twice. */
+export type BodyPieces = { readonly byteLength: number; pieces(): Iterable<Uint8Array> };
 export type UpstreamRequest = {
   method: string;
   /** Raw path and query as they go on the wire, starting with `/`. */
   path: string;
   /** Lower-case names. Credentials are added by the transport. */
   headers?: Record<string, string | string[]>;
-  body?: Uint8Array | string | undefined;
+  body?: Uint8Array | string | BodyPieces | undefined;
   /** From send to the last byte of the answer. */
   timeoutMs?: number;
   signal?: AbortSignal | undefined;

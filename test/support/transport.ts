@@ -1,7 +1,8 @@
 /** A plain Transport over undici for tests of what speaks to clusters: no credentials, no TLS, one base URL. */
+import { Readable } from 'node:stream';
 import { request } from 'undici';
 import { CrossfadeError } from '../../src/errors.ts';
-import type { Transport, UpstreamRequest } from '../../src/upstream/types.ts';
+import type { BodyPieces, Transport, UpstreamRequest } from '../../src/upstream/types.ts';
 
 const mapped = (error: unknown, signal: AbortSignal | undefined): CrossfadeError => {
   const code = (error as { code?: string }).code ?? '';
@@ -12,14 +13,16 @@ const mapped = (error: unknown, signal: AbortSignal | undefined): CrossfadeError
   return new CrossfadeError(timedOut ? 'UPSTREAM_TIMEOUT' : 'UPSTREAM_RESET', undefined, { cause: error });
 };
 
+const isPieces = (body: UpstreamRequest['body']): body is BodyPieces => typeof body === 'object' && 'pieces' in body;
+
 export const testTransport = (baseUrl: string): Transport => ({
   request: async ({ method, path, headers = {}, body, timeoutMs = 30_000, signal, maxBodyBytes }: UpstreamRequest) => {
     const deadline = AbortSignal.timeout(timeoutMs);
     try {
       const answer = await request(new URL(path, baseUrl), {
         method,
-        headers,
-        body: body ?? null,
+        headers: isPieces(body) ? { ...headers, 'content-length': String(body.byteLength) } : headers,
+        body: isPieces(body) ? Readable.from(body.pieces()) : (body ?? null),
         signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
       });
       const bytes = Buffer.from(await answer.body.arrayBuffer());
