@@ -1,0 +1,64 @@
+/**
+ * What the leader leaves in writing: the answer to an operator's ask, and the audit log, one key per entry. Entries are
+ * created and never overwritten, so two leaders cannot hide each other's.
+ */
+import { keys } from '../../coordination/keys.ts';
+import type { Bucket } from '../../coordination/ports.ts';
+import { Ask, AskResult, type AuditEntry } from '../../coordination/records.ts';
+
+const parse = <T>(
+  schema: { safeParse(value: unknown): { success: boolean; data?: T } },
+  text: string,
+): T | undefined => {
+  try {
+    return schema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+};
+
+export type Journal = {
+  /** The newest ask that has no final answer yet. */
+  pendingAsk(): Promise<Ask | undefined>;
+  answer(ask: Pick<Ask, 'id'>, result: Omit<AskResult, 'schema' | 'id' | 'at'>): Promise<void>;
+  audit(entry: Omit<AuditEntry, 'schema' | 'at' | 'by'>): Promise<void>;
+};
+export type JournalOptions = { bucket: Bucket; slug: string; by: string; clock: () => string };
+
+const isFinal = (result: AskResult): boolean => result.state !== 'running';
+
+export const createJournal = ({ bucket, slug, by, clock }: JournalOptions): Journal => {
+  const answerKey = keys.job(slug, 'ask');
+  const prefix = `audit.${slug}.`;
+  let next: number | undefined;
+
+  const firstFree = async (): Promise<number> => {
+    const used = (await bucket.list(prefix))
+      .map(({ key }) => Number(key.slice(prefix.length)))
+      .filter(Number.isInteger);
+    return Math.max(0, ...used) + 1;
+  };
+
+  return {
+    pendingAsk: async () => {
+      const entry = await bucket.get(keys.ask(slug));
+      const ask = entry && parse(Ask, entry.value);
+      if (ask === undefined) return undefined;
+      const answered = await bucket.get(answerKey);
+      const result = answered && parse(AskResult, answered.value);
+      return result?.id === ask.id && isFinal(result) ? undefined : ask;
+    },
+    answer: async ({ id }, result) => {
+      await bucket.put(answerKey, JSON.stringify({ schema: 1, id, at: clock(), ...result } satisfies AskResult));
+    },
+    audit: async (entry) => {
+      next ??= await firstFree();
+      const value = JSON.stringify({ schema: 1, at: clock(), by, ...entry } satisfies AuditEntry);
+      for (let tries = 0; tries < 20; tries++) {
+        const result = await bucket.update(keys.audit(slug, next), value, 0);
+        next++;
+        if (result.ok || result.reason !== 'conflict') return;
+      }
+    },
+  };
+};

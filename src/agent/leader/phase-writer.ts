@@ -1,0 +1,67 @@
+/**
+ * Writes the next phase record of a route: read, step by the phase machine, compare-and-set, until the outcome is known.
+ * Only the leader has one. Epochs are never reused and `by` and `at` name the writer, so a late write of our own can be
+ * told from another leader's. Invariant: a record is written only over the revision it was stepped from.
+ */
+import { casAndConfirm } from '../../coordination/cas.ts';
+import { keys } from '../../coordination/keys.ts';
+import { type PhaseEvent, stepPhase } from '../../coordination/phase-machine.ts';
+import type { Bucket } from '../../coordination/ports.ts';
+import { initialPhase, PhaseRecord } from '../../coordination/records.ts';
+import type { Timers } from '../../coordination/timers.ts';
+import { CrossfadeError } from '../../errors.ts';
+import type { PhaseWrite } from './switch.ts';
+
+export type PhaseWriterOptions = {
+  bucket: Bucket;
+  slug: string;
+  by: string;
+  /** Monotonic milliseconds. */
+  now: () => number;
+  /** ISO time for people. */
+  clock: () => string;
+  timers?: Timers;
+  patienceMs?: number;
+};
+export type StepOutcome = { ok: true; write: PhaseWrite } | { ok: false; message: string };
+export interface PhaseWriter {
+  read(): Promise<PhaseWrite>;
+  /**
+   * `expected` = revision the caller decided on; without it the present record is stepped.
+   * @throws CrossfadeError STORE_UNAVAILABLE, STORE_OUTCOME_UNKNOWN when even waiting did not tell
+   */
+  step(event: PhaseEvent, options: { reason: string; expected?: number }): Promise<StepOutcome>;
+}
+
+export const createPhaseWriter = (options: PhaseWriterOptions): PhaseWriter => {
+  const { bucket, slug, by, now, clock, timers, patienceMs = 10_000 } = options;
+  const key = keys.phase(slug);
+
+  const read = async (): Promise<PhaseWrite> => {
+    const entry = await bucket.get(key);
+    if (entry === undefined) return { record: initialPhase, revision: 0 };
+    const parsed = PhaseRecord.safeParse(JSON.parse(entry.value));
+    if (!parsed.success)
+      throw new CrossfadeError('CONFIG_INVALID', `${key} is not a phase record`, { cause: parsed.error });
+    return { record: parsed.data, revision: entry.revision };
+  };
+
+  const write = async (record: PhaseRecord, expected: number): Promise<StepOutcome> => {
+    const value = JSON.stringify(record);
+    const patience = { now, deadlineMs: now() + patienceMs, ...(timers === undefined ? {} : { timers }) };
+    const result = await casAndConfirm(bucket, { key, value, expected }, patience);
+    if (result.ok) return { ok: true, write: { record, revision: result.revision } };
+    if (result.reason === 'conflict') return { ok: false, message: 'another phase record was written meanwhile' };
+    throw new CrossfadeError(result.reason === 'unknown' ? 'STORE_OUTCOME_UNKNOWN' : 'STORE_UNAVAILABLE');
+  };
+
+  const step: PhaseWriter['step'] = async (event, { reason, expected }) => {
+    const present = await read();
+    if (expected !== undefined && present.revision !== expected)
+      return { ok: false, message: 'another phase record was written meanwhile' };
+    const next = stepPhase(present.record, event, { by, reason, at: clock() });
+    return next.ok ? write(next.record, present.revision) : { ok: false, message: next.message };
+  };
+
+  return { read, step };
+};
