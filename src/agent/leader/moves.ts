@@ -1,0 +1,128 @@
+/**
+ * Moves between phases that leave the authority where it is: off, observe, dual on the way in and back, target to final.
+ * Each prepares the storage before the record that lets members use it, and waits until all members have drained what
+ * they began in the present phase (I2). Invariant: an alias exists before any record names its epoch.
+ */
+import { stepPhase } from '../../coordination/phase-machine.ts';
+import { type Phase, type RouteSpec, type Side, sides } from '../../coordination/records.ts';
+import { chooseLayout } from '../../coordination/stamp.ts';
+import { CrossfadeError } from '../../errors.ts';
+import type { ClusterControl } from '../cluster.ts';
+import { targetBody } from '../preflight/difference.ts';
+import { type Finding, type PreflightFacts, worst } from '../preflight/facts.ts';
+import { judge } from '../preflight/judge.ts';
+import { applyAliases, ensureFence } from './alias-keeper.ts';
+import { awaitBarrier, type BarrierDeps, waitingText } from './barrier-wait.ts';
+import { openEpoch } from './epochs.ts';
+import type { PhaseWriter } from './phase-writer.ts';
+import type { PhaseWrite } from './switch.ts';
+
+export type MoveDeps = BarrierDeps & {
+  spec: RouteSpec;
+  clusters: Record<Side, ClusterControl>;
+  writer: PhaseWriter;
+  preflight: () => Promise<PreflightFacts>;
+  barrierTimeoutMs: number;
+};
+export type MoveResult = { write: PhaseWrite; findings: Finding[] };
+
+const refuse = (
+  code: 'PHASE_REFUSED' | 'PREFLIGHT_REFUSED' | 'GATE_REFUSED',
+  message: string,
+  details: Record<string, unknown> = {},
+): never => {
+  throw new CrossfadeError(code, message, { details });
+};
+
+const checkPreflight = (facts: PreflightFacts): Finding[] => {
+  const findings = judge(facts);
+  if (worst(findings) !== 'refuse') return findings;
+  const refusals = findings.filter(({ level }) => level === 'refuse');
+  const text = refusals.map(({ about, check, reason }) => `${check} ${about}: ${reason}`).join('; ');
+  return refuse('PREFLIGHT_REFUSED', text, { findings: refusals });
+};
+
+/** The wider of what the indices need, chosen once per stay away from `off`. */
+const layoutFor = (facts: PreflightFacts) => {
+  const indices = facts.pairs.flatMap(({ source }) => (source === undefined ? [] : [source]));
+  return chooseLayout({
+    term: Math.max(1, ...indices.map(({ primaryTerm }) => primaryTerm)),
+    seq: Math.max(0, ...indices.map(({ maxSeqNo }) => maxSeqNo)),
+  });
+};
+
+const createTargets = async ({ spec, clusters }: MoveDeps): Promise<void> => {
+  for (const { source, target } of spec.indices) {
+    if ((await clusters.target.getIndex(target)) !== undefined) continue;
+    const info = await clusters.source.getIndex(source);
+    if (info === undefined) return refuse('PREFLIGHT_REFUSED', `${source} does not exist`);
+    const overrides = { settings: spec.targetSettings, mappings: spec.targetMappings };
+    await clusters.target.createIndex(target, targetBody(info, overrides));
+  }
+};
+
+const openOn = (deps: MoveDeps, side: Side, epoch: number): Promise<boolean> =>
+  applyAliases(deps.clusters[side], deps.spec.route, openEpoch(deps.spec, epoch, { authority: 'source', side }));
+
+/** What must stand in the storage before members may be in `to`. */
+const prepare = async (
+  deps: MoveDeps,
+  from: PhaseWrite,
+  to: Phase,
+): Promise<{ findings: Finding[]; facts?: PreflightFacts }> => {
+  if (to === 'observe' && from.record.phase === 'off') {
+    const facts = await deps.preflight();
+    const findings = checkPreflight(facts);
+    for (const side of sides) await ensureFence(deps.clusters[side]);
+    await openOn(deps, 'source', from.record.epoch + 1);
+    return { findings, facts };
+  }
+  if (to === 'dual') {
+    const findings = checkPreflight(await deps.preflight());
+    await createTargets(deps);
+    for (const side of sides) await openOn(deps, side, from.record.epoch);
+    return { findings };
+  }
+  return { findings: [] };
+};
+
+const drainPresent = async (deps: MoveDeps, present: PhaseWrite): Promise<void> => {
+  if (present.revision === 0) return;
+  const expect = present.record.phase === 'off' ? 'applied' : 'drained';
+  const result = await awaitBarrier(deps, {
+    slug: deps.spec.route,
+    phaseRevision: present.revision,
+    expect,
+    timeoutMs: deps.barrierTimeoutMs,
+  });
+  if (!result.ok)
+    refuse('GATE_REFUSED', `members have not drained: ${waitingText(result)}`, { waitingFor: result.waitingFor });
+};
+
+/** After every member has left the source alone, its index takes no writes from anybody. */
+const closeSource = async (deps: MoveDeps, write: PhaseWrite): Promise<void> => {
+  const result = await awaitBarrier(deps, {
+    slug: deps.spec.route,
+    phaseRevision: write.revision,
+    expect: 'drained',
+    timeoutMs: deps.barrierTimeoutMs,
+  });
+  if (!result.ok)
+    refuse('GATE_REFUSED', `the source stays writable, members have not moved on: ${waitingText(result)}`);
+  for (const { source } of deps.spec.indices) await deps.clusters.source.putBlock(source, 'write');
+};
+
+/** @throws CrossfadeError PHASE_REFUSED, PREFLIGHT_REFUSED, GATE_REFUSED, and what clusters and store throw */
+export const movePhase = async (deps: MoveDeps, to: Phase, reason: string): Promise<MoveResult> => {
+  const present = await deps.writer.read();
+  // Asked before anything is prepared: a move that is not allowed must leave no trace on the clusters.
+  const allowed = stepPhase(present.record, { kind: 'move', to }, { by: '', reason, at: '' });
+  if (!allowed.ok) return refuse('PHASE_REFUSED', allowed.message);
+  const { findings, facts } = await prepare(deps, present, to);
+  await drainPresent(deps, present);
+  const layout = facts === undefined ? {} : { layout: layoutFor(facts) };
+  const step = await deps.writer.step({ kind: 'move', to, ...layout }, { reason, expected: present.revision });
+  if (!step.ok) return refuse('PHASE_REFUSED', step.message);
+  if (to === 'final') await closeSource(deps, step.write);
+  return { write: step.write, findings };
+};

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { type AutoDecision, type AutoEvidence, decideAuto } from '../../../src/agent/leader/auto.ts';
+import type { AutoSettings } from '../../../src/coordination/records.ts';
+
+const good: AutoEvidence = {
+  readPercent: 1,
+  sinceChangeMs: 700_000,
+  verdict: 'promote',
+  verdictReason: 'n=5000',
+  errorRatePercent: 0,
+  latencyWorsePercent: 0,
+  severity: undefined,
+  lagSeconds: 0,
+  quarantined: 0,
+};
+const ramp: AutoSettings = { ramp: { steps: [1, 10, 50, 100], dwellSeconds: 600 } };
+const limits: AutoSettings = {
+  ...ramp,
+  rollback: { errorRatePercent: 1, latencyWorsePercent: 50, severity: 'S4', lagSeconds: 30, quarantined: 0 },
+};
+
+const rows: [string, AutoSettings, Partial<AutoEvidence>, Partial<AutoDecision>][] = [
+  ['does nothing without an auto block', {}, {}, { kind: 'none' }],
+  ['raises to the next step after the dwell', ramp, {}, { kind: 'raise', to: 10 }],
+  ['starts with the first step', ramp, { readPercent: 0 }, { kind: 'raise', to: 1 }],
+  ['goes on from a value that a person chose between two steps', ramp, { readPercent: 25 }, { kind: 'raise', to: 50 }],
+  ['waits for the dwell', ramp, { sinceChangeMs: 599_999 }, { kind: 'none' }],
+  ['stops at the last step', ramp, { readPercent: 100 }, { kind: 'none' }],
+  ['holds when the verdict holds', ramp, { verdict: 'hold' }, { kind: 'none' }],
+  ['holds when there is no evidence', ramp, { verdict: 'inconclusive' }, { kind: 'none' }],
+  [
+    'ignores limits that are not given',
+    ramp,
+    { errorRatePercent: 90, severity: 'S0', quarantined: 9 },
+    { kind: 'raise', to: 10 },
+  ],
+  ['brings reads home on the error rate', limits, { errorRatePercent: 1.5 }, { kind: 'home' }],
+  ['brings reads home on a severity at the limit', limits, { severity: 'S4' }, { kind: 'home' }],
+  ['lets a milder severity pass', limits, { severity: 'S5' }, { kind: 'raise' }],
+  ['brings reads home on latency', limits, { latencyWorsePercent: 51 }, { kind: 'home' }],
+  ['brings reads home on lag', limits, { lagSeconds: 31 }, { kind: 'home' }],
+  ['brings reads home on quarantine', limits, { quarantined: 1 }, { kind: 'home' }],
+  [
+    'brings reads home at once, without waiting for the dwell',
+    limits,
+    { quarantined: 1, sinceChangeMs: 0 },
+    { kind: 'home' },
+  ],
+  [
+    'takes missing figures for no reason to roll back',
+    limits,
+    { errorRatePercent: undefined, lagSeconds: undefined },
+    { kind: 'raise' },
+  ],
+  [
+    'has nothing to bring home at 0 %, and does not raise either',
+    limits,
+    { readPercent: 0, quarantined: 1 },
+    { kind: 'none' },
+  ],
+];
+
+describe('automatic ramp and rollback of reads', () => {
+  for (const [title, auto, seen, decision] of rows) {
+    it(title, () => expect(decideAuto(auto, { ...good, ...seen })).toMatchObject(decision));
+  }
+});
