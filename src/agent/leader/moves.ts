@@ -109,7 +109,8 @@ const closeSource = async (deps: MoveDeps, write: PhaseWrite): Promise<void> => 
   });
   if (!result.ok)
     refuse('GATE_REFUSED', `the source stays writable, members have not moved on: ${waitingText(result)}`);
-  for (const { source } of deps.spec.indices) await deps.clusters.source.putBlock(source, 'write');
+  for (const { source } of deps.spec.indices)
+    await deps.clusters.source.json('PUT', `/${encodeURIComponent(source)}/_settings`, { 'index.blocks.write': true });
 };
 
 /** @throws CrossfadeError PHASE_REFUSED, PREFLIGHT_REFUSED, GATE_REFUSED, and what clusters and store throw */
