@@ -153,7 +153,8 @@ export const createClusterControl = (transport: Transport): ClusterControl => {
   };
 
   const shardStats = async (index: string, options?: CallOptions): Promise<answers.IndexShards | undefined> => {
-    const filter = 'indices.*.uuid,indices.*.shards.*.routing,indices.*.shards.*.seq_no';
+    const fields = ['uuid', 'shards.*.routing', 'shards.*.seq_no', 'shards.*.commit.user_data.history_uuid'];
+    const filter = fields.map((field) => `indices.*.${field}`).join(',');
     const path = `/${name(index)}/_stats/docs?level=shards&filter_path=${filter}`;
     const stats = await find(answers.StatsAnswer, { method: 'GET', path, ...options });
     return stats && answers.shardsOf(stats, index);

@@ -7,6 +7,7 @@ import * as z from 'zod';
 const Shard = z.object({
   routing: z.object({ state: z.string(), primary: z.boolean(), node: z.string().nullable() }),
   seq_no: z.object({ max_seq_no: z.int(), local_checkpoint: z.int(), global_checkpoint: z.int() }).optional(),
+  commit: z.object({ user_data: z.object({ history_uuid: z.string().optional() }).optional() }).optional(),
 });
 export const StatsAnswer = z.object({
   indices: z
@@ -20,6 +21,8 @@ export type ShardSeq = {
   primaryNode: string;
   maxSeqNo: number;
   globalCheckpoint: number;
+  /** Changes when a restore or a forced allocation breaks with the past: sequence numbers then start another story. */
+  history: string | undefined;
 };
 /** Only shards whose primary is started are listed: fewer than the index has means part of it is out of reach. */
 export type IndexShards = { uuid: string; shards: ShardSeq[] };
@@ -35,7 +38,8 @@ export const shardsOf = (answer: z.infer<typeof StatsAnswer>, index: string): In
     );
     if (primary?.seq_no === undefined || primary.routing.node === null) continue;
     const { max_seq_no: maxSeqNo, global_checkpoint: globalCheckpoint } = primary.seq_no;
-    shards.push({ shard: Number(number), primaryNode: primary.routing.node, maxSeqNo, globalCheckpoint });
+    const history = primary.commit?.user_data?.history_uuid;
+    shards.push({ shard: Number(number), primaryNode: primary.routing.node, maxSeqNo, globalCheckpoint, history });
   }
   return { uuid: stats.uuid, shards: shards.sort((a, b) => a.shard - b.shard) };
 };

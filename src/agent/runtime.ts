@@ -2,6 +2,8 @@
  * Time and chance as the migration engine sees them. Everything in this room takes a Runtime instead of reaching for
  * clocks, timers or Math.random, so that a simulation can run the very same code under a seeded scheduler.
  */
+import { pause, systemTimers } from '../coordination/timers.ts';
+
 export interface Runtime {
   /** Milliseconds that never go back; only differences mean anything. */
   now(): number;
@@ -14,21 +16,9 @@ export interface Runtime {
 export const systemRuntime: Runtime = {
   now: () => performance.now(),
   random: () => Math.random(),
-  after: (delayMs, run) => {
-    const timer = setTimeout(run, delayMs);
-    return () => clearTimeout(timer);
-  },
+  after: (delayMs, run) => systemTimers.set(run, delayMs),
 };
 
-/** Resolves after `delayMs`, or at once when `signal` fires. Never rejects: the caller looks at the signal. */
+/** Resolves after `delayMs`, or at once when `signal` fires; never rejects, the caller looks at the signal. */
 export const sleep = (runtime: Runtime, delayMs: number, signal?: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal?.aborted) return resolve();
-    const wake = () => {
-      cancel();
-      signal?.removeEventListener('abort', wake);
-      resolve();
-    };
-    const cancel = runtime.after(delayMs, wake);
-    signal?.addEventListener('abort', wake, { once: true });
-  });
+  pause({ set: (callback, ms) => runtime.after(ms, callback) }, delayMs, signal);

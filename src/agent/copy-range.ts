@@ -1,0 +1,111 @@
+/**
+ * Copies a range of one shard to the follower: read, stamp, send, page by page. Tail and backfill are this with
+ * different ranges. Invariant: `through` moves past a page only when each of its documents is on the follower, was
+ * superseded there, or stands in the quarantine, so a range can be taken up again from `through` at any time.
+ */
+import type { Side } from '../coordination/records.ts';
+import { type SendSummary, sendAll } from './bulk-send.ts';
+import type { ClusterControl } from './cluster.ts';
+import type { StampedWrite } from './copy-bulk.ts';
+import { type Direction, indexOn, stampOf } from './direction.ts';
+import type { StoredDoc } from './documents.ts';
+import type { PageLimits } from './page-size.ts';
+import type { Quarantine } from './quarantine.ts';
+import type { Runtime } from './runtime.ts';
+import { readSeqRange, type SeqPage } from './seq-reader.ts';
+import { type Prepared, prepareWrite } from './stamped-write.ts';
+import type { TransformFunction } from './transform.ts';
+
+export type CopyIo = {
+  clusters: Record<Side, ClusterControl>;
+  runtime: Runtime;
+  direction: Direction;
+  transform: TransformFunction | undefined;
+  limits: PageLimits;
+  quarantine: Quarantine;
+  signal?: AbortSignal | undefined;
+  /** After each page; may wait, to throttle. */
+  onPage?: (page: PageReport) => Promise<void> | void;
+  onRetry?: (reason: string) => void;
+  /** Ends a range early, with progress kept, so that a caller can save it. */
+  maxPages?: number;
+};
+export type PageReport = { docs: number; bytes: number; through: number; sendMs: number; retried: boolean };
+export type ShardRange = { ordinal: number; shard: number; node: string; from: number; to: number };
+export type RangeResult = {
+  through: number;
+  /** more: `maxPages` was reached. */
+  end: 'done' | 'more' | 'fenced' | 'stopped';
+  docs: number;
+  applied: number;
+  superseded: number;
+};
+
+const prepareDoc = async (doc: StoredDoc, ordinal: number, io: CopyIo): Promise<Prepared> => {
+  const { id, routing, source } = doc;
+  if (source === undefined) return { ok: false, reason: 'the authority keeps no _source for this document' };
+  try {
+    const stamp = stampOf(io.direction, doc);
+    return await prepareWrite({ ordinal, id, routing, stamp, source }, io.direction, io.transform);
+  } catch (error) {
+    return { ok: false, reason: `stamp: ${error instanceof Error ? error.message : String(error)}` };
+  }
+};
+
+/** A refusal made here has no stamp of its own; 0 is below any real one, so the next copy of the document settles it. */
+const noteRefusals = (docs: readonly StoredDoc[], prepared: readonly Prepared[], ordinal: number, io: CopyIo): void => {
+  prepared.forEach((one, i) => {
+    const { id, routing } = docs[i] as StoredDoc;
+    if (!one.ok) io.quarantine.add({ ordinal, id, routing }, 0n, one.reason);
+  });
+};
+
+const noteFates = (writes: readonly StampedWrite[], { refused }: SendSummary, ordinal: number, io: CopyIo): void => {
+  const reasons = new Map(refused.map(({ write, reason }) => [write, reason]));
+  for (const write of writes) {
+    const reason = reasons.get(write);
+    const doc = { ordinal, id: write.id, routing: write.routing };
+    if (reason === undefined) io.quarantine.settle(doc, write.stamp);
+    else io.quarantine.add(doc, write.stamp, reason);
+  }
+};
+
+const sendPage = async (page: SeqPage, ordinal: number, io: CopyIo): Promise<SendSummary & { retried: boolean }> => {
+  const prepared = await Promise.all(page.docs.map((doc) => prepareDoc(doc, ordinal, io)));
+  noteRefusals(page.docs, prepared, ordinal, io);
+  const writes = prepared.filter((one) => one.ok).map(({ write }) => write);
+  let retried = false;
+  const summary = await sendAll(writes, {
+    cluster: io.clusters[io.direction.follower],
+    runtime: io.runtime,
+    signal: io.signal,
+    onRetry: ({ reason }) => {
+      retried = true;
+      io.onRetry?.(reason);
+    },
+  });
+  if (summary.end === 'done') noteFates(writes, summary, ordinal, io);
+  return { ...summary, retried };
+};
+
+export const copyRange = async ({ ordinal, ...range }: ShardRange, io: CopyIo): Promise<RangeResult> => {
+  const { clusters, runtime, direction, limits, signal } = io;
+  const index = indexOn(direction, ordinal, direction.authority);
+  const result: RangeResult = { through: range.from, end: 'done', docs: 0, applied: 0, superseded: 0 };
+  const cluster = clusters[direction.authority];
+  let pages = 0;
+  for await (const page of readSeqRange({ index, ...range }, { cluster, runtime, limits, signal, source: true })) {
+    const began = runtime.now();
+    const sent = await sendPage(page, ordinal, io);
+    result.applied += sent.applied;
+    result.superseded += sent.superseded;
+    if (sent.end !== 'done') return { ...result, end: sent.end };
+    result.docs += page.docs.length;
+    result.through = page.through;
+    const report = { docs: page.docs.length, bytes: page.bytes, through: page.through, retried: sent.retried };
+    await io.onPage?.({ ...report, sendMs: runtime.now() - began });
+    if (++pages === io.maxPages) break;
+  }
+  if (result.through >= range.to) return result;
+  return { ...result, end: signal?.aborted ? 'stopped' : 'more' };
+};

@@ -1,0 +1,40 @@
+/**
+ * Which way copies flow for a route, and under which names, taken from its phase record once per piece of work. The
+ * whole piece runs under this value: if the record moves on meanwhile, the fence of the old epoch stops it.
+ */
+import { copyAlias } from '../coordination/keys.ts';
+import type { RouteState } from '../coordination/ports.ts';
+import { authorityIn, otherSide, type RouteSpec, type Side, type StampLayout } from '../coordination/records.ts';
+import { packStamp } from '../coordination/stamp.ts';
+
+export type Direction = {
+  slug: string;
+  spec: Pick<RouteSpec, 'indices' | 'transform'>;
+  authority: Side;
+  follower: Side;
+  epoch: number;
+  reign: number;
+  layout: StampLayout;
+};
+
+export const directionOf = ({ slug, spec, phase }: Pick<RouteState, 'slug' | 'spec' | 'phase'>): Direction => {
+  const authority = authorityIn(phase.phase);
+  const { epoch, reign, layout } = phase;
+  return { slug, spec, authority, follower: otherSide(authority), epoch, reign, layout };
+};
+
+/** Concrete index of the pair at `ordinal` on a side. */
+export const indexOn = ({ spec }: Pick<Direction, 'spec'>, ordinal: number, side: Side): string => {
+  const pair = spec.indices[ordinal];
+  if (pair === undefined) throw new RangeError(`the route has no index ${ordinal}`);
+  return pair[side];
+};
+
+export const copyAliasOf = ({ slug, epoch }: Pick<Direction, 'slug' | 'epoch'>, ordinal: number): string =>
+  copyAlias(slug, epoch, ordinal);
+
+/** @throws RangeError when term or sequence number do not fit the layout. */
+export const stampOf = (
+  { layout, reign }: Pick<Direction, 'layout' | 'reign'>,
+  doc: { primaryTerm: number; seqNo: number },
+): bigint => packStamp(layout, { reign, term: doc.primaryTerm, seq: doc.seqNo });

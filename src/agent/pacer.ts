@@ -1,0 +1,60 @@
+/**
+ * Applies throttle.ts over time: one pacer per process and route, shared by all chunks under way. `wait` is called after
+ * each page and returns when the next one may be worked on.
+ */
+import type { PageReport } from './copy-range.ts';
+import { type Runtime, sleep } from './runtime.ts';
+import { type Bucket, freeGovernor, fullBucket, govern, restMs, take } from './throttle.ts';
+
+export type PacerOptions = {
+  runtime: Runtime;
+  /** Documents per second for this process; `pause` stops, undefined is as fast as the clusters allow. */
+  rate: () => number | 'pause' | undefined;
+  liveSuffers?: (() => boolean) | undefined;
+  signal?: AbortSignal | undefined;
+};
+export interface Pacer {
+  wait(page: Pick<PageReport, 'docs' | 'sendMs' | 'retried'>): Promise<void>;
+  /** Waits while the rate is `pause`. */
+  whilePaused(): Promise<void>;
+  /** For status: what holds the work back now. */
+  state(): 'running' | 'paused' | 'throttled';
+}
+
+const pausePollMs = 250;
+/** A wait is cut in pieces, so that a new rate or a pause takes effect soon. */
+const maxNapMs = 1_000;
+
+export const createPacer = ({ runtime, rate, liveSuffers, signal }: PacerOptions): Pacer => {
+  let governor = freeGovernor;
+  let bucket: Bucket | undefined;
+  let knownRate: number | undefined;
+
+  const takeTokens = (docs: number): number => {
+    const now = rate();
+    if (now === undefined || now === 'pause' || now <= 0) return 0;
+    const nowMs = runtime.now();
+    if (bucket === undefined || now !== knownRate) bucket = fullBucket(now, nowMs);
+    knownRate = now;
+    const taken = take(bucket, { docs, rate: now, nowMs });
+    bucket = taken.bucket;
+    return taken.waitMs;
+  };
+  const whilePaused = async (): Promise<void> => {
+    while (rate() === 'pause' && !signal?.aborted) await sleep(runtime, pausePollMs, signal);
+  };
+  return {
+    whilePaused,
+    wait: async ({ docs, sendMs, retried }) => {
+      governor = govern(governor, { docs, sendMs, pushedBack: retried, liveSuffers: liveSuffers?.() ?? false });
+      const until = runtime.now() + Math.max(restMs(governor, sendMs), takeTokens(docs));
+      const asked = rate();
+      for (let left = until - runtime.now(); left > 0 && !signal?.aborted; left = until - runtime.now()) {
+        await sleep(runtime, Math.min(left, maxNapMs), signal);
+        if (rate() !== asked) break;
+      }
+      await whilePaused();
+    },
+    state: () => (rate() === 'pause' ? 'paused' : governor.duty < 1 ? 'throttled' : 'running'),
+  };
+};

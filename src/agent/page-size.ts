@@ -1,0 +1,33 @@
+/**
+ * Pure: how many documents, and over how many sequence numbers, the next page should ask for. Pages aim at a size in
+ * bytes, learned from the pages seen, because documents of 200 bytes and of 2 MB need very different counts. The span
+ * of sequence numbers is bounded too, so that the cluster sorts a page's worth and not the whole rest of a shard; where
+ * most numbers belong to overwritten documents the span grows until pages fill again.
+ */
+export type PagePlan = { docs: number; span: number };
+export type PageLimits = { pageBytes: number; maxPageDocs: number };
+export type PageSeen = { docs: number; bytes: number; span: number };
+
+const firstPageDocs = 64;
+const growth = 4;
+
+export const firstPage = ({ maxPageDocs }: PageLimits): PagePlan => {
+  const docs = Math.min(firstPageDocs, maxPageDocs);
+  return { docs, span: docs };
+};
+
+const clamp = (value: number, low: number, high: number): number => Math.max(low, Math.min(high, value));
+
+export const nextPage = (plan: PagePlan, seen: PageSeen, { pageBytes, maxPageDocs }: PageLimits): PagePlan => {
+  if (seen.docs === 0) return { docs: plan.docs, span: plan.span * growth };
+  const fitting = Math.floor(pageBytes / Math.max(1, seen.bytes / seen.docs));
+  const docs = clamp(fitting, 1, Math.min(maxPageDocs, plan.docs * growth));
+  const density = seen.docs / Math.max(1, seen.span);
+  return { docs, span: clamp(Math.ceil(docs / density), docs, Math.max(plan.span, docs) * growth) };
+};
+
+/** After an answer that was too large to hold; undefined when a page of one document was. */
+export const smallerPage = ({ docs }: PagePlan): PagePlan | undefined => {
+  const half = Math.floor(docs / 2);
+  return docs <= 1 ? undefined : { docs: half, span: half };
+};

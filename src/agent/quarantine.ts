@@ -1,0 +1,94 @@
+/**
+ * Copies that the follower refuses for good, with the reason, until a later copy of the same document gets through.
+ * Bounded: beyond the limit refusals are only counted (`overflowed`), which still bars a cutover but can be lifted only
+ * by reading the authority again from the start. Invariant: an entry leaves only when the follower is known to have
+ * this stamp or a newer one.
+ */
+import * as z from 'zod';
+
+export const QuarantinedDoc = z.strictObject({
+  ordinal: z.int().min(0),
+  id: z.string(),
+  routing: z.string().optional(),
+  stamp: z.string().regex(/^\d+$/),
+  reason: z.string(),
+});
+export type QuarantinedDoc = z.infer<typeof QuarantinedDoc>;
+
+/** How a list is kept in the store, one record per owner (the tail, a chunk, a member). */
+export const QuarantineRecord = z.strictObject({
+  schema: z.literal(1),
+  docs: z.array(QuarantinedDoc),
+  overflowed: z.int().min(0),
+});
+export type QuarantineRecord = z.infer<typeof QuarantineRecord>;
+export const emptyQuarantine: QuarantineRecord = { schema: 1, docs: [], overflowed: 0 };
+
+export type DocAddressOf = { ordinal: number; id: string; routing?: string | undefined };
+
+/** Identity of a document within a route; the separator cannot stand in an id that JSON carried unescaped. */
+export const docKeyText = ({ ordinal, id, routing }: DocAddressOf): string => `${ordinal}\0${routing ?? ''}\0${id}`;
+
+export interface Quarantine {
+  add(doc: DocAddressOf, stamp: bigint, reason: string): void;
+  /** A copy with this stamp arrived (or was found superseded): older refusals of the document are settled. */
+  settle(doc: DocAddressOf, stamp: bigint): void;
+  /** Refused copies, the counted-only ones included. */
+  size(): number;
+  record(): QuarantineRecord;
+}
+
+/** A thousand entries keep the record well below the store's message size. */
+export const quarantineLimit = 1_000;
+const maxReasonLength = 300;
+
+export const createQuarantine = (from: QuarantineRecord = emptyQuarantine, limit = quarantineLimit): Quarantine => {
+  const docs = new Map(from.docs.map((doc) => [docKeyText(doc), doc]));
+  let { overflowed } = from;
+  return {
+    add: (doc, stamp, reason) => {
+      const key = docKeyText(doc);
+      const known = docs.get(key);
+      if (known !== undefined && BigInt(known.stamp) > stamp) return;
+      if (known === undefined && docs.size >= limit) {
+        overflowed++;
+        return;
+      }
+      const { ordinal, id, routing } = doc;
+      docs.set(key, {
+        ordinal,
+        id,
+        ...(routing === undefined ? {} : { routing }),
+        stamp: String(stamp),
+        reason: reason.slice(0, maxReasonLength),
+      });
+    },
+    settle: (doc, stamp) => {
+      if (docs.size === 0) return;
+      const key = docKeyText(doc);
+      const known = docs.get(key);
+      if (known !== undefined && BigInt(known.stamp) <= stamp) docs.delete(key);
+    },
+    size: () => docs.size + overflowed,
+    record: () => ({ schema: 1, docs: [...docs.values()], overflowed }),
+  };
+};
+
+/** Reasons with their counts and an example id, most frequent first: what a status shows. */
+export const summarize = (
+  records: readonly QuarantineRecord[],
+): { total: number; reasons: { reason: string; count: number; example: string }[] } => {
+  const reasons = new Map<string, { reason: string; count: number; example: string }>();
+  let total = 0;
+  for (const record of records) {
+    total += record.docs.length + record.overflowed;
+    for (const { reason, id } of record.docs) {
+      // Ids and values quoted in a reason would make every reason unique.
+      const general = reason.replace(/'[^']*'/g, "'…'").replace(/\[[^\]]*\]: version/g, '[…]: version');
+      const known = reasons.get(general);
+      if (known === undefined) reasons.set(general, { reason: general, count: 1, example: id });
+      else known.count++;
+    }
+  }
+  return { total, reasons: [...reasons.values()].sort((a, b) => b.count - a.count).slice(0, 20) };
+};

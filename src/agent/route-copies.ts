@@ -1,0 +1,204 @@
+/**
+ * Copies of one route at one member: which are taken, what became of them, and the counts that a heartbeat reports.
+ * Invariant: memory is bounded by `maxPendingBytes`; what does not fit is left to the tail, and a delete that is lost
+ * this way is counted as needing a sweep, because the tail cannot see deletes.
+ */
+import { bucketOf, isInShare } from '../coordination/bucket.ts';
+import type { Copy, CopyOutcome, CopyReport, DocKey, RouteState, SweepReason } from '../coordination/ports.ts';
+import { authorityIn, otherSide, type Side } from '../coordination/records.ts';
+import type { ClusterControl } from './cluster.ts';
+import { CopyLane, type FinalFate } from './copy-lane.ts';
+import { bytesOf, type Pending } from './copy-queue.ts';
+import { directionOf } from './direction.ts';
+import { createQuarantine, docKeyText, type Quarantine, type QuarantineRecord } from './quarantine.ts';
+import type { Runtime } from './runtime.ts';
+import { type Prepared, prepareWrite } from './stamped-write.ts';
+import type { Transforms } from './transform.ts';
+import { WriteCounts } from './write-counts.ts';
+
+export type CopierOptions = {
+  clusters: Record<Side, ClusterControl>;
+  runtime: Runtime;
+  transforms: Transforms;
+  /** The newest state this member knows: lets a fenced copy go on under a newer epoch of its reign. */
+  stateOf?: (slug: string) => RouteState | undefined;
+  /** Told of every outcome, for metrics. */
+  onOutcome?: (slug: string, outcome: CopyOutcome) => void;
+  onSweepNeeded?: (slug: string, reason: SweepReason) => void;
+};
+
+const outcomeOf = (fate: FinalFate): CopyOutcome => (fate.kind === 'quarantine' ? 'quarantined' : fate.kind);
+
+/** Deletes are always copied directly: cheap, and nothing else would bring them over soon. */
+const isChosen = (copy: Copy, { percent, slug }: RouteState): boolean =>
+  copy.op === 'delete' || percent.write >= 100 || isInShare(bucketOf(`write:${slug}`, copy.id), percent.write);
+
+export class RouteCopies {
+  readonly #slug: string;
+  readonly #options: CopierOptions;
+  readonly #lanes = new Map<Side, CopyLane>();
+  readonly #counts = new WriteCounts();
+  #state: RouteState | undefined;
+  #quarantine: Quarantine = createQuarantine();
+  #dropped = 0;
+  #unknownOutcomes = 0;
+  #sweepNeeded = 0;
+  #closed = false;
+
+  constructor(slug: string, options: CopierOptions) {
+    this.#slug = slug;
+    this.#options = options;
+  }
+
+  offer(copy: Copy, state: RouteState): Promise<CopyOutcome> {
+    this.#learn(state);
+    if (this.#closed) return Promise.resolve(this.#lose(copy));
+    if (!isChosen(copy, state)) return Promise.resolve(this.#tell('left_to_tail'));
+    const { queue } = this.#lane(state);
+    const key = docKeyText(copy);
+    const bytes = bytesOf(copy);
+    const fits = queue.bytes + queue.growth(key, bytes, copy.stamp) <= state.spec.copies.maxPendingBytes;
+    if (!fits) return Promise.resolve(this.#lose(copy));
+    return new Promise((settle) => {
+      const sinceMs = this.#options.runtime.now();
+      const offers = [{ reign: copy.reign, settle }];
+      this.#lane(state).add({ key, copy, bytes, sinceMs, attempts: 0, offers });
+    });
+  }
+
+  isPending(doc: DocKey): boolean {
+    const key = docKeyText(doc);
+    return [...this.#lanes.values()].some(({ queue }) => queue.has(key));
+  }
+
+  unknownOutcome(mayDelete: boolean): void {
+    this.#unknownOutcomes++;
+    if (mayDelete) this.sweepNeeded('unknown_delete');
+  }
+
+  sweepNeeded(reason: SweepReason): void {
+    this.#sweepNeeded++;
+    this.#options.onSweepNeeded?.(this.#slug, reason);
+  }
+
+  report(): CopyReport {
+    this.#learn(this.#options.stateOf?.(this.#slug));
+    const queues = [...this.#lanes.values()].map(({ queue }) => queue);
+    const since = queues.map((queue) => queue.oldestSinceMs()).filter((ms) => ms !== undefined);
+    return {
+      pendingCopies: queues.reduce((sum, queue) => sum + queue.size, 0),
+      pendingBytes: queues.reduce((sum, queue) => sum + queue.bytes, 0),
+      oldestPendingMs: since.length === 0 ? 0 : Math.max(0, this.#options.runtime.now() - Math.min(...since)),
+      dropped: this.#dropped,
+      quarantined: this.#quarantine.size(),
+      unknownOutcomes: this.#unknownOutcomes,
+      sweepNeeded: this.#sweepNeeded,
+      ...this.#counts.report(this.#state?.spec.indices.length ?? 0),
+    };
+  }
+
+  quarantine(): QuarantineRecord {
+    return this.#quarantine.record();
+  }
+
+  settleQuarantined(doc: DocKey, stamp: bigint): void {
+    this.#quarantine.settle(doc, stamp);
+  }
+
+  problems(): string[] {
+    return [...this.#lanes].flatMap(([side, { problem }]) => (problem === undefined ? [] : [`${side}: ${problem}`]));
+  }
+
+  async drain(timeoutMs: number): Promise<boolean> {
+    const drained = await Promise.all([...this.#lanes.values()].map((lane) => this.#drainLane(lane, timeoutMs)));
+    return drained.every(Boolean);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const lane of this.#lanes.values())
+      for (const { copy, offers } of lane.close()) {
+        const outcome = this.#lose(copy);
+        for (const { settle } of offers) settle(outcome);
+      }
+  }
+
+  #drainLane(lane: CopyLane, timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const cancelTimer = this.#options.runtime.after(timeoutMs, () => {
+        cancelWait();
+        resolve(false);
+      });
+      const cancelWait = lane.whenIdle(() => {
+        cancelTimer();
+        resolve(true);
+      });
+      lane.flush();
+    });
+  }
+
+  /** A newer reign turns the direction round: what the old follower refused no longer matters. */
+  #learn(state: RouteState | undefined): void {
+    if (state === undefined || (this.#state !== undefined && state.phaseRevision < this.#state.phaseRevision)) return;
+    if (this.#state !== undefined && state.phase.reign > this.#state.phase.reign) this.#quarantine = createQuarantine();
+    this.#state = state;
+    this.#counts.enter(state.phase.reign);
+    this.#lanes.get(otherSide(authorityIn(state.phase.phase)))?.configure(state.spec.copies);
+  }
+
+  #lane(state: RouteState): CopyLane {
+    const side = otherSide(authorityIn(state.phase.phase));
+    let lane = this.#lanes.get(side);
+    if (lane === undefined) {
+      lane = new CopyLane({
+        cluster: this.#options.clusters[side],
+        runtime: this.#options.runtime,
+        settings: state.spec.copies,
+        prepare: (copy) => this.#prepare(copy, side),
+        done: (pending, fate) => this.#done(pending, fate),
+        renew: (copy) => this.#renew(copy, side),
+      });
+      this.#lanes.set(side, lane);
+    }
+    return lane;
+  }
+
+  async #prepare(copy: Copy, follower: Side): Promise<Prepared> {
+    const { spec } = this.#state as RouteState;
+    const transform = await this.#options.transforms.towards(spec.transform, follower);
+    const { ordinal, id, routing, stamp, epoch } = copy;
+    const source = copy.op === 'index' ? copy.source : undefined;
+    const target = { slug: this.#slug, spec, epoch, authority: otherSide(follower) };
+    return prepareWrite({ ordinal, id, routing, stamp, source }, target, transform);
+  }
+
+  #renew(copy: Copy, follower: Side): Copy | undefined {
+    const newest = this.#options.stateOf?.(this.#slug);
+    if (newest === undefined) return undefined;
+    const { epoch, reign, follower: now } = directionOf(newest);
+    return reign === copy.reign && epoch > copy.epoch && now === follower ? { ...copy, epoch } : undefined;
+  }
+
+  #done({ copy, offers }: Pending, fate: FinalFate): void {
+    if (fate.kind === 'quarantine') this.#quarantine.add(copy, copy.stamp, fate.reason);
+    else if (fate.kind === 'fenced') {
+      if (copy.op === 'delete') this.sweepNeeded('dropped_delete');
+    } else this.#quarantine.settle(copy, copy.stamp);
+    const arrived = fate.kind === 'applied' || fate.kind === 'superseded';
+    for (const { reign, settle } of offers) {
+      if (arrived) this.#counts.acknowledge(reign, copy.ordinal);
+      settle(this.#tell(outcomeOf(fate)));
+    }
+  }
+
+  #lose(copy: Copy): CopyOutcome {
+    this.#dropped++;
+    if (copy.op === 'delete') this.sweepNeeded('dropped_delete');
+    return this.#tell('left_to_tail');
+  }
+
+  #tell(outcome: CopyOutcome): CopyOutcome {
+    this.#options.onOutcome?.(this.#slug, outcome);
+    return outcome;
+  }
+}

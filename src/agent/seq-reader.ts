@@ -1,0 +1,93 @@
+/**
+ * Walks one shard of an index by sequence number, page by page, reading the next page while the caller works on the
+ * present one. Invariant: a page says `through`, and every document whose latest write lies in (previous through,
+ * through] is in it; nothing beyond `to` is ever read. The caller must have refreshed the index after `to` became its
+ * global checkpoint.
+ */
+import { isCrossfadeError } from '../errors.ts';
+import type { ClusterControl } from './cluster.ts';
+import type { StoredDoc } from './documents.ts';
+import { firstPage, nextPage, type PageLimits, type PagePlan, smallerPage } from './page-size.ts';
+import { retrying } from './retry.ts';
+import type { Runtime } from './runtime.ts';
+
+export type SeqRange = {
+  index: string;
+  shard: number;
+  node: string;
+  /** Exclusive. */
+  from: number;
+  /** Inclusive. */
+  to: number;
+};
+export type SeqPage = { docs: StoredDoc[]; through: number; bytes: number };
+export type ReadOptions = {
+  cluster: ClusterControl;
+  runtime: Runtime;
+  limits: PageLimits;
+  source: boolean;
+  signal?: AbortSignal | undefined;
+  timeoutMs?: number;
+};
+
+/** Far above any page, below what one buffer may hold: a single document can have 100 MB. */
+const maxAnswerBytes = 256 * 1024 * 1024;
+/** What a hit costs besides its source. */
+const hitBytes = 150;
+
+const sizeOf = (docs: readonly StoredDoc[]): number =>
+  docs.reduce((sum, { source }) => sum + hitBytes + (source?.length ?? 0), 0);
+
+type Read = { page: SeqPage; plan: PagePlan };
+
+const readPage = async (range: SeqRange, plan: PagePlan, options: ReadOptions): Promise<Read> => {
+  const { cluster, source, limits, signal, timeoutMs } = options;
+  const { index, shard, node, from } = range;
+  const upTo = Math.min(range.to, from + plan.span);
+  const docs = await cluster.searchBySeq({
+    index,
+    shard,
+    node,
+    after: from,
+    upTo,
+    size: plan.docs,
+    source,
+    signal,
+    maxBodyBytes: maxAnswerBytes,
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  });
+  const last = docs.at(-1);
+  const through = docs.length === plan.docs && last !== undefined ? last.seqNo : upTo;
+  const bytes = sizeOf(docs);
+  return {
+    page: { docs, through, bytes },
+    plan: nextPage(plan, { docs: docs.length, bytes, span: through - from }, limits),
+  };
+};
+
+const readSizedPage = async (range: SeqRange, plan: PagePlan, options: ReadOptions): Promise<Read> => {
+  try {
+    return await retrying(() => readPage(range, plan, options), options);
+  } catch (error) {
+    const smaller = smallerPage(plan);
+    if (smaller === undefined || !isCrossfadeError(error, 'UPSTREAM_BODY_TOO_LARGE')) throw error;
+    return readSizedPage(range, smaller, options);
+  }
+};
+
+/** Pages until `through` reaches `to`; ends early, without an error, when the signal fires. */
+export async function* readSeqRange(range: SeqRange, options: ReadOptions): AsyncGenerator<SeqPage> {
+  if (range.from >= range.to) return;
+  let ahead = readSizedPage(range, firstPage(options.limits), options);
+  for (;;) {
+    const { page, plan } = await ahead;
+    const done = page.through >= range.to;
+    if (!done) {
+      ahead = readSizedPage({ ...range, from: page.through }, plan, options);
+      // The caller may stop before it asks for this page; its failure then concerns nobody.
+      ahead.catch(() => undefined);
+    }
+    yield page;
+    if (done || options.signal?.aborted) return;
+  }
+}

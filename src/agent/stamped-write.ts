@@ -1,0 +1,41 @@
+/**
+ * From a document of the authority to the write that the follower gets: transform, alias, one line. Shared by direct
+ * copies, tail, backfill and repair, so that all of them send the same bytes for the same document.
+ */
+import { oneLine } from '../json/scan.ts';
+import type { StampedWrite } from './copy-bulk.ts';
+import { copyAliasOf, type Direction, indexOn } from './direction.ts';
+import { type TransformFunction, transformSource } from './transform.ts';
+
+export type Prepared = { ok: true; write: StampedWrite } | { ok: false; reason: string };
+export type Content = {
+  ordinal: number;
+  id: string;
+  routing: string | undefined;
+  stamp: bigint;
+  /** undefined = the document is deleted. */
+  source: Uint8Array | undefined;
+};
+
+type Target = Pick<Direction, 'slug' | 'epoch' | 'spec' | 'authority'>;
+
+/** `ok: false` when the operator's function fails: the copy is refused with that reason, and others go on. */
+export const prepareWrite = async (
+  { ordinal, id, routing, stamp, source }: Content,
+  target: Target,
+  transform: TransformFunction | undefined,
+): Promise<Prepared> => {
+  const head = { alias: copyAliasOf(target, ordinal), id, routing, stamp };
+  if (source === undefined) return { ok: true, write: { ...head, op: 'delete' } };
+  if (transform === undefined) return { ok: true, write: { ...head, op: 'index', source: oneLine(source) } };
+  try {
+    const made = await transformSource(transform, source, {
+      id,
+      routing,
+      index: indexOn(target, ordinal, target.authority),
+    });
+    return { ok: true, write: made === null ? { ...head, op: 'delete' } : { ...head, op: 'index', source: made } };
+  } catch (error) {
+    return { ok: false, reason: `transform: ${error instanceof Error ? error.message : String(error)}` };
+  }
+};

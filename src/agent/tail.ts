@@ -1,0 +1,155 @@
+/**
+ * The tail: finds every surviving index and update on the authority since its cursors, whoever wrote it, and copies it
+ * with a stamp. Per shard it takes the global checkpoint G, refreshes, reads (cursor, G] and moves the cursor to G.
+ * It is made of steps over plain state, so that a leader can save the state after each step and a successor go on from
+ * it; beginning again from -1 is always correct, only slower. Invariants: nothing beyond G is read, because G is what
+ * every copy of the shard holds; the cursor never passes a document that is not on the follower or in the quarantine.
+ * The tail cannot see deletes: that is sweep.ts.
+ */
+import * as z from 'zod';
+import { sides } from '../coordination/records.ts';
+import type { ShardSeq } from './control-answers.ts';
+import { type CopyIo, copyRange, type PageReport, type RangeResult } from './copy-range.ts';
+import { type Direction, indexOn } from './direction.ts';
+import { mapLimited } from './limited.ts';
+import { checkPosition, currentShards, IndexPosition, type PositionProblem, takePosition } from './positions.ts';
+import { retrying } from './retry.ts';
+
+export const TailState = z.strictObject({
+  schema: z.literal(1),
+  authority: z.enum(sides),
+  reign: z.int().min(1),
+  /** By ordinal. */
+  indices: z.array(IndexPosition),
+});
+export type TailState = z.infer<typeof TailState>;
+
+export type TailIo = CopyIo & {
+  /** Shards of one index worked on at once; default 4. */
+  shardConcurrency?: number;
+};
+/** fenced: the epoch moved on. stale: the state belongs to another reign or side. */
+export type TailEnd = { kind: 'ok' } | PositionProblem | { kind: 'fenced' | 'stopped' | 'stale'; detail: string };
+export type TailResult = TailEnd & {
+  state: TailState;
+  /** Every cursor stands at the checkpoint taken in this step. */
+  caughtUp: boolean;
+  /** Sequence numbers given out on the authority and not yet handled; undefined when it could not be asked. */
+  behind: number | undefined;
+  /** Global checkpoints by ordinal and shard, as taken in this step; empty where they could not be. */
+  checkpoints: number[][];
+  docs: number;
+  applied: number;
+};
+
+/** A tail that starts before everything, or at the authority's present position. */
+export const beginTail = async (
+  at: 'start' | 'checkpoint',
+  io: Pick<CopyIo, 'clusters' | 'runtime' | 'direction' | 'signal'>,
+): Promise<{ kind: 'ok'; state: TailState } | PositionProblem> => {
+  const { direction, clusters, runtime, signal } = io;
+  const { authority, reign, spec } = direction;
+  const indices: IndexPosition[] = [];
+  for (const pair of spec.indices) {
+    const taken = await takePosition(pair[authority], at, { cluster: clusters[authority], runtime, signal });
+    if (taken.kind !== 'ok') return taken;
+    indices.push(taken.position);
+  }
+  return { kind: 'ok', state: { schema: 1, authority, reign, indices } };
+};
+
+type IndexStep = TailEnd & {
+  position: IndexPosition;
+  shards: ShardSeq[];
+  docs: number;
+  applied: number;
+};
+
+const defaultMaxPages = 50;
+const sumOf = <T>(items: readonly T[], of: (item: T) => number): number =>
+  items.reduce((sum, item) => sum + of(item), 0);
+
+/** Moves `cursors` page by page, so that what was done before a failure is not lost. */
+const copyShard = async (shard: ShardSeq, { ordinal, cursors }: { ordinal: number; cursors: number[] }, io: TailIo) => {
+  const { shard: number, primaryNode: node, globalCheckpoint: to } = shard;
+  const onPage = async (page: PageReport) => {
+    cursors[number] = page.through;
+    await io.onPage?.(page);
+  };
+  const from = cursors[number] as number;
+  return copyRange({ ordinal, shard: number, node, from, to }, { maxPages: defaultMaxPages, ...io, onPage });
+};
+
+const endOf = (copied: readonly RangeResult[], { epoch }: Direction): TailEnd => {
+  const early = copied.map(({ end }) => end).find((end) => end === 'fenced' || end === 'stopped');
+  return early === 'fenced' || early === 'stopped' ? { kind: early, detail: `epoch ${epoch}` } : { kind: 'ok' };
+};
+
+const copyShards = async (
+  ordinal: number,
+  cursors: number[],
+  shards: ShardSeq[],
+  io: TailIo,
+): Promise<RangeResult[]> => {
+  const due = shards.filter(({ shard, globalCheckpoint }) => globalCheckpoint > (cursors[shard] as number));
+  if (due.length === 0) return [];
+  const { clusters, direction, runtime, signal, shardConcurrency = 4 } = io;
+  const index = indexOn(direction, ordinal, direction.authority);
+  await retrying(() => clusters[direction.authority].refresh(index, { signal }), { runtime, signal, attempts: 3 });
+  return mapLimited(due, shardConcurrency, (shard) => copyShard(shard, { ordinal, cursors }, io));
+};
+
+const stepIndex = async (ordinal: number, before: IndexPosition, io: TailIo): Promise<IndexStep> => {
+  const { clusters, direction, runtime, signal } = io;
+  const position = { ...before, cursors: [...before.cursors] };
+  const idle = { position, shards: [], docs: 0, applied: 0 };
+  try {
+    const index = indexOn(direction, ordinal, direction.authority);
+    const stats = await currentShards(index, { cluster: clusters[direction.authority], runtime, signal });
+    const checked = checkPosition(index, position, stats);
+    if (checked.kind !== 'ok') return { ...checked, ...idle };
+    const copied = await copyShards(ordinal, position.cursors, checked.shards, io);
+    const docs = sumOf(copied, (range) => range.docs);
+    const applied = sumOf(copied, (range) => range.applied);
+    return { ...endOf(copied, direction), position, shards: checked.shards, docs, applied };
+  } catch (error) {
+    return { kind: 'unavailable', detail: error instanceof Error ? error.message : String(error), ...idle };
+  }
+};
+
+const isCurrent = (state: TailState, { authority, reign, spec }: Direction): boolean =>
+  state.authority === authority && state.reign === reign && state.indices.length === spec.indices.length;
+
+/** The gravest end first: a recreated index must not hide behind a shard that is only slow. */
+const gravity = ['index_recreated', 'fenced', 'stopped', 'unavailable', 'stale', 'ok'] as const;
+const gravest = (steps: readonly IndexStep[]): TailEnd => {
+  const [worst] = [...steps].sort((a, b) => gravity.indexOf(a.kind) - gravity.indexOf(b.kind));
+  if (worst === undefined || worst.kind === 'ok') return { kind: 'ok' };
+  return { kind: worst.kind, detail: worst.detail };
+};
+
+/**
+ * One pass over all indices up to their checkpoints of this moment. Never throws for what a cluster does. The state in
+ * the result holds all progress made, whatever `kind` says.
+ */
+export const tailStep = async (state: TailState, io: TailIo): Promise<TailResult> => {
+  if (!isCurrent(state, io.direction)) {
+    const detail = `of reign ${state.reign} on ${state.authority}`;
+    return { kind: 'stale', detail, state, caughtUp: false, behind: undefined, checkpoints: [], docs: 0, applied: 0 };
+  }
+  const steps = await Promise.all(state.indices.map((position, ordinal) => stepIndex(ordinal, position, io)));
+  const end = gravest(steps);
+  const left = (of: (shard: ShardSeq) => number): number =>
+    sumOf(steps, ({ shards, position }) =>
+      sumOf(shards, (shard) => Math.max(0, of(shard) - (position.cursors[shard.shard] as number))),
+    );
+  return {
+    ...end,
+    state: { ...state, indices: steps.map(({ position }) => position) },
+    caughtUp: end.kind === 'ok' && left(({ globalCheckpoint }) => globalCheckpoint) === 0,
+    behind: end.kind === 'ok' ? left(({ maxSeqNo }) => maxSeqNo) : undefined,
+    checkpoints: steps.map(({ shards }) => shards.map(({ globalCheckpoint }) => globalCheckpoint)),
+    docs: sumOf(steps, ({ docs }) => docs),
+    applied: sumOf(steps, ({ applied }) => applied),
+  };
+};

@@ -1,0 +1,27 @@
+/**
+ * This member's side of the ledger for one route: per index, how many authority writes of the present reign have had
+ * their copy acknowledged. Each write counts once, whichever copy carried its content to the follower. Counts of an
+ * older reign are void: a switch starts them again at zero.
+ */
+export class WriteCounts {
+  #reign = 0;
+  #counts: number[] = [];
+
+  /** Enters a reign if it is newer than the known one; an older one changes nothing. */
+  enter(reign: number): void {
+    if (reign <= this.#reign) return;
+    this.#reign = reign;
+    this.#counts = [];
+  }
+
+  acknowledge(reign: number, ordinal: number): void {
+    this.enter(reign);
+    if (reign === this.#reign) this.#counts[ordinal] = (this.#counts[ordinal] ?? 0) + 1;
+  }
+
+  /** `indices` = how many the route has, so that untouched ones show as 0. */
+  report(indices: number): { reign: number; ledger: number[] } {
+    const length = Math.max(indices, this.#counts.length);
+    return { reign: this.#reign, ledger: Array.from({ length }, (_, i) => this.#counts[i] ?? 0) };
+  }
+}
