@@ -1,0 +1,134 @@
+/**
+ * What the leader of a route must not forget when its process dies, in one record under `job.<slug>.state`, written by
+ * compare-and-set so that a leader that woke up late breaks on its successor's revision. Everything else the leader
+ * knows can be asked again. Invariant: a cursor here is never ahead of what is on the follower.
+ */
+import * as z from 'zod';
+import { CutoverReport } from '../../coordination/job-status.ts';
+import { keys } from '../../coordination/keys.ts';
+import type { Bucket } from '../../coordination/ports.ts';
+import { sides } from '../../coordination/records.ts';
+import { CrossfadeError } from '../../errors.ts';
+import { emptyQuarantine, QuarantineRecord } from '../quarantine.ts';
+import { TailState } from '../tail.ts';
+
+/** Where the ledger counts from: the last moment at which both sides were proven equal. */
+export const LedgerBaseline = z.strictObject({
+  reign: z.int(),
+  /** Per index of the route: sum over shards of sequence numbers given out. */
+  sequences: z.array(z.int()),
+  /** `member/boot` to its counts per index at that moment. */
+  counts: z.record(z.string(), z.array(z.int())),
+  /** Total of events (see events.ts) that the proof covers. */
+  events: z.int(),
+  at: z.string(),
+});
+export type LedgerBaseline = z.infer<typeof LedgerBaseline>;
+
+const BackfillState = z.strictObject({
+  state: z.enum(['none', 'running', 'done']),
+  total: z.int().default(0),
+  chunks: z.int().default(0),
+  startedAt: z.string().optional(),
+  finishedAt: z.string().optional(),
+});
+const SweepState = z.strictObject({
+  /** Events covered by the last finished sweep; -1 = none finished. */
+  coveredEvents: z.int(),
+  removed: z.int(),
+  finishedAt: z.string().optional(),
+});
+const ProofState = z.strictObject({
+  at: z.string(),
+  equal: z.boolean(),
+  counts: z.array(z.strictObject({ index: z.string(), authority: z.int(), follower: z.int() })),
+});
+
+/** Work of one reign; a commit replaces it as a whole. */
+export const ReignWork = z.strictObject({
+  reign: z.int(),
+  authority: z.enum(sides),
+  /** First epoch of the reign: earlier ones are fenced. */
+  epoch: z.int(),
+  backfill: BackfillState,
+  tail: TailState.optional(),
+  sweep: SweepState,
+  proof: ProofState.optional(),
+  baseline: LedgerBaseline.optional(),
+});
+export type ReignWork = z.infer<typeof ReignWork>;
+
+export const JobState = z.strictObject({
+  schema: z.literal(1),
+  paused: z.boolean(),
+  /** Phase revision from which the present stay in `dual` counts; another one begins the work anew. */
+  work: ReignWork.optional(),
+  /** Prepared just before a commit; adopted by whoever leads once the record shows its reign. */
+  next: ReignWork.optional(),
+  quarantine: QuarantineRecord,
+  /** `member/boot` to the events it has reported (see events.ts). */
+  events: z.record(z.string(), z.int()),
+  lastCutover: CutoverReport.optional(),
+  pausesMs: z.array(z.number()),
+});
+export type JobState = z.infer<typeof JobState>;
+
+export const emptyJob: JobState = { schema: 1, paused: false, quarantine: emptyQuarantine, events: {}, pausesMs: [] };
+
+export const newWork = (at: Pick<ReignWork, 'reign' | 'authority' | 'epoch'>): ReignWork => ({
+  ...at,
+  backfill: { state: 'none', total: 0, chunks: 0 },
+  sweep: { coveredEvents: -1, removed: 0 },
+});
+
+export interface JobStore {
+  /** The state as last loaded or saved by this leader. */
+  current(): JobState;
+  load(): Promise<JobState>;
+  /** @throws STORE_CONFLICT when another leader wrote; STORE_OUTCOME_UNKNOWN, STORE_UNAVAILABLE */
+  save(change: Partial<JobState>): Promise<void>;
+}
+
+export const createJobStore = (bucket: Bucket, slug: string): JobStore => {
+  const key = keys.job(slug, 'state');
+  let state = emptyJob;
+  let revision = 0;
+  let saved = '';
+  const load = async (): Promise<JobState> => {
+    const entry = await bucket.get(key);
+    revision = entry?.revision ?? 0;
+    saved = entry?.value ?? '';
+    const parsed = entry === undefined ? undefined : JobState.safeParse(JSON.parse(entry.value));
+    // A record that cannot be read costs a new backfill, never a document.
+    state = parsed?.data ?? emptyJob;
+    return state;
+  };
+  const write = async (next: JobState): Promise<void> => {
+    const value = JSON.stringify(next);
+    if (value === saved) return;
+    const result = await bucket.update(key, value, revision);
+    if (!result.ok) {
+      const code =
+        result.reason === 'conflict'
+          ? 'STORE_CONFLICT'
+          : result.reason === 'unknown'
+            ? 'STORE_OUTCOME_UNKNOWN'
+            : 'STORE_UNAVAILABLE';
+      throw new CrossfadeError(code, `${key} could not be saved`);
+    }
+    revision = result.revision;
+    saved = value;
+    state = next;
+  };
+  // One write at a time: background work and the loop both save.
+  let queue: Promise<void> = Promise.resolve();
+  return {
+    current: () => state,
+    load,
+    save: (change) => {
+      const turn = queue.then(() => write({ ...state, ...change }));
+      queue = turn.catch(() => undefined);
+      return turn;
+    },
+  };
+};

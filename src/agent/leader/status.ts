@@ -1,0 +1,180 @@
+/**
+ * What the leader publishes about its route, put together from facts: stage, progress, gate, and the two answers that an
+ * operator wants: is it safe to advance, is it safe to roll back. Pure.
+ */
+import type { Answer, CutoverReport, RouteJobStatus, Stage } from '../../coordination/job-status.ts';
+import type { PhaseRecord } from '../../coordination/records.ts';
+import { type QuarantineRecord, summarize } from '../quarantine.ts';
+import { answerOf, type GateFacts, gateConditions } from './gate.ts';
+import type { JobState, ReignWork } from './job-state.ts';
+
+export type WorkFacts = {
+  backfill: {
+    docs: number;
+    remaining: number;
+    rate: number | undefined;
+    etaSeconds: number | undefined;
+    state: 'running' | 'paused' | 'throttled';
+  };
+  tail: {
+    state: 'none' | 'running' | 'failed';
+    behind: number;
+    lagSeconds: number;
+    detail: string | undefined;
+    copied: number;
+  };
+  sweep: { running: boolean; scanned: number; total: number | undefined; removed: number };
+  unaccounted: number;
+};
+export type StatusInput = {
+  at: string;
+  leader: string;
+  slug: string;
+  record: PhaseRecord;
+  job: JobState;
+  work: WorkFacts;
+  gate: GateFacts;
+  percentRead: number;
+  percentShadow: number;
+  quarantines: readonly QuarantineRecord[];
+  verdict: RouteJobStatus['verdict'];
+};
+
+const lastFailed = (last: CutoverReport | undefined): boolean =>
+  last?.result === 'aborted' || last?.result === 'failed';
+
+export const stageOf = (record: PhaseRecord, job: JobState, percent: { read: number; shadow: number }): Stage => {
+  if (record.hold !== undefined) return 'Cutover';
+  if (job.paused) return 'Paused';
+  switch (record.phase) {
+    case 'off':
+    case 'observe':
+      return 'Preflight';
+    case 'target':
+      return 'Soak';
+    case 'final':
+      return 'Complete';
+    case 'dual':
+      return dualStage(job, percent);
+    default:
+      return record.phase satisfies never;
+  }
+};
+
+const dualStage = (job: JobState, percent: { read: number; shadow: number }): Stage => {
+  if (lastFailed(job.lastCutover)) return 'Aborted';
+  const { work } = job;
+  if (work === undefined || work.backfill.state === 'none') return 'DualWrite';
+  if (work.backfill.state === 'running') return 'Backfill';
+  if (percent.read > 0) return 'Ramp';
+  if (percent.shadow > 0) return 'Shadow';
+  return 'Verify';
+};
+
+const no = (reason: string): Answer => ({ ok: false, reasons: [reason] });
+
+/** The next step from here: a cutover in `dual`, otherwise a move that the phase machine allows at once. */
+export const safeToAdvance = (record: PhaseRecord, gate: GateFacts): Answer => {
+  switch (record.phase) {
+    case 'off':
+    case 'observe':
+      return gate.members.live > 0 ? { ok: true, reasons: [] } : no('no member is alive');
+    case 'dual':
+      return answerOf(gateConditions('cutover', gate));
+    case 'target':
+      return record.hold === undefined ? { ok: true, reasons: [] } : no('a switch is under way');
+    case 'final':
+      return no('the migration is complete');
+    default:
+      return record.phase satisfies never;
+  }
+};
+
+/** Before the cutover a rollback moves reads only, and nothing can make that unsafe. */
+export const safeToRollBack = (record: PhaseRecord, gate: GateFacts): Answer => {
+  if (record.phase === 'target') return answerOf(gateConditions('rollback', gate));
+  if (record.phase === 'final') return no('the source takes no writes any more');
+  return { ok: true, reasons: [] };
+};
+
+const backfillStatus = (work: ReignWork, facts: WorkFacts['backfill']): RouteJobStatus['backfill'] => {
+  const { backfill } = work;
+  if (backfill.state === 'none') return { state: 'waiting', docs: 0 };
+  const percent = backfill.chunks === 0 ? 100 : (100 * (backfill.chunks - facts.remaining)) / backfill.chunks;
+  return {
+    state: backfill.state === 'done' ? 'done' : facts.state,
+    docs: facts.docs,
+    total: backfill.total,
+    percent: backfill.state === 'done' ? 100 : Math.max(0, Math.min(100, percent)),
+    ...(facts.rate === undefined ? {} : { rate: facts.rate }),
+    ...(facts.etaSeconds === undefined ? {} : { etaSeconds: facts.etaSeconds }),
+    chunksRemaining: facts.remaining,
+    ...(backfill.startedAt === undefined ? {} : { startedAt: backfill.startedAt }),
+    ...(backfill.finishedAt === undefined ? {} : { finishedAt: backfill.finishedAt }),
+  };
+};
+
+const tailStatus = (
+  work: ReignWork,
+  { state, behind, lagSeconds, detail, copied }: WorkFacts['tail'],
+): RouteJobStatus['tail'] => ({
+  state: work.tail === undefined ? 'none' : state,
+  lagSeconds,
+  behind,
+  cursors: (work.tail?.indices ?? []).flatMap(({ cursors }, ordinal) =>
+    cursors.map((cursor, shard) => ({ index: String(ordinal), shard, cursor, checkpoint: cursor })),
+  ),
+  copied,
+  ...(detail === undefined ? {} : { detail }),
+});
+
+const sweepStatus = (work: ReignWork, gate: GateFacts, facts: WorkFacts['sweep']): RouteJobStatus['sweep'] => ({
+  state: facts.running
+    ? 'running'
+    : gate.sweepPending
+      ? 'needed'
+      : work.sweep.finishedAt === undefined
+        ? 'none'
+        : 'done',
+  scanned: facts.scanned,
+  removed: facts.running ? facts.removed : work.sweep.removed,
+  ...(facts.total === undefined ? {} : { total: facts.total }),
+  ...(work.sweep.finishedAt === undefined ? {} : { finishedAt: work.sweep.finishedAt }),
+});
+
+const workStatus = (work: ReignWork, input: StatusInput): Partial<RouteJobStatus> => ({
+  backfill: backfillStatus(work, input.work.backfill),
+  tail: tailStatus(work, input.work.tail),
+  sweep: sweepStatus(work, input.gate, input.work.sweep),
+  ...(work.proof === undefined ? {} : { proof: { ...work.proof, method: 'count' as const } }),
+  ledger: {
+    unaccounted: input.work.unaccounted,
+    balanced: work.baseline !== undefined && input.work.unaccounted === 0,
+    ...(work.baseline === undefined ? {} : { since: work.baseline.at }),
+  },
+});
+
+export const buildStatus = (input: StatusInput): RouteJobStatus => {
+  const { record, job, gate, percentRead, percentShadow } = input;
+  const kind = record.phase === 'target' ? 'rollback' : 'cutover';
+  const switchable = record.phase === 'dual' || record.phase === 'target';
+  return {
+    schema: 1,
+    at: input.at,
+    leader: input.leader,
+    phase: record.phase,
+    epoch: record.epoch,
+    reign: record.reign,
+    stage: stageOf(record, job, { read: percentRead, shadow: percentShadow }),
+    paused: job.paused,
+    ...(job.work === undefined ? {} : workStatus(job.work, input)),
+    quarantine: summarize([job.quarantine, ...input.quarantines]),
+    ...(input.verdict === undefined ? {} : { verdict: input.verdict }),
+    gate: switchable ? gateConditions(kind, gate) : [],
+    safeToAdvance: safeToAdvance(record, gate),
+    safeToRollBack: safeToRollBack(record, gate),
+    ...(job.lastCutover === undefined ? {} : { lastCutover: job.lastCutover }),
+    pausesMs: job.pausesMs,
+    alarms: [...gate.alarms],
+  };
+};
