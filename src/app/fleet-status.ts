@@ -4,6 +4,8 @@
  * sees what the dashboard sees. Pure: entries in, status out.
  * Invariant: what nobody has reported is undefined or a reason, never a zero that looks like good news.
  */
+
+import { effectivePercents } from '../coordination/effective.ts';
 import {
   type Answer,
   type BackfillStatus,
@@ -19,7 +21,6 @@ import {
   type VerdictStatus,
 } from '../coordination/job-status.ts';
 import { heartbeatPrefix, keys } from '../coordination/keys.ts';
-import { effectivePercents } from '../coordination/percents.ts';
 import type { Entry, RouteState, StoreStatus } from '../coordination/ports.ts';
 import { Heartbeat, type Hold, type MemberRoute, type Percents, type Phase } from '../coordination/records.ts';
 import { emptyFold, errorsIn, foldChanges, statesOf } from '../coordination/route-state.ts';

@@ -101,6 +101,18 @@ const natsAuth: Rule = (values) => {
   ];
 };
 
+/** A signature covers the host, so there can be only one. */
+const signedUrls: Rule = (values) =>
+  clusterPaths
+    .filter((path) => given(values, [...path, 'sigv4']) && list(values, [...path, 'url']).length > 1)
+    .map((path) => ({ path: [...path, 'url'], expected: 'exactly one URL beside sigv4' }));
+
+const bareUrls: Rule = (values) =>
+  clusterPaths
+    .map((path) => [...path, 'url'])
+    .filter((path) => list(values, path).some((url) => typeof url === 'string' && /[?#]/.test(url)))
+    .map((path) => ({ path, expected: 'scheme, host, port and path only' }));
+
 /** Credentials in URLs reach logs, error texts and process lists. */
 const plainUrls: Rule = (values) =>
   [...clusterPaths.map((path) => [...path, 'url']), ['nats', 'servers']].flatMap((path) =>
@@ -132,6 +144,8 @@ const rules: readonly Rule[] = [
   secretOnce,
   clusterAuth,
   sigV4Keys,
+  signedUrls,
+  bareUrls,
   natsAuth,
   plainUrls,
   tlsPairs,

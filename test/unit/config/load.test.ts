@@ -172,6 +172,20 @@ const mistakes: [title: string, file: string, path: string, value: string | unde
     '"http://[hidden]@h:9200"',
     /no credentials/,
   ],
+  [
+    'a URL with a query',
+    'clusters: { source: { url: "http://h:9200/?pretty" } }',
+    'clusters.source.url',
+    '"http://h:9200/?pretty"',
+    /path only/,
+  ],
+  [
+    'SigV4 for two URLs',
+    'clusters: { source: { url: ["http://a", "http://b"], sigv4: { region: r, accessKeyId: a, secretAccessKey: b } } }',
+    'clusters.source.url',
+    'a list of 2',
+    /exactly one URL/,
+  ],
   ['a client certificate without key', source('tls: { certFile: /c }'), 'clusters.source.tls', 'a section', /together/],
   [
     'SigV4 without keys',

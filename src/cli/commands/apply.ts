@@ -1,0 +1,69 @@
+/** `apply -f`: puts route files into the store, each by compare-and-set on the spec that was looked at. */
+import { readFileSync } from 'node:fs';
+import { renderIssues } from '../../config/issues.ts';
+import { readRouteFile } from '../../config/route-file.ts';
+import { keys } from '../../coordination/keys.ts';
+import type { RouteStates } from '../../coordination/ports.ts';
+import type { RouteSpec } from '../../coordination/records.ts';
+import { CrossfadeError } from '../../errors.ts';
+import { changedFields, objectionTo } from '../apply-check.ts';
+import { CliError } from '../cli-error.ts';
+import type { CliContext, Outcome } from '../context.ts';
+import { readStates } from '../route-states.ts';
+
+const readText = async (path: string, { io }: CliContext): Promise<string> => {
+  if (path === '-') return io.readStdin();
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new CliError('config', `${path} cannot be read: ${(error as Error).message}`);
+  }
+};
+
+const readSpecs = async (path: string, context: CliContext): Promise<RouteSpec[]> => {
+  const file = readRouteFile(await readText(path, context));
+  if (!file.ok) throw new CliError('config', renderIssues(file.issues).replace('configuration', path));
+  return file.specs;
+};
+
+type Applied = { route: string; changed: string[]; revision: number | null };
+
+const refuseIfObjected = (spec: RouteSpec, states: RouteStates): void => {
+  const objection = objectionTo(spec, states.get(spec.route), states);
+  if (objection?.kind === 'config') throw new CliError('config', objection.message);
+  if (objection !== undefined) throw new CrossfadeError('PHASE_REFUSED', objection.message);
+};
+
+const applyOne = async ({ store, options }: CliContext, spec: RouteSpec, states: RouteStates): Promise<Applied> => {
+  const changed = changedFields(states.get(spec.route)?.spec, spec);
+  if (options.dryRun || changed.length === 0) return { route: spec.route, changed, revision: null };
+  const key = keys.config(spec.route);
+  const expected = (await store.config.get(key))?.revision ?? 0;
+  const written = await store.config.update(key, JSON.stringify(spec), expected);
+  if (written.ok) return { route: spec.route, changed, revision: written.revision };
+  const code = {
+    conflict: 'STORE_CONFLICT',
+    unknown: 'STORE_OUTCOME_UNKNOWN',
+    unavailable: 'STORE_UNAVAILABLE',
+  } as const;
+  throw new CrossfadeError(code[written.reason]);
+};
+
+const line = ({ route, changed, revision }: Applied): string => {
+  if (changed.length === 0) return `${route}: unchanged`;
+  return `${route}: ${revision === null ? 'would apply' : 'applied'} (${changed.join(', ')})`;
+};
+
+export const apply = async (context: CliContext, { file }: { file: string }): Promise<Outcome> => {
+  const specs = await readSpecs(file, context);
+  const states = await readStates(context.store);
+  for (const spec of specs) refuseIfObjected(spec, states);
+  const applied: Applied[] = [];
+  for (const spec of specs) applied.push(await applyOne(context, spec, states));
+  const fresh = specs.find(({ route }) => (states.get(route)?.phase.phase ?? 'off') === 'off');
+  return {
+    text: applied.map(line).join('\n'),
+    json: { applied },
+    next: fresh === undefined ? `status ${specs[0]?.route}` : `phase ${fresh.route} observe`,
+  };
+};

@@ -1,0 +1,140 @@
+/** The status of the fleet and of one route as text for a terminal. Pure: status in, lines out. */
+import type { FleetStatus, RouteStatus } from '../app/fleet-status.ts';
+import type { Answer } from '../coordination/job-status.ts';
+import { stages } from '../coordination/job-status.ts';
+import { bar, bytes, count, milliseconds, percent, seconds, unknownText, yesNo } from './format.ts';
+import type { Style } from './style.ts';
+import { alignRows, table } from './table.ts';
+
+export type RenderOptions = { style: Style; bars: boolean };
+
+const storeLine = ({ store }: FleetStatus): string => {
+  const state = store.connected ? 'connected' : 'NOT CONNECTED';
+  return `store ${store.kind} ${state}${store.detail === '' ? '' : ` (${store.detail})`}${store.alarm === undefined ? '' : `; ALARM: ${store.alarm}`}`;
+};
+
+const answer = ({ ok, reasons }: Answer, { style }: RenderOptions): string =>
+  ok ? style.good('yes') : `${style.warn('no')}: ${reasons.join('; ') || 'no reason given'}`;
+
+export const renderFleet = (fleet: FleetStatus, { style }: RenderOptions): string => {
+  const rows = fleet.routes.map((route) => [
+    route.route,
+    route.stage ?? unknownText,
+    route.phase + (route.hold === null ? '' : ' (held)'),
+    String(route.epoch),
+    percent(route.percent.read),
+    percent(route.percent.shadow),
+    count(route.copies.pending),
+    seconds(route.tail.lagSeconds ?? undefined),
+    yesNo(route.safeToAdvance.ok),
+    yesNo(route.safeToRollBack.ok),
+  ]);
+  const head = ['route', 'stage', 'phase', 'epoch', 'read', 'shadow', 'pending', 'lag', 'advance?', 'roll back?'];
+  const routes = rows.length === 0 ? 'no route yet' : table(head, rows);
+  const errors = fleet.errors.map(({ key, message }) => style.bad(`  ${key}: ${message}`));
+  return [storeLine(fleet), `${fleet.members.length} members`, '', routes, ...errors].join('\n');
+};
+
+const stageLine = (route: RouteStatus, { style }: RenderOptions): string => {
+  const line = stages.slice(0, stages.indexOf('Complete') + 1);
+  const at = route.stage === null ? -1 : line.indexOf(route.stage);
+  if (at < 0) return route.stage ?? unknownText;
+  const mark = (i: number) =>
+    i < at || route.stage === 'Complete' ? style.good('✓') : i === at ? style.strong('▶') : '·';
+  return line.map((name, i) => `${mark(i)} ${name}`).join('  ');
+};
+
+const progress = (done: number | undefined, { bars }: RenderOptions): string =>
+  done === undefined ? unknownText : bars ? `${bar(done)} ${percent(done)}` : percent(done);
+
+const backfillLine = ({ backfill }: RouteStatus, options: RenderOptions): string => {
+  if (backfill === null) return unknownText;
+  const of = backfill.total === undefined ? '' : ` of ${count(backfill.total)}`;
+  const pace = backfill.rate === undefined ? '' : `  ${count(backfill.rate)}/s`;
+  const eta = backfill.etaSeconds === undefined ? '' : `  ETA ${seconds(backfill.etaSeconds)}`;
+  return `${backfill.state}  ${progress(backfill.percent, options)}  ${count(backfill.docs)}${of}${pace}${eta}`;
+};
+
+const sweepLine = ({ sweep }: RouteStatus, options: RenderOptions): string =>
+  sweep === null ? unknownText : `${sweep.state}  ${progress(sweep.percent, options)}  removed ${count(sweep.removed)}`;
+
+const copiesLine = ({ copies }: RouteStatus): string =>
+  `pending ${count(copies.pending)} (${bytes(copies.pendingBytes)}, oldest ${milliseconds(copies.oldestPendingMs)})  dropped ${count(copies.dropped)}  quarantined ${count(copies.quarantined)}`;
+
+const shadowLine = ({ shadow, verdict }: RouteStatus): string =>
+  `compared ${count(shadow.compared)}  mismatched ${count(shadow.mismatched)}  skipped ${count(shadow.skipped)}  verdict ${verdict?.verdict ?? unknownText}`;
+
+const proofLine = ({ proof }: RouteStatus): string =>
+  proof === null ? unknownText : `${proof.equal ? 'equal' : 'DIFFERENT'} by ${proof.method} at ${proof.at}`;
+
+const tailLine = ({ tail }: RouteStatus): string =>
+  tail.lagSeconds === null ? unknownText : `lag ${seconds(tail.lagSeconds)}, ${count(tail.behind ?? undefined)} behind`;
+
+const pausesLine = ({ pausesMs, lastCutover }: RouteStatus): string => {
+  const last =
+    lastCutover === null
+      ? ''
+      : `  (last: ${lastCutover.kind} ${lastCutover.result}${lastCutover.reason === undefined ? '' : `, ${lastCutover.reason}`})`;
+  return `${pausesMs.map(milliseconds).join(', ') || unknownText}${last}`;
+};
+
+const settingsLine = (route: RouteStatus): string => {
+  const rate = route.rate === null ? '' : `  rate ${route.rate}`;
+  return `read ${percent(route.percent.read)}  shadow ${percent(route.percent.shadow)}  write ${percent(route.percent.write)}  stop ${route.stop ? 'ON' : 'off'}${rate}`;
+};
+
+const memberTable = ({ members }: RouteStatus, { style }: RenderOptions): string[] => {
+  if (members.length === 0) return [`  ${style.warn('no member is running')}`];
+  const head = ['member', 'phase', 'epoch', 'held', 'drained', 'in flight', 'pending', 'errors'];
+  const rows = members.map((member) => [
+    member.member + (member.stale ? ' (stale)' : ''),
+    member.phase ?? unknownText,
+    String(member.epoch ?? unknownText),
+    member.held === undefined ? unknownText : yesNo(member.held),
+    member.drained === undefined ? unknownText : yesNo(member.drained),
+    count(member.inFlight),
+    count(member.pendingCopies),
+    member.errors?.join('; ') ?? '',
+  ]);
+  return alignRows([head, ...rows]).map((row) => `  ${row}`);
+};
+
+const gateTable = ({ gate }: RouteStatus, { style }: RenderOptions): string[] =>
+  alignRows(
+    gate.map(({ condition, ok, value, need }) => [
+      ok ? style.good('✓') : style.bad('✗'),
+      condition,
+      value,
+      ok ? '' : `needs ${need}`,
+    ]),
+  ).map((row) => `  ${row}`);
+
+export const renderRoute = (route: RouteStatus, options: RenderOptions): string => {
+  const { style } = options;
+  const hold = route.hold === null ? '' : `  HELD to ${route.hold.to}${route.hold.rehearsal ? ' (rehearsal)' : ''}`;
+  const title = `${style.strong(route.route)}  ${route.phase}${hold}  epoch ${route.epoch}  reign ${route.reign}  leader ${route.leader ?? 'none'}`;
+  const facts = alignRows([
+    ['stage', stageLine(route, options)],
+    ['percent', settingsLine(route)],
+    ['backfill', backfillLine(route, options)],
+    ['tail', tailLine(route)],
+    ['sweep', sweepLine(route, options)],
+    ['copies', copiesLine(route)],
+    ['shadow', shadowLine(route)],
+    ['proof', proofLine(route)],
+    ['ledger', `unaccounted ${count(route.ledger.unaccounted ?? undefined)}`],
+    ['pauses', pausesLine(route)],
+    ['safe to advance?', answer(route.safeToAdvance, options)],
+    ['safe to roll back?', answer(route.safeToRollBack, options)],
+  ]).map((row) => `  ${row}`);
+  const problems = [...route.alarms, ...route.errors.map(({ key, message }) => `${key}: ${message}`)];
+  return [
+    title,
+    ...facts,
+    ...(route.gate.length === 0 ? [] : ['', 'conditions of the next step', ...gateTable(route, options)]),
+    ...(problems.length === 0 ? [] : ['', 'needs attention', ...problems.map((text) => style.bad(`  ${text}`))]),
+    '',
+    'members',
+    ...memberTable(route, options),
+  ].join('\n');
+};

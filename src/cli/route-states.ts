@@ -1,0 +1,31 @@
+/** The routes as the store has them now, for commands that look before they write. */
+
+import { closest } from '../config/closest.ts';
+import { routeKeyPrefix } from '../coordination/keys.ts';
+import type { RouteState, RouteStates, Store } from '../coordination/ports.ts';
+import { emptyFold, foldChanges, statesOf } from '../coordination/route-state.ts';
+import { CrossfadeError } from '../errors.ts';
+
+export const readStates = async (store: Store): Promise<RouteStates> =>
+  statesOf(foldChanges(emptyFold, await store.config.list(routeKeyPrefix)));
+
+const unknownRoute = (slug: string, known: readonly string[]): CrossfadeError => {
+  const meant = closest(slug, known);
+  const hint =
+    meant !== undefined
+      ? `; did you mean ${meant}?`
+      : known.length > 0
+        ? `; there are: ${known.join(', ')}`
+        : '; there is none yet';
+  return new CrossfadeError('ROUTE_UNKNOWN', `No route is called ${slug}${hint}`);
+};
+
+/** @throws CrossfadeError ROUTE_UNKNOWN with the name that was probably meant */
+export const pickRoute = <T>(routes: ReadonlyMap<string, T>, slug: string): T => {
+  const route = routes.get(slug);
+  if (route === undefined) throw unknownRoute(slug, [...routes.keys()]);
+  return route;
+};
+
+export const requireRoute = async (store: Store, slug: string): Promise<RouteState> =>
+  pickRoute(await readStates(store), slug);
