@@ -1,7 +1,35 @@
 /**
- * Are these two answers to one request equal, and how badly not? Entry of the comparison room.
+ * Are these two answers to one request equal, and how badly not? Entry of the comparison room: settles status and
+ * completeness, then hands the bodies to the comparator of the API. Pure; equal bytes are recognised before anything is
+ * parsed, and each body is parsed at most once.
  */
+import { type Context, report } from './context.ts';
+import { compareDocument, compareDocuments, compareExplain, compareSource } from './documents.ts';
+import { child, Findings } from './findings.ts';
+import { gateCompleteness, gateStatus, type Outcome } from './gate.ts';
+import {
+  compareAnalysis,
+  compareFieldCaps,
+  compareRankEval,
+  compareTermVectorItems,
+  compareTermVectors,
+  compareValidation,
+} from './index-apis.ts';
+import type { Bodies } from './items.ts';
+import { isObject, type Json, numberMember, parseBody } from './json-value.ts';
+import {
+  bodyOf,
+  headerQuery,
+  msearchItems,
+  parseQuery,
+  type SearchFacts,
+  searchFacts,
+  templateFacts,
+} from './request.ts';
 import type { Rules } from './rules.ts';
+import { isSameButTook } from './same-bytes.ts';
+import { type Compared, compareMultiSearch, compareSearch } from './search.ts';
+import { compareCount } from './totals.ts';
 import type { Answer, ComparableApi, ComparedRequest, Observation } from './types.ts';
 
 export type Comparison = {
@@ -15,8 +43,158 @@ export type Comparison = {
   rules: Rules;
 };
 
-export const compareAnswers = (comparison: Comparison): Observation => {
+const isReadById = (api: ComparableApi): boolean => api === 'get' || api === 'explain';
+/** `/index/_source/id` answers with the bare document. */
+const isSourceRead = ({ path }: ComparedRequest): boolean => path.split('/')[2] === '_source';
+
+const multiSearchFacts = (request: ComparedRequest): ((item: number) => SearchFacts) => {
+  const query = parseQuery(request.query);
+  const items = msearchItems(request.body);
+  return (i) => {
+    const item = items[i];
+    return item ? searchFacts(item.body, headerQuery(item.header, query)) : templateFacts(query);
+  };
+};
+
+const oneSearchFacts = (request: ComparedRequest): SearchFacts => {
+  const query = parseQuery(request.query);
+  return searchFacts(bodyOf(request, query), query);
+};
+
+const compareCounts = (context: Context, request: ComparedRequest, bodies: Bodies): Compared => {
+  const mayStopEarly = parseQuery(request.query).has('terminate_after');
+  const gate = gateCompleteness(context, bodies, { path: undefined, mayStopEarly });
+  if (gate.kind !== 'compare') return gate.kind === 'discard' ? { discard: gate.reason } : {};
+  const [authority, other] = [numberMember(bodies.authority, 'count'), numberMember(bodies.other, 'count')];
+  if (authority !== undefined && other !== undefined)
+    compareCount(context, child(undefined, 'count'), { authority, other });
+  return {};
+};
+
+const compareGet = (context: Context, { request, authority, other }: Comparison, bodies: Bodies): void =>
+  isSourceRead(request)
+    ? compareSource(context, { authority: authority.status, other: other.status }, bodies)
+    : compareDocument(context, undefined, bodies);
+
+type RankedApi = 'search' | 'template_search' | 'msearch' | 'msearch_template' | 'count';
+
+const comparePlain = (
+  context: Context,
+  comparison: Comparison,
+  api: Exclude<ComparableApi, RankedApi>,
+  bodies: Bodies,
+): void => {
+  switch (api) {
+    case 'get':
+      compareGet(context, comparison, bodies);
+      break;
+    case 'mget':
+      compareDocuments(context, bodies);
+      break;
+    case 'explain':
+      compareExplain(context, bodies);
+      break;
+    case 'field_caps':
+      compareFieldCaps(context, bodies);
+      break;
+    case 'validate':
+      compareValidation(context, bodies);
+      break;
+    case 'termvectors':
+      compareTermVectors(context, undefined, bodies);
+      break;
+    case 'mtermvectors':
+      compareTermVectorItems(context, bodies);
+      break;
+    case 'rank_eval':
+      compareRankEval(context, bodies);
+      break;
+    case 'analyze':
+      compareAnalysis(context, bodies);
+      break;
+    default:
+      api satisfies never;
+  }
+};
+
+const compareBodies = (context: Context, comparison: Comparison, bodies: Bodies): Compared => {
+  const { api, request } = comparison;
+  switch (api) {
+    case 'search':
+      return compareSearch(context, undefined, bodies, oneSearchFacts(request));
+    case 'template_search':
+      return compareSearch(context, undefined, bodies, templateFacts(parseQuery(request.query)));
+    case 'msearch':
+      return compareMultiSearch(context, bodies, multiSearchFacts(request));
+    case 'msearch_template':
+      return compareMultiSearch(context, bodies, () => templateFacts(parseQuery(request.query)));
+    case 'count':
+      return compareCounts(context, request, bodies);
+    default:
+      comparePlain(context, comparison, api, bodies);
+      return {};
+  }
+};
+
+const outcome = ({ status, failure }: Answer, body: Json | undefined): Outcome => ({ status, failure, body });
+
+/** Neither, or only one, of the bodies is JSON. */
+const compareUnparsed = (
+  context: Context,
+  comparison: Comparison,
+  parsed: { authority: Json | undefined; other: Json | undefined },
+): Compared => {
   const { authority, other } = comparison;
-  const same = authority.status === other.status && Buffer.from(authority.body).equals(Buffer.from(other.body));
-  return { severity: same ? 'none' : 'S9', differences: [], counts: {} };
+  if (Buffer.from(authority.body).equals(Buffer.from(other.body))) return {};
+  if (parsed.authority === undefined) return { discard: 'not_json' };
+  report(context, { severity: 'S1', kind: 'unparsable', path: undefined, authority: parsed.authority });
+  return {};
+};
+
+const compareHeaders = (context: Context, { authority, other, rules }: Comparison): void => {
+  for (const name of rules.profile.headers) {
+    const [a, b] = [authority, other].map(({ headers }) => [headers?.[name.toLowerCase()] ?? []].flat());
+    if (a!.join() !== b!.join())
+      report(context, {
+        severity: 'S9',
+        kind: 'header',
+        path: child(child(undefined, 'headers'), name),
+        authority: [...a!],
+        other: [...b!],
+      });
+  }
+};
+
+const parseSides = ({ authority, other }: Comparison): { authority: Json | undefined; other: Json | undefined } => {
+  const first = parseBody(authority.body);
+  return { authority: first, other: isSameButTook(authority.body, other.body) ? first : parseBody(other.body) };
+};
+
+const run = (context: Context, comparison: Comparison): Compared => {
+  const parsed = parseSides(comparison);
+  const sides = {
+    authority: outcome(comparison.authority, parsed.authority),
+    other: outcome(comparison.other, parsed.other),
+  };
+  const gate = gateStatus(context, undefined, sides, isReadById(comparison.api));
+  if (gate.kind === 'discard') return { discard: gate.reason, otherBetter: gate.otherBetter };
+  if (gate.kind === 'done') return {};
+  compareHeaders(context, comparison);
+  const { authority, other } = parsed;
+  if (authority === undefined || other === undefined || !isObject(authority))
+    return compareUnparsed(context, comparison, parsed);
+  return compareBodies(context, comparison, { authority, other });
+};
+
+export const compareAnswers = (comparison: Comparison): Observation => {
+  const { rules, renameIndex } = comparison;
+  const findings = new Findings(rules);
+  const { metrics, discard, otherBetter } = run({ findings, rules, renameIndex, soft: false }, comparison);
+  if (discard) return { severity: 'none', differences: [], counts: {}, discard, ...(otherBetter && { otherBetter }) };
+  return {
+    severity: findings.worst,
+    differences: findings.differences(),
+    counts: findings.counts,
+    ...(metrics && { metrics }),
+  };
 };

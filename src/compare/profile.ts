@@ -52,10 +52,10 @@ export const Profile = z.strictObject({
     .strictObject({
       tolerance: share.default(1e-5).describe('relative; scores this close are equal, hits this close are tied'),
       band: share
-        .default(0.05)
+        .default(0.1)
         .describe('relative noise of scores when both sides have the same shards, or share term statistics'),
       layoutBand: share
-        .default(0.4)
+        .default(0.6)
         .describe('relative noise of scores when shard counts differ: term statistics are local to a shard'),
     })
     .prefault({}),

@@ -1,0 +1,132 @@
+/**
+ * How each type of aggregation is to be compared. What the storage computes exactly must be equal; what it approximates
+ * (per shard, or with a sketch) only as far as its own error bound says.
+ */
+import { isObject, type Json, type JsonObject } from './json-value.ts';
+import type { AggregationSpec } from './request.ts';
+
+export type AggregationPair = {
+  readonly authority: JsonObject;
+  readonly other: JsonObject;
+  readonly spec: AggregationSpec | undefined;
+};
+
+/** True = equal only within error bounds. */
+export type IsApproximate = boolean;
+
+export type AggregationKind =
+  /** Buckets that every shard computes in full. */
+  | 'buckets'
+  /** The top buckets of each shard, merged: counts and tail are approximate. */
+  | 'top_buckets'
+  /** Chosen by statistics of each shard: only roughly repeatable. */
+  | 'significant'
+  /** Depends on the division into shards by design. */
+  | 'unrepeatable'
+  | 'single'
+  | 'metric'
+  | 'cardinality'
+  | 'percentiles'
+  | 'top_hits'
+  /** Computed from other aggregations of the answer, and as approximate as they are. */
+  | 'derived';
+
+const kinds: Readonly<Record<AggregationKind, readonly string[]>> = {
+  buckets: [
+    'histogram',
+    'date_histogram',
+    'auto_date_histogram',
+    'range',
+    'date_range',
+    'ip_range',
+    'ip_prefix',
+    'geo_distance',
+    'filters',
+    'adjacency_matrix',
+    'composite',
+  ],
+  top_buckets: ['terms', 'multi_terms', 'geohash_grid', 'geotile_grid', 'geohex_grid', 'rare_terms'],
+  significant: ['significant_terms', 'significant_text'],
+  unrepeatable: ['sampler', 'diversified_sampler', 'variable_width_histogram'],
+  single: ['filter', 'global', 'missing', 'nested', 'reverse_nested', 'children', 'parent'],
+  metric: [
+    'avg',
+    'sum',
+    'min',
+    'max',
+    'value_count',
+    'weighted_avg',
+    'stats',
+    'extended_stats',
+    'matrix_stats',
+    'geo_bounds',
+    'geo_centroid',
+    'scripted_metric',
+  ],
+  cardinality: ['cardinality'],
+  percentiles: ['percentiles', 'percentile_ranks', 'median_absolute_deviation', 'boxplot'],
+  top_hits: ['top_hits', 'top_metrics'],
+  derived: [
+    'derivative',
+    'serial_diff',
+    'cumulative_sum',
+    'moving_avg',
+    'moving_fn',
+    'bucket_script',
+    'avg_bucket',
+    'sum_bucket',
+    'min_bucket',
+    'max_bucket',
+    'stats_bucket',
+    'extended_stats_bucket',
+    'percentiles_bucket',
+  ],
+};
+
+const kindByType = new Map<string, AggregationKind>(
+  Object.entries(kinds).flatMap(([kind, types]) => types.map((type) => [type, kind as AggregationKind] as const)),
+);
+
+/** Without the request (templates), the answer's own form tells. */
+const kindByForm = (answer: JsonObject): AggregationKind => {
+  const buckets = answer['buckets'];
+  if (buckets !== undefined)
+    return 'doc_count_error_upper_bound' in answer ? 'top_buckets' : 'bg_count' in answer ? 'significant' : 'buckets';
+  if (isObject(answer['hits'])) return 'top_hits';
+  if (answer['values'] !== undefined) return 'percentiles';
+  return typeof answer['doc_count'] === 'number' && !('value' in answer) ? 'single' : 'metric';
+};
+
+export const kindOf = (spec: AggregationSpec | undefined, answer: JsonObject): AggregationKind =>
+  (spec && kindByType.get(spec.type)) ?? kindByForm(answer);
+
+/** Members of a bucket that are its own, not the name of an aggregation inside it. */
+const ownMembers = new Set([
+  'key',
+  'key_as_string',
+  'doc_count',
+  'doc_count_error_upper_bound',
+  'from',
+  'from_as_string',
+  'to',
+  'to_as_string',
+  'score',
+  'bg_count',
+  'min',
+  'max',
+  'min_as_string',
+  'max_as_string',
+  'meta',
+  'buckets',
+  'sum_other_doc_count',
+  'after_key',
+  'interval',
+]);
+
+/** Aggregations inside a bucket (or single-bucket aggregation), by name. */
+export const aggregationsIn = (bucket: JsonObject): JsonObject => {
+  const found: JsonObject = {};
+  for (const name of Object.keys(bucket))
+    if (!ownMembers.has(name) && isObject(bucket[name])) found[name] = bucket[name] as Json;
+  return found;
+};

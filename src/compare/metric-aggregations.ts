@@ -1,0 +1,134 @@
+/**
+ * Compares single values: sums and averages differ in their last digits by the order of summation, cardinality and
+ * percentiles by the error of their sketches. A percentile is judged by rank, not by value: the value may lie where the
+ * authority's own curve has the neighbouring percentage, since that is what its sketch guarantees.
+ */
+import { type Context, report } from './context.ts';
+import { child, type Path } from './findings.ts';
+import { isNear, isObject, type Json, type JsonObject, member, numberMember, objectMember } from './json-value.ts';
+import type { AggregationSpec } from './request.ts';
+import { diffTree } from './tree-diff.ts';
+
+type Pair = { readonly authority: JsonObject; readonly other: JsonObject; readonly spec: AggregationSpec | undefined };
+
+/** The formatted twin of a number says nothing more than the number. */
+const isFormatted = (name: string): boolean => name.endsWith('_as_string');
+/** Differences of large squares: what is left after cancellation has few good digits. */
+const isSpread = (name: string): boolean => /^(variance|std_)/.test(name);
+const spreadTolerance = 1e-4;
+
+const hasNumbers = (value: JsonObject): boolean =>
+  Object.values(value).some((item) => typeof item === 'number' || isObject(item));
+
+export const compareMetric = (context: Context, path: Path, { authority, other }: Pair): void => {
+  const { relative } = context.rules.profile.aggregations;
+  const skip = (name: string) => name === 'meta' || (isFormatted(name) && hasNumbers(authority));
+  diffTree(context, path, authority, other, { severity: 'S6', relative, skip: (name) => skip(name) || isSpread(name) });
+  for (const name of Object.keys(authority).filter(isSpread)) {
+    const b = member(other, name);
+    const at = child(path, name);
+    if (b !== undefined)
+      diffTree(context, at, authority[name]!, b, { severity: 'S6', relative: spreadTolerance, skip: isFormatted });
+  }
+};
+
+const defaultPrecisionThreshold = 3000;
+
+export const compareCardinality = (context: Context, path: Path, { authority, other, spec }: Pair): void => {
+  const [a, b] = [numberMember(authority, 'value'), numberMember(other, 'value')];
+  if (a === undefined || b === undefined) {
+    diffTree(context, path, authority, other, { severity: 'S6' });
+    return;
+  }
+  const { cardinality, cardinalityExact } = context.rules.profile.aggregations;
+  const threshold = numberMember(spec?.params, 'precision_threshold') ?? defaultPrecisionThreshold;
+  const tolerance = Math.max(a, b) <= threshold ? cardinalityExact : cardinality;
+  const severity = isNear(a, b, tolerance) ? 'S9' : 'S6';
+  if (a !== b)
+    report(context, {
+      severity: severity,
+      kind: 'metric',
+      path: child(path, 'value'),
+      authority: a,
+      other: b,
+    });
+};
+
+type Point = { rank: number; value: number };
+type Curve = readonly Point[];
+
+const point = (rank: Json | undefined, value: Json | undefined): Point[] =>
+  typeof value === 'number' && Number.isFinite(Number(rank)) ? [{ rank: Number(rank), value }] : [];
+
+/** `values` is an object by percentage or, with `keyed: false`, a list of key and value. */
+const curveOf = (aggregation: JsonObject): Curve => {
+  const values = member(aggregation, 'values');
+  const points = Array.isArray(values)
+    ? values.flatMap((entry) => point(member(entry, 'key'), member(entry, 'value')))
+    : Object.entries(objectMember(aggregation, 'values') ?? {}).flatMap(([key, value]) => point(key, value));
+  return points.sort((a, b) => a.rank - b.rank);
+};
+
+/** Value of the curve at a rank, by linear interpolation; flat beyond both ends. */
+const valueAtRank = (curve: Curve, rank: number): number => {
+  const after = curve.findIndex((entry) => entry.rank >= rank);
+  if (after <= 0) return curve.at(after)!.value;
+  const [low, high] = [curve[after - 1]!, curve[after]!];
+  return low.value + ((high.value - low.value) * (rank - low.rank)) / (high.rank - low.rank);
+};
+
+const isOnCurve = (curve: Curve, { rank, value }: Point, tolerance: { rank: number; value: number }): boolean => {
+  const own = valueAtRank(curve, rank);
+  if (isNear(own, value, tolerance.value)) return true;
+  const slack = tolerance.value * Math.abs(own);
+  const [low, high] = [valueAtRank(curve, rank - tolerance.rank), valueAtRank(curve, rank + tolerance.rank)];
+  return value >= low - slack && value <= high + slack;
+};
+
+const comparePoints = (context: Context, path: Path, curves: { authority: Curve; other: Curve }): void => {
+  const { percentileRank, percentileValue } = context.rules.profile.aggregations;
+  const tolerance = { rank: percentileRank, value: percentileValue };
+  curves.authority.forEach((a, i) => {
+    const b = curves.other[i]!;
+    if (a.value === b.value) return;
+    const near = isOnCurve(curves.authority, b, tolerance) || isOnCurve(curves.other, a, tolerance);
+    const at = child(path, String(a.rank));
+    report(context, {
+      severity: near ? 'S9' : 'S6',
+      kind: 'metric',
+      path: at,
+      authority: a.value,
+      other: b.value,
+    });
+  });
+};
+
+/** For percentile_ranks the keys are values and the values percentages. */
+const compareRanks = (context: Context, path: Path, curves: { authority: Curve; other: Curve }): void => {
+  const { percentileRank } = context.rules.profile.aggregations;
+  curves.authority.forEach((a, i) => {
+    const b = curves.other[i]!;
+    if (a.value === b.value) return;
+    const severity = isNear(a.value, b.value, 0, percentileRank) ? 'S9' : 'S6';
+    report(context, {
+      severity: severity,
+      kind: 'metric',
+      path: child(path, String(a.rank)),
+      authority: a.value,
+      other: b.value,
+    });
+  });
+};
+
+export const comparePercentiles = (context: Context, path: Path, { authority, other, spec }: Pair): void => {
+  const curves = { authority: curveOf(authority), other: curveOf(other) };
+  const isAlike =
+    curves.authority.length === curves.other.length &&
+    curves.authority.every(({ rank }, i) => rank === curves.other[i]!.rank);
+  const at = child(path, 'values');
+  if (!isAlike || curves.authority.length === 0) {
+    const relative = context.rules.profile.aggregations.percentileValue;
+    diffTree(context, path, authority, other, { severity: 'S6', relative, skip: isFormatted });
+  } else if (spec?.type === 'percentile_ranks') compareRanks(context, at, curves);
+  else comparePoints(context, at, curves);
+};

@@ -1,0 +1,57 @@
+/** Reads a page of hits into a ranked list: identities, sort keys, and whether more hits lie before or beyond it. */
+import type { Context } from './context.ts';
+import { isLocalOrder } from './hit.ts';
+import { distinct, identityOf } from './identity.ts';
+import { arrayMember, isObject, type Json, type JsonObject, numberMember, textOf } from './json-value.ts';
+import { type Matching, type Ordering, type Page, type RankedHit, typicalScale } from './ranking.ts';
+import type { SearchFacts } from './request.ts';
+import { pageTotal } from './totals.ts';
+
+const scoreOf = (hit: JsonObject): number | undefined => numberMember(hit, '_score');
+
+/** The first sort value is the score, by the request or, when that is not known, by its looks. */
+const leadsByScore = (hit: JsonObject, facts: SearchFacts): boolean => {
+  const values = arrayMember(hit, 'sort');
+  if (values === undefined) return scoreOf(hit) !== undefined;
+  return facts.sort?.[0] === '_score' || (facts.sort === undefined && values[0] === scoreOf(hit));
+};
+
+/** Sort values up to the first that is local to a cluster. */
+const sortKey = (hit: JsonObject, facts: SearchFacts): string => {
+  const values = arrayMember(hit, 'sort');
+  if (values === undefined) return '';
+  const end = facts.sort?.findIndex((name) => name === '_score' || isLocalOrder(name)) ?? -1;
+  return textOf(end < 0 ? values : values.slice(0, end));
+};
+
+const rankedHits = (context: Context, list: readonly Json[], facts: SearchFacts): RankedHit[] => {
+  const identities = distinct(list.map((hit) => identityOf(context, hit, facts.collapse)));
+  return list.map((value, i) => {
+    const hit = isObject(value) ? value : {};
+    return { identity: identities[i]!, hit, score: scoreOf(hit), key: sortKey(hit, facts) };
+  });
+};
+
+export const pageOf = (context: Context, hits: JsonObject, facts: SearchFacts): Page => {
+  const list = arrayMember(hits, 'hits') ?? [];
+  const total = pageTotal(hits);
+  const isFull = list.length > 0 && list.length >= (facts.size ?? 0);
+  // Under collapse the total counts documents, not groups, so it does not tell whether the page is the last.
+  const isLast = total !== undefined && facts.collapse === undefined && facts.from + list.length >= total;
+  return { hits: rankedHits(context, list, facts), cutAtStart: facts.from > 0, cutAtEnd: isFull && !isLast };
+};
+
+export type Pages = { authority: Page; other: Page };
+
+/** What decides the order of these pages. `sharedStatistics`: scores of both sides rest on like statistics. */
+export const orderingOf = (
+  context: Context,
+  { authority, other, common }: Pages & { common: Matching['common'] },
+  { facts, sharedStatistics }: { facts: SearchFacts; sharedStatistics: boolean },
+): Ordering => {
+  const sample = authority.hits[0]?.hit ?? other.hits[0]?.hit;
+  if (sample === undefined) return { kind: 'unknown' };
+  if (!leadsByScore(sample, facts)) return { kind: arrayMember(sample, 'sort') ? 'fields' : 'unknown' };
+  const { tolerance, band, layoutBand } = context.rules.profile.scores;
+  return { kind: 'score', tolerance, band: sharedStatistics ? band : layoutBand, scale: typicalScale(common) };
+};
