@@ -1,0 +1,23 @@
+/**
+ * What the percentages of a route mean in its present phase: people set them at any time, but only phases with two live
+ * sides use them, and `stop` brings all reads home at once without touching what was written.
+ * `read` is the share of reads that the follower serves: the target in `dual`, the source in `target`.
+ */
+import type { RouteState } from './ports.ts';
+import type { Percents } from './records.ts';
+
+const nothing: Percents = { read: 0, shadow: 0, write: 0 };
+
+export const effectivePercents = ({ phase, percent, stop }: RouteState): Percents => {
+  switch (phase.phase) {
+    case 'off':
+    case 'observe':
+    case 'final':
+      return nothing;
+    case 'dual':
+    case 'target':
+      return { ...percent, read: stop ? 0 : percent.read };
+    default:
+      return phase.phase satisfies never;
+  }
+};
