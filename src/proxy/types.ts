@@ -123,8 +123,19 @@ export interface RouteTable {
 
 /** What to do with one request. Exhaustively switched in execute.ts. */
 export type Plan =
-  /** Bytes pass, streamed, nothing is looked at. `rewriteNodes`: the answer of `/_nodes/http` is rewritten. */
-  | { kind: 'pass'; side: Side; reason: 'unrouted' | 'unclassified' | 'cluster' | 'pinned'; rewriteNodes?: boolean }
+  /**
+   * Bytes pass, streamed, nothing is looked at. `rewriteNodes`: the answer of `/_nodes/http` is rewritten. `refreshAlso`:
+   * a refresh that covers these routes and more; their indices on the other side are refreshed too before the answer.
+   */
+  | {
+      kind: 'pass';
+      side: Side;
+      reason: 'unrouted' | 'unclassified' | 'cluster' | 'pinned';
+      rewriteNodes?: boolean;
+      refreshAlso?: readonly RouteState[];
+    }
+  /** The names stand in the body or in a query text: read it, then ask `planBody`, which never answers this kind. */
+  | { kind: 'by_body'; operation: Operation }
   | { kind: 'write'; operation: Operation; index: RoutedIndex }
   /** Parsed line by line; lines of several routes and unrouted ones may stand in one body. */
   | { kind: 'bulk'; operation: Operation; defaultIndex: string | undefined }

@@ -1,0 +1,146 @@
+/**
+ * Plans what concerns indices and clusters rather than documents. The cluster as a whole is answered by one side; an index
+ * is asked about where it is current; changing an index of a route follows the route's adminPolicy.
+ */
+
+import { effectivePercents } from '../../coordination/effective.ts';
+import type { RouteState } from '../../coordination/ports.ts';
+import { decodeComponent } from '../percent-encoding.ts';
+import type { Operation, Plan, Resolution } from '../types.ts';
+import {
+  authorityOf,
+  type Context,
+  clusterSide,
+  expressionOf,
+  isAllOnSource,
+  pass,
+  pinnedOr,
+  planMixed,
+  reject,
+  resolveIndices,
+  slugsOf,
+  statesOf,
+  unrouted,
+} from './context.ts';
+
+/** Health, nodes, security, templates, pipelines and the like: never mirrored, never split. */
+export const planCluster = (context: Context): Plan => {
+  const { operation, table } = context;
+  if (operation.params.index !== undefined && operation.namesIn !== 'none') return planClusterIndex(context);
+  const plan = pass(clusterSide(table), 'cluster');
+  return operation.family === 'nodes_http' ? { ...plan, rewriteNodes: true } : plan;
+};
+
+/** `/_cat/indices/x`, `/_cluster/health/x`: the index says whose cluster is meant. */
+const planClusterIndex = (context: Context): Plan => {
+  const resolution = resolveIndices(context);
+  return isAllOnSource(statesOf(resolution)) && resolution.kind !== 'none'
+    ? pass('source', 'pinned')
+    : planIndexInfo(context);
+};
+
+export const planIndexInfo = (context: Context): Plan => {
+  const { operation, table, now } = context;
+  const isNamed = expressionOf(operation) !== '';
+  const expression =
+    isNamed || !namesInName.has(operation.group) ? expressionOf(operation) : (operation.params.name ?? '');
+  if (expression === '') return pass(clusterSide(table), 'cluster');
+  const resolution = table.resolve(expression, now);
+  if (resolution.kind === 'none') return unrouted;
+  if (resolution.kind === 'mixed')
+    return isNamed ? planMixed(context, resolution) : pass(clusterSide(table), 'cluster');
+  const { state, indices } = resolution;
+  if (operation.indexSegment >= 0) return { kind: 'index_info', operation, state, indices };
+  return isNamed ? pinnedOr([state], 'the index must stand in the path') : pass(authorityOf(state), 'pinned');
+};
+
+/** APIs that may name what they ask about in `{name}` instead of `{index}`. */
+const namesInName: ReadonlySet<string> = new Set([
+  'indices.get_alias',
+  'indices.exists_alias',
+  'indices.get_data_stream',
+  'indices.data_streams_stats',
+  'indices.resolve_index',
+]);
+
+export const planRefresh = (context: Context): Plan => {
+  const { operation } = context;
+  const resolution = resolveIndices(context);
+  if (resolution.kind === 'none') return unrouted;
+  if (resolution.kind === 'mixed' || operation.indexSegment < 0)
+    return planWideRefresh(operation, statesOf(resolution));
+  return { kind: 'refresh', operation, state: resolution.state, indices: resolution.indices };
+};
+
+/** Everything without a route is on the source; of the routes, what may be read on the target is refreshed there too. */
+const planWideRefresh = (operation: Operation, states: readonly RouteState[]): Plan => {
+  const plan = pass('source', 'pinned');
+  if (operation.family === 'flush') return plan;
+  const refreshAlso = states.filter((state) => authorityOf(state) === 'target' || effectivePercents(state).read > 0);
+  return refreshAlso.length === 0 ? plan : { ...plan, refreshAlso };
+};
+
+/** Force-merge, cache clearing and the like change no content: for a route they go to the authority, else to the source. */
+export const planMaintenance = (context: Context): Plan => {
+  const { operation } = context;
+  const resolution = resolveIndices(context);
+  if (resolution.kind === 'none') return unrouted;
+  if (resolution.kind === 'mixed' || operation.indexSegment < 0) return pass('source', 'pinned');
+  return { kind: 'index_info', operation, state: resolution.state, indices: resolution.indices };
+};
+
+/** Parameters that name an index or alias which the operation changes; without one it changes all indices. */
+const changedNames = ({ group, params }: Operation): readonly string[] => {
+  switch (group) {
+    case 'indices.update_aliases':
+    case 'indices.modify_data_stream':
+      return [];
+    case 'indices.put_alias':
+      return [params.index, params.name].filter((name) => name !== undefined);
+    case 'indices.create_data_stream':
+    case 'indices.delete_data_stream':
+      return [params.name ?? ''];
+    default:
+      return [params.index ?? params.alias ?? '', params.target, params.new_index].filter((name) => name !== undefined);
+  }
+};
+
+/** Changes of an index or of aliases. Names may stand in the path, and for some also in the body. */
+export const planIndexAdmin = (context: Context): Plan => {
+  const { operation, table, now } = context;
+  if (table.states.length === 0) return unrouted;
+  const resolutions = changedNames(operation).map((name) => table.resolve(name, now));
+  const states = [...new Set(resolutions.flatMap(statesOf))];
+  if (states.length === 0) return operation.needsBody ? { kind: 'by_body', operation } : unrouted;
+  return refuseAdmin(states) ?? planAllowedAdmin(operation, resolutions);
+};
+
+/** @returns undefined when every touched route allows index administration */
+export const refuseAdmin = (states: readonly RouteState[]): Plan | undefined => {
+  const refusing = states.filter((state) => state.spec.adminPolicy === 'refuse');
+  if (refusing.length === 0) return undefined;
+  return reject(
+    'ADMIN_REFUSED',
+    `index administration is refused while the route is not off: ${slugsOf(refusing)} (adminPolicy refuse)`,
+  );
+};
+
+/** Carried out when the path names indices of one route and nothing else. */
+const planAllowedAdmin = (operation: Operation, resolutions: readonly Resolution[]): Plan => {
+  const [first, ...others] = resolutions;
+  const isWithin = first?.kind === 'route' && others.flatMap(statesOf).every((state) => state === first.state);
+  if (isWithin && operation.indexSegment >= 0)
+    return { kind: 'admin', operation, state: first.state, indices: first.indices };
+  const slugs = slugsOf([...new Set(resolutions.flatMap(statesOf))]);
+  return reject('MIXED_ROUTES', `the path must name the indices of one route and no others (${slugs} touched)`);
+};
+
+/** An API nobody told us about: to the authority of the index it seems to name, else to the one side of the cluster. */
+export const planUnclassified = ({ head, table, now }: Context): Plan => {
+  const first = head.path.split('/')[1] ?? '';
+  if (first === '' || first.startsWith('_')) return pass(clusterSide(table), 'unclassified');
+  const resolution = table.resolve(decodeComponent(first) ?? first, now);
+  const [state] = statesOf(resolution);
+  if (state === undefined) return pass('source', 'unclassified');
+  return pass(resolution.kind === 'route' ? authorityOf(state) : clusterSide(table), 'unclassified');
+};

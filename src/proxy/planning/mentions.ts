@@ -1,0 +1,23 @@
+/**
+ * Finds out whether a text could name an index of a route: a statement of SQL or PPL, or a body that cannot be parsed. It
+ * errs on the safe side: a mention may be a field or a word, no mention is certain.
+ */
+import { matchesPattern } from '../index-expression.ts';
+import type { RouteTable } from '../types.ts';
+
+const routedNames = ({ states }: RouteTable): string[] =>
+  states.flatMap(({ spec }) => [
+    ...spec.indices.flatMap((pair) => [pair.source, pair.target]),
+    ...spec.aliases.map((alias) => alias.name),
+  ]);
+
+/** What may stand for index names without naming one: everything, date math, escaped characters. */
+const covert = /_all\b|<[^<>]*\{|\\u|(?:from|join|source|index)["'`]?\s*[=:]?\s*["'`[]*\*/i;
+const wildcards = /[^\s"'`,;()[\]{}=:]*\*[^\s"'`,;()[\]{}=:]*/g;
+
+export const mentionsRoute = (text: string, table: RouteTable): boolean => {
+  const names = routedNames(table);
+  if (names.some((name) => text.includes(name)) || covert.test(text)) return true;
+  const patterns = (text.match(wildcards) ?? []).filter((word) => /[^*]/.test(word));
+  return patterns.some((pattern) => names.some((name) => matchesPattern(pattern, name)));
+};

@@ -1,0 +1,139 @@
+/**
+ * Answers where a name in a request leads: to which indices of which routes, or to none. Names of a route are its source
+ * and target indices and its aliases; routes in `off` have none. A source name or alias beats another route's target
+ * name, because the application speaks in the source's names.
+ * Invariant: a route that the cluster could touch through an expression is always reported; when it is not certain that
+ * nothing else is touched, `unrouted` is true.
+ */
+import type { RouteState, RouteStates } from '../coordination/ports.ts';
+import { type ExpressionItem, isPlainName, matchesPattern, parseIndexExpression } from './index-expression.ts';
+import type { Resolution, RoutedIndex, RouteTable } from './types.ts';
+
+const none: Resolution = { kind: 'none' };
+
+export const createRouteTable = (states: RouteStates): RouteTable => {
+  const active = [...states.values()].filter((state) => state.phase.phase !== 'off');
+  const byName = collectNames(active);
+  const concretes = active.flatMap(concreteIndices);
+  const resolutions = new Map([...byName].map(([name, indices]) => [name, combine([indices])]));
+  const all: Resolution = active.length === 0 ? none : { kind: 'mixed', states: active, unrouted: true };
+  return {
+    states: active,
+    lookup: (name) => byName.get(name),
+    resolve: (expression, now) => {
+      if (active.length === 0) return none;
+      if (isPlainName(expression)) return resolutions.get(expression) ?? none;
+      const parsed = parseIndexExpression(expression, now);
+      if (parsed.kind === 'all') return all;
+      if (parsed.hasPattern) return resolvePatterns(parsed.items, concretes, byName);
+      return combine(parsed.items.map((item) => byName.get(item.text)));
+    },
+  };
+};
+
+type Names = Map<string, readonly RoutedIndex[]>;
+
+const collectNames = (states: readonly RouteState[]): Names => {
+  const names: Names = new Map();
+  const add = (name: string, indices: readonly RoutedIndex[]): void => {
+    names.set(name, mergeIndices([...(names.get(name) ?? []), ...indices]));
+  };
+  for (const state of states) {
+    for (const [ordinal, pair] of state.spec.indices.entries()) add(pair.source, [indexOf(state, ordinal)]);
+    for (const alias of state.spec.aliases) add(alias.name, aliasIndices(state, alias));
+  }
+  const spoken = new Set(names.keys());
+  for (const state of states)
+    for (const [ordinal, pair] of state.spec.indices.entries())
+      if (!spoken.has(pair.target)) add(pair.target, [indexOf(state, ordinal)]);
+  return names;
+};
+
+const indexOf = (state: RouteState, ordinal: number): RoutedIndex => ({ state, ordinal, aliasRouting: undefined });
+
+type Alias = RouteState['spec']['aliases'][number];
+
+const aliasIndices = (state: RouteState, { indices, routing }: Alias): RoutedIndex[] =>
+  state.spec.indices.flatMap((pair, ordinal) =>
+    indices === undefined || indices.includes(pair.source) ? [{ state, ordinal, aliasRouting: routing }] : [],
+  );
+
+/**
+ * The index of an alias (or of a plain index name) that takes writes: the declared one, else the only one.
+ * @returns undefined when the name leads to several and none is declared, or to several routes
+ */
+export const writeIndexOf = (name: string, indices: readonly RoutedIndex[]): RoutedIndex | undefined => {
+  const declared = indices.filter(({ state, ordinal }) => {
+    const alias = state.spec.aliases.find((one) => one.name === name);
+    return alias?.writeIndex !== undefined && alias.writeIndex === state.spec.indices[ordinal]?.source;
+  });
+  const candidates = declared.length > 0 ? declared : indices;
+  return candidates.length === 1 ? candidates[0] : undefined;
+};
+
+/** Joins what several exact names lead to; undefined stands for an unrouted name. */
+const combine = (found: readonly (readonly RoutedIndex[] | undefined)[]): Resolution => {
+  const indices = mergeIndices(found.flatMap((part) => part ?? []));
+  const states = [...new Set(indices.map((index) => index.state))];
+  const [state] = states;
+  if (state === undefined) return none;
+  const unrouted = found.includes(undefined);
+  return states.length === 1 && !unrouted ? { kind: 'route', state, indices } : { kind: 'mixed', states, unrouted };
+};
+
+/** One entry per index. Named both with and without routing it is searched on all shards; several routings add up. */
+const mergeIndices = (indices: readonly RoutedIndex[]): RoutedIndex[] => {
+  const merged: RoutedIndex[] = [];
+  for (const index of indices) {
+    const at = merged.findIndex((one) => one.state === index.state && one.ordinal === index.ordinal);
+    const before = merged[at];
+    if (before === undefined) merged.push(index);
+    else merged[at] = { ...before, aliasRouting: joinRouting(before.aliasRouting, index.aliasRouting) };
+  }
+  return merged;
+};
+
+const joinRouting = (a: string | undefined, b: string | undefined): string | undefined => {
+  if (a === undefined || b === undefined) return undefined;
+  return [...new Set([...a.split(','), ...b.split(',')])].join(',');
+};
+
+/** A concrete index on one side, with the aliases that a wildcard could reach it by. */
+type Concrete = { readonly state: RouteState; readonly name: string; readonly aliases: readonly string[] };
+
+const concreteIndices = (state: RouteState): Concrete[] =>
+  state.spec.indices.flatMap((pair) => {
+    const covering = state.spec.aliases.filter(({ indices }) => indices === undefined || indices.includes(pair.source));
+    const aliases = covering.map((alias) => alias.name);
+    const names = pair.source === pair.target ? [pair.source] : [pair.source, pair.target];
+    return names.map((name) => ({ state, name, aliases }));
+  });
+
+/**
+ * Wildcards expand to concrete indices, and exclusions take concrete indices away again: a literal one by its own name,
+ * a pattern also through aliases. What may be left is touched, and so may be indices that no route knows.
+ */
+const resolvePatterns = (
+  items: readonly ExpressionItem[],
+  concretes: readonly Concrete[],
+  byName: ReadonlyMap<string, readonly RoutedIndex[]>,
+): Resolution => {
+  const touched = new Set<Concrete>();
+  for (const { text, isPattern, isExclusion } of items) {
+    const reached = concretes.filter(({ name, aliases }) =>
+      isPattern ? [name, ...aliases].some((one) => matchesPattern(text, one)) : name === text,
+    );
+    for (const concrete of reached) {
+      if (isExclusion) touched.delete(concrete);
+      else touched.add(concrete);
+    }
+    if (!isPattern && !isExclusion) for (const index of byName.get(text) ?? []) addIndex(touched, concretes, index);
+  }
+  const states = [...new Set([...touched].map((concrete) => concrete.state))];
+  return states.length === 0 ? none : { kind: 'mixed', states, unrouted: true };
+};
+
+const addIndex = (touched: Set<Concrete>, concretes: readonly Concrete[], { state, ordinal }: RoutedIndex): void => {
+  const source = state.spec.indices[ordinal]?.source;
+  for (const concrete of concretes) if (concrete.state === state && concrete.name === source) touched.add(concrete);
+};
