@@ -1,0 +1,56 @@
+/** The end of the demo: load stopped, copies drained, both sides and what was acknowledged compared document by document. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import type { Acknowledged, Load } from './load.ts';
+import { claim, heading, table } from './report.ts';
+import { ask, type World } from './world.ts';
+
+type Documents = Map<string, unknown>;
+
+/** The demo's index stays below one page. */
+const readAll = async (url: string, index: string): Promise<Documents> => {
+  await ask(`${url}/${index}/_refresh`, 'POST');
+  const page = (await ask(`${url}/${index}/_search`, 'POST', { size: 10_000, track_total_hits: true })) as {
+    hits: { total: { value: number }; hits: { _id: string; _source: unknown }[] };
+  };
+  if (page.hits.total.value !== page.hits.hits.length)
+    throw new Error(`${index} holds more documents than the demo reads`);
+  return new Map(page.hits.hits.map(({ _id, _source }) => [_id, _source]));
+};
+
+const differing = (a: Documents, b: Documents): number =>
+  [...new Set([...a.keys(), ...b.keys()])].filter((id) => !isDeepStrictEqual(a.get(id), b.get(id))).length;
+
+const lost = (documents: Documents, acknowledged: Acknowledged): number =>
+  [...acknowledged].filter(([id, value]) => !isDeepStrictEqual(documents.get(id), value)).length;
+
+/** The last copies may still be on their way. */
+const settled = async (world: World): Promise<{ source: Documents; target: Documents }> => {
+  for (let tries = 0; ; tries++) {
+    const source = await readAll(world.services.sourceUrl, 'products_v1');
+    const target = await readAll(world.services.targetUrl, 'products_v2');
+    if (differing(source, target) === 0 || tries >= 20) return { source, target };
+    await delay(500);
+  }
+};
+
+export const compareSides = async (world: World, load: Load): Promise<void> => {
+  heading('at rest: both sides, document by document');
+  await load.stop();
+  const { source, target } = await settled(world);
+  const different = differing(source, target);
+  table([
+    ['', 'source products_v1', 'target products_v2'],
+    ['documents', String(source.size), String(target.size)],
+    ['acknowledged writes missing', String(lost(source, load.acknowledged)), String(lost(target, load.acknowledged))],
+    ['documents that differ', String(different), String(different)],
+  ]);
+  claim('both sides hold the same documents', different === 0 && source.size === target.size);
+  claim(
+    'every acknowledged write is on both sides',
+    lost(source, load.acknowledged) + lost(target, load.acknowledged) === 0,
+    `${load.acknowledged.size} documents written`,
+  );
+  const { copies } = await world.status();
+  claim('no copy is pending, dropped or refused', copies.pending + copies.dropped + copies.quarantined === 0);
+};

@@ -1,0 +1,164 @@
+/**
+ * The walk of the demo through a whole migration under live load, each step with the claims that a user would want to
+ * see proven: observe, dual write and backfill, shadow reads, a ramp of reads, the brake, the cutover, the way back.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Load } from './load.ts';
+import { claim, heading, progressLine, say } from './report.ts';
+import { type Status, slug, type World } from './world.ts';
+
+const reads = async (world: World, side: string): Promise<number> => {
+  const families = ['search', 'get'];
+  const counts = await Promise.all(
+    families.map((family) => world.metric('crossfade_requests_total', { family, side })),
+  );
+  return counts.reduce((a, b) => a + b, 0);
+};
+
+const showProgress = async (world: World, load: Load, readPercent: number, phase: string): Promise<void> => {
+  const compared = await world.metric('crossfade_shadow_compared_total');
+  const equal = await world.metric('crossfade_shadow_compared_total', { severity: 'none' });
+  const pending = await world.metric('crossfade_copies_pending');
+  progressLine({ ...load.window(), pending, compared, mismatched: compared - equal, readPercent, phase });
+};
+
+const live = async (world: World, load: Load, seconds: number, readPercent = 0): Promise<void> => {
+  const { phase } = await world.status();
+  for (let i = 0; i < seconds; i++) {
+    await delay(1000);
+    await showProgress(world, load, readPercent, phase);
+  }
+};
+
+/** Asks every half second until `holds`, showing progress; false when the time is up. */
+const until = async (
+  world: World,
+  load: Load,
+  holds: (status: Status) => boolean,
+  timeoutSeconds: number,
+): Promise<Status> => {
+  const deadline = performance.now() + timeoutSeconds * 1000;
+  for (;;) {
+    const status = await world.status();
+    if (holds(status) || performance.now() > deadline) return status;
+    await showProgress(world, load, status.percent.read, status.phase);
+    await delay(500);
+  }
+};
+
+const command = async (world: World, ...args: string[]): Promise<boolean> => {
+  say(`   $ crossfade ${args.join(' ').replace('ROUTE_FILE', 'route.json')}`);
+  const { code, stdout, stderr } = await world.cli(...args);
+  if (code !== 0) say(`   exit ${code}: ${stdout}${stderr}`);
+  return code === 0;
+};
+
+const untouched = (load: Load): void =>
+  claim('no request of the application has failed', load.failures() === 0, `${load.failures()} of ${load.requests()}`);
+
+export const observe = async (world: World, load: Load): Promise<void> => {
+  heading('observe: traffic is classified, everything goes where it went before');
+  claim('the route file is accepted', await command(world, 'apply', '-f', 'ROUTE_FILE'));
+  claim('both sidecars move to observe', await command(world, 'phase', slug, 'observe'));
+  await live(world, load, 3);
+  claim('no read has reached the target', (await reads(world, 'target')) === 0);
+  untouched(load);
+};
+
+export const dualWrite = async (world: World, load: Load): Promise<void> => {
+  heading('dual: each write is copied, old documents are filled in');
+  claim('both sidecars move to dual', await command(world, 'phase', slug, 'dual'));
+  const status = await until(world, load, ({ backfill }) => backfill?.state === 'done', 60);
+  claim('the backfill is complete', status.backfill?.state === 'done', `${status.backfill?.docs ?? 0} documents`);
+  await live(world, load, 3);
+  const copied = await world.metric('crossfade_copies_total', { result: 'applied' });
+  claim('writes are copied to the target', copied > 0, `${copied} copies`);
+  claim('no copy was dropped or refused', status.copies.dropped + status.copies.quarantined === 0);
+  untouched(load);
+};
+
+export const shadow = async (world: World, load: Load): Promise<void> => {
+  heading('shadow: every read is also asked of the target and compared');
+  say(`   $ nats kv put crossfade rt.${slug}.pct.shadow 100`);
+  await world.kvPut(`rt.${slug}.pct.shadow`, '100');
+  await live(world, load, 6);
+  const compared = await world.metric('crossfade_shadow_compared_total');
+  const wrong = await world.metric('crossfade_shadow_compared_total', { severity: 'S0' });
+  claim('answers were compared', compared > 20, `${compared} comparisons`);
+  claim('the target answered every compared read', wrong === 0);
+  await world.kvPut(`rt.${slug}.pct.shadow`, '0');
+  untouched(load);
+};
+
+const shareOnTarget = async (world: World, load: Load, percent: number, seconds: number): Promise<number> => {
+  const before = { source: await reads(world, 'source'), target: await reads(world, 'target') };
+  await live(world, load, seconds, percent);
+  const source = (await reads(world, 'source')) - before.source;
+  const target = (await reads(world, 'target')) - before.target;
+  return (100 * target) / Math.max(1, source + target);
+};
+
+/** Four standard deviations of a draw of some hundred reads. */
+const nearly = (seen: number, percent: number): boolean =>
+  Math.abs(seen - percent) <= 1 + 4 * Math.sqrt((percent * (100 - percent)) / 200);
+
+export const ramp = async (world: World, load: Load): Promise<void> => {
+  heading('ramp: the target answers 1, 10, 50, 100 % of the reads');
+  for (const percent of [1, 10, 50, 100]) {
+    say(`   $ nats kv put crossfade rt.${slug}.pct.read ${percent}`);
+    await world.kvPut(`rt.${slug}.pct.read`, String(percent));
+    await delay(300);
+    const seen = await shareOnTarget(world, load, percent, 4);
+    claim(`${percent} % of the reads come from the target`, nearly(seen, percent), `${seen.toFixed(1)} % seen`);
+  }
+  untouched(load);
+};
+
+export const reset = async (world: World, load: Load): Promise<void> => {
+  heading('reset: all reads are back at once');
+  claim('the route is reset', await command(world, 'route', 'reset', slug));
+  await delay(300);
+  const seen = await shareOnTarget(world, load, 0, 3);
+  claim('no read goes to the target any more', seen === 0, `${seen.toFixed(1)} % seen`);
+  untouched(load);
+};
+
+const switchTo = async (world: World, load: Load, verb: 'advance' | 'rollback', phase: string): Promise<void> => {
+  const ready = await until(
+    world,
+    load,
+    ({ safeToAdvance, safeToRollBack }) => (verb === 'advance' ? safeToAdvance : safeToRollBack).ok,
+    90,
+  );
+  const answer = verb === 'advance' ? ready.safeToAdvance : ready.safeToRollBack;
+  claim(
+    `it is safe to ${verb === 'advance' ? 'advance' : 'roll back'}`,
+    answer.ok,
+    answer.reasons.join('; ') || 'every condition holds',
+  );
+  claim(
+    `the ${verb === 'advance' ? 'cutover' : 'rollback'} is done`,
+    await command(world, verb, slug, '--wait', '--yes'),
+  );
+  const status = await until(world, load, (now) => now.phase === phase && now.lastCutover?.result === 'committed', 10);
+  claim(
+    `the authority is the ${phase === 'target' ? 'target' : 'source'}`,
+    status.phase === phase,
+    `epoch ${status.epoch}, reign ${status.reign}`,
+  );
+  say(
+    `   writes waited ${status.lastCutover?.pauseMs?.toFixed(0) ?? '?'} ms (${status.lastCutover?.path ?? '?'} path)`,
+  );
+  await live(world, load, 4);
+  untouched(load);
+};
+
+export const cutover = (world: World, load: Load): Promise<void> => {
+  heading('cutover: the target takes the authority over writes, the source follows');
+  return switchTo(world, load, 'advance', 'target');
+};
+
+export const rollback = (world: World, load: Load): Promise<void> => {
+  heading('rollback: the source takes it back, with everything written meanwhile');
+  return switchTo(world, load, 'rollback', 'dual');
+};
