@@ -72,6 +72,9 @@ export interface ClientRequest {
   /** Renders the error; when an answer has already begun, the connection is destroyed instead of ended cleanly. */
   respondError(error: CrossfadeError): void;
 
+  /** A complete answer of a cluster as it came: end-to-end pairs with their Content-Length, and the body's bytes. */
+  answerWhole(status: number, reason: string | undefined, headers: string[], body: Buffer | undefined): void;
+
   /** Streaming: header pairs must be end-to-end. Without Content-Length the body is chunked. */
   beginAnswer(status: number, reason: string, headers: string[]): void;
   /** false = the client is slower; wait for `onDrain`. */

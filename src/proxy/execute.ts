@@ -1,0 +1,121 @@
+/**
+ * One client request from its head to its answer: classify, plan, and carry the plan out. The decisions are pure
+ * functions passed in; passing bytes, refusing and rewriting node addresses happen here, routed work goes to the
+ * executors. While no route is active nothing is classified at all: traffic passes at the price of the bytes.
+ */
+import type { Side } from '../coordination/records.ts';
+import { CrossfadeError } from '../errors.ts';
+import { toRecord } from '../upstream/header-pairs.ts';
+import type { Cluster } from '../upstream/types.ts';
+import type { ClientRequest } from './client-request.ts';
+import type { Executors } from './executors.ts';
+import { advertisedAddress, listsNodes, rewriteNodes } from './nodes-http.ts';
+import { quickFamily } from './quick-family.ts';
+import { relay } from './relay.ts';
+import type { Operation, Plan, RequestHead, RouteTable } from './types.ts';
+
+export type PlanInput = { operation: Operation; head: RequestHead; table: RouteTable; now: Date };
+export type HandlerDeps = {
+  /** Connections for client traffic. */
+  clusters: Readonly<Record<Side, Cluster>>;
+  /** The routes as this member knows them now; an immutable value, replaced as a whole. */
+  table: () => RouteTable;
+  classify: (method: string, rawPath: string) => Operation;
+  plan: (input: PlanInput) => Plan;
+  executors: Executors;
+  /** `host:port` of the listener, told to sniffing clients that gave no usable Host. */
+  listening: () => string;
+  /** Answers that must be held to be rewritten. */
+  maxBodyBytes: number;
+  now?: () => Date;
+};
+
+/** Streams the request to a side and its answer back. */
+const passTo = async (request: ClientRequest, cluster: Cluster, side: Side): Promise<void> => {
+  request.trace.side = side;
+  const result = await relay(request, { cluster });
+  if (!result.ok) request.respondError(result.error);
+};
+
+const passNodes = async (request: ClientRequest, deps: HandlerDeps, side: Side): Promise<void> => {
+  const { head, headers } = request;
+  const sentMs = performance.now();
+  request.trace.side = side;
+  const answer = await deps.clusters[side].transport.request({
+    method: head.method,
+    path: head.query === '' ? head.path : `${head.path}?${head.query}`,
+    headers: toRecord(headers),
+    body: await request.readBody({ maxBytes: deps.maxBodyBytes }),
+    maxBodyBytes: deps.maxBodyBytes,
+    signal: request.aborted,
+  });
+  request.trace.upstreamMs += performance.now() - sentMs;
+  const address = advertisedAddress(head.headers['host'], deps.listening());
+  request.respond({ ...answer, body: rewriteNodes(answer.body, address) ?? answer.body });
+};
+
+const carryOut = (request: ClientRequest, plan: Plan, deps: HandlerDeps): Promise<void> => {
+  const { executors } = deps;
+  switch (plan.kind) {
+    case 'pass':
+      return plan.rewriteNodes === true
+        ? passNodes(request, deps, plan.side)
+        : passTo(request, deps.clusters[plan.side], plan.side);
+    case 'reject':
+      return Promise.reject(plan.error);
+    case 'write':
+      return executors.write(request, plan);
+    case 'bulk':
+      return executors.bulk(request, plan);
+    case 'by_query':
+      return executors.by_query(request, plan);
+    case 'reindex':
+      return executors.reindex(request, plan);
+    case 'read':
+      return executors.read(request, plan);
+    case 'multi_read':
+      return executors.multi_read(request, plan);
+    case 'by_body':
+      return executors.by_body(request, plan);
+    case 'cursor':
+      return executors.cursor(request, plan);
+    case 'pit_search':
+      return executors.pit_search(request, plan);
+    case 'refresh':
+      return executors.refresh(request, plan);
+    case 'index_info':
+      return executors.index_info(request, plan);
+    case 'admin':
+      return executors.admin(request, plan);
+    default:
+      plan satisfies never;
+      return Promise.reject(new CrossfadeError('INTERNAL', 'A plan of an unknown kind.'));
+  }
+};
+
+const planned = (request: ClientRequest, table: RouteTable, deps: HandlerDeps): Promise<void> => {
+  const { head, trace } = request;
+  const operation = deps.classify(head.method, head.path);
+  trace.family = operation.family;
+  trace.access = operation.access;
+  const now = deps.now?.() ?? new Date();
+  return carryOut(request, deps.plan({ operation, head, table, now }), deps);
+};
+
+const unrouted = (request: ClientRequest, deps: HandlerDeps): Promise<void> => {
+  const { head, trace } = request;
+  const { family, access } = quickFamily(head.method, head.path);
+  trace.family = family;
+  trace.access = access;
+  return listsNodes(head.method, head.path)
+    ? passNodes(request, deps, 'source')
+    : passTo(request, deps.clusters.source, 'source');
+};
+
+/** The function the listener calls. It rejects with a CrossfadeError when that is the answer. */
+export const createHandler =
+  (deps: HandlerDeps) =>
+  async (request: ClientRequest): Promise<void> => {
+    const table = deps.table();
+    return table.states.length === 0 ? unrouted(request, deps) : planned(request, table, deps);
+  };

@@ -1,0 +1,164 @@
+/**
+ * Passes one request to a cluster and its answer back, as bytes: nothing is parsed, nothing is held beyond a small body
+ * that is worth one write. Each side's pace is the other's. A client that leaves takes its request at the cluster with it
+ * (the connection is destroyed, which is how OpenSearch cancels a search); an answer that breaks off destroys the client's
+ * connection, for a clean end would make it look complete.
+ */
+import { CrossfadeError } from '../errors.ts';
+import type { AnswerSink, Cluster, StreamRequest, UpstreamStream } from '../upstream/types.ts';
+import type { ClientRequest } from './client-request.ts';
+import { scanAnswerHeaders } from './headers.ts';
+
+/** Up to here a body is taken whole before a connection to the cluster is used for it. */
+const heldBodyBytes = 64 * 1024;
+
+/** Hears the answer as it passes, for who compares or measures it; must not throw and cannot slow it. */
+export type AnswerTap = {
+  onHead?(status: number, headers: readonly string[]): void;
+  onData?(chunk: Buffer): void;
+  onEnd?(): void;
+};
+
+export type RelayOptions = {
+  cluster: Cluster;
+  /** Raw path and query when not the client's own. */
+  path?: string;
+  /** End-to-end pairs when not the client's own. */
+  headers?: readonly string[];
+  /** The body when not the client's own. */
+  body?: Buffer | null;
+  /** Pairs added to the answer. */
+  answerHeaders?: readonly string[];
+  tap?: AnswerTap;
+  timeoutMs?: number;
+};
+
+/** A failure before the answer began was not rendered: the caller may try something else, or `respondError`. */
+export type RelayResult = { ok: true; status: number } | { ok: false; error: CrossfadeError };
+
+/**
+ * Reading twice is the same as reading once, unless a cursor moves: a scroll that is asked twice skips a page.
+ * Exported for the test of the rule.
+ */
+export const isSafeToRepeat = (method: string, target: string): boolean =>
+  (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') && !/scroll/i.test(target);
+
+const wireTarget = ({ head: { path, query } }: ClientRequest): string => (query === '' ? path : `${path}?${query}`);
+
+type Body = Pick<StreamRequest, 'body' | 'bodyLength'>;
+
+/** undefined = it must be waited for. */
+const bodyAtHand = (request: ClientRequest, given: Buffer | null | undefined): Body | undefined => {
+  const whole = given ?? (given === undefined ? request.bodyRead : null);
+  if (whole === null) return { body: null };
+  if (whole !== undefined) return { body: whole.length === 0 ? null : whole };
+  const { bodyLength } = request;
+  if (bodyLength !== undefined && bodyLength <= heldBodyBytes) return undefined;
+  return { body: request.bodyChunks(), bodyLength };
+};
+
+class Relay implements AnswerSink {
+  readonly #request: ClientRequest;
+  readonly #options: RelayOptions;
+  readonly #finish: (result: RelayResult) => void;
+  readonly #sentMs = performance.now();
+  #upstream: UpstreamStream | undefined;
+  #status = 0;
+  #reason = '';
+  #headers: string[] = [];
+  #length: number | undefined;
+  #held: Buffer | undefined;
+  #over = false;
+
+  constructor(request: ClientRequest, options: RelayOptions, finish: (result: RelayResult) => void) {
+    this.#request = request;
+    this.#options = options;
+    this.#finish = finish;
+  }
+
+  begin(body: Body): void {
+    const { cluster, path, headers, timeoutMs } = this.#options;
+    const target = path ?? wireTarget(this.#request);
+    const { method } = this.#request.head;
+    this.#upstream = cluster.stream(
+      {
+        method,
+        path: target,
+        headers: headers ?? this.#request.headers,
+        body: body.body,
+        bodyLength: body.bodyLength,
+        timeoutMs,
+        safeToRepeat: isSafeToRepeat(method, target),
+      },
+      this,
+    );
+    this.#request.onGone(() => this.#clientLeft());
+  }
+
+  onHead(status: number, reason: string, raw: string[]): void {
+    const { headers, length } = scanAnswerHeaders(raw);
+    const { answerHeaders, tap } = this.#options;
+    if (answerHeaders !== undefined) headers.push(...answerHeaders);
+    this.#status = status;
+    this.#reason = reason;
+    this.#headers = headers;
+    this.#length = length;
+    tap?.onHead?.(status, headers);
+    // With a length the head waits for the first bytes, so that a small answer is one write.
+    if (length === undefined) this.#beginAnswer();
+  }
+
+  onData(chunk: Buffer): boolean {
+    this.#options.tap?.onData?.(chunk);
+    if (!this.#request.answerBegun) {
+      if (chunk.length === this.#length) {
+        this.#held = chunk;
+        return true;
+      }
+      this.#beginAnswer();
+    }
+    if (this.#request.writeAnswer(chunk)) return true;
+    this.#request.onDrain(() => this.#upstream?.resume());
+    return false;
+  }
+
+  onEnd(): void {
+    this.#options.tap?.onEnd?.();
+    if (this.#request.answerBegun) this.#request.endAnswer();
+    else this.#request.answerWhole(this.#status, this.#reason, this.#headers, this.#held);
+    this.#done({ ok: true, status: this.#status });
+  }
+
+  onError(error: CrossfadeError): void {
+    if (this.#request.answerBegun) this.#request.respondError(error);
+    this.#done({ ok: false, error });
+  }
+
+  #beginAnswer(): void {
+    this.#request.beginAnswer(this.#status, this.#reason, this.#headers);
+  }
+
+  #clientLeft(): void {
+    if (this.#over) return;
+    this.#upstream?.abort();
+    this.#done({ ok: false, error: new CrossfadeError('CLIENT_CLOSED') });
+  }
+
+  #done(result: RelayResult): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#request.trace.upstreamMs += performance.now() - this.#sentMs;
+    this.#finish(result);
+  }
+}
+
+/** @throws CrossfadeError when the client's body cannot be read. */
+export const relay = async (request: ClientRequest, options: RelayOptions): Promise<RelayResult> => {
+  let body = bodyAtHand(request, options.body);
+  if (body === undefined) {
+    const whole = await request.readBody({ maxBytes: heldBodyBytes });
+    body = { body: whole };
+  }
+  const ready = body;
+  return new Promise((resolve) => new Relay(request, options, resolve).begin(ready));
+};

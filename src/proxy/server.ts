@@ -1,0 +1,293 @@
+/**
+ * The data-plane listener: node:http (or https) with its parser in strict mode, our own checks on top, limits, and one
+ * place where a refusal becomes an answer. Requests that pass the checks go to `handle`; whatever it throws is the answer.
+ * No byte after a doubtful one is obeyed: a connection whose framing is in question ends with the answers it is owed.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
+import type { Config, Limits } from '../config.ts';
+import { CrossfadeError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { type Admitted, admit } from './admission.ts';
+import { ClientConnection } from './client-connection.ts';
+import { ClientExchange } from './client-exchange.ts';
+import type { ClientRequest, RequestEvent } from './client-request.ts';
+import { loadTls, watchTls } from './listener-tls.ts';
+import { outcomeOf, rawRefusal } from './respond.ts';
+import type { RequestHead } from './types.ts';
+
+export type ListenerOptions = {
+  limits: Limits;
+  tls?: Config['tls'];
+  logger: Logger;
+  /** Answers the request, or throws what the answer shall be. */
+  handle: (request: ClientRequest) => Promise<void>;
+  /** Called for every finished request, refused ones included. Must not throw. */
+  observe?: (event: RequestEvent) => void;
+};
+export type BoundAddress = { host: string; port: number };
+export type DrainOptions = {
+  /** How long clients may take to leave. */
+  graceMs: number;
+  /** Take no new connections and end each one with its next answer. Default: go on serving until clients are gone. */
+  stopAccepting?: boolean;
+};
+export interface Listener {
+  /** `host:port`, port 0 takes a free one. Rejects when the address cannot be bound. */
+  listen(address: string): Promise<BoundAddress>;
+  /** Open client connections. */
+  readonly connections: number;
+  /** true when no connection is left, false when the grace is over first. */
+  drain(options: DrainOptions): Promise<boolean>;
+  /** Takes no more connections, waits for at most `graceMs`, and cuts what is left. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** How long a refused client may take to read its answer before the connection is cut. */
+const lingerMs = 1000;
+/** Connections above the limit that still get an answer instead of being dropped. */
+const politeConnections = 256;
+const allowedOnAsterisk = 'GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH';
+
+type ParserError = Error & { code?: string; reason?: string };
+const isBroken = ({ code }: ParserError): boolean => code === 'ECONNRESET' || code === 'EPIPE';
+
+const refusalFor = (error: ParserError): CrossfadeError => {
+  if (error.code === 'HPE_HEADER_OVERFLOW') return new CrossfadeError('HEADERS_TOO_LARGE');
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return new CrossfadeError('REQUEST_TIMEOUT');
+  const why = error.reason === undefined ? undefined : `Malformed request: ${error.reason}.`;
+  return new CrossfadeError('BAD_FRAMING', why, { cause: error });
+};
+
+const asCrossfadeError = (error: unknown): CrossfadeError =>
+  error instanceof CrossfadeError ? error : new CrossfadeError('INTERNAL', undefined, { cause: error });
+
+const serverOptions = ({ maxHeaderBytes, requestTimeoutMs, headersTimeoutMs, keepAliveMs }: Limits) => ({
+  noDelay: true,
+  keepAlive: true,
+  insecureHTTPParser: false,
+  // Missing and repeated Host are refused in admission, with an answer of ours.
+  requireHostHeader: false,
+  optimizeEmptyRequests: true,
+  maxHeaderSize: maxHeaderBytes,
+  requestTimeout: requestTimeoutMs,
+  headersTimeout: requestTimeoutMs === 0 ? headersTimeoutMs : Math.min(headersTimeoutMs, requestTimeoutMs),
+  keepAliveTimeout: keepAliveMs,
+  connectionsCheckingInterval: Math.min(5000, Math.max(50, Math.floor(headersTimeoutMs / 4))),
+});
+
+const headOf = (request: IncomingMessage, admitted: Admitted | CrossfadeError): RequestHead => {
+  const headers = request.headers as Record<string, string>;
+  const target = admitted instanceof Error || admitted.target === 'asterisk' ? undefined : admitted.target;
+  return { method: request.method ?? '', path: target?.path ?? '', query: target?.query ?? '', headers };
+};
+
+class HttpListener implements Listener {
+  readonly #options: ListenerOptions;
+  readonly #server: Server;
+  readonly #connections = new Map<Socket, ClientConnection>();
+  readonly #ownNames = new Set<string>();
+  readonly #onClosed = (exchange: ClientExchange): void => this.#finished(exchange);
+  #serial = 0;
+  #draining = false;
+  #onEmpty: (() => void) | undefined;
+  #unwatch: (() => void) | undefined;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    const { tls, limits } = options;
+    this.#server = tls === undefined ? createServer(serverOptions(limits)) : this.#secureServer(tls);
+    // A limit on the number of headers would drop the rest without a word.
+    this.#server.maxHeadersCount = 0;
+    this.#server.maxConnections = limits.maxConnections + politeConnections;
+    const onRequest = (request: IncomingMessage, response: ServerResponse) => this.#requested(request, response);
+    this.#server
+      .on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => this.#connected(socket))
+      .on('request', onRequest)
+      .on('checkContinue', onRequest)
+      .on('checkExpectation', onRequest)
+      .on('connect', (request) => this.#refuseConnect(request.socket))
+      .on('clientError', (error, socket) => this.#malformed(error, socket as Socket));
+  }
+
+  listen(address: string): Promise<BoundAddress> {
+    const colon = address.lastIndexOf(':');
+    const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host, port: Number(address.slice(colon + 1)) }, () => {
+        this.#server.removeListener('error', reject);
+        this.#server.on('error', (err) => this.#options.logger.error({ err }, 'listener failed'));
+        const bound = this.#server.address() as AddressInfo;
+        this.#ownNames.add(`${address.slice(0, colon)}:${bound.port}`.toLowerCase()).add(`localhost:${bound.port}`);
+        resolve({ host: bound.address, port: bound.port });
+      });
+    });
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  async drain({ graceMs, stopAccepting = false }: DrainOptions): Promise<boolean> {
+    if (stopAccepting) this.#stopAccepting();
+    if (this.#connections.size === 0) return true;
+    return new Promise((resolve) => {
+      const finish = (gone: boolean): void => {
+        clearTimeout(timer);
+        this.#onEmpty = undefined;
+        resolve(gone);
+      };
+      const timer = setTimeout(finish, graceMs, false);
+      this.#onEmpty = () => finish(true);
+    });
+  }
+
+  async close(graceMs = 0): Promise<void> {
+    await this.drain({ graceMs, stopAccepting: true });
+    this.#unwatch?.();
+    this.#server.close();
+    this.#server.closeAllConnections();
+    for (const socket of this.#connections.keys()) socket.destroy();
+  }
+
+  #secureServer(tls: NonNullable<Config['tls']>): SecureServer {
+    const { limits, logger } = this.#options;
+    const asks = tls.caFile === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
+    const options = { ...serverOptions(limits), ...asks, ALPNProtocols: ['http/1.1'], handshakeTimeout: 10_000 };
+    const server = createSecureServer({ ...options, ...loadTls(tls) });
+    this.#unwatch = watchTls(tls, () => {
+      try {
+        server.setSecureContext(loadTls(tls));
+        logger.info('listener certificate read again');
+      } catch (err) {
+        logger.error({ err }, 'listener certificate cannot be read, the last one stays in force');
+      }
+    });
+    return server;
+  }
+
+  #stopAccepting(): void {
+    this.#draining = true;
+    // Server.close of node:http would also cut idle connections, on which a request may be on its way.
+    if (this.#server.listening) NetServer.prototype.close.call(this.#server);
+    for (const connection of this.#connections.values()) connection.draining = true;
+  }
+
+  #connected(socket: Socket): void {
+    const connection = new ClientConnection((++this.#serial).toString(36), socket);
+    connection.draining = this.#draining;
+    if (this.#connections.size >= this.#options.limits.maxConnections)
+      connection.unwelcome = new CrossfadeError('TOO_MANY_CONNECTIONS');
+    this.#connections.set(socket, connection);
+    socket.once('close', () => {
+      this.#connections.delete(socket);
+      if (this.#connections.size === 0) this.#onEmpty?.();
+    });
+  }
+
+  #isOwn(authority: string, { localAddress = '', localPort }: Socket): boolean {
+    const host = localAddress.includes(':') ? `[${localAddress}]` : localAddress;
+    return this.#ownNames.has(authority) || authority === `${host}:${localPort}`;
+  }
+
+  #requested(request: IncomingMessage, response: ServerResponse): void {
+    const connection = this.#connections.get(request.socket);
+    if (connection === undefined) return;
+    const { method = '', url: target = '', rawHeaders } = request;
+    const { httpVersionMajor: versionMajor, httpVersionMinor: versionMinor } = request;
+    const admitted = admit({ method, target, versionMajor, versionMinor, rawHeaders }, (authority) =>
+      this.#isOwn(authority, request.socket),
+    );
+    const refused = admitted instanceof Error;
+    const bodyLength = refused ? 0 : admitted.framing.bodyLength;
+    if (!connection.obeys(request, !refused && admitted.upgrade, bodyLength)) return;
+    const exchange = new ClientExchange({
+      request,
+      response,
+      connection,
+      head: headOf(request, admitted),
+      headers: refused ? [] : admitted.headers,
+      bodyLength,
+      expectsContinue: !refused && admitted.framing.expectsContinue,
+      onClosed: this.#onClosed,
+    });
+    connection.pending++;
+    connection.current = exchange;
+    if (connection.unwelcome !== undefined) exchange.respondError(connection.unwelcome);
+    else if (refused) exchange.respondError(admitted);
+    else if (admitted.target === 'asterisk') exchange.respond({ status: 200, headers: { allow: allowedOnAsterisk } });
+    else this.#carryOut(exchange);
+  }
+
+  #carryOut(exchange: ClientExchange): void {
+    this.#options.handle(exchange).then(
+      () => {
+        if (exchange.answered || exchange.gone) return;
+        this.#failed(exchange, new CrossfadeError('INTERNAL', 'The request was not answered.'));
+      },
+      (error: unknown) => this.#failed(exchange, asCrossfadeError(error)),
+    );
+  }
+
+  #failed(exchange: ClientExchange, err: CrossfadeError): void {
+    if (err.code === 'INTERNAL') this.#options.logger.error({ err }, 'request failed by a bug');
+    exchange.respondError(err);
+  }
+
+  #finished(exchange: ClientExchange): void {
+    const { connection } = exchange;
+    connection.pending--;
+    if (connection.closing && connection.pending === 0) this.#endConnection(connection);
+    this.#options.observe?.(exchange.event());
+  }
+
+  #endConnection(connection: ClientConnection): void {
+    if (connection.refusal !== undefined) this.#writeRefusal(connection, connection.refusal);
+    else connection.socket.destroySoon();
+  }
+
+  /** The parser, or its clock, gave this connection up. */
+  #malformed(error: ParserError, socket: Socket): void {
+    const connection = this.#connections.get(socket);
+    if (connection === undefined || isBroken(error) || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    if (connection.broken) return;
+    connection.broken = true;
+    const { current, closing } = connection;
+    connection.closing = true;
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && socket.bytesRead === 0) socket.destroy();
+    else if (current?.incomplete) current.breakBody(refusalFor(error));
+    else if (!closing && error.code !== 'HPE_CLOSED_CONNECTION') connection.refusal = refusalFor(error);
+    if (connection.pending === 0) this.#endConnection(connection);
+  }
+
+  #refuseConnect(socket: Socket): void {
+    socket.on('error', () => socket.destroy());
+    const connection = this.#connections.get(socket);
+    if (connection === undefined || connection.pending > 0 || connection.closing) socket.destroy();
+    else this.#writeRefusal(connection, new CrossfadeError('BAD_TARGET', 'CONNECT is not served here.'));
+  }
+
+  #writeRefusal({ socket }: ClientConnection, error: CrossfadeError): void {
+    socket.end(rawRefusal(error, STATUS_CODES[error.status] ?? ''));
+    // The client's remaining bytes are read off meanwhile: unread ones would turn the close into a reset.
+    setTimeout(() => socket.destroy(), lingerMs).unref();
+    this.#options.observe?.({
+      family: 'unclassified',
+      access: 'unknown',
+      routeSlug: undefined,
+      side: 'none',
+      upstreamMs: 0,
+      status: error.status,
+      outcome: outcomeOf({ status: error.status, errorCode: error.code, complete: true }),
+      durationMs: 0,
+      errorCode: error.code,
+    });
+  }
+}
+
+export const createListener = (options: ListenerOptions): Listener => new HttpListener(options);
