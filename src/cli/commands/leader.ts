@@ -145,7 +145,8 @@ export const runPhase = async (
       json: { route: slug, phase: to, state: 'done' },
       next: nextAfter[to](slug),
     };
-  const wait = choice.wait ?? (await anyMember(context));
+  // Several moves cannot be left in one request, so they wait for an agent; a single one may be left for the first.
+  const wait = choice.wait ?? (path.length > 1 || (await anyMember(context)));
   if (!wait && choice.wait === undefined) context.io.note('No agent is running; the request waits for the first one.');
   const steps = wait ? path : [to];
   return walk(context, { slug, steps, choice: { ...choice, wait, next: nextAfter[to](slug) } });

@@ -1,0 +1,259 @@
+/**
+ * The command tree: names, arguments, options and help, in one place. Every command over the store has the same common
+ * options and runs through run-command.ts; `agent` and `worker` are processes and are passed in.
+ */
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { type AdminClient, createAdminClient } from './admin-client.ts';
+import { apply } from './commands/apply.ts';
+import { audit } from './commands/audit.ts';
+import { discrepancies } from './commands/discrepancies.ts';
+import { doctor, type Preflight } from './commands/doctor.ts';
+import { type LeaderCommand, runLeaderCommand, runPhase } from './commands/leader.ts';
+import { routeDelete, routeReset, routeSet } from './commands/route.ts';
+import { members, status, watchStatus } from './commands/status.ts';
+import { completionScript, type Shell, shells } from './completion.ts';
+import type { CommonOptions } from './context.ts';
+import { exitCode, exitTable } from './exit-codes.ts';
+import { type CliDeps, type Run, runCommand } from './run-command.ts';
+
+export type ProcessOptions = { configPath: string | undefined };
+export type ProgramDeps = CliDeps & {
+  version: string;
+  /** Name of the person at the shell, for the audit. */
+  userName: string;
+  preflight: Preflight;
+  runAgent(options: ProcessOptions): Promise<number>;
+  runWorker(options: ProcessOptions): Promise<number>;
+};
+
+type Options = Partial<CommonOptions> & {
+  config?: string;
+  wait?: boolean;
+  timeout?: number;
+  watch?: boolean;
+  rehearse?: boolean;
+  file?: string;
+  last?: number;
+  severity?: string;
+  shape?: string;
+  mode?: string;
+  sample?: number;
+  id?: string[];
+};
+
+const positive = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('a number above 0 is expected.');
+  return value;
+};
+const collect = (text: string, list: string[] = []): string[] => [...list, text];
+
+const withCommon = (command: Command): Command =>
+  command
+    .option('--config <file>', 'configuration file (CROSSFADE_CONFIG)')
+    .option('--json', 'print JSON for programs');
+const withChange = (command: Command): Command =>
+  withCommon(command)
+    .option('--yes', 'do not ask for confirmation')
+    .option('--dry-run', 'say what would be done, and do nothing')
+    .option('--by <name>', 'who asks, for the audit (CROSSFADE_ACTOR)')
+    .option('--reason <text>', 'why, for the audit');
+const withWait = (command: Command): Command =>
+  withChange(command)
+    .option('--wait', 'wait for the end; the exit code tells how it ended')
+    .option('--timeout <seconds>', 'longest wait', positive);
+
+/** Runs a parsed command line; the exit code is the result. */
+export const runProgram = async (argv: readonly string[], deps: ProgramDeps): Promise<number> => {
+  let exit = 0;
+  const program = buildProgram(deps, (code) => {
+    exit = code;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exit;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCode('usage');
+    throw error;
+  }
+};
+
+/** `setExit` is called once per command that ran. */
+export const buildProgram = (deps: ProgramDeps, setExit: (code: number) => void): Command => {
+  const program = new Command('crossfade')
+    .description('Moves an application from one OpenSearch index or cluster to another with no downtime.')
+    .version(deps.version)
+    .showSuggestionAfterError()
+    .showHelpAfterError('(add --help for the options)')
+    .addHelpText('after', helpOfExits())
+    .exitOverride()
+    .configureOutput({ writeOut: deps.io.out, writeErr: (text) => deps.io.note(text.trimEnd()) });
+  const run = (options: Options, action: Run) => invoke(deps, options, action).then(setExit);
+  addProcesses(program, deps, setExit);
+  addRoutes(program, run);
+  addViews(program, run, deps);
+  addLeader(program, run);
+  program
+    .command('completion')
+    .description('print a completion script: source <(crossfade completion bash)')
+    .addArgument(new Argument('<shell>').choices(shells))
+    .action((shell: Shell) => deps.io.out(completionScript(program, shell)));
+  return program;
+};
+
+const helpOfExits = (): string =>
+  `\nExit codes:\n${Object.values(exitTable)
+    .map(({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`)
+    .join('\n')}`;
+
+const invoke = (deps: ProgramDeps, options: Options, run: Run): Promise<number> =>
+  runCommand(deps, {
+    configPath: options.config,
+    run,
+    options: {
+      json: options.json ?? false,
+      yes: options.yes ?? false,
+      dryRun: options.dryRun ?? false,
+      by: options.by ?? (deps.env['CROSSFADE_ACTOR'] || deps.userName),
+      reason: options.reason ?? '',
+    },
+  });
+
+type RunAction = (options: Options, action: Run) => Promise<void>;
+
+const addProcesses = (program: Command, deps: ProgramDeps, setExit: (code: number) => void): void => {
+  const add = (name: string, about: string, start: (options: ProcessOptions) => Promise<number>) =>
+    program
+      .command(name)
+      .description(about)
+      .option('--config <file>', 'configuration file (CROSSFADE_CONFIG)')
+      .action(async ({ config }: Options) =>
+        setExit(await start({ configPath: config ?? deps.env['CROSSFADE_CONFIG'] })),
+      );
+  add('agent', 'serve the application and take part in its migrations', deps.runAgent);
+  add('worker', 'help with backfills, without serving the application', deps.runWorker);
+};
+
+const addRoutes = (program: Command, run: RunAction): void => {
+  withChange(program.command('apply'))
+    .description('put route files into the store')
+    .requiredOption('-f, --file <file>', 'YAML or JSON, one or more routes; - reads stdin')
+    .action((options: Options) => run(options, (context) => apply(context, { file: options.file ?? '-' })));
+  const route = program.command('route').description('the settings of a route that people turn');
+  withChange(route.command('set'))
+    .description('products.pct.read 25, .pct.shadow, .pct.write, .stop on|off, .rate <docs/s>|pause')
+    .argument('<setting>')
+    .argument('<value>')
+    .action((name: string, value: string, options: Options) =>
+      run(options, (context) => routeSet(context, { name, value })),
+    );
+  withChange(route.command('reset'))
+    .description('bring all reads home: percentages and stop back to their defaults')
+    .argument('<route>')
+    .action((slug: string, options: Options) => run(options, (context) => routeReset(context, { slug })));
+  withChange(route.command('delete'))
+    .description('remove a route that is off or final from the store')
+    .argument('<route>')
+    .action((slug: string, options: Options) => run(options, (context) => routeDelete(context, { slug })));
+  withWait(program.command('phase'))
+    .description('move a route to off, observe or dual; waits unless no agent runs')
+    .option('--no-wait', 'leave the request and return')
+    .argument('<route>')
+    .argument('<phase>')
+    .action((slug: string, to: string, { wait, timeout: timeoutSeconds, ...options }: Options) =>
+      run(options, (context) => runPhase(context, { slug, to, wait, timeoutSeconds })),
+    );
+};
+
+const adminClient = (deps: ProgramDeps, token: string | undefined): AdminClient =>
+  createAdminClient({ url: deps.env['CROSSFADE_ADMIN_URL'] || undefined, token });
+
+const addViews = (program: Command, run: RunAction, deps: ProgramDeps): void => {
+  withCommon(program.command('status'))
+    .description('what the fleet, or one route, is in')
+    .argument('[route]')
+    .option('--watch', 'live view until Ctrl-C')
+    .action((slug: string | undefined, options: Options) =>
+      run(options, (context) => (options.watch ? watchStatus : status)(context, { slug })),
+    );
+  withCommon(program.command('watch'))
+    .description('the same as status --watch')
+    .argument('[route]')
+    .action((slug: string | undefined, options: Options) => run(options, (context) => watchStatus(context, { slug })));
+  withCommon(program.command('members'))
+    .description('the agents that run, with what they report')
+    .action((options: Options) => run(options, members));
+  withCommon(program.command('audit'))
+    .description('who changed what, and why')
+    .argument('<route>')
+    .option('--last <n>', 'how many entries', positive)
+    .action((slug: string, options: Options) =>
+      run(options, (context) => audit(context, { slug, last: options.last ?? 50 })),
+    );
+  withCommon(program.command('discrepancies'))
+    .description('differences that shadow reads found')
+    .argument('<route>')
+    .option('--severity <S0..S9>', 'of this severity only')
+    .option('--shape <fingerprint>', 'of this query shape only')
+    .action((slug: string, { severity, shape, ...options }: Options) =>
+      run(options, (context) =>
+        discrepancies(context, { slug, severity, shape, admin: adminClient(deps, context.config.admin.token) }),
+      ),
+    );
+  withCommon(program.command('doctor'))
+    .description('what stands in the way of a migration')
+    .argument('[route]')
+    .action((slug: string | undefined, options: Options) =>
+      run(options, (context) => doctor(context, { slug, preflight: deps.preflight })),
+    );
+};
+
+const descriptions: Record<Exclude<LeaderCommand, 'rehearse' | 'verify' | 'repair'>, string> = {
+  advance: 'go to the next stage; in dual with a complete backfill this is the cutover',
+  rollback: 'make the source the authority again',
+  abort: 'give up a switch of authority that is under way',
+  pause: 'pause backfill, sweep and automatic steps',
+  resume: 'go on after a pause',
+  finalize: 'end the migration: the source is write-blocked and no rollback is possible',
+};
+
+const addLeader = (program: Command, run: RunAction): void => {
+  for (const [name, about] of Object.entries(descriptions) as [keyof typeof descriptions, string][]) {
+    const command = withWait(program.command(name)).description(about).argument('<route>');
+    if (name === 'advance') command.option('--rehearse', 'do everything up to the commit, and release');
+    command.action((slug: string, { wait = false, timeout: timeoutSeconds, rehearse, ...options }: Options) =>
+      run(options, (context) =>
+        runLeaderCommand(context, rehearse ? 'rehearse' : name, { slug, wait, timeoutSeconds }),
+      ),
+    );
+  }
+  withWait(program.command('verify'))
+    .description('compare both sides')
+    .argument('<route>')
+    .addOption(new Option('--mode <mode>', 'how deep').choices(['count', 'stamp', 'hash', 'full']).default('count'))
+    .option('--sample <n>', 'documents to look at instead of all', positive)
+    .action((slug: string, { wait = false, timeout: timeoutSeconds, mode, sample, ...options }: Options) =>
+      run(options, (context) =>
+        runLeaderCommand(context, 'verify', {
+          slug,
+          wait,
+          timeoutSeconds,
+          args: { mode, ...(sample === undefined ? {} : { sample }) },
+        }),
+      ),
+    );
+  withWait(program.command('repair'))
+    .description('bring documents of the follower in line with the authority')
+    .argument('<route>')
+    .option('--id <id>', 'only this document; may be given again', collect)
+    .action((slug: string, { wait = false, timeout: timeoutSeconds, id, ...options }: Options) =>
+      run(options, (context) =>
+        runLeaderCommand(context, 'repair', {
+          slug,
+          wait,
+          timeoutSeconds,
+          args: id === undefined ? { all: true } : { ids: id },
+        }),
+      ),
+    );
+};

@@ -1,0 +1,65 @@
+/**
+ * Runs one command from its configuration to its exit code: the same for all, so that every command reports mistakes,
+ * prints JSON and suggests the next step alike. Data goes to stdout; everything else to stderr.
+ */
+
+import type { Environment } from '../config/environment.ts';
+import { readConfigFile } from '../config/files.ts';
+import { renderIssues } from '../config/issues.ts';
+import { loadCliConfig } from '../config/load.ts';
+import type { CliConfig } from '../config.ts';
+import type { Store } from '../coordination/ports.ts';
+import { CliError, failureOf } from './cli-error.ts';
+import type { CliContext, CommonOptions, Outcome } from './context.ts';
+import { exitCode } from './exit-codes.ts';
+import type { CliIo } from './io.ts';
+
+export type CliDeps = {
+  io: CliIo;
+  env: Environment;
+  /** @throws CrossfadeError STORE_UNAVAILABLE, STORE_UNSUPPORTED */
+  openStore(config: CliConfig): Promise<Store>;
+  newId(): string;
+};
+
+export type Run = (context: CliContext) => Promise<Outcome>;
+
+const readCliConfig = (env: Environment, path: string | undefined): CliConfig => {
+  const file = path === undefined ? { text: undefined } : readConfigFile(path);
+  if ('issue' in file) throw new CliError('config', renderIssues([file.issue]));
+  const loaded = loadCliConfig({ fileText: file.text, env });
+  if (!loaded.ok) throw new CliError('config', renderIssues(loaded.issues));
+  return loaded.config;
+};
+
+const print = (outcome: Outcome, { io, options }: { io: CliIo; options: CommonOptions }): number => {
+  if (options.json && outcome.json !== undefined) io.out(`${JSON.stringify(outcome.json, undefined, 2)}\n`);
+  if (!options.json && outcome.text !== '') io.out(`${outcome.text}\n`);
+  if (!options.json && outcome.next !== undefined) io.note(`next: crossfade ${outcome.next}`);
+  return exitCode(outcome.exit ?? 'done');
+};
+
+const printFailure = (error: unknown, io: CliIo, json: boolean): number => {
+  const { exit, code, message, next } = failureOf(error);
+  if (json) io.out(`${JSON.stringify({ error: { code, exit: exitCode(exit), message } }, undefined, 2)}\n`);
+  io.note(`crossfade: ${message}`);
+  if (next !== undefined) io.note(`next: crossfade ${next}`);
+  return exitCode(exit);
+};
+
+export type Invocation = { options: CommonOptions; configPath: string | undefined; run: Run };
+
+/** @returns the exit code; never throws. */
+export const runCommand = async (deps: CliDeps, { options, configPath, run }: Invocation): Promise<number> => {
+  const { io, env } = deps;
+  let store: Store | undefined;
+  try {
+    const config = readCliConfig(env, configPath ?? env['CROSSFADE_CONFIG']);
+    store = await deps.openStore(config);
+    return print(await run({ io, options, config, store, newId: deps.newId }), { io, options });
+  } catch (error) {
+    return printFailure(error, io, options.json);
+  } finally {
+    await store?.close().catch(() => undefined);
+  }
+};

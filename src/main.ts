@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+/**
+ * The one executable: parses the command line and hands over. Long-running processes and heavy libraries are loaded only
+ * by the commands that need them, so that `crossfade status` answers at once.
+ */
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { systemIo } from './cli/io.ts';
+import { runProgram } from './cli/program.ts';
+
+const packageVersion = (): string => {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+};
+
+const userName = (): string => {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may run under a user id that has no name.
+    return `uid-${process.getuid?.() ?? 'unknown'}`;
+  }
+};
+
+const interrupted = new AbortController();
+const isProcess = ['agent', 'worker'].includes(process.argv[2] ?? '');
+// Processes drain at a signal themselves; a second Ctrl-C ends a command the hard way.
+if (!isProcess) process.once('SIGINT', () => interrupted.abort());
+
+process.exitCode = await runProgram(process.argv.slice(2), {
+  io: systemIo(interrupted.signal),
+  env: process.env,
+  newId: randomUUID,
+  version: packageVersion(),
+  userName: userName(),
+  openStore: async (config) => (await import('./app/open-store.ts')).openCliStore(config),
+  preflight: async (config, spec, store) => (await import('./app/preflight.ts')).preflight(config, spec, store),
+  runAgent: async (options) => (await import('./app/agent.ts')).runAgent({ ...options, version: packageVersion() }),
+  runWorker: async (options) => (await import('./app/worker.ts')).runWorker({ ...options, version: packageVersion() }),
+});

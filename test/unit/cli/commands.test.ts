@@ -1,0 +1,562 @@
+import { execFileSync } from 'node:child_process';
+import { describe, expect, test } from 'vitest';
+import { exitTable } from '../../../src/cli/exit-codes.ts';
+import { keys } from '../../../src/coordination/keys.ts';
+import { Ask } from '../../../src/coordination/records.ts';
+import { answerAsk, harness, products, putReport, withLeader, withRoute } from './harness.ts';
+
+const routeFile = JSON.stringify(products);
+const storedAt = async (
+  made: { store: { config: { get(key: string): Promise<{ value: string } | undefined> } } },
+  key: string,
+) => (await made.store.config.get(key))?.value;
+
+describe('apply', () => {
+  test('puts a route into the store and suggests the first phase', async () => {
+    const made = harness();
+    const ran = await made.run('apply -f -', { stdin: routeFile });
+    expect(ran).toMatchObject({
+      exit: 0,
+      out: 'products: applied (new route)\n',
+      err: 'next: crossfade phase products observe\n',
+    });
+    expect(JSON.parse((await storedAt(made, keys.config('products'))) ?? '')).toEqual(products);
+    expect(made.store.closed).toBe(true);
+  });
+
+  test('reads YAML with several documents', async () => {
+    const made = harness();
+    const ran = await made.run('apply -f - --json', {
+      stdin: 'route: a\nindices: [{ source: a1, target: a2 }]\n---\nroute: b\nindices: [{ source: b1, target: b2 }]\n',
+    });
+    expect(ran.json()).toMatchObject({ applied: [{ route: 'a' }, { route: 'b' }] });
+  });
+
+  test('with --dry-run changes nothing', async () => {
+    const made = harness();
+    const ran = await made.run('apply -f - --dry-run', { stdin: routeFile });
+    expect(ran.out).toBe('products: would apply (new route)\n');
+    expect(await storedAt(made, keys.config('products'))).toBeUndefined();
+  });
+
+  test('says that nothing changed when nothing did', async () => {
+    const made = await withRoute();
+    expect((await made.run('apply -f -', { stdin: routeFile })).out).toBe('products: unchanged\n');
+  });
+
+  test('changes settings of a running route, and names them', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const ran = await made.run('apply -f -', { stdin: JSON.stringify({ ...products, ackPolicy: 'both' }) });
+    expect(ran.out).toBe('products: applied (ackPolicy)\n');
+  });
+
+  test('refuses to change the indices of a route that is not off', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const ran = await made.run('apply -f -', {
+      stdin: JSON.stringify({ ...products, indices: [{ source: 'products_v1', target: 'products_v3' }] }),
+    });
+    expect(ran.exit).toBe(exitTable.refused.code);
+    expect(ran.err).toContain('indices can change in phase off only; the route is in dual');
+  });
+
+  test('refuses an index or alias that belongs to another route', async () => {
+    const made = await withRoute();
+    const other = { route: 'other', indices: [{ source: 'x', target: 'y' }], aliases: ['products'] };
+    const ran = await made.run('apply -f -', { stdin: JSON.stringify(other) });
+    expect(ran).toMatchObject({ exit: 64, err: expect.stringContaining('products belongs to route products already') });
+  });
+
+  test('reports every mistake of the file and writes nothing', async () => {
+    const made = harness();
+    const ran = await made.run('apply -f -', { stdin: 'route: P\nindices: []\nackPolcy: both\n' });
+    expect(ran.exit).toBe(64);
+    for (const part of ['route is "P"', 'indices is a list of 0', 'did you mean ackPolicy?'])
+      expect(ran.err).toContain(part);
+    expect(await made.store.config.list('rt.')).toEqual([]);
+  });
+
+  test('names a file that cannot be read', async () => {
+    expect(await harness().run('apply -f /does/not/exist.yaml')).toMatchObject({
+      exit: 64,
+      err: expect.stringContaining('/does/not/exist.yaml'),
+    });
+  });
+});
+
+describe('route set', () => {
+  test.each([
+    ['products.pct.read 25', keys.percent('products', 'read'), '25'],
+    ['products.pct.shadow 0.125', keys.percent('products', 'shadow'), '0.125'],
+    ['products.pct.write 100%', keys.percent('products', 'write'), '100'],
+    ['products.stop ON', keys.stop('products'), 'on'],
+    ['products.rate 5000', keys.rate('products'), '5000'],
+    ['products.rate pause', keys.rate('products'), 'pause'],
+  ])('%s writes the bare value', async (words, key, value) => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    expect((await made.run(`route set ${words}`)).exit).toBe(0);
+    expect(await storedAt(made, key)).toBe(value);
+  });
+
+  test.each([
+    ['products.pct.read 101', 'percentage from 0 to 100'],
+    ['products.pct.reed 1', 'pct.reed is no setting of a route; there are pct.read'],
+    ['products 25', 'products names no setting; write for example products.pct.read'],
+    ['products.stop maybe', 'on or off'],
+  ])('%s is refused and writes nothing', async (words, message) => {
+    const made = await withRoute();
+    expect(await made.run(`route set ${words}`)).toMatchObject({ exit: 2, err: expect.stringContaining(message) });
+    expect((await made.store.config.list('rt.')).length).toBe(2);
+  });
+
+  test('of a route that does not exist suggests the one that was meant', async () => {
+    const made = await withRoute();
+    const ran = await made.run('route set product.pct.read 25');
+    expect(ran).toMatchObject({
+      exit: exitTable.unknown_route.code,
+      err: expect.stringContaining('did you mean products?'),
+    });
+  });
+
+  test('says when a value takes no effect yet', async () => {
+    const made = await withRoute();
+    expect((await made.run('route set products.pct.read 25')).err).toContain(
+      'The route is in off: percentages take effect in dual.',
+    );
+  });
+
+  test('with --dry-run writes nothing', async () => {
+    const made = await withRoute();
+    expect((await made.run('route set products.pct.read 25 --dry-run')).out).toBe('products.pct.read would be 25\n');
+    expect(await storedAt(made, keys.percent('products', 'read'))).toBeUndefined();
+  });
+});
+
+describe('route reset', () => {
+  test('deletes the percentages and the brake, the brake last', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const gone: string[] = [];
+    await made.run('route set products.pct.read 25');
+    await made.run('route set products.stop on');
+    made.store.config.subscribe(({ key }) => gone.push(key));
+    expect((await made.run('route reset products')).exit).toBe(0);
+    expect(await storedAt(made, keys.percent('products', 'read'))).toBeUndefined();
+    expect(gone.at(-1)).toBe(keys.stop('products'));
+  });
+});
+
+describe('route delete', () => {
+  test('is refused while the route is neither off nor final', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    expect((await made.run('route delete products --yes')).exit).toBe(exitTable.refused.code);
+  });
+
+  test('removes everything but the phase record, so that epochs are never reused', async () => {
+    const made = await withRoute({ phase: 'off', epoch: 4 });
+    await made.run('route set products.pct.read 25');
+    expect((await made.run('route delete products --yes')).exit).toBe(0);
+    expect((await made.store.config.list('')).map(({ key }) => key)).toEqual([keys.phase('products')]);
+  });
+
+  test('without a terminal and without --yes does nothing', async () => {
+    const made = await withRoute();
+    expect(await made.run('route delete products')).toMatchObject({
+      exit: exitTable.unconfirmed.code,
+      err: expect.stringContaining('--yes'),
+    });
+    expect(await storedAt(made, keys.config('products'))).toBeDefined();
+  });
+
+  test.each([
+    ['y', 0],
+    ['Yes', 0],
+    ['', exitTable.unconfirmed.code],
+    ['n', exitTable.unconfirmed.code],
+  ])('on a terminal asks, and the answer %j ends with %d', async (answer, exit) => {
+    const made = await withRoute();
+    const ran = await made.run('route delete products', { interactive: true, answer });
+    expect(ran).toMatchObject({ exit, err: expect.stringContaining('Delete route products? [y/N]') });
+  });
+});
+
+describe('a command for the leader', () => {
+  test('without --wait leaves the request with actor and reason and returns', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const ran = await made.run('advance products --yes --reason because');
+    expect(ran).toMatchObject({
+      exit: 0,
+      out: 'asked: advance products\n',
+      err: 'next: crossfade status products --watch\n',
+    });
+    const ask = Ask.parse(JSON.parse((await storedAt(made, keys.ask('products'))) ?? ''));
+    expect(ask).toMatchObject({ action: 'advance', by: 'ann', reason: 'because' });
+  });
+
+  test('names the actor of the environment in the request', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    await made.run('pause products', { env: { CROSSFADE_ACTOR: 'deploy-bot' } });
+    expect(JSON.parse((await storedAt(made, keys.ask('products'))) ?? '').by).toBe('deploy-bot');
+  });
+
+  test.each([
+    ['done', undefined, 'done'],
+    ['refused', 'GATE_REFUSED', 'refused'],
+    ['aborted', 'CUTOVER_ABORTED', 'aborted'],
+    ['failed', 'STORE_UNAVAILABLE', 'store'],
+    ['failed', undefined, 'failed'],
+  ] as const)('with --wait ends by the result %s %s as %s', async (state, code, exit) => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const ran = await made.run('advance products --wait --yes', {
+      onSleep: async () => {
+        await answerAsk(made, { state, message: 'as the leader says', ...(code === undefined ? {} : { code }) });
+      },
+    });
+    expect(ran.exit).toBe(exitTable[exit].code);
+    expect(ran.out).toContain(`advance products: ${state}. as the leader says`);
+  });
+
+  test('tells what the leader is doing while it waits', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const ran = await made.run('advance products --wait --yes', {
+      onSleep: async (slept) => {
+        await answerAsk(
+          made,
+          slept < 1000 ? { state: 'running', message: 'waiting for members' } : { state: 'done', message: '' },
+        );
+      },
+    });
+    expect(ran.err.match(/waiting for members/g)).toHaveLength(1);
+    expect(ran.exit).toBe(0);
+  });
+
+  test('that nobody takes up is withdrawn, so that no later agent carries it out', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const ran = await made.run('advance products --wait --yes');
+    expect(ran.exit).toBe(exitTable.no_leader.code);
+    expect(made.slept()).toBeGreaterThanOrEqual(30_000);
+    expect(await storedAt(made, keys.ask('products'))).toBeUndefined();
+  });
+
+  test('that outlasts --timeout goes on, and says so', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const ran = await made.run('advance products --wait --yes --timeout 5', {
+      onSleep: async () => {
+        await answerAsk(made, { state: 'running', message: 'backfill' });
+      },
+    });
+    expect(ran.exit).toBe(exitTable.waiting.code);
+    expect(await storedAt(made, keys.ask('products'))).toBeDefined();
+  });
+
+  test('waits its turn while an earlier request is carried out, then is refused as a conflict', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    await made.run('verify products');
+    await answerAsk(made, { state: 'running', message: 'verifying' });
+    const ran = await made.run('advance products --yes');
+    expect(ran).toMatchObject({ exit: exitTable.conflict.code, err: expect.stringContaining('verify asked by ann') });
+  });
+
+  test('goes on once the earlier request has ended', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    await made.run('verify products');
+    await answerAsk(made, { state: 'running', message: 'verifying' });
+    const ran = await made.run('advance products --yes', {
+      onSleep: async () => {
+        await answerAsk(made, { state: 'done', message: '' });
+      },
+    });
+    expect(ran.exit).toBe(0);
+  });
+
+  test.each(['abort', 'pause'])('%s does not wait for what it is meant to end', async (name) => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    await made.run('advance products --yes');
+    await answerAsk(made, { state: 'running', message: 'cutting over' });
+    expect(await made.run(`${name} products`)).toMatchObject({ exit: 0 });
+    expect(JSON.parse((await storedAt(made, keys.ask('products'))) ?? '').action).toBe(name);
+  });
+
+  test.each(['advance', 'rollback', 'finalize'])('%s asks for confirmation', async (name) => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    expect((await made.run(`${name} products`)).exit).toBe(exitTable.unconfirmed.code);
+    expect(await storedAt(made, keys.ask('products'))).toBeUndefined();
+  });
+
+  test('advance --rehearse asks the leader for a rehearsal', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    expect((await made.run('advance products --rehearse')).out).toBe('asked: rehearse products\n');
+  });
+
+  test('verify and repair pass their arguments on', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    await made.run('verify products --mode hash --sample 100');
+    expect(JSON.parse((await storedAt(made, keys.ask('products'))) ?? '').args).toEqual({ mode: 'hash', sample: 100 });
+    await answerAsk(made, { state: 'done', message: '' });
+    await made.run('repair products --id a --id b');
+    expect(JSON.parse((await storedAt(made, keys.ask('products'))) ?? '').args).toEqual({ ids: ['a', 'b'] });
+  });
+});
+
+describe('phase', () => {
+  test('walks every phase between here and there and waits for each', async () => {
+    const made = await withRoute();
+    await withLeader(made);
+    const asked: unknown[] = [];
+    const ran = await made.run('phase products dual', {
+      onSleep: async () => {
+        asked.push((await answerAsk(made, { state: 'done', message: 'moved' }))?.phase);
+      },
+    });
+    expect(ran.exit).toBe(0);
+    expect(asked).toEqual(['observe', 'dual']);
+  });
+
+  test('stops at the first move that is refused', async () => {
+    const made = await withRoute();
+    await withLeader(made);
+    const ran = await made.run('phase products dual', {
+      onSleep: async () => {
+        await answerAsk(made, { state: 'refused', code: 'PREFLIGHT_REFUSED', message: 'products_v1 does not exist' });
+      },
+    });
+    expect(ran).toMatchObject({
+      exit: exitTable.refused.code,
+      out: expect.stringContaining('phase products observe: refused. products_v1 does not exist'),
+    });
+  });
+
+  test('is done at once when the route is there already', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    expect(await made.run('phase products dual')).toMatchObject({ exit: 0, out: 'products is in dual already\n' });
+  });
+
+  test('leaves a single move for the first agent when none runs', async () => {
+    const made = await withRoute();
+    const ran = await made.run('phase products observe');
+    expect(ran).toMatchObject({ exit: 0, err: expect.stringContaining('No agent is running') });
+    expect(JSON.parse((await storedAt(made, keys.ask('products'))) ?? '')).toMatchObject({
+      action: 'phase',
+      phase: 'observe',
+    });
+  });
+
+  test.each([
+    ['dual', 'target', 'advance products --wait'],
+    ['target', 'dual', 'rollback products --wait'],
+  ] as const)('from %s to %s points to the switch of authority', async (from, to, next) => {
+    const made = await withRoute({ phase: from, epoch: 1 });
+    expect(await made.run(`phase products ${to}`)).toMatchObject({
+      exit: exitTable.refused.code,
+      err: expect.stringContaining(`next: crossfade ${next}`),
+    });
+  });
+
+  test('refuses a phase that does not exist', async () => {
+    const made = await withRoute();
+    expect(await made.run('phase products duel')).toMatchObject({
+      exit: 2,
+      err: expect.stringContaining('off, observe, dual'),
+    });
+  });
+});
+
+describe('status', () => {
+  test('of a route holds what scripts rely on', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    await withLeader(made);
+    await putReport(made, {
+      backfill: { state: 'running', docs: 500, total: 1000, percent: 50 },
+      tail: { lagSeconds: 0.5 },
+      ledger: { unaccounted: 0, balanced: true },
+    });
+    await made.run('route set products.pct.read 25');
+    expect((await made.run('status products --json')).json()).toMatchObject({
+      phase: 'dual',
+      epoch: 1,
+      reign: 1,
+      hold: null,
+      percent: { read: 25, shadow: 0, write: 100 },
+      members: [{ member: 'gateway-0' }],
+      copies: { pending: 0, dropped: 0, quarantined: 0 },
+      backfill: { percent: 50 },
+      tail: { lagSeconds: 0.5 },
+      ledger: { unaccounted: 0 },
+      safeToAdvance: { ok: false, reasons: ['backfill complete: no'] },
+      safeToRollBack: { ok: true, reasons: [] },
+      leader: 'gateway-0',
+    });
+  });
+
+  test.each([
+    ['nobody leads', async () => withRoute({ phase: 'dual', epoch: 1 }), 'no member leads this route now'],
+    [
+      'the leader has not reported',
+      async () => {
+        const made = await withRoute({ phase: 'dual', epoch: 1 });
+        await withLeader(made);
+        return made;
+      },
+      'the leader has not reported yet',
+    ],
+    [
+      'the report is of an earlier leader',
+      async () => {
+        const made = await withRoute({ phase: 'dual', epoch: 1 });
+        await withLeader(made, 'gateway-1');
+        await putReport(made, { safeToAdvance: { ok: true, reasons: [] } });
+        return made;
+      },
+      'the new leader has not reported yet',
+    ],
+    [
+      'the report is of an earlier phase',
+      async () => {
+        const made = await withRoute({ phase: 'target', epoch: 2, reign: 2 });
+        await withLeader(made);
+        await putReport(made, { safeToAdvance: { ok: true, reasons: [] } });
+        return made;
+      },
+      'the leader has not reported since the phase changed',
+    ],
+  ])('claims nothing to be safe when %s', async (_, make, reason) => {
+    const made = await make();
+    const ran = await made.run('status products --json');
+    expect(ran.json()).toMatchObject({
+      safeToAdvance: { ok: false, reasons: [reason] },
+      safeToRollBack: { ok: false, reasons: [reason] },
+      tail: { lagSeconds: null },
+      ledger: { unaccounted: null },
+    });
+  });
+
+  test('shows refused values beside the last good ones', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    await made.store.config.put(keys.percent('products', 'read'), 'a lot');
+    const ran = await made.run('status products');
+    expect(ran.out).toContain('rt.products.pct.read: "a lot" is not a percentage');
+  });
+
+  test('answers both questions of safety apart, in text too', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    await withLeader(made);
+    await putReport(made, { gate: [{ condition: 'tail caught up', ok: false, value: '12 s', need: 'at most 2 s' }] });
+    const ran = await made.run('status products');
+    expect(ran.out).toMatch(/safe to advance\?\s+no: backfill complete: no/);
+    expect(ran.out).toMatch(/safe to roll back\?\s+yes/);
+    expect(ran.out).toMatch(/✗ {2}tail caught up {2}12 s {2}needs at most 2 s/);
+  });
+
+  test('without a route lists all of them', async () => {
+    const made = await withRoute();
+    expect((await made.run('status')).out).toContain('products');
+    expect((await made.run('status --json')).json()).toMatchObject({ routes: [{ route: 'products' }], members: [] });
+  });
+
+  test('with an empty store suggests to apply a route', async () => {
+    expect(await harness().run('status')).toMatchObject({ exit: 0, err: 'next: crossfade apply -f route.yaml\n' });
+  });
+});
+
+describe('audit', () => {
+  test('lists entries in order, the newest last, as many as asked for', async () => {
+    const made = await withRoute();
+    for (const n of [2, 10, 1]) {
+      const entry = { schema: 1, at: `t${n}`, by: 'ann', what: `step ${n}`, reason: '' };
+      await made.store.config.put(keys.audit('products', n), JSON.stringify(entry));
+    }
+    const ran = await made.run('audit products --json --last 2');
+    expect(ran.json()).toMatchObject({
+      entries: [
+        { n: 2, what: 'step 2' },
+        { n: 10, what: 'step 10' },
+      ],
+    });
+  });
+});
+
+describe('doctor', () => {
+  const finding = {
+    check: 'mapping',
+    level: 'refuse',
+    about: 'products_v1',
+    reason: 'no _source',
+    todo: 'enable it',
+  } as const;
+  const env = { CROSSFADE_CLUSTERS_SOURCE_URL: 'http://127.0.0.1:9201' };
+
+  test('ends with its own code when something must be refused', async () => {
+    const made = await withRoute();
+    const ran = await made.run('doctor products', { env, preflight: async () => [finding] });
+    expect(ran).toMatchObject({
+      exit: exitTable.different.code,
+      out: expect.stringContaining('no _source; enable it'),
+    });
+  });
+
+  test('says that it did not look at the indices where no cluster is configured', async () => {
+    const made = await withRoute();
+    const ran = await made.run('doctor products --json', { preflight: async () => [finding] });
+    expect(ran.json()).toMatchObject({
+      ok: true,
+      findings: expect.arrayContaining([expect.objectContaining({ check: 'preflight', level: 'warn' })]),
+    });
+  });
+});
+
+describe('the command line', () => {
+  test.each([
+    ['no-such-command', 2, /unknown command/],
+    ['stauts', 2, /Did you mean status/],
+    ['status --bogus', 2, /unknown option/],
+    ['route set products.pct.read', 2, /missing required argument 'value'/],
+    ['advance products --timeout soon', 2, /a number above 0/],
+    ['verify products --mode deep', 2, /Allowed choices are count, stamp, hash, full/],
+    ['completion fish', 2, /Allowed choices are bash, zsh/],
+    ['--help', 0, /^$/],
+    ['--version', 0, /^$/],
+  ])('%s ends with %d', async (line, exit, err) => {
+    const ran = await harness().run(line);
+    expect(ran.exit).toBe(exit);
+    expect(ran.err).toMatch(err);
+  });
+
+  test('reports mistakes of its configuration with 64, in JSON too', async () => {
+    const ran = await harness().run('status --json', { env: { CROSSFADE_NATS_BUCKET: 'a.b' } });
+    expect(ran.exit).toBe(64);
+    expect(ran.json()).toMatchObject({ error: { exit: 64, message: expect.stringContaining('nats.servers') } });
+  });
+
+  test.each(['status', 'status products', 'members', 'audit products', 'doctor', 'route set products.pct.read 1'])(
+    '%s prints nothing but JSON on stdout with --json',
+    async (line) => {
+      const made = await withRoute();
+      expect((await made.run(`${line} --json`)).json()).toBeTypeOf('object');
+    },
+  );
+
+  test.each([
+    ['crossfade ro', 'route rollback'],
+    ['crossfade route ', 'set reset delete'],
+    ['crossfade phase products d', 'dual'],
+    ['crossfade advance products --reh', '--rehearse'],
+    ['crossfade --json status --wa', '--watch'],
+    ['crossfade completion ', 'bash zsh'],
+  ])('completes "%s" to "%s" in a real bash', async (typed, expected) => {
+    const { out } = await harness().run('completion bash');
+    const words = typed.split(' ');
+    const line = `COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}`;
+    const script = `${out}\n${line}; _crossfade; echo "\${COMPREPLY[*]}"`;
+    expect(execFileSync('bash', ['-c', script], { encoding: 'utf8' }).trim()).toBe(expected);
+  });
+
+  test('completes in zsh through the same function', async () => {
+    const { out } = await harness().run('completion zsh');
+    expect(out).toMatch(/^autoload -Uz bashcompinit && bashcompinit\n_crossfade\(\)/);
+  });
+});
+
+describe('exit codes', () => {
+  test('are distinct', () => {
+    const codes = Object.values(exitTable).map(({ code }) => code);
+    expect(new Set(codes).size).toBe(codes.length);
+  });
+});
