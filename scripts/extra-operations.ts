@@ -27,6 +27,7 @@ const rows: readonly (readonly [methods: string, path: string, group: string])[]
   ['GET', '/_tier/all', 'cluster.tier'],
   ['POST', '/_data_stream/_modify', 'indices.modify_data_stream'],
   ['POST', '/_cluster/voting_config_exclusions/{node_name}', 'cluster.post_voting_config_exclusions'],
+  ['DELETE', '/_cluster/routing/awareness/{attribute}/weights', 'cluster.delete_weighted_routing'],
   ['GET', '/_nodes/{node_id}/info/{metric}', 'nodes.info'],
   ['POST', '/_blockcache/prune', 'nodes.prune_cache'],
   ['POST', '/_filecache/prune', 'nodes.prune_cache'],

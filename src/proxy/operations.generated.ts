@@ -72,6 +72,7 @@ export const operations: readonly (readonly [methods: string, path: string, grou
   ['GET', '/_cluster/pending_tasks', 'cluster.pending_tasks'],
   ['POST', '/_cluster/reroute', 'cluster.reroute'],
   ['DELETE', '/_cluster/routing/awareness/weights', 'cluster.delete_weighted_routing'],
+  ['DELETE', '/_cluster/routing/awareness/{attribute}/weights', 'cluster.delete_weighted_routing'],
   ['GET', '/_cluster/routing/awareness/{attribute}/weights', 'cluster.get_weighted_routing'],
   ['PUT', '/_cluster/routing/awareness/{attribute}/weights', 'cluster.put_weighted_routing'],
   ['GET', '/_cluster/settings', 'cluster.get_settings'],

@@ -1,0 +1,487 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Phase } from '../../../src/coordination/records.ts';
+import { classify } from '../../../src/proxy/classify.ts';
+import { operations } from '../../../src/proxy/operations.generated.ts';
+import { type PlanInput, plan, planBody, planWithoutPit } from '../../../src/proxy/plan.ts';
+import type { Plan, RoutedIndex, RouteTable } from '../../../src/proxy/types.ts';
+import { routeState, tableOf } from '../../support/routes.ts';
+
+const now = new Date('2026-03-31T12:00:00Z');
+
+const inputOf = (table: RouteTable, request: string): PlanInput => {
+  const [method = '', target = ''] = request.split(' ');
+  const [path = '', query = ''] = target.split(/\?(.*)/);
+  return { operation: classify(method, path), head: { method, path, query, headers: {} }, table, now };
+};
+const planOf = (table: RouteTable, request: string): Plan => plan(inputOf(table, request));
+
+const names = (indices: readonly RoutedIndex[]) =>
+  indices.map(({ state, ordinal }) => `${state.slug}/${ordinal}`).join(' ');
+
+/** A plan in one line, for tables. */
+const shown = (decided: Plan): string => {
+  switch (decided.kind) {
+    case 'pass': {
+      const extra = decided.refreshAlso?.map((state) => state.slug).join(' ');
+      const also = extra === undefined ? '' : ` also ${extra}`;
+      return `pass ${decided.side} ${decided.reason}${decided.rewriteNodes ? ' rewritten' : ''}${also}`;
+    }
+    case 'reject':
+      return decided.error.code;
+    case 'write':
+      return `write ${names([decided.index])}`;
+    case 'bulk':
+    case 'multi_read':
+      return `${decided.kind} ${decided.defaultIndex ?? '-'}`;
+    case 'read':
+    case 'by_query':
+    case 'refresh':
+    case 'index_info':
+    case 'admin':
+      return `${decided.kind} ${names(decided.indices)}`;
+    case 'reindex':
+    case 'cursor':
+    case 'pit_search':
+    case 'by_body':
+      return decided.kind;
+    default:
+      return decided satisfies never;
+  }
+};
+
+const inPhase = (phase: Phase) => tableOf(routeState({ phase }));
+const noRoutes = tableOf();
+const dual = inPhase('dual');
+const target = inPhase('target');
+
+describe('one route in each phase', () => {
+  const sourcePhases = ['observe', 'dual'] as const;
+  const targetPhases = ['target', 'final'] as const;
+
+  /** request, plan while the source holds the authority, plan while the target does (default: the same) */
+  const matrix: readonly (readonly [request: string, onSource: string, onTarget?: string])[] = [
+    ['PUT /products/_doc/1', 'write products/0'],
+    ['POST /products/_doc', 'write products/0'],
+    ['PUT /products_v1/_create/1', 'write products/0'],
+    ['PUT /products/_doc/1?op_type=create', 'write products/0'],
+    ['POST /products/_update/1', 'write products/0'],
+    ['DELETE /products_v2/_doc/1', 'write products/0'],
+    ['PUT /%3Cproducts%3E/_doc/1', 'write products/0'],
+    ['PUT /products/item/1', 'write products/0'],
+    ['POST /products/item/1/_update', 'write products/0'],
+    ['PUT /other/_doc/1', 'pass source unrouted'],
+    ['PUT /prod*/_doc/1', 'pass source unrouted'],
+    ['PUT /products,other/_doc/1', 'pass source unrouted'],
+    ['POST /_bulk', 'bulk -'],
+    ['POST /products/_bulk', 'bulk products'],
+    ['PUT /other/_bulk', 'bulk other'],
+    ['POST /_bulk?index=products', 'bulk products'],
+    ['POST /%3Cproducts%3E/_bulk', 'bulk products'],
+    ['POST /_bulk/stream', 'UNSUPPORTED'],
+    ['POST /other/_bulk/stream', 'UNSUPPORTED'],
+    ['POST /products/_update_by_query', 'by_query products/0'],
+    ['POST /products/_delete_by_query', 'by_query products/0'],
+    ['POST /other/_delete_by_query', 'pass source unrouted'],
+    ['POST /prod*/_delete_by_query', 'UNSUPPORTED'],
+    ['POST /_all/_update_by_query', 'UNSUPPORTED'],
+    ['POST /products,other/_delete_by_query', 'MIXED_ROUTES'],
+    ['POST /products/_delete_by_query?source=%7B%7D', 'UNSUPPORTED'],
+    ['POST /_reindex', 'reindex'],
+    ['POST /_reindex/n:1/_rethrottle', 'cursor'],
+
+    ['GET /products/_doc/1', 'read products/0'],
+    ['HEAD /products/_doc/1', 'read products/0'],
+    ['GET /products_v1/_source/1', 'read products/0'],
+    ['GET /products/_explain/1', 'read products/0'],
+    ['GET /products/_termvectors/1', 'read products/0'],
+    ['GET /products/item/1', 'read products/0'],
+    ['GET /other/_doc/1', 'pass source unrouted'],
+    ['GET /prod*/_doc/1', 'pass source unrouted'],
+    ['POST /products/_search', 'read products/0'],
+    ['GET /products/_search?source=%7B%7D', 'read products/0'],
+    ['GET /products/item/_search', 'read products/0'],
+    ['GET /products/_search/template', 'read products/0'],
+    ['GET /products/_count', 'read products/0'],
+    ['GET /products/_field_caps', 'read products/0'],
+    ['GET /products/_validate/query', 'read products/0'],
+    ['GET /products/_rank_eval', 'read products/0'],
+    ['POST /products/_search/point_in_time', 'read products/0'],
+    ['POST /other/_search', 'pass source unrouted'],
+    ['POST /other*/_search', 'pass source unrouted'],
+    ['POST /prod*/_search', 'pass source pinned', 'MIXED_ROUTES'],
+    ['POST /products,other/_search', 'pass source pinned', 'MIXED_ROUTES'],
+    ['POST /_all/_search', 'pass source pinned', 'MIXED_ROUTES'],
+    ['GET /_count', 'pass source pinned', 'MIXED_ROUTES'],
+    ['GET /_count?index=products', 'pass source pinned', 'UNSUPPORTED'],
+    ['GET /_count?index=other', 'pass source unrouted'],
+    ['GET /_search', 'pit_search'],
+    ['POST /_search?source=%7B%7D', 'pass source pinned', 'MIXED_ROUTES'],
+    ['POST /_search?source=%7B%22pit%22%3A1%7D', 'UNSUPPORTED'],
+    ['GET /views/v/_search', 'pass source pinned', 'UNSUPPORTED'],
+    ['POST /_msearch', 'multi_read -'],
+    ['POST /other/_msearch', 'multi_read other'],
+    ['GET /products/_mget', 'multi_read products'],
+    ['POST /_mtermvectors', 'multi_read -'],
+    ['POST /_msearch/template', 'multi_read -'],
+    ['GET /_mget?index=products', 'pass source pinned', 'UNSUPPORTED'],
+    ['GET /_mget?source=%7B%7D', 'pass source pinned', 'UNSUPPORTED'],
+    ['GET /other/_mget?source=%7B%22ids%22%3A%5B%5D%7D', 'pass source unrouted'],
+    ['GET /other/_mget?source=%7B%22_index%22%3A%22products%22%7D', 'pass source pinned', 'UNSUPPORTED'],
+    ['POST /_plugins/_sql', 'pass source pinned', 'by_body'],
+    ['POST /_plugins/_ppl', 'pass source pinned', 'by_body'],
+    ['POST /_opendistro/_sql', 'pass source pinned', 'by_body'],
+    ['POST /_plugins/_asynchronous_search?index=products', 'pass source pinned', 'UNSUPPORTED'],
+    ['POST /_plugins/_asynchronous_search?index=other', 'pass source unrouted'],
+    ['POST /_plugins/_asynchronous_search', 'pass source pinned', 'UNSUPPORTED'],
+
+    ['POST /_search/scroll', 'cursor'],
+    ['GET /_search/scroll/abc', 'cursor'],
+    ['DELETE /_search/scroll', 'cursor'],
+    ['DELETE /_search/point_in_time', 'cursor'],
+    ['DELETE /_search/point_in_time/_all', 'cursor'],
+    ['POST /_search/scroll?source=%7B%7D', 'UNSUPPORTED'],
+    ['GET /_plugins/_asynchronous_search/abc', 'cursor'],
+    ['POST /_plugins/_sql/close', 'cursor'],
+    ['GET /_tasks/n:1', 'cursor'],
+    ['POST /_tasks/n:1/_cancel', 'cursor'],
+    ['GET /_tasks', 'pass source cluster', 'pass target cluster'],
+    ['GET /_search/point_in_time/_all', 'pass source cluster', 'pass target cluster'],
+
+    ['POST /products/_refresh', 'refresh products/0'],
+    ['GET /products/_refresh', 'refresh products/0'],
+    ['POST /products/_flush', 'refresh products/0'],
+    ['POST /other/_refresh', 'pass source unrouted'],
+    ['POST /_refresh', 'pass source pinned', 'pass source pinned also products'],
+    ['POST /_refresh?index=products', 'pass source pinned', 'pass source pinned also products'],
+    ['POST /_flush', 'pass source pinned'],
+    ['POST /products/_forcemerge', 'index_info products/0'],
+    ['POST /_cache/clear', 'pass source pinned'],
+
+    ['GET /products', 'index_info products/0'],
+    ['HEAD /products', 'index_info products/0'],
+    ['GET /products/_mapping', 'index_info products/0'],
+    ['GET /products/_stats/docs', 'index_info products/0'],
+    ['GET /products/_search_shards', 'index_info products/0'],
+    ['POST /products/_analyze', 'index_info products/0'],
+    ['GET /other/_mapping', 'pass source unrouted'],
+    ['GET /_mapping', 'pass source cluster', 'pass target cluster'],
+    ['GET /_mapping?index=products', 'pass source pinned', 'UNSUPPORTED'],
+    ['GET /prod*/_mapping', 'pass source pinned', 'MIXED_ROUTES'],
+    ['GET /_alias', 'pass source cluster', 'pass target cluster'],
+    ['GET /_alias/products', 'pass source pinned', 'pass target pinned'],
+    ['HEAD /_alias/other', 'pass source unrouted'],
+    ['GET /products_v1/_alias/products', 'index_info products/0'],
+    ['GET /_resolve/index/products', 'pass source pinned', 'pass target pinned'],
+    ['GET /_resolve/index/*', 'pass source cluster', 'pass target cluster'],
+    ['GET /_data_stream/other', 'pass source unrouted'],
+
+    ['DELETE /products_v1', 'ADMIN_REFUSED'],
+    ['PUT /products_v2', 'ADMIN_REFUSED'],
+    ['POST /products/_close', 'ADMIN_REFUSED'],
+    ['POST /products/_rollover', 'ADMIN_REFUSED'],
+    ['POST /other/_rollover/products_v1', 'ADMIN_REFUSED'],
+    ['PUT /other/_clone/products_v1', 'ADMIN_REFUSED'],
+    ['PUT /products/_mapping', 'ADMIN_REFUSED'],
+    ['PUT /products/_settings', 'ADMIN_REFUSED'],
+    ['PUT /_settings', 'ADMIN_REFUSED'],
+    ['DELETE /*', 'ADMIN_REFUSED'],
+    ['DELETE /_all', 'ADMIN_REFUSED'],
+    ['DELETE /?index=products', 'ADMIN_REFUSED'],
+    ['DELETE /', 'ADMIN_REFUSED'],
+    ['POST /_close', 'ADMIN_REFUSED'],
+    ['PUT /_data_stream/products', 'ADMIN_REFUSED'],
+    ['POST /_plugins/_ism/add/products', 'ADMIN_REFUSED'],
+    ['PUT /products/_alias/x', 'ADMIN_REFUSED'],
+    ['PUT /other/_alias/products', 'ADMIN_REFUSED'],
+    ['DELETE /products_v1/_alias/products', 'ADMIN_REFUSED'],
+    ['DELETE /other', 'pass source unrouted'],
+    ['DELETE /other/_alias/products', 'pass source unrouted'],
+    ['PUT /other/_mapping', 'pass source unrouted'],
+    ['PUT /other', 'by_body'],
+    ['PUT /other/_clone/more', 'by_body'],
+    ['POST /_aliases', 'by_body'],
+    ['PUT /_alias', 'by_body'],
+    ['PUT /other/_alias/x', 'by_body'],
+
+    ['GET /', 'pass source cluster', 'pass target cluster'],
+    ['HEAD /', 'pass source cluster', 'pass target cluster'],
+    ['GET /_cluster/health', 'pass source cluster', 'pass target cluster'],
+    ['GET /_cluster/health/products', 'pass source pinned', 'index_info products/0'],
+    ['GET /_cluster/health/other', 'pass source unrouted'],
+    ['GET /_cat/indices', 'pass source cluster', 'pass target cluster'],
+    ['GET /_cat/indices/products', 'pass source pinned', 'index_info products/0'],
+    ['GET /_cat/indices/other', 'pass source unrouted'],
+    ['GET /_cat/indices?index=products', 'pass source pinned', 'UNSUPPORTED'],
+    ['GET /_nodes', 'pass source cluster rewritten', 'pass target cluster rewritten'],
+    ['GET /_nodes/http', 'pass source cluster rewritten', 'pass target cluster rewritten'],
+    ['GET /_nodes/stats', 'pass source cluster', 'pass target cluster'],
+    ['PUT /_ingest/pipeline/p', 'pass source cluster', 'pass target cluster'],
+    ['PUT /_index_template/t', 'pass source cluster', 'pass target cluster'],
+    ['PUT /_scripts/s', 'pass source cluster', 'pass target cluster'],
+    ['POST /_ingest/pipeline/_simulate', 'pass source cluster', 'pass target cluster'],
+    ['PUT /_snapshot/r/s', 'pass source cluster', 'pass target cluster'],
+    ['GET /_snapshot/r/s/products/_status', 'pass source cluster', 'pass target cluster'],
+    ['GET /_plugins/_security/api/roles', 'pass source cluster', 'pass target cluster'],
+
+    ['POST /products/_newapi', 'pass source unclassified', 'pass target unclassified'],
+    ['POST /other/_newapi', 'pass source unclassified'],
+    ['GET /_newapi/products', 'pass source unclassified', 'pass target unclassified'],
+    ['POST /prod*/_newapi', 'pass source unclassified', 'pass target unclassified'],
+    ['GET /products/_search?q=%zz', 'pass source unclassified'],
+    ['GET /products/_doc/%zz', 'pass source unclassified', 'pass target unclassified'],
+  ];
+
+  const rows = matrix.flatMap(([request, onSource, onTarget = onSource]) => [
+    ...sourcePhases.map((phase) => ({ phase, request, expected: onSource })),
+    ...targetPhases.map((phase) => ({ phase, request, expected: onTarget })),
+  ]);
+
+  it.each(rows)('$phase: $request is $expected', ({ phase, request, expected }) => {
+    expect(shown(planOf(inPhase(phase), request))).toBe(expected);
+  });
+
+  it.each(matrix.map(([request]) => request))('off: %s passes to the source', (request) => {
+    const decided = planOf(inPhase('off'), request);
+    expect(decided).toMatchObject({ kind: 'pass', side: 'source' });
+    expect(decided).toEqual(planOf(noRoutes, request));
+  });
+});
+
+describe('every operation of the specification', () => {
+  const requests = operations.flatMap(([methods, path]) =>
+    methods.split(' ').map((method) => `${method} ${path.replaceAll(/\{(\w+)\}/g, 'other-$1')}`),
+  );
+
+  it('passes to the source while no route is active', () => {
+    for (const request of requests) expect(shown(planOf(noRoutes, request))).toMatch(/^pass source/);
+  });
+
+  it('never plans a change of a route that it does not name', () => {
+    const harmless = /^(pass|bulk|reindex|multi_read|pit_search|cursor|by_body|MIXED_ROUTES|UNSUPPORTED|ADMIN_REFUSED)/;
+    for (const request of requests)
+      for (const table of [dual, target]) expect(shown(planOf(table, request))).toMatch(harmless);
+  });
+
+  it('never passes a write or an administration of a named route', () => {
+    const named = operations.flatMap(([methods, path]) =>
+      path.includes('{index}')
+        ? methods
+            .split(' ')
+            .map((method) => `${method} ${path.replace('{index}', 'products').replaceAll(/\{\w+\}/g, 'x')}`)
+        : [],
+    );
+    const writes = named.filter((request) => {
+      const { family } = inputOf(dual, request).operation;
+      return /^(index|create|update|delete|bulk.*|.*_by_query|index_admin)$/.test(family);
+    });
+    expect(writes.length).toBeGreaterThan(40);
+    for (const request of writes)
+      for (const table of [dual, target]) expect(shown(planOf(table, request))).not.toMatch(/^pass/);
+  });
+});
+
+describe('several routes', () => {
+  const moved = routeState({ slug: 'moved', phase: 'target', indices: [{ source: 'm', target: 'm2' }], aliases: [] });
+  const same = routeState({ slug: 'same', phase: 'target', indices: [{ source: 's', target: 's' }], aliases: [] });
+  const alike = routeState({ slug: 'alike', phase: 'final', indices: [{ source: 't', target: 't' }], aliases: [] });
+  const staying = routeState();
+  const table = tableOf(moved, same, alike, staying);
+
+  it.each([
+    ['GET /', 'pass source cluster'],
+    ['GET /_cat/indices', 'pass source cluster'],
+    ['POST /s,t/_search', 'pass target pinned'],
+    ['POST /s,m/_search', 'MIXED_ROUTES'],
+    ['POST /s,other/_search', 'MIXED_ROUTES'],
+    ['POST /s,products/_search', 'MIXED_ROUTES'],
+    ['POST /s,t/_delete_by_query', 'MIXED_ROUTES'],
+    ['POST /products*/_search', 'pass source pinned'],
+    ['POST /products/_search', 'read products/0'],
+    ['POST /m/_search', 'read moved/0'],
+    ['POST /_refresh', 'pass source pinned also moved same alike'],
+    ['DELETE /s,t', 'ADMIN_REFUSED'],
+  ])('%s is %s', (request, expected) => {
+    expect(shown(planOf(table, request))).toBe(expected);
+  });
+
+  it('names routes and indices when it refuses to mix them', () => {
+    const decided = planOf(table, 'POST /s,products,other/_search');
+    const message = decided.kind === 'reject' ? decided.error.message : '';
+    for (const word of ['s,products,other', 'same', 'products', 'without a route']) expect(message).toContain(word);
+  });
+
+  it('asks one side about the cluster once all routes have moved', () => {
+    expect(shown(planOf(tableOf(moved, same), 'GET /'))).toBe('pass target cluster');
+  });
+});
+
+describe('aliases', () => {
+  const indices = [
+    { source: 'a1', target: 'b1' },
+    { source: 'a2', target: 'b2' },
+  ];
+  const aliases = [
+    'both',
+    { name: 'first', indices: ['a1'], routing: 'r' },
+    { name: 'writable', writeIndex: 'a2' },
+    { name: 'second', indices: ['a2'] },
+  ];
+  const inDual = tableOf(routeState({ slug: 'r', indices, aliases }));
+  const inTarget = tableOf(routeState({ slug: 'r', phase: 'target', indices, aliases }));
+
+  it.each([
+    ['PUT /both/_doc/1', 'UNSUPPORTED', 'UNSUPPORTED'],
+    ['PUT /writable/_doc/1', 'write r/1', 'write r/1'],
+    ['PUT /first/_doc/1', 'write r/0', 'write r/0'],
+    ['GET /both/_doc/1', 'pass source pinned', 'UNSUPPORTED'],
+    ['GET /both/_search', 'read r/0 r/1', 'read r/0 r/1'],
+    ['GET /first/_search', 'read r/0', 'read r/0'],
+    ['GET /first,second/_search', 'read r/0 r/1', 'UNSUPPORTED'],
+    ['POST /first,second/_delete_by_query', 'UNSUPPORTED', 'UNSUPPORTED'],
+    ['POST /both/_delete_by_query', 'by_query r/0 r/1', 'by_query r/0 r/1'],
+  ])('%s is %s, and %s on the target', (request, onSource, onTarget) => {
+    expect(shown(planOf(inDual, request))).toBe(onSource);
+    expect(shown(planOf(inTarget, request))).toBe(onTarget);
+  });
+
+  it('carry their routing into the plan', () => {
+    expect(planOf(inDual, 'PUT /first/_doc/1')).toMatchObject({ index: { aliasRouting: 'r' } });
+    expect(planOf(inDual, 'GET /first/_search')).toMatchObject({ indices: [{ aliasRouting: 'r' }] });
+  });
+});
+
+describe('index administration where the route allows it', () => {
+  const table = tableOf(
+    routeState({ adminPolicy: 'authority' }),
+    routeState({ slug: 'strict', indices: [{ source: 'x', target: 'y' }], aliases: [] }),
+  );
+
+  it.each([
+    ['PUT /products/_mapping', 'admin products/0'],
+    ['PUT /products_v1/_alias/products', 'admin products/0'],
+    ['PUT /products/_alias/new', 'admin products/0'],
+    ['DELETE /products_v1', 'admin products/0'],
+    ['PUT /products,x/_settings', 'ADMIN_REFUSED'],
+    ['PUT /products,other/_settings', 'MIXED_ROUTES'],
+    ['PUT /prod*/_settings', 'MIXED_ROUTES'],
+    ['DELETE /?index=products', 'MIXED_ROUTES'],
+    ['PUT /_settings', 'ADMIN_REFUSED'],
+    ['PUT /products/_clone/x', 'ADMIN_REFUSED'],
+  ])('%s is %s', (request, expected) => {
+    expect(shown(planOf(table, request))).toBe(expected);
+  });
+});
+
+describe('refresh of everything', () => {
+  it('includes a follower only while it may serve reads', () => {
+    const reading = tableOf(routeState({ percent: { read: 0.001 } }));
+    const stopped = tableOf(routeState({ percent: { read: 50 }, stop: true }));
+    expect(shown(planOf(reading, 'POST /_refresh'))).toBe('pass source pinned also products');
+    expect(shown(planOf(reading, 'POST /_flush'))).toBe('pass source pinned');
+    expect(shown(planOf(stopped, 'POST /_refresh'))).toBe('pass source pinned');
+  });
+});
+
+describe('a search that turned out to name no point in time', () => {
+  it('is a search of all indices', () => {
+    expect(shown(planWithoutPit(inputOf(dual, 'POST /_search')))).toBe('pass source pinned');
+    expect(shown(planWithoutPit(inputOf(target, 'POST /_search')))).toBe('MIXED_ROUTES');
+  });
+});
+
+describe('names in bodies', () => {
+  const bodyPlan = (table: RouteTable, request: string, body: unknown): string => {
+    const text = typeof body === 'string' ? body : JSON.stringify(body);
+    const { operation } = inputOf(table, request);
+    return shown(planBody({ operation, table, now, body: Buffer.from(text) }));
+  };
+
+  it.each<[string, unknown, string]>([
+    ['POST /_aliases', { actions: [{ add: { index: 'other', alias: 'x' } }] }, 'pass source unrouted'],
+    ['POST /_aliases', { actions: [{ add: { index: 'products_v1', alias: 'x' } }] }, 'ADMIN_REFUSED'],
+    ['POST /_aliases', { actions: [{ add: { indices: ['other', 'products_v1'], alias: 'x' } }] }, 'ADMIN_REFUSED'],
+    ['POST /_aliases', { actions: [{ add: { index: 'other', alias: 'products' } }] }, 'ADMIN_REFUSED'],
+    ['POST /_aliases', { actions: [{ add: { index: 'other', aliases: ['x', 'products'] } }] }, 'ADMIN_REFUSED'],
+    ['POST /_aliases', { actions: [{ remove: { index: 'other', alias: 'products' } }] }, 'pass source unrouted'],
+    ['POST /_aliases', { actions: [{ remove: { index: '*', alias: 'x' } }] }, 'ADMIN_REFUSED'],
+    ['POST /_aliases', { actions: [{ remove_index: { index: 'prod*' } }] }, 'ADMIN_REFUSED'],
+    ['POST /_aliases', { actions: [{ add: { alias: 'x' } }] }, 'pass source unrouted'],
+    ['POST /_aliases', {}, 'pass source unrouted'],
+    ['POST /_aliases', '', 'pass source unrouted'],
+    ['POST /_aliases', 'actions: [add: {index: products}]', 'BAD_BODY'],
+    ['POST /_aliases', 'actions: [add: {index: other}]', 'pass source unrouted'],
+    ['POST /_aliases', '{"actions":[{"add":{"index":"\\u0070roducts","alias":"x"}}]}', 'ADMIN_REFUSED'],
+    ['PUT /_alias/x', { index: 'products' }, 'ADMIN_REFUSED'],
+    ['PUT /_alias/x', { index: 'other' }, 'pass source unrouted'],
+    ['PUT /other/_alias', { alias: 'products' }, 'ADMIN_REFUSED'],
+    ['PUT /other/_alias', { alias: 'x' }, 'pass source unrouted'],
+    ['PUT /other', { aliases: { products: {} } }, 'ADMIN_REFUSED'],
+    ['PUT /other', { aliases: { x: {} }, mappings: { properties: { products: {} } } }, 'pass source unrouted'],
+    ['PUT /other', '', 'pass source unrouted'],
+    ['PUT /other/_clone/more', { aliases: { products_v1: {} } }, 'ADMIN_REFUSED'],
+    [
+      'POST /_data_stream/_modify',
+      { actions: [{ add_backing_index: { data_stream: 'd', index: 'products_v1' } }] },
+      'ADMIN_REFUSED',
+    ],
+  ])('%s with %j is %s', (request, body, expected) => {
+    expect(bodyPlan(dual, request, body)).toBe(expected);
+  });
+
+  it('may be administered where the route allows it and the source still holds the authority', () => {
+    const body = { actions: [{ add: { index: 'products_v1', alias: 'x' } }] };
+    const allowing = (phase: Phase) => tableOf(routeState({ phase, adminPolicy: 'authority' }));
+    expect(bodyPlan(allowing('dual'), 'POST /_aliases', body)).toBe('pass source pinned');
+    expect(bodyPlan(allowing('target'), 'POST /_aliases', body)).toBe('UNSUPPORTED');
+  });
+
+  it('are read from the source parameter where that holds the body', () => {
+    const source = encodeURIComponent('{"actions":[{"remove_index":{"index":"products"}}]}');
+    expect(shown(planOf(dual, `POST /_aliases?source=${source}`))).toBe('ADMIN_REFUSED');
+  });
+
+  it.each([
+    ['SELECT * FROM other WHERE a < 3', 'pass source unrouted'],
+    ['SELECT count(*) FROM other', 'pass source unrouted'],
+    ['SELECT price*2 FROM other', 'pass source unrouted'],
+    ['SELECT * FROM products', 'UNSUPPORTED'],
+    ['SELECT * FROM `products_v2` p', 'UNSUPPORTED'],
+    ['SELECT * FROM prod*', 'UNSUPPORTED'],
+    ['SELECT * FROM *', 'UNSUPPORTED'],
+    ['source=other | head', 'pass source unrouted'],
+    ['source = * | head', 'UNSUPPORTED'],
+    ['source=_all', 'UNSUPPORTED'],
+  ])('the statement %j is %s after a route has moved', (query, expected) => {
+    expect(bodyPlan(target, 'POST /_plugins/_sql', { query })).toBe(expected);
+    expect(bodyPlan(target, 'POST /_plugins/_ppl', { query })).toBe(expected);
+  });
+
+  it('leave a later page of a statement to its cursor', () => {
+    expect(bodyPlan(target, 'POST /_plugins/_sql', { cursor: 'd:abc' })).toBe('cursor');
+  });
+
+  it('never make a second look necessary', () => {
+    const requests = [
+      'POST /_aliases',
+      'PUT /other',
+      'PUT /_alias',
+      'POST /_plugins/_sql',
+      'POST /_data_stream/_modify',
+    ];
+    fc.assert(
+      fc.property(fc.constantFrom(...requests), fc.oneof(fc.string(), fc.json()), (request, body) => {
+        expect(bodyPlan(target, request, body)).not.toBe('by_body');
+      }),
+    );
+  });
+});
+
+describe('the operation in the plan', () => {
+  it('is the refined one', () => {
+    expect(planOf(dual, 'PUT /products/_doc/1?op_type=create')).toMatchObject({ operation: { family: 'create' } });
+    expect(planOf(dual, 'POST /products/_doc?id=7')).toMatchObject({
+      operation: { params: { index: 'products', id: '7' } },
+    });
+  });
+});
