@@ -53,12 +53,11 @@ export const settledFate = (fate: WriteFate, attempts: number): WriteFate =>
 export const retryDelayMs = (fate: Extract<WriteFate, { kind: 'retry' }>, attempts: number, runtime: Runtime): number =>
   backoffMs(fate.cause === 'blocked' ? slowBackoff : usualBackoff, attempts, runtime.random);
 
-export type Refused = { write: StampedWrite; reason: string };
-export type SendSummary = {
-  applied: number;
-  superseded: number;
-  refused: Refused[];
-  /** stopped: the signal fired, or the fence was met, before every write had its fate. */
+export type FinalFate = Exclude<WriteFate, { kind: 'retry' }>;
+export type SendResult = {
+  /** Per write, in order; undefined when it has no final fate because sending ended early. */
+  fates: (FinalFate | undefined)[];
+  /** stopped: the signal fired. fenced: the epoch moved on, so the rest was not tried again. */
   end: 'done' | 'fenced' | 'stopped';
 };
 export type SendAllOptions = SendOptions & {
@@ -67,47 +66,24 @@ export type SendAllOptions = SendOptions & {
   onRetry?: ((fate: Extract<WriteFate, { kind: 'retry' }>) => void) | undefined;
 };
 
-const tally = (summary: SendSummary, writes: readonly StampedWrite[], fates: readonly WriteFate[]): StampedWrite[] => {
-  const again: StampedWrite[] = [];
-  fates.forEach((fate, i) => {
-    const write = writes[i] as StampedWrite;
-    switch (fate.kind) {
-      case 'applied':
-        summary.applied++;
-        break;
-      case 'superseded':
-        summary.superseded++;
-        break;
-      case 'quarantine':
-        summary.refused.push({ write, reason: fate.reason });
-        break;
-      case 'fenced':
-        summary.end = 'fenced';
-        break;
-      case 'retry':
-        again.push(write);
-        break;
-      default:
-        fate satisfies never;
-    }
-  });
-  return again;
-};
-
 /** Repeats until each write was applied, superseded or refused; stops early at the fence or when the signal fires. */
-export const sendAll = async (writes: readonly StampedWrite[], options: SendAllOptions): Promise<SendSummary> => {
+export const sendAll = async (writes: readonly StampedWrite[], options: SendAllOptions): Promise<SendResult> => {
   const { runtime, onRetry, ...send } = options;
-  const summary: SendSummary = { applied: 0, superseded: 0, refused: [], end: 'done' };
-  let left = writes;
+  const final: (FinalFate | undefined)[] = writes.map(() => undefined);
+  let left = [...writes.keys()];
   for (let attempts = 1; left.length > 0; attempts++) {
-    if (send.signal?.aborted) return { ...summary, end: 'stopped' };
-    const fates = (await sendOnce(left, send)).map((fate) => settledFate(fate, attempts));
-    left = tally(summary, left, fates);
-    if (summary.end === 'fenced') return summary;
-    const retry = fates.find((fate) => fate.kind === 'retry');
+    if (send.signal?.aborted) return { fates: final, end: 'stopped' };
+    const sending = left.map((at) => writes[at] as StampedWrite);
+    const fates = (await sendOnce(sending, send)).map((fate) => settledFate(fate, attempts));
+    let retry: Extract<WriteFate, { kind: 'retry' }> | undefined;
+    for (const [i, fate] of fates.entries())
+      if (fate.kind === 'retry') retry = fate;
+      else final[left[i] as number] = fate;
+    if (fates.some(({ kind }) => kind === 'fenced')) return { fates: final, end: 'fenced' };
+    left = left.filter((at) => final[at] === undefined);
     if (retry === undefined) continue;
     onRetry?.(retry);
     await sleep(runtime, retryDelayMs(retry, attempts, runtime), send.signal);
   }
-  return summary;
+  return { fates: final, end: 'done' };
 };

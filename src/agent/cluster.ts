@@ -68,12 +68,16 @@ const defaultTimeoutMs = 30_000;
 const jsonHeaders = { 'content-type': 'application/json', accept: 'application/json' };
 const name = encodeURIComponent;
 
+type ErrorBody = { type?: string; reason?: string; root_cause?: ErrorBody[] };
+
 /** The reason in an error answer of OpenSearch, short enough for a log line. */
 const reasonOf = (body: Buffer): { type: string; reason: string } => {
   try {
-    const { error } = JSON.parse(body.toString('utf8')) as { error?: { type?: string; reason?: string } | string };
+    const { error } = JSON.parse(body.toString('utf8')) as { error?: ErrorBody | string };
     if (typeof error === 'string') return { type: 'error', reason: error };
-    return { type: error?.type ?? 'unknown', reason: error?.reason ?? '' };
+    // A failed search says only "all shards failed" at the top.
+    const cause = error?.root_cause?.[0] ?? error;
+    return { type: cause?.type ?? 'unknown', reason: cause?.reason ?? '' };
   } catch {
     return { type: 'unknown', reason: body.subarray(0, 200).toString('utf8') };
   }

@@ -5,14 +5,13 @@
  */
 import type { Copy } from '../coordination/ports.ts';
 import type { CopySettings } from '../coordination/records.ts';
-import { retryDelayMs, sendOnce, settledFate } from './bulk-send.ts';
+import { type FinalFate, retryDelayMs, sendOnce, settledFate } from './bulk-send.ts';
 import type { ClusterControl } from './cluster.ts';
 import type { StampedWrite, WriteFate } from './copy-bulk.ts';
 import { CopyQueue, type Pending, type RefreshClass } from './copy-queue.ts';
 import type { Runtime } from './runtime.ts';
 import type { Prepared } from './stamped-write.ts';
 
-export type FinalFate = Exclude<WriteFate, { kind: 'retry' }>;
 export type LaneOptions = {
   cluster: ClusterControl;
   runtime: Runtime;

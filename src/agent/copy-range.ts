@@ -4,7 +4,7 @@
  * superseded there, or stands in the quarantine, so a range can be taken up again from `through` at any time.
  */
 import type { Side } from '../coordination/records.ts';
-import { type SendSummary, sendAll } from './bulk-send.ts';
+import { type FinalFate, type SendResult, sendAll } from './bulk-send.ts';
 import type { ClusterControl } from './cluster.ts';
 import type { StampedWrite } from './copy-bulk.ts';
 import { type Direction, indexOn, stampOf } from './direction.ts';
@@ -60,22 +60,22 @@ const noteRefusals = (docs: readonly StoredDoc[], prepared: readonly Prepared[],
   });
 };
 
-const noteFates = (writes: readonly StampedWrite[], { refused }: SendSummary, ordinal: number, io: CopyIo): void => {
-  const reasons = new Map(refused.map(({ write, reason }) => [write, reason]));
-  for (const write of writes) {
-    const reason = reasons.get(write);
-    const doc = { ordinal, id: write.id, routing: write.routing };
-    if (reason === undefined) io.quarantine.settle(doc, write.stamp);
-    else io.quarantine.add(doc, write.stamp, reason);
+const noteFates = (writes: readonly StampedWrite[], { fates }: SendResult, ordinal: number, io: CopyIo): void => {
+  for (const [i, { id, routing, stamp }] of writes.entries()) {
+    const fate = fates[i];
+    if (fate?.kind === 'quarantine') io.quarantine.add({ ordinal, id, routing }, stamp, fate.reason);
+    else if (fate !== undefined && fate.kind !== 'fenced') io.quarantine.settle({ ordinal, id, routing }, stamp);
   }
 };
 
-const sendPage = async (page: SeqPage, ordinal: number, io: CopyIo): Promise<SendSummary & { retried: boolean }> => {
+type Sent = Pick<SendResult, 'end'> & { applied: number; superseded: number; retried: boolean };
+
+const sendPage = async (page: SeqPage, ordinal: number, io: CopyIo): Promise<Sent> => {
   const prepared = await Promise.all(page.docs.map((doc) => prepareDoc(doc, ordinal, io)));
   noteRefusals(page.docs, prepared, ordinal, io);
   const writes = prepared.filter((one) => one.ok).map(({ write }) => write);
   let retried = false;
-  const summary = await sendAll(writes, {
+  const result = await sendAll(writes, {
     cluster: io.clusters[io.direction.follower],
     runtime: io.runtime,
     signal: io.signal,
@@ -84,8 +84,9 @@ const sendPage = async (page: SeqPage, ordinal: number, io: CopyIo): Promise<Sen
       io.onRetry?.(reason);
     },
   });
-  if (summary.end === 'done') noteFates(writes, summary, ordinal, io);
-  return { ...summary, retried };
+  noteFates(writes, result, ordinal, io);
+  const count = (kind: FinalFate['kind']) => result.fates.filter((fate) => fate?.kind === kind).length;
+  return { end: result.end, applied: count('applied'), superseded: count('superseded'), retried };
 };
 
 export const copyRange = async ({ ordinal, ...range }: ShardRange, io: CopyIo): Promise<RangeResult> => {

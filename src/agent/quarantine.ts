@@ -33,6 +33,8 @@ export interface Quarantine {
   add(doc: DocAddressOf, stamp: bigint, reason: string): void;
   /** A copy with this stamp arrived (or was found superseded): older refusals of the document are settled. */
   settle(doc: DocAddressOf, stamp: bigint): void;
+  /** The follower is known to agree with the authority about this document. */
+  forget(doc: DocAddressOf): void;
   /** Refused copies, the counted-only ones included. */
   size(): number;
   record(): QuarantineRecord;
@@ -68,6 +70,9 @@ export const createQuarantine = (from: QuarantineRecord = emptyQuarantine, limit
       const key = docKeyText(doc);
       const known = docs.get(key);
       if (known !== undefined && BigInt(known.stamp) <= stamp) docs.delete(key);
+    },
+    forget: (doc) => {
+      docs.delete(docKeyText(doc));
     },
     size: () => docs.size + overflowed,
     record: () => ({ schema: 1, docs: [...docs.values()], overflowed }),

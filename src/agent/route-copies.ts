@@ -6,8 +6,9 @@
 import { bucketOf, isInShare } from '../coordination/bucket.ts';
 import type { Copy, CopyOutcome, CopyReport, DocKey, RouteState, SweepReason } from '../coordination/ports.ts';
 import { authorityIn, otherSide, type Side } from '../coordination/records.ts';
+import type { FinalFate } from './bulk-send.ts';
 import type { ClusterControl } from './cluster.ts';
-import { CopyLane, type FinalFate } from './copy-lane.ts';
+import { CopyLane } from './copy-lane.ts';
 import { bytesOf, type Pending } from './copy-queue.ts';
 import { directionOf } from './direction.ts';
 import { createQuarantine, docKeyText, type Quarantine, type QuarantineRecord } from './quarantine.ts';

@@ -38,6 +38,11 @@ const hitBytes = 150;
 const sizeOf = (docs: readonly StoredDoc[]): number =>
   docs.reduce((sum, { source }) => sum + hitBytes + (source?.length ?? 0), 0);
 
+/** More bytes than can be held, or more documents than the index's `max_result_window` allows. */
+const isTooMuch = (error: unknown): boolean =>
+  isCrossfadeError(error, 'UPSTREAM_BODY_TOO_LARGE') ||
+  (isCrossfadeError(error, 'UPSTREAM_REFUSED') && error.message.includes('Result window is too large'));
+
 type Read = { page: SeqPage; plan: PagePlan };
 
 const readPage = async (range: SeqRange, plan: PagePlan, options: ReadOptions): Promise<Read> => {
@@ -70,7 +75,7 @@ const readSizedPage = async (range: SeqRange, plan: PagePlan, options: ReadOptio
     return await retrying(() => readPage(range, plan, options), options);
   } catch (error) {
     const smaller = smallerPage(plan);
-    if (smaller === undefined || !isCrossfadeError(error, 'UPSTREAM_BODY_TOO_LARGE')) throw error;
+    if (smaller === undefined || !isTooMuch(error)) throw error;
     return readSizedPage(range, smaller, options);
   }
 };

@@ -17,7 +17,12 @@ export type Content = {
   source: Uint8Array | undefined;
 };
 
-type Target = Pick<Direction, 'slug' | 'epoch' | 'spec' | 'authority'>;
+export type Target = Pick<Direction, 'slug' | 'epoch' | 'spec' | 'authority'>;
+
+export const deleteWrite = (
+  { ordinal, id, routing, stamp }: Omit<Content, 'source'>,
+  target: Pick<Target, 'slug' | 'epoch'>,
+): StampedWrite => ({ alias: copyAliasOf(target, ordinal), id, routing, stamp, op: 'delete' });
 
 /** `ok: false` when the operator's function fails: the copy is refused with that reason, and others go on. */
 export const prepareWrite = async (
@@ -26,7 +31,8 @@ export const prepareWrite = async (
   transform: TransformFunction | undefined,
 ): Promise<Prepared> => {
   const head = { alias: copyAliasOf(target, ordinal), id, routing, stamp };
-  if (source === undefined) return { ok: true, write: { ...head, op: 'delete' } };
+  const gone: Prepared = { ok: true, write: { ...head, op: 'delete' } };
+  if (source === undefined) return gone;
   if (transform === undefined) return { ok: true, write: { ...head, op: 'index', source: oneLine(source) } };
   try {
     const made = await transformSource(transform, source, {
@@ -34,7 +40,7 @@ export const prepareWrite = async (
       routing,
       index: indexOn(target, ordinal, target.authority),
     });
-    return { ok: true, write: made === null ? { ...head, op: 'delete' } : { ...head, op: 'index', source: made } };
+    return made === null ? gone : { ok: true, write: { ...head, op: 'index', source: made } };
   } catch (error) {
     return { ok: false, reason: `transform: ${error instanceof Error ? error.message : String(error)}` };
   }

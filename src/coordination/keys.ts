@@ -16,6 +16,7 @@ export const keys = {
   job: (slug: string, name: string) => `job.${slug}.${name}`,
   audit: (slug: string, n: number) => `audit.${slug}.${n}`,
   heartbeat: (member: string) => `hb.${member}`,
+  progress: (slug: string, worker: string) => `progress.${slug}.${worker}`,
   lease: (slug: string) => `lease.leader.${slug}`,
 } as const;
 

@@ -1,0 +1,158 @@
+/**
+ * Works off the chunks of a backfill; runs in every agent and in `crossfade worker`. A chunk is acknowledged only after
+ * all its documents are on the follower or in a saved quarantine, and may be worked on twice or by two processes at
+ * once: the stamps make that harmless. So a process may be killed at any point and costs at most the chunks it held.
+ */
+import { keys } from '../coordination/keys.ts';
+import type { Chunk, ChunkDelivery, RouteState, Store } from '../coordination/ports.ts';
+import type { Side } from '../coordination/records.ts';
+import { BackfillRecord, backfillName } from './backfill.ts';
+import type { ClusterControl } from './cluster.ts';
+import { type CopyIo, copyRange, type PageReport } from './copy-range.ts';
+import { type Direction, directionOf, indexOn } from './direction.ts';
+import { createPacer, type Pacer } from './pacer.ts';
+import { checkPosition, currentShards } from './positions.ts';
+import { createQuarantine } from './quarantine.ts';
+import { chunkOwner, saveQuarantine } from './quarantine-store.ts';
+import { retrying } from './retry.ts';
+import { type Runtime, sleep } from './runtime.ts';
+import type { Transforms } from './transform.ts';
+import { createProgress, type Progress } from './worker-progress.ts';
+
+export type WorkerOptions = {
+  store: Store;
+  clusters: Record<Side, ClusterControl>;
+  slug: string;
+  /** Name of this process in the progress of the route. */
+  worker: string;
+  /** The newest state of the route known here. */
+  state: () => RouteState | undefined;
+  transforms: Transforms;
+  runtime: Runtime;
+  signal: AbortSignal;
+  /** Live traffic is slower than it should be: work less. */
+  liveSuffers?: () => boolean;
+  onProblem?: (chunk: Chunk, detail: string) => void;
+};
+
+type Worker = WorkerOptions & { pacer: Pacer; progress: Progress; refreshedAt: Map<string, number> };
+/** retry: give the chunk back for so long. */
+type ChunkEnd = { kind: 'done' } | { kind: 'retry'; delayMs: number; detail: string };
+
+const later = (detail: string, delayMs = 2_000): ChunkEnd => ({ kind: 'retry', delayMs, detail });
+const keepAliveMs = 5_000;
+const idleWaitMs = 1_000;
+/** A refresh after the checkpoint was taken is enough; repeating it now and then covers a primary that moved. */
+const refreshEveryMs = 30_000;
+
+const readRecord = async ({ store, slug }: Worker): Promise<BackfillRecord | undefined> => {
+  const entry = await store.config.get(keys.job(slug, backfillName));
+  return entry && BackfillRecord.parse(JSON.parse(entry.value));
+};
+
+const refreshOnce = async (worker: Worker, { authority }: Direction, index: string): Promise<void> => {
+  const { clusters, runtime, signal, refreshedAt } = worker;
+  const last = refreshedAt.get(index);
+  if (last !== undefined && runtime.now() - last < refreshEveryMs) return;
+  await retrying(() => clusters[authority].refresh(index, { signal }), { runtime, signal });
+  refreshedAt.set(index, runtime.now());
+};
+
+const copyIo = async (worker: Worker, state: RouteState, direction: Direction): Promise<CopyIo> => {
+  const { clusters, runtime, transforms, signal, pacer, progress } = worker;
+  const { pageBytes, maxPageDocs } = state.spec.backfill;
+  return {
+    clusters,
+    runtime,
+    direction,
+    signal,
+    transform: await transforms.towards(state.spec.transform, direction.follower),
+    limits: { pageBytes, maxPageDocs },
+    quarantine: createQuarantine(),
+    onPage: async (page: PageReport) => {
+      progress.add(page);
+      await pacer.wait(page);
+    },
+  };
+};
+
+const copyChunk = async (chunk: Chunk, state: RouteState, worker: Worker): Promise<ChunkEnd> => {
+  const { clusters, runtime, signal, slug, store } = worker;
+  const direction = directionOf(state);
+  const record = await readRecord(worker);
+  if (record?.reign !== direction.reign || record.authority !== direction.authority)
+    return later('no backfill is running in this reign');
+  const index = indexOn(direction, chunk.index, direction.authority);
+  const authority = { cluster: clusters[direction.authority], runtime, signal };
+  const position = { ...(record.indices[chunk.index] as BackfillRecord['indices'][number]) };
+  const checked = checkPosition(index, position, await currentShards(index, authority));
+  if (checked.kind !== 'ok') return later(checked.detail, checked.kind === 'unavailable' ? 2_000 : 30_000);
+  await refreshOnce(worker, direction, index);
+  const io = await copyIo(worker, state, direction);
+  const node = checked.shards[chunk.shard]?.primaryNode as string;
+  const range = { ordinal: chunk.index, shard: chunk.shard, node, from: chunk.fromSeq, to: chunk.toSeq };
+  const { end } = await copyRange(range, io);
+  if (end === 'stopped') return later('stopping', 0);
+  if (end !== 'done') return later(`${end} in epoch ${direction.epoch}`);
+  await saveQuarantine(store.config, { slug, owner: chunkOwner(chunk) }, io.quarantine.record());
+  return { kind: 'done' };
+};
+
+const tryChunk = async (chunk: Chunk, worker: Worker): Promise<ChunkEnd> => {
+  const state = worker.state();
+  if (state === undefined) return later('the route is not known');
+  try {
+    return await copyChunk(chunk, state, worker);
+  } catch (error) {
+    return later(error instanceof Error ? error.message : String(error));
+  }
+};
+
+/** Calls `run` every `everyMs` until cancelled. */
+const every = (runtime: Runtime, everyMs: number, run: () => void): (() => void) => {
+  let cancel = runtime.after(everyMs, function again() {
+    run();
+    cancel = runtime.after(everyMs, again);
+  });
+  return () => cancel();
+};
+
+const workOn = async (delivery: ChunkDelivery, worker: Worker): Promise<void> => {
+  const stopKeepAlive = every(worker.runtime, keepAliveMs, () => delivery.working());
+  const end = await tryChunk(delivery.chunk, worker);
+  stopKeepAlive();
+  if (end.kind === 'done') return delivery.ack();
+  worker.onProblem?.(delivery.chunk, end.detail);
+  return delivery.retry(end.delayMs);
+};
+
+const workLane = async (worker: Worker): Promise<void> => {
+  const { store, slug, signal, runtime, pacer } = worker;
+  const queue = store.workQueue(slug);
+  while (!signal.aborted) {
+    await pacer.whilePaused();
+    try {
+      const delivery = await queue.next(idleWaitMs);
+      if (delivery !== undefined) await workOn(delivery, worker);
+    } catch {
+      // The store is out of reach: the chunk comes again to whoever asks next.
+      await sleep(runtime, idleWaitMs, signal);
+    }
+  }
+};
+
+/** Runs until `signal` fires; chunks under way are then given back. */
+export const runWorker = async (options: WorkerOptions): Promise<void> => {
+  const { runtime, state, signal, liveSuffers, store, slug, worker: name } = options;
+  const progress = createProgress({ bucket: store.live, slug, worker: name, runtime });
+  const rate = () => {
+    const asked = state()?.rate;
+    return typeof asked === 'number' ? asked / progress.workers() : asked;
+  };
+  const pacer = createPacer({ runtime, rate, liveSuffers, signal });
+  const worker: Worker = { ...options, pacer, progress, refreshedAt: new Map() };
+  const stopProgress = progress.publish(() => pacer.state());
+  const lanes = state()?.spec.backfill.concurrency ?? 2;
+  await Promise.all(Array.from({ length: lanes }, () => workLane(worker)));
+  stopProgress();
+};

@@ -1,0 +1,84 @@
+/**
+ * Pure: the ledger of a reign. A sequence number on the authority is consumed only by a write that succeeds, and each
+ * member counts its writes whose copy was acknowledged; so since a moment when both sides were proven equal and nothing
+ * was under way, growth of the sequence numbers = growth of the counts, or somebody wrote past the sidecars or a copy is
+ * missing. Invariant: every doubt makes the ledger `unsure`, never balanced: then the slower proof decides.
+ */
+import * as z from 'zod';
+
+const Line = z.strictObject({
+  member: z.string(),
+  /** Counts when the ledger was opened; zeros for a boot that came later. */
+  base: z.array(z.int()),
+  /** Counts last seen; kept after the member is gone, because its writes stay written. */
+  counts: z.array(z.int()),
+});
+export const Ledger = z.strictObject({
+  schema: z.literal(1),
+  reign: z.int().min(1),
+  /** By ordinal: sequence numbers given out over all shards when the ledger was opened. */
+  base: z.array(z.int().min(0)),
+  /** By boot. */
+  lines: z.record(z.string(), Line),
+  unsure: z.array(z.string()),
+});
+export type Ledger = z.infer<typeof Ledger>;
+
+/** What a heartbeat says, see MemberRoute. */
+export type LedgerSample = { member: string; boot: string; reign: number; ledger: readonly number[] };
+
+/** Sequence numbers given out over all shards of an index. */
+export const seqTotal = (shards: readonly { maxSeqNo: number }[]): number =>
+  shards.reduce((sum, { maxSeqNo }) => sum + maxSeqNo + 1, 0);
+
+/** A member that has not yet written in this reign may still report the one before. */
+const countsIn = (reign: number, sample: LedgerSample, length: number): number[] =>
+  Array.from({ length }, (_, i) => (sample.reign === reign ? (sample.ledger[i] ?? 0) : 0));
+
+/** Opens the ledger at a moment of rest: both sides proven equal, every member drained and in `samples`. */
+export const openLedger = (reign: number, totals: readonly number[], samples: readonly LedgerSample[]): Ledger => {
+  const lines = samples.map((sample) => {
+    const counts = countsIn(reign, sample, totals.length);
+    return [sample.boot, { member: sample.member, base: counts, counts }] as const;
+  });
+  return { schema: 1, reign, base: [...totals], lines: Object.fromEntries(lines), unsure: [] };
+};
+
+const note = (ledger: Ledger, doubt: string): Ledger =>
+  ledger.unsure.includes(doubt) ? ledger : { ...ledger, unsure: [...ledger.unsure, doubt].slice(0, 20) };
+
+/** Takes in what a member reports now. */
+export const observe = (ledger: Ledger, sample: LedgerSample): Ledger => {
+  const { member, boot } = sample;
+  if (sample.reign > ledger.reign) return note(ledger, `${member} is in a later reign`);
+  const counts = countsIn(ledger.reign, sample, ledger.base.length);
+  const known = ledger.lines[boot];
+  if (known === undefined) {
+    const line = { member, base: counts.map(() => 0), counts };
+    const next = { ...ledger, lines: { ...ledger.lines, [boot]: line } };
+    // It may have counted before the ledger was opened; those writes would hide as many foreign ones.
+    return counts.some((count) => count > 0) ? note(next, `${member} was first seen with writes`) : next;
+  }
+  if (counts.some((count, i) => count < (known.counts[i] ?? 0))) return note(ledger, `${member} counted backwards`);
+  return { ...ledger, lines: { ...ledger.lines, [boot]: { ...known, counts } } };
+};
+
+export type Balance = {
+  /** By ordinal: growth of the authority minus what members account for. */
+  unaccounted: number[];
+  balanced: boolean;
+  unsure: readonly string[];
+};
+
+/** `totals` must have been read at rest, and every live member observed since, for `balanced` to prove anything. */
+export const balance = (ledger: Ledger, totals: readonly number[]): Balance => {
+  const unaccounted = ledger.base.map((base, i) => {
+    const counted = Object.values(ledger.lines).reduce(
+      (sum, line) => sum + (line.counts[i] ?? 0) - (line.base[i] ?? 0),
+      0,
+    );
+    return (totals[i] ?? 0) - base - counted;
+  });
+  const even = totals.length === ledger.base.length && unaccounted.every((rest) => rest === 0);
+  return { unaccounted, balanced: even && ledger.unsure.length === 0, unsure: ledger.unsure };
+};

@@ -1,0 +1,178 @@
+/**
+ * Makes the follower equal to the authority for given documents: reads each as it is now and sends a stamped copy, or a
+ * delete one above the follower's version when the authority has none. Invariant: the follower is read before the
+ * authority. A version read later could belong to a recreation, and the delete would then remove a live document; read
+ * first, it is at most the stamp of a write that the authority's absence already outdates.
+ */
+
+import type { Side } from '../coordination/records.ts';
+import { packStamp } from '../coordination/stamp.ts';
+import { CrossfadeError } from '../errors.ts';
+import { type FinalFate, sendAll } from './bulk-send.ts';
+import type { ClusterControl } from './cluster.ts';
+import type { StampedWrite } from './copy-bulk.ts';
+import { type Direction, indexOn, stampOf } from './direction.ts';
+import type { GotDoc, StoredDoc } from './documents.ts';
+import { checkPosition, currentShards, type IndexPosition } from './positions.ts';
+import type { DocAddressOf } from './quarantine.ts';
+import { retrying } from './retry.ts';
+import type { Runtime } from './runtime.ts';
+import { deleteWrite, prepareWrite } from './stamped-write.ts';
+import type { TransformFunction } from './transform.ts';
+
+export type RepairIo = {
+  clusters: Record<Side, ClusterControl>;
+  runtime: Runtime;
+  direction: Direction;
+  transform: TransformFunction | undefined;
+  /** Positions on the authority, by ordinal: deletes are sent only while it is still the same index. */
+  pins: readonly IndexPosition[];
+  /** Read primaries only, by side: needed where replicas may lag. */
+  primary?: Partial<Record<Side, boolean>>;
+  signal?: AbortSignal | undefined;
+  /**
+   * Overwrite also a follower that holds this stamp or a later version, as a foreign writer or another transform leaves
+   * it. Done only where every later write of the authority still gets a greater stamp.
+   */
+  force?: boolean;
+};
+export type RepairOutcome =
+  | { kind: 'copied'; stamp: bigint }
+  | { kind: 'deleted' }
+  /** Nothing to do: absent on both sides, or the follower has this stamp or a newer one. */
+  | { kind: 'kept'; stamp: bigint | undefined }
+  /** The follower refuses the document: see the quarantine. */
+  | { kind: 'refused'; stamp: bigint; reason: string }
+  /** Could not be decided or done now; ask again. */
+  | { kind: 'failed'; reason: string };
+export type Repaired = { doc: DocAddressOf; outcome: RepairOutcome };
+
+const batchDocs = 500;
+
+type Planned = { write: StampedWrite; wasThere: boolean } | { outcome: RepairOutcome };
+type Read = { doc: DocAddressOf; follower: GotDoc; authority: GotDoc };
+
+const failed = (reason: string): { outcome: RepairOutcome } => ({ outcome: { kind: 'failed', reason } });
+
+const planDelete = ({ doc, follower }: Read, io: RepairIo): Planned => {
+  if (follower.kind !== 'found') return { outcome: { kind: 'kept', stamp: undefined } };
+  const { ordinal, id, routing } = doc;
+  const stamp = (follower.doc.version as bigint) + 1n;
+  return { write: deleteWrite({ ordinal, id, routing, stamp }, io.direction), wasThere: true };
+};
+
+/** The version that overwrites a follower ahead of the authority; undefined when it could bar a later write. */
+const forcedVersion = (stored: StoredDoc, held: bigint, io: RepairIo, settled: number): bigint | undefined => {
+  const { layout, reign } = io.direction;
+  // Any write still to come has a sequence number above the settled one.
+  const lowestLater = packStamp(layout, { reign, term: stored.primaryTerm, seq: Math.max(0, settled) });
+  return held + 1n <= lowestLater ? held + 1n : undefined;
+};
+
+const planCopy = async (read: Read, stored: StoredDoc, io: RepairIo, settled: number): Promise<Planned> => {
+  const { ordinal, id, routing } = read.doc;
+  if (stored.source === undefined) return failed('the authority keeps no _source for this document');
+  const own = stampOf(io.direction, stored);
+  const held = read.follower.kind === 'found' ? (read.follower.doc.version as bigint) : -1n;
+  if (held >= own && !io.force) return { outcome: { kind: 'kept', stamp: own } };
+  const stamp = held < own ? own : forcedVersion(stored, held, io, settled);
+  if (stamp === undefined) return failed('the follower holds a later version than the authority can give yet');
+  const content = { ordinal, id, routing, stamp, source: stored.source };
+  const prepared = await prepareWrite(content, io.direction, io.transform);
+  if (!prepared.ok) return { outcome: { kind: 'refused', stamp, reason: prepared.reason } };
+  return { write: prepared.write, wasThere: held >= 0n };
+};
+
+const plan = async (read: Read, io: RepairIo, settled: number): Promise<Planned> => {
+  const { follower, authority } = read;
+  if (follower.kind === 'unknown') return failed(follower.reason);
+  if (authority.kind === 'unknown') return failed(authority.reason);
+  if (authority.kind === 'absent') return planDelete(read, io);
+  try {
+    return await planCopy(read, authority.doc, io, settled);
+  } catch (error) {
+    return failed(error instanceof Error ? error.message : String(error));
+  }
+};
+
+/** @throws CrossfadeError UPSTREAM_REFUSED when the authority's index is not the one that was pinned. */
+const settledSeq = async (ordinal: number, io: RepairIo): Promise<number> => {
+  const { clusters, direction, runtime, signal, pins } = io;
+  const index = indexOn(direction, ordinal, direction.authority);
+  const stats = await currentShards(index, { cluster: clusters[direction.authority], runtime, signal });
+  const pin = pins[ordinal];
+  const checked = checkPosition(index, pin ?? { uuid: '', cursors: [], histories: [] }, stats);
+  if (checked.kind !== 'ok') throw new CrossfadeError('UPSTREAM_REFUSED', checked.detail);
+  return Math.min(...checked.shards.map(({ globalCheckpoint }) => globalCheckpoint));
+};
+
+const readBoth = async (ordinal: number, docs: readonly DocAddressOf[], io: RepairIo): Promise<Read[]> => {
+  const { clusters, direction, runtime, signal, primary } = io;
+  const addresses = docs.map(({ id, routing }) => ({ id, routing }));
+  const read = (side: Side, source: boolean) => {
+    const index = indexOn(direction, ordinal, side);
+    const get = { index, docs: addresses, source, primary: primary?.[side] ?? false, signal };
+    return retrying(() => clusters[side].mget(get), { runtime, signal });
+  };
+  const follower = await read(direction.follower, false);
+  const authority = await read(direction.authority, true);
+  return docs.map((doc, i) => ({ doc, follower: follower[i] as GotDoc, authority: authority[i] as GotDoc }));
+};
+
+const outcomeOf = (
+  { write, wasThere }: { write: StampedWrite; wasThere: boolean },
+  fate: FinalFate | undefined,
+): RepairOutcome => {
+  const { stamp } = write;
+  switch (fate?.kind) {
+    case 'applied':
+      return write.op === 'delete' ? { kind: 'deleted' } : { kind: 'copied', stamp };
+    case 'superseded':
+      // Absent before and refused as older now: a newer copy came between, or a delete is remembered. Only a look tells.
+      return wasThere ? { kind: 'kept', stamp } : { kind: 'failed', reason: 'the follower remembers a later write' };
+    case 'quarantine':
+      return { kind: 'refused', stamp, reason: fate.reason };
+    case 'fenced':
+    case undefined:
+      return { kind: 'failed', reason: fate?.kind ?? 'stopped' };
+    default:
+      return fate satisfies never;
+  }
+};
+
+const send = async (planned: readonly Planned[], io: RepairIo): Promise<RepairOutcome[]> => {
+  const { clusters, direction, runtime, signal } = io;
+  const sending = planned.flatMap((one) => ('write' in one ? [one] : []));
+  const writes = sending.map(({ write }) => write);
+  const { fates } = await sendAll(writes, { cluster: clusters[direction.follower], runtime, signal });
+  const outcomes = new Map(sending.map((one, i) => [one as Planned, outcomeOf(one, fates[i])]));
+  return planned.map((one) => ('outcome' in one ? one.outcome : (outcomes.get(one) as RepairOutcome)));
+};
+
+const repairBatch = async (ordinal: number, docs: readonly DocAddressOf[], io: RepairIo): Promise<Repaired[]> => {
+  // Before the documents are read: what is settled now is in what the reads see.
+  const settled = await settledSeq(ordinal, io);
+  const reads = await readBoth(ordinal, docs, io);
+  const planned = await Promise.all(reads.map((read) => plan(read, io, settled)));
+  if (planned.some((one) => 'write' in one && one.write.op === 'delete')) await settledSeq(ordinal, io);
+  const outcomes = await send(planned, io);
+  return docs.map((doc, i) => ({ doc, outcome: outcomes[i] as RepairOutcome }));
+};
+
+/** An outcome per document, grouped by index. Never throws for what a cluster does. */
+export const repairIds = async (docs: readonly DocAddressOf[], io: RepairIo): Promise<Repaired[]> => {
+  const repaired: Repaired[] = [];
+  for (const ordinal of io.direction.spec.indices.keys()) {
+    const own = docs.filter((doc) => doc.ordinal === ordinal);
+    for (let at = 0; at < own.length; at += batchDocs) {
+      const batch = own.slice(at, at + batchDocs);
+      try {
+        repaired.push(...(await repairBatch(ordinal, batch, io)));
+      } catch (error) {
+        const { outcome } = failed(error instanceof Error ? error.message : String(error));
+        repaired.push(...batch.map((doc) => ({ doc, outcome })));
+      }
+    }
+  }
+  return repaired;
+};

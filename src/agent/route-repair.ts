@@ -1,0 +1,106 @@
+/**
+ * Repair of given documents of a route, for whoever knows only ids: a delete by query, an operator, a quarantine that is
+ * tried again. Pins the authority's indices at first use in a reign, so that a later recreation cannot pass for deletes.
+ */
+import type { RouteState } from '../coordination/ports.ts';
+import type { Side } from '../coordination/records.ts';
+import { CrossfadeError } from '../errors.ts';
+import type { ClusterControl } from './cluster.ts';
+import { type Direction, directionOf } from './direction.ts';
+import { type IndexPosition, takePosition } from './positions.ts';
+import type { DocAddressOf, QuarantineRecord } from './quarantine.ts';
+import { createQuarantine } from './quarantine.ts';
+import { type Repaired, type RepairIo, repairIds } from './repair.ts';
+import { retrying } from './retry.ts';
+import type { Runtime } from './runtime.ts';
+import type { Transforms } from './transform.ts';
+
+export type RouteRepairOptions = {
+  clusters: Record<Side, ClusterControl>;
+  runtime: Runtime;
+  transforms: Transforms;
+};
+export interface RouteRepair {
+  /**
+   * An outcome per document; never throws for what a cluster does to one document.
+   * @throws CrossfadeError when the route's indices cannot be looked up or the transform cannot be loaded.
+   */
+  repair(state: RouteState, docs: readonly DocAddressOf[], options?: RepairCall): Promise<Repaired[]>;
+}
+export type RepairCall = { force?: boolean; signal?: AbortSignal };
+
+type SideIo = { clusters: Record<Side, ClusterControl>; runtime: Runtime; direction: Direction };
+
+/** Sides whose replicas may lag behind their primaries, so that realtime reads and counts must ask primaries. */
+export const laggingSides = async ({ clusters, runtime, direction }: SideIo): Promise<Record<Side, boolean>> => {
+  const lags = async (side: Side): Promise<boolean> => {
+    const names = direction.spec.indices.map((pair) => pair[side]);
+    const infos = await Promise.all(names.map((name) => retrying(() => clusters[side].getIndex(name), { runtime })));
+    return infos.some((info) => info?.segmentReplication);
+  };
+  return { source: await lags('source'), target: await lags('target') };
+};
+
+const pinAuthority = async ({ clusters, runtime, direction }: SideIo): Promise<IndexPosition[]> => {
+  const { authority, spec } = direction;
+  return Promise.all(
+    spec.indices.map(async (pair) => {
+      const taken = await takePosition(pair[authority], 'checkpoint', { cluster: clusters[authority], runtime });
+      if (taken.kind !== 'ok') throw new CrossfadeError('UPSTREAM_REFUSED', taken.detail);
+      return taken.position;
+    }),
+  );
+};
+
+type Pinned = { pins: IndexPosition[]; primary: Record<Side, boolean> };
+
+export const createRouteRepair = ({ clusters, runtime, transforms }: RouteRepairOptions): RouteRepair => {
+  const known = new Map<string, { reign: number; pinned: Promise<Pinned> }>();
+  const pinnedFor = (direction: Direction): Promise<Pinned> => {
+    const { slug, reign } = direction;
+    const held = known.get(slug);
+    if (held?.reign === reign) return held.pinned;
+    const io = { clusters, runtime, direction };
+    const pinned = Promise.all([pinAuthority(io), laggingSides(io)]).then(([pins, primary]) => ({ pins, primary }));
+    known.set(slug, { reign, pinned });
+    // A failed look-up is not kept: the next call tries again.
+    pinned.catch(() => known.delete(slug));
+    return pinned;
+  };
+  return {
+    repair: async (state, docs, { force = false, signal } = {}) => {
+      const direction = directionOf(state);
+      const transform = await transforms.towards(state.spec.transform, direction.follower);
+      return repairIds(docs, {
+        clusters,
+        runtime,
+        direction,
+        transform,
+        force,
+        signal,
+        ...(await pinnedFor(direction)),
+      });
+    },
+  };
+};
+
+/** Tries refused documents again, as after a change of the follower's mapping; returns what is still refused. */
+export const retryQuarantined = async (record: QuarantineRecord, io: RepairIo): Promise<QuarantineRecord> => {
+  const quarantine = createQuarantine(record);
+  for (const { doc, outcome } of await repairIds(record.docs, io))
+    switch (outcome.kind) {
+      case 'copied':
+      case 'deleted':
+      case 'kept':
+        quarantine.forget(doc);
+        break;
+      case 'refused':
+        quarantine.add(doc, outcome.stamp, outcome.reason);
+        break;
+      case 'failed':
+        break;
+      default:
+        outcome satisfies never;
+    }
+  return quarantine.record();
+};

@@ -1,0 +1,56 @@
+/**
+ * Pure: is the follower's document what the authority's should be? Bytes are compared first, then meaning: key order and
+ * notation of numbers may differ where a transform or the storage wrote the document anew.
+ */
+import { oneLine } from '../json/scan.ts';
+import type { GotDoc } from './documents.ts';
+import { canonical, differingPaths } from './exact-json.ts';
+import type { VerifyMode } from './verify-state.ts';
+
+export type Judgement =
+  | { kind: 'equal' }
+  | { kind: 'missing' | 'extra'; reason: string }
+  | { kind: 'different'; reason: string; paths?: string[] }
+  /** A shard could not say. */
+  | { kind: 'unclear'; reason: string };
+
+export type Side2 = {
+  authority: GotDoc;
+  follower: GotDoc;
+  /** What the follower should hold; null when the transform drops the document. */
+  expected: Uint8Array | null | undefined;
+  /** Stamp of the authority's present document under this reign. */
+  stamp: bigint | undefined;
+};
+
+const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
+
+/** Equal by bytes on one line, or by meaning. */
+export const sameDocument = (a: Uint8Array, b: Uint8Array): boolean => {
+  const [left, right] = [oneLine(a), oneLine(b)];
+  return same(left, right) || canonical(left) === canonical(right);
+};
+
+/** A version above the stamp would make the follower refuse later copies; nothing of this engine leaves one behind. */
+const isAhead = (version: bigint | undefined, stamp: bigint | undefined): boolean =>
+  version !== undefined && stamp !== undefined && version > stamp;
+
+export const judge = ({ authority, follower, expected, stamp }: Side2, mode: VerifyMode): Judgement => {
+  if (authority.kind === 'unknown') return { kind: 'unclear', reason: authority.reason };
+  if (follower.kind === 'unknown') return { kind: 'unclear', reason: follower.reason };
+  const wanted = authority.kind === 'found' && expected !== null;
+  if (follower.kind === 'absent')
+    return wanted ? { kind: 'missing', reason: 'not on the follower' } : { kind: 'equal' };
+  if (!wanted) return { kind: 'extra', reason: expected === null ? 'the transform drops it' : 'not on the authority' };
+  const { source, version } = follower.doc;
+  if (source === undefined || expected === undefined) return { kind: 'different', reason: 'no _source to compare' };
+  if (!sameDocument(expected, source))
+    return {
+      kind: 'different',
+      reason: 'content',
+      ...(mode === 'full' ? { paths: differingPaths(expected, source) } : {}),
+    };
+  if (mode !== 'hash' && isAhead(version, stamp))
+    return { kind: 'different', reason: `version ${version} is ahead of ${stamp}` };
+  return { kind: 'equal' };
+};
