@@ -2,11 +2,12 @@
  * Commands that the leader of a route carries out: phase, advance, rollback, abort, pause, resume, finalize, verify,
  * repair. Each leaves a request in the store; with --wait the exit code tells how it ended.
  */
+import { type AskRequest, submitAsk } from '../../app/ask-leader.ts';
 import { heartbeatPrefix } from '../../coordination/keys.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { type Ask, type AskResult, type Phase, phases } from '../../coordination/records.ts';
 import { CrossfadeError, type ErrorCode, errorTable } from '../../errors.ts';
-import { type AskRequest, awaitAnswer, submitAsk } from '../ask.ts';
+import { askDeps, awaitAnswer, turnMs } from '../ask.ts';
 import { CliError } from '../cli-error.ts';
 import { confirm } from '../confirm.ts';
 import type { CliContext, Outcome } from '../context.ts';
@@ -49,7 +50,7 @@ const perform = async (
   choice: WaitChoice & { next?: string },
 ): Promise<Outcome> => {
   if (context.options.dryRun) return { text: `would ask: ${asked(request)}`, json: { wouldAsk: request } };
-  const submitted = await submitAsk(context, request);
+  const submitted = await submitAsk(askDeps(context), request, turnMs);
   if (!choice.wait) {
     const json = { request: asked(request), id: submitted.ask.id, state: 'asked' };
     return { text: `asked: ${asked(request)}`, json, next: `status ${request.slug} --watch` };

@@ -1,32 +1,14 @@
 /**
- * `route set|reset|delete`: the keys that people turn. They are written unconditionally, the last writer wins, exactly as
- * `nats kv put` does it, because these are the brake and the throttle and must never answer "conflict".
+ * `route set|reset|delete`: the keys that people turn, and the end of a route.
  */
-import { formatPercent, type Parsed, parsePercent, parseRate, parseStop } from '../../coordination/human-values.ts';
-import { keys, type PercentKind, percentKinds } from '../../coordination/keys.ts';
+import { type KnobName, knobKey, knobNames, resetKeys, resetKnobs, turnKnob } from '../../app/route-knobs.ts';
+import { keys } from '../../coordination/keys.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { CrossfadeError } from '../../errors.ts';
 import { CliError } from '../cli-error.ts';
 import { confirm } from '../confirm.ts';
 import type { CliContext, Outcome } from '../context.ts';
 import { requireRoute } from '../route-states.ts';
-
-type Knob = { key: string; read: (text: string) => Parsed<string> };
-
-const map = <T>(parsed: Parsed<T>, to: (value: T) => string): Parsed<string> =>
-  parsed.ok ? { ok: true, value: to(parsed.value) } : parsed;
-
-const percentKnob = (slug: string, kind: PercentKind): Knob => ({
-  key: keys.percent(slug, kind),
-  read: (text) => map(parsePercent(text), formatPercent),
-});
-
-const knobsOf = (slug: string): ReadonlyMap<string, Knob> =>
-  new Map([
-    ...percentKinds.map((kind): [string, Knob] => [`pct.${kind}`, percentKnob(slug, kind)]),
-    ['stop', { key: keys.stop(slug), read: (text) => map(parseStop(text), (on) => (on ? 'on' : 'off')) }],
-    ['rate', { key: keys.rate(slug), read: (text) => map(parseRate(text), String) }],
-  ]);
 
 /** `products.pct.read` into slug and knob; a slug holds no dot. */
 const splitName = (name: string): { slug: string; knob: string } => {
@@ -35,11 +17,10 @@ const splitName = (name: string): { slug: string; knob: string } => {
   return { slug: name.slice(0, dot), knob: name.slice(dot + 1) };
 };
 
-const knobOf = (slug: string, name: string): Knob => {
-  const knobs = knobsOf(slug);
-  const knob = knobs.get(name);
+const knobOf = (name: string): KnobName => {
+  const knob = knobNames.find((known) => known === name);
   if (knob === undefined)
-    throw new CliError('usage', `${name} is no setting of a route; there are ${[...knobs.keys()].join(', ')}`);
+    throw new CliError('usage', `${name} is no setting of a route; there are ${knobNames.join(', ')}`);
   return knob;
 };
 
@@ -57,29 +38,26 @@ export const routeSet = async (
   { name, value }: { name: string; value: string },
 ): Promise<Outcome> => {
   const { slug, knob: knobName } = splitName(name);
-  const knob = knobOf(slug, knobName);
-  const parsed = knob.read(value);
-  if (!parsed.ok) throw new CliError('usage', parsed.message);
+  const turn = { slug, knob: knobOf(knobName), text: value };
+  const { dryRun } = context.options;
   const state = await requireRoute(context.store, slug);
+  const written = await turnKnob(context.store.config, turn, dryRun);
   const note = noteFor(state, knobName);
   if (note !== undefined) context.io.note(note);
-  const { dryRun } = context.options;
-  const revision = dryRun ? null : await context.store.config.put(knob.key, parsed.value);
   return {
-    text: `${name} ${dryRun ? 'would be' : 'is'} ${parsed.value}`,
-    json: { key: knob.key, value: parsed.value, revision },
+    text: `${name} ${dryRun ? 'would be' : 'is'} ${written.value}`,
+    json: written,
     next: `status ${slug}`,
   };
 };
 
 export const routeReset = async (context: CliContext, { slug }: { slug: string }): Promise<Outcome> => {
+  const { dryRun } = context.options;
   await requireRoute(context.store, slug);
-  // Reads come home with the first deletion; the brake goes last, so that nothing leaves again in between.
-  const reset = [...percentKinds.map((kind) => keys.percent(slug, kind)), keys.stop(slug)];
-  if (!context.options.dryRun) for (const key of reset) await context.store.config.delete(key);
+  const deleted = dryRun ? resetKeys(slug) : await resetKnobs(context.store.config, slug);
   return {
-    text: `${slug} ${context.options.dryRun ? 'would be' : 'is'} reset: read 0 %, shadow 0 %, write 100 %, stop off`,
-    json: { route: slug, deleted: reset },
+    text: `${slug} ${dryRun ? 'would be' : 'is'} reset: read 0 %, shadow 0 %, write 100 %, stop off`,
+    json: { route: slug, deleted },
     next: `status ${slug}`,
   };
 };
@@ -96,7 +74,7 @@ export const routeDelete = async (context: CliContext, { slug }: { slug: string 
   await confirm(context, `Delete route ${slug}?`);
   const { config } = context.store;
   const job = await config.list(`job.${slug}.`);
-  const settings = [...knobsOf(slug).values()].map(({ key }) => key);
+  const settings = knobNames.map((knob) => knobKey(slug, knob));
   const gone = [keys.config(slug), keys.ask(slug), ...settings, ...job.map(({ key }) => key)];
   if (!context.options.dryRun) for (const key of gone) await config.delete(key);
   return {
