@@ -6,6 +6,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { otherVariables } from '../src/config/environment.ts';
 import { configSettings } from '../src/config/load.ts';
+import { errorTable } from '../src/errors.ts';
 import { type Declaration, metricTable, perRoute } from '../src/metrics.ts';
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
@@ -54,11 +55,23 @@ const metrics = (): string =>
     ]),
   );
 
+const errors = (): string =>
+  table(
+    ['code', 'status', 'not sent', 'meaning'],
+    Object.entries(errorTable).map(([name, row]) => [
+      code(name),
+      String(row.status),
+      row.notSent ? 'yes' : '',
+      cell(row.meaning),
+    ]),
+  );
+
 /** Page, name of the part, its text. */
 export const parts: readonly { page: string; part: string; render: () => string }[] = [
   { page: 'docs/configuration.md', part: 'settings', render: settings },
   { page: 'docs/configuration.md', part: 'variables', render: variables },
   { page: 'docs/metrics.md', part: 'metrics', render: metrics },
+  { page: 'docs/errors.md', part: 'errors', render: errors },
 ];
 
 const marks = (part: string): { begin: string; end: string } => ({
