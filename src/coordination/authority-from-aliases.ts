@@ -1,0 +1,153 @@
+/**
+ * Reads the authority of each route from the aliases on the two clusters, for a member that starts with neither the
+ * store nor its cached state. Epoch aliases show which indices a route has, the authority marker shows who won the last
+ * switch. Invariant: when the aliases allow two readings, e.g. in the middle of a switch, the answer is `unknown`, and
+ * the member refuses writes rather than send them to a side that may have lost the authority.
+ *
+ * Input is the answer of `GET /_alias?expand_wildcards=all` of each cluster (all aliases, so that the application's own
+ * are known too), the same object twice when both sides are one cluster: the sides cannot be told apart then.
+ */
+import { fenceIndex } from './keys.ts';
+import type { RouteState, RouteStates } from './ports.ts';
+import { defaultPercents, initialPhase, otherSide, type RouteAlias, RouteSpec, type Side } from './records.ts';
+
+/** `{index: {aliases: {alias: {...}}}}` */
+export type AliasAnswer = Readonly<Record<string, { aliases?: Readonly<Record<string, unknown>> }>>;
+export type AliasAnswers = Record<Side, AliasAnswer>;
+
+type EpochAlias = { side: Side; index: string; slug: string; epoch: number; ordinal: number };
+type Marker = { side: Side; slug: string; epoch: number; reign: number };
+
+/** `indices[side][ordinal]` = concrete index that the newest epoch alias on that side stands on. */
+export type DerivedRoute = { slug: string; epoch: number; indices: Record<Side, ReadonlyMap<number, string>> } & (
+  | { authority: Side; reign: number }
+  | { authority: 'unknown'; reason: string }
+);
+
+const epochForm = /^crossfade-([a-z0-9][a-z0-9_-]*)-e(\d+)(?:-(\d+))?$/;
+const markerForm = /^crossfade-([a-z0-9][a-z0-9_-]*)-authority-e(\d+)-r(\d+)$/;
+const sides = ['source', 'target'] as const;
+
+export const routesFromAliases = (answers: AliasAnswers): DerivedRoute[] => {
+  const epochs: EpochAlias[] = [];
+  const markers: Marker[] = [];
+  for (const { side, index, alias } of namesIn(answers)) {
+    const marker = markerForm.exec(alias);
+    const epoch = marker === null ? epochForm.exec(alias) : null;
+    if (marker !== null) markers.push({ side, slug: marker[1]!, epoch: Number(marker[2]), reign: Number(marker[3]) });
+    if (epoch !== null)
+      epochs.push({ side, index, slug: epoch[1]!, epoch: Number(epoch[2]), ordinal: Number(epoch[3] ?? 0) });
+  }
+  const oneCluster = answers.source === answers.target;
+  const slugs = new Set([...epochs, ...markers].map((alias) => alias.slug));
+  const of = <T extends { slug: string }>(all: T[], slug: string) => all.filter((alias) => alias.slug === slug);
+  return [...slugs].sort().map((slug) => {
+    const route = derive(slug, of(epochs, slug), of(markers, slug));
+    return oneCluster ? { ...route, authority: 'unknown', reason: 'both sides are one cluster' } : route;
+  });
+};
+
+function* namesIn(answers: AliasAnswers): Generator<{ side: Side; index: string; alias: string }> {
+  for (const side of sides)
+    for (const [index, { aliases }] of Object.entries(answers[side]))
+      for (const alias of Object.keys(aliases ?? {})) yield { side, index, alias };
+}
+
+const derive = (slug: string, aliases: EpochAlias[], markers: Marker[]): DerivedRoute => {
+  const open = aliases.filter((alias) => alias.index !== fenceIndex);
+  const epoch = Math.max(0, ...aliases.map((alias) => alias.epoch), ...markers.map((marker) => marker.epoch));
+  const indices = { source: newest(open, 'source'), target: newest(open, 'target') };
+  const winner = [...markers].sort((a, b) => b.reign - a.reign || b.epoch - a.epoch)[0];
+  const authority = winner?.side ?? 'source';
+  const reason = doubt({ slug, epoch, authority, open, markers, winner });
+  return reason === undefined
+    ? { slug, epoch, indices, authority, reign: winner?.reign ?? 1 }
+    : { slug, epoch, indices, authority: 'unknown', reason };
+};
+
+const newest = (open: EpochAlias[], side: Side): ReadonlyMap<number, string> => {
+  const ofSide = open.filter((alias) => alias.side === side).sort((a, b) => a.epoch - b.epoch);
+  return new Map(ofSide.map((alias) => [alias.ordinal, alias.index]));
+};
+
+type Evidence = {
+  slug: string;
+  epoch: number;
+  authority: Side;
+  open: EpochAlias[];
+  markers: Marker[];
+  winner: Marker | undefined;
+};
+/** Why these aliases do not prove who holds the authority. */
+const doubt = ({ epoch, authority, open, markers, winner }: Evidence): string | undefined => {
+  const rivals = markers.filter((marker) => marker.reign === winner?.reign && marker.side !== winner.side);
+  if (rivals.length > 0) return `both sides carry a marker of reign ${winner?.reign}`;
+  const writable = open.filter((alias) => alias.side === authority && alias.epoch === epoch);
+  if (writable.length === 0)
+    return `the ${authority} has no open alias of epoch ${epoch}: a switch was under way when the aliases were read`;
+  return undefined;
+};
+
+/**
+ * States to serve with until the store answers: everything goes to the authority through its epoch alias, nothing is
+ * copied, so the ledger shows the writes as unaccounted and the tail repairs the follower. Routes in doubt are left out
+ * here and named in `unknown`.
+ */
+export const statesFromAliases = (
+  answers: AliasAnswers,
+): { states: RouteStates; unknown: { slug: string; reason: string }[] } => {
+  const states = new Map<string, RouteState>();
+  const unknown: { slug: string; reason: string }[] = [];
+  for (const route of routesFromAliases(answers)) {
+    if (route.authority === 'unknown') unknown.push({ slug: route.slug, reason: route.reason });
+    else states.set(route.slug, stateFrom(route, answers));
+  }
+  return { states, unknown };
+};
+
+const stateFrom = (route: DerivedRoute & { authority: Side; reign: number }, answers: AliasAnswers): RouteState => {
+  const { slug, epoch, reign, authority } = route;
+  return {
+    slug,
+    spec: specFrom(route, answers),
+    specRevision: 0,
+    phase: {
+      ...initialPhase,
+      phase: authority === 'source' ? 'observe' : 'final',
+      epoch,
+      reign,
+      by: 'aliases',
+      reason: 'read from the aliases on the clusters',
+    },
+    phaseRevision: 0,
+    percent: defaultPercents,
+    stop: false,
+    rate: undefined,
+    errors: [],
+  };
+};
+
+const specFrom = (
+  { slug, authority, indices }: DerivedRoute & { authority: Side },
+  answers: AliasAnswers,
+): RouteSpec => {
+  const ordinals = [...indices[authority].keys()].sort((a, b) => a - b);
+  const pairs = ordinals.map((ordinal) => {
+    const here = indices[authority].get(ordinal)!;
+    const there = indices[otherSide(authority)].get(ordinal) ?? here;
+    return authority === 'source' ? { source: here, target: there } : { source: there, target: here };
+  });
+  // Aliases join unparsed: a cluster may hold names that a route file may not, and none of them may pass as unrouted.
+  return { ...RouteSpec.parse({ route: slug, indices: pairs }), aliases: clientAliases(pairs, answers) };
+};
+
+/** The application's own aliases on the indices of a route, whichever side they stand on. */
+const clientAliases = (pairs: RouteSpec['indices'], answers: AliasAnswers): RouteAlias[] => {
+  const covered = new Map<string, Set<string>>();
+  for (const { side, index, alias } of namesIn(answers)) {
+    if (alias.startsWith('crossfade-')) continue;
+    for (const pair of pairs)
+      if (pair[side] === index) covered.set(alias, (covered.get(alias) ?? new Set()).add(pair.source));
+  }
+  return [...covered].map(([name, indices]) => ({ name, indices: [...indices] }));
+};

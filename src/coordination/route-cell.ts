@@ -1,0 +1,58 @@
+/**
+ * What a member knows of one key: the last good value, the last deletion and the last refused text, each with its
+ * revision. Every part only moves to a higher revision, so pushes, polls and the cache on disk may overlap, repeat and
+ * overtake one another: the result is the same.
+ * Invariant: rubbish never displaces a good value; a value at or below the last deletion is gone.
+ */
+import type { Parsed } from './human-values.ts';
+import type { Change } from './ports.ts';
+
+export type Good<T> = { readonly revision: number; readonly text: string; readonly value: T };
+export type Refused = { readonly revision: number; readonly message: string; readonly alarm: boolean };
+export type Cell<T> = {
+  readonly good: Good<T> | undefined;
+  /** Revision at which the key was last seen deleted; 0 = never. */
+  readonly deletedAt: number;
+  readonly refused: Refused | undefined;
+};
+export const emptyCell: Cell<never> = { good: undefined, deletedAt: 0, refused: undefined };
+
+/** How a cell reads a text, and whether a well-formed newer value may follow the good one. */
+export type CellRules<T> = {
+  read: (text: string) => Parsed<T>;
+  objection?: (next: T, current: T) => string | undefined;
+};
+
+/** The highest revision that this cell has seen in any form. */
+export const seenRevision = (cell: Cell<unknown>): number =>
+  Math.max(cell.good?.revision ?? 0, cell.deletedAt, cell.refused?.revision ?? 0);
+
+/** The value in force, or undefined when it was never set or is deleted. */
+export const present = <T>(cell: Cell<T>): Good<T> | undefined =>
+  cell.good !== undefined && cell.good.revision > cell.deletedAt ? cell.good : undefined;
+
+/** The text that stands in the store and is not in force. */
+export const standingRefusal = (cell: Cell<unknown>): Refused | undefined =>
+  cell.refused !== undefined && cell.refused.revision > Math.max(cell.good?.revision ?? 0, cell.deletedAt)
+    ? cell.refused
+    : undefined;
+
+export const foldCell = <T>(cell: Cell<T>, change: Change, rules: CellRules<T>): Cell<T> => {
+  const { revision, value: text } = change;
+  if (text === undefined) return revision > cell.deletedAt ? { ...cell, deletedAt: revision } : cell;
+  const parsed = rules.read(text);
+  if (!parsed.ok) return refuse(cell, { revision, message: parsed.message, alarm: false });
+  return offer(cell, { revision, text, value: parsed.value }, rules);
+};
+
+const refuse = <T>(cell: Cell<T>, refused: Refused): Cell<T> =>
+  refused.revision > (cell.refused?.revision ?? 0) ? { ...cell, refused } : cell;
+
+const offer = <T>(cell: Cell<T>, candidate: Good<T>, rules: CellRules<T>): Cell<T> => {
+  const { good } = cell;
+  if (good !== undefined && candidate.revision <= good.revision) return cell;
+  const message = good === undefined ? undefined : rules.objection?.(candidate.value, good.value);
+  return message === undefined
+    ? { ...cell, good: candidate }
+    : refuse(cell, { revision: candidate.revision, message, alarm: true });
+};

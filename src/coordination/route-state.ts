@@ -1,0 +1,225 @@
+/**
+ * Folds the entries and changes of the store into the state of each route: the last good value of every key. Decides
+ * what a member believes, nothing else; delivery, disk and clocks are route-watcher.ts's.
+ * Invariants: per key the applied revision only grows, and with it reign and epoch of the phase; rubbish keeps the last
+ * good value and shows as an error; deleting pct.* and stop means their default, deleting the phase means nothing,
+ * deleting the spec takes effect in phase `off` only.
+ */
+import type * as z from 'zod';
+import { type Parsed, parsePercent, parseRate, parseStop } from './human-values.ts';
+import { parseRouteKey, percentKinds, type RouteField } from './keys.ts';
+import type { Change, Entry, RouteState, RouteStates } from './ports.ts';
+import { defaultPercents, initialPhase, type Percents, PhaseRecord, RouteSpec } from './records.ts';
+import {
+  type Cell,
+  type CellRules,
+  emptyCell,
+  foldCell,
+  present,
+  seenRevision,
+  standingRefusal,
+} from './route-cell.ts';
+
+type Values = {
+  cfg: RouteSpec;
+  phase: PhaseRecord;
+  'pct.read': number;
+  'pct.shadow': number;
+  'pct.write': number;
+  stop: boolean;
+  rate: number | 'pause';
+};
+type Cells = { readonly [F in RouteField]: Cell<Values[F]> };
+type Slot = {
+  readonly cells: Cells;
+  /** Keys under the route that no setting has: most likely a slip of the pen, so they show as errors. */
+  readonly strays: ReadonlyMap<string, Cell<never>>;
+  readonly state: RouteState | undefined;
+};
+/** An immutable value; {@link foldChanges} returns the same object when nothing changed. */
+export type RouteFold = ReadonlyMap<string, Slot>;
+export const emptyFold: RouteFold = new Map();
+
+const json = <T>(schema: z.ZodType<T>, text: string): Parsed<T> => {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { ok: false, message: 'is not JSON' };
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return { ok: true, value: result.data };
+  const [issue] = result.error.issues;
+  return { ok: false, message: `${issue?.path.join('.') || 'value'}: ${issue?.message ?? 'not valid'}` };
+};
+
+const readSpec = (text: string, slug: string): Parsed<RouteSpec> => {
+  const parsed = json(RouteSpec as z.ZodType<RouteSpec>, text);
+  return parsed.ok && parsed.value.route !== slug
+    ? { ok: false, message: `route: names ${parsed.value.route}, not ${slug}` }
+    : parsed;
+};
+
+const backwards = (next: PhaseRecord, current: PhaseRecord): string | undefined =>
+  next.reign < current.reign || next.epoch < current.epoch
+    ? `goes back from reign ${current.reign}, epoch ${current.epoch} to reign ${next.reign}, epoch ${next.epoch}`
+    : undefined;
+
+const rulesOf = (slug: string): { readonly [F in RouteField]: CellRules<Values[F]> } => ({
+  cfg: { read: (text) => readSpec(text, slug) },
+  phase: { read: (text) => json(PhaseRecord, text), objection: backwards },
+  'pct.read': { read: parsePercent },
+  'pct.shadow': { read: parsePercent },
+  'pct.write': { read: parsePercent },
+  stop: { read: parseStop },
+  rate: { read: parseRate },
+});
+const strayRules: CellRules<never> = { read: () => ({ ok: false, message: 'no setting has this name' }) };
+
+const emptySlot: Slot = {
+  cells: {
+    cfg: emptyCell,
+    phase: emptyCell,
+    'pct.read': emptyCell,
+    'pct.shadow': emptyCell,
+    'pct.write': emptyCell,
+    stop: emptyCell,
+    rate: emptyCell,
+  },
+  strays: new Map(),
+  state: undefined,
+};
+
+const strayKey = /^rt\.([a-z0-9][a-z0-9_-]{0,62})\.(?!ask$)/;
+
+/** Applies changes in any order and any number of times; keys that are no route settings are ignored. */
+export const foldChanges = (fold: RouteFold, changes: Iterable<Change>): RouteFold => {
+  let next: Map<string, Slot> | undefined;
+  for (const change of changes) {
+    const route = parseRouteKey(change.key);
+    const slug = route?.slug ?? strayKey.exec(change.key)?.[1];
+    if (slug === undefined) continue;
+    const before = (next ?? fold).get(slug) ?? emptySlot;
+    const after = route === undefined ? foldStray(before, change) : foldField(before, { ...route, change });
+    if (after === before) continue;
+    next ??= new Map(fold);
+    next.set(slug, { ...after, state: stateOf(slug, after) });
+  }
+  return next ?? fold;
+};
+
+type FieldChange<F extends RouteField> = { slug: string; field: F; change: Change };
+const foldField = <F extends RouteField>(slot: Slot, { slug, field, change }: FieldChange<F>): Slot => {
+  const cells: { readonly [K in RouteField]: Cell<Values[K]> } = slot.cells;
+  const cell = foldCell<Values[F]>(cells[field], change, rulesOf(slug)[field]);
+  return cell === cells[field] ? slot : { ...slot, cells: { ...cells, [field]: cell } };
+};
+
+const foldStray = (slot: Slot, change: Change): Slot => {
+  const before = slot.strays.get(change.key) ?? emptyCell;
+  const cell = foldCell(before, change, strayRules);
+  return cell === before ? slot : { ...slot, strays: new Map(slot.strays).set(change.key, cell) };
+};
+
+const stateOf = (slug: string, { cells, strays }: Slot): RouteState | undefined => {
+  const phase = cells.phase.good?.value ?? initialPhase;
+  const spec = phase.phase === 'off' ? present(cells.cfg) : cells.cfg.good;
+  if (spec === undefined) return undefined;
+  return {
+    slug,
+    spec: spec.value,
+    specRevision: spec.revision,
+    phase,
+    phaseRevision: cells.phase.good?.revision ?? 0,
+    percent: percentsOf(cells, phase.percentFloor),
+    stop: present(cells.stop)?.value ?? false,
+    rate: present(cells.rate)?.value,
+    errors: errorsOf(slug, cells, strays),
+  };
+};
+
+const percentsOf = (cells: Cells, floor: number): Percents => {
+  const percents = { ...defaultPercents };
+  for (const kind of percentKinds) {
+    const set = present(cells[`pct.${kind}`]);
+    if (set !== undefined && set.revision > floor) percents[kind] = set.value;
+  }
+  return percents;
+};
+
+const errorsOf = (slug: string, cells: Cells, strays: Slot['strays']): RouteState['errors'] => {
+  const all: [string, Cell<unknown>][] = Object.entries(cells).map(([field, cell]) => [`rt.${slug}.${field}`, cell]);
+  const refused = [...all, ...strays].flatMap(([key, cell]) => {
+    const standing = standingRefusal(cell);
+    return standing === undefined ? [] : [{ key, message: standing.message }];
+  });
+  return [...refused, ...deletionErrors(slug, cells)];
+};
+
+const deletionErrors = (slug: string, cells: Cells): RouteState['errors'] =>
+  (['cfg', 'phase'] as const)
+    .filter((field) => cells[field].good !== undefined && present<unknown>(cells[field]) === undefined)
+    .map((field) => ({ key: `rt.${slug}.${field}`, message: 'was deleted; the last good value stays in force' }));
+
+/** The routes whose spec is known, by slug. */
+export const statesOf = (fold: RouteFold): RouteStates => {
+  const states = new Map<string, RouteState>();
+  for (const [slug, { state }] of fold) if (state !== undefined) states.set(slug, state);
+  return states;
+};
+
+/** Routes that are not `off` and whose spec nobody knows: their traffic must not pass as if it were unrouted. */
+export const routesWithoutSpec = (fold: RouteFold): string[] =>
+  [...fold].flatMap(([slug, { cells, state }]) =>
+    state === undefined && (cells.phase.good?.value.phase ?? 'off') !== 'off' ? [slug] : [],
+  );
+
+/** Every refused or deleted value, also of routes that have no state yet. */
+export const errorsIn = (fold: RouteFold): { key: string; message: string }[] =>
+  [...fold].flatMap(([slug, { cells, strays }]) => [...errorsOf(slug, cells, strays)]);
+
+/** Phase records that were refused because they lead backwards: somebody wrote past the leader, or the store lost data. */
+export const alarmsOf = (fold: RouteFold): { key: string; message: string }[] =>
+  [...fold].flatMap(([slug, { cells }]) => {
+    const refusal = standingRefusal(cells.phase);
+    return refusal?.alarm === true ? [{ key: `rt.${slug}.phase`, message: refusal.message }] : [];
+  });
+
+function* cellsOf(fold: RouteFold): Generator<[string, Cell<unknown>]> {
+  for (const [slug, { cells, strays }] of fold) {
+    for (const [field, cell] of Object.entries(cells)) yield [`rt.${slug}.${field}`, cell];
+    yield* strays;
+  }
+}
+
+/** The good values and deletions as changes: folding them again gives the same states, so this is what the cache holds. */
+export const changesOf = (fold: RouteFold): Change[] =>
+  [...cellsOf(fold)].flatMap(([key, { good, deletedAt }]) => [
+    ...(good === undefined ? [] : [{ key, value: good.text, revision: good.revision }]),
+    ...(deletedAt === 0 ? [] : [{ key, value: undefined, revision: deletedAt }]),
+  ]);
+
+/**
+ * Deletions that a complete listing implies: keys known before it was asked for, unchanged since, and not in it. A key
+ * that changed in the meantime is left alone, because the listing may be older than the change.
+ */
+export const absences = (before: RouteFold, now: RouteFold, listing: readonly Entry[]): Change[] => {
+  const listed = new Set(listing.map((entry) => entry.key));
+  const seenNow = new Map([...cellsOf(now)].map(([key, cell]) => [key, seenRevision(cell)]));
+  return [...cellsOf(before)].flatMap(([key, cell]) => {
+    const revision = seenRevision(cell);
+    const stands = revision > cell.deletedAt && seenNow.get(key) === revision;
+    return stands && !listed.has(key) ? [{ key, value: undefined, revision }] : [];
+  });
+};
+
+/** Keys whose revision in the store is below the one applied before it was asked: the store lost acknowledged writes. */
+export const regressions = (before: RouteFold, listing: readonly Entry[]): { key: string; message: string }[] => {
+  const seen = new Map([...cellsOf(before)].map(([key, cell]) => [key, seenRevision(cell)]));
+  return listing
+    .filter((entry) => entry.revision < (seen.get(entry.key) ?? 0))
+    .map(({ key, revision }) => ({
+      key,
+      message: `stands at revision ${revision}, below ${seen.get(key)} already applied`,
+    }));
+};
