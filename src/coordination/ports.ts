@@ -6,8 +6,11 @@ import type { Heartbeat, Percents, PhaseRecord, RouteSpec } from './records.ts';
 
 /** One key's current value. Revisions grow over the whole bucket. */
 export type Entry = { key: string; value: string; revision: number };
-/** A change seen by a subscriber; `value` undefined = deleted, purged or expired. */
-export type Change = { key: string; value: string | undefined; revision: number };
+/**
+ * A change seen by a subscriber; `value` undefined = deleted, purged or expired. `expired`: the key ran out or vanished
+ * without anybody deleting it.
+ */
+export type Change = { key: string; value: string | undefined; revision: number; expired?: boolean };
 /** `unknown`: the write timed out and may still be applied; read back before acting on it. */
 export type CasResult = { ok: true; revision: number } | { ok: false; reason: 'conflict' | 'unknown' | 'unavailable' };
 
@@ -77,8 +80,11 @@ export type RouteStates = ReadonlyMap<string, RouteState>;
 
 /** Who may begin a write now. Closed while the route is held; a ticket keeps the member from reporting `drained`. */
 export interface Admission {
-  /** @throws CrossfadeError HOLD_TIMEOUT, HOLD_QUEUE_FULL */
-  admit(slug: string, kind: 'write' | 'by_query'): Promise<Ticket>;
+  /**
+   * `signal` takes a held request out of the queue when its client leaves.
+   * @throws CrossfadeError HOLD_TIMEOUT, HOLD_QUEUE_FULL, NOT_READY (no such route was applied), CLIENT_CLOSED
+   */
+  admit(slug: string, kind: 'write' | 'by_query', signal?: AbortSignal): Promise<Ticket>;
   /** Resolves when the phase record is newer than `revision`, or after `timeoutMs` (false). Used after a fenced write. */
   awaitNewer(slug: string, revision: number, timeoutMs: number): Promise<boolean>;
 }
