@@ -1,0 +1,188 @@
+import type { FastifyInstance } from 'fastify';
+import { Registry } from 'prom-client';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { HealthFacts } from '../../../src/admin/health.ts';
+import { createAdminServer } from '../../../src/admin/server.ts';
+import { readFleet } from '../../../src/app/read-fleet.ts';
+import { AdminConfig } from '../../../src/config.ts';
+import { askResultName } from '../../../src/coordination/job-status.ts';
+import { keys } from '../../../src/coordination/keys.ts';
+import { initialPhase, RouteSpec } from '../../../src/coordination/records.ts';
+import { silentLogger } from '../../../src/log.ts';
+import { createMetrics } from '../../../src/metrics.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+
+const planted = 'hunter2-secret';
+let store: MemoryStore;
+let health: HealthFacts;
+let changes: string[];
+let app: FastifyInstance;
+
+const start = (config: Partial<AdminConfig> = {}): FastifyInstance => {
+  const registry = new Registry();
+  createMetrics(registry);
+  return createAdminServer({
+    config: AdminConfig.parse(config),
+    token: config.token === undefined ? undefined : () => planted,
+    registry,
+    health: () => health,
+    logger: silentLogger(),
+    api: {
+      store,
+      fleet: () => readFleet(store),
+      discrepancies: { list: (slug, filter) => [{ id: 'd1', route: slug, ...filter }] },
+      self: () => ({ member: 'm1' }),
+      changed: ({ by, action, route }) => changes.push(`${by}: ${action} on ${route}`),
+      now: () => Date.UTC(2026, 0, 1),
+      sleep: async () => undefined,
+      newId: () => 'id-1',
+    },
+  }).app;
+};
+
+const post = (url: string, payload: object | string, headers: Record<string, string> = {}) =>
+  app.inject({
+    method: 'POST',
+    url,
+    payload,
+    headers: { host: '127.0.0.1:9600', 'content-type': 'application/json', ...headers },
+  });
+const get = (url: string, headers: Record<string, string> = {}) =>
+  app.inject({ method: 'GET', url, headers: { host: '127.0.0.1:9600', ...headers } });
+
+beforeEach(async () => {
+  store = new MemoryStore();
+  health = { lifecycle: 'serving', unknownAuthority: [] };
+  changes = [];
+  const spec = RouteSpec.parse({ route: 'products', indices: [{ source: 'a', target: 'b' }] });
+  await store.config.put(keys.config('products'), JSON.stringify(spec));
+  await store.config.put(keys.phase('products'), JSON.stringify({ ...initialPhase, phase: 'dual', epoch: 1 }));
+  app = start();
+});
+afterEach(() => app.close());
+
+describe('health and metrics', () => {
+  test.each([
+    ['/livez', 'starting', 200],
+    ['/startupz', 'starting', 503],
+    ['/startupz', 'serving', 200],
+    ['/readyz', 'serving', 200],
+    ['/readyz', 'draining', 503],
+  ] as const)('%s while %s answers %d', async (path, lifecycle, status) => {
+    health = { ...health, lifecycle };
+    expect((await get(path)).statusCode).toBe(status);
+  });
+
+  test('metrics are in the Prometheus text format', async () => {
+    const answer = await get('/metrics', { host: 'pod-7:9600' });
+    expect(answer.headers['content-type']).toContain('text/plain; version=0.0.4');
+    expect(answer.body).toContain('# TYPE crossfade_requests_total counter');
+  });
+});
+
+describe('the API', () => {
+  test.each([
+    ['/api/status', { routes: [{ route: 'products', phase: 'dual' }] }],
+    ['/api/routes/products', { route: 'products', epoch: 1, copies: { pending: 0 } }],
+    ['/api/members', { members: [] }],
+    ['/api/self', { member: 'm1' }],
+    ['/api/routes/products/audit', { entries: [] }],
+    ['/api/routes/products/ask', { result: null }],
+    ['/api/routes/products/discrepancies?severity=S4', { discrepancies: [{ id: 'd1', severity: 'S4' }] }],
+  ])('%s answers JSON', async (path, expected) => {
+    const answer = await get(path);
+    expect(answer.statusCode).toBe(200);
+    expect(answer.json()).toMatchObject(expected);
+  });
+
+  test('sets a percentage as the bytes that a person would type, and tells who did', async () => {
+    const answer = await post('/api/routes/products/set', { setting: 'pct.read', value: 12.5, by: 'ann' });
+    expect(answer.statusCode).toBe(200);
+    expect((await store.config.get(keys.percent('products', 'read')))?.value).toBe('12.5');
+    expect(changes).toEqual(['ann: set pct.read 12.5 on products']);
+  });
+
+  test('sets the brake and resets the route', async () => {
+    await post('/api/routes/products/set', { setting: 'stop', value: true });
+    expect((await store.config.get(keys.stop('products')))?.value).toBe('on');
+    expect((await post('/api/routes/products/reset', {})).statusCode).toBe(200);
+    expect(await store.config.get(keys.stop('products'))).toBeUndefined();
+  });
+
+  test('leaves a request for the leader and answers 202', async () => {
+    const answer = await post('/api/routes/products/ask', { action: 'rehearse', by: 'ann', reason: 'tonight' });
+    expect([answer.statusCode, answer.json()]).toEqual([202, { id: 'id-1' }]);
+    const ask = JSON.parse((await store.config.get(keys.ask('products')))?.value ?? '');
+    expect(ask).toMatchObject({ action: 'rehearse', by: 'ann', reason: 'tonight' });
+  });
+
+  test.each([
+    ['an unknown route', '/api/routes/nothing/set', { setting: 'stop', value: true }, 404, 'ROUTE_UNKNOWN'],
+    ['an unknown setting', '/api/routes/products/set', { setting: 'phase', value: 'dual' }, 400, 'USAGE'],
+    ['a value out of range', '/api/routes/products/set', { setting: 'pct.read', value: 101 }, 400, 'USAGE'],
+    ['an unknown field', '/api/routes/products/reset', { all: true }, 400, 'USAGE'],
+    ['an unknown action', '/api/routes/products/ask', { action: 'explode' }, 400, 'USAGE'],
+    ['a body that is no JSON', '/api/routes/products/reset', '{', 400, 'USAGE'],
+    ['a body that is too large', '/api/routes/products/reset', { reason: 'x'.repeat(100_000) }, 400, 'USAGE'],
+  ])('refuses %s', async (_, path, body, status, code) => {
+    const answer = await post(path, body);
+    expect([answer.statusCode, answer.headers['x-crossfade-error']]).toEqual([status, code]);
+    expect(changes).toEqual([]);
+  });
+
+  test('answers 409 while another request is being carried out', async () => {
+    await post('/api/routes/products/ask', { action: 'verify' });
+    await store.config.put(
+      keys.job('products', askResultName),
+      JSON.stringify({ schema: 1, id: 'id-1', state: 'running', message: '', at: '' }),
+    );
+    expect((await post('/api/routes/products/ask', { action: 'advance' })).statusCode).toBe(409);
+  });
+
+  test('takes changes by POST only', async () => {
+    expect((await get('/api/routes/products/reset')).statusCode).toBe(404);
+  });
+
+  test('refuses a change that a foreign page sent', async () => {
+    const answer = await post('/api/routes/products/reset', {}, { origin: 'https://evil.example' });
+    expect([answer.statusCode, answer.headers['x-crossfade-error']]).toEqual([403, 'FORBIDDEN']);
+  });
+});
+
+describe('with a token', () => {
+  beforeEach(async () => {
+    await app.close();
+    app = start({ token: planted, listen: '0.0.0.0:9600' });
+  });
+
+  test.each([
+    ['no token', {}, 401],
+    ['a wrong token', { authorization: 'Bearer nope' }, 401],
+    ['another scheme', { authorization: `Basic ${planted}` }, 401],
+    ['the token', { authorization: `Bearer ${planted}` }, 200],
+  ])('%s answers %#', async (_, headers, status) => {
+    const answer = await get('/api/status', headers as unknown as Record<string, string>);
+    expect(answer.statusCode).toBe(status);
+    expect(answer.body).not.toContain(planted);
+  });
+
+  test('health and metrics stay open and hold no secret', async () => {
+    for (const path of ['/livez', '/readyz', '/metrics']) {
+      const answer = await get(path);
+      expect(answer.statusCode).toBe(200);
+      expect(answer.body).not.toContain(planted);
+    }
+  });
+});
+
+describe('every answer', () => {
+  test.each(['/livez', '/api/status', '/nowhere', '/api/routes/nothing'])(
+    '%s forbids framing, foreign scripts and caching',
+    async (path) => {
+      const { headers } = await get(path);
+      expect(headers['content-security-policy']).toContain("default-src 'self'");
+      expect(headers['content-security-policy']).toContain("frame-ancestors 'none'");
+      expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' });
+    },
+  );
+});
