@@ -1,0 +1,225 @@
+/**
+ * What one member saw of one route, as counters that can be added: over members for the fleet's verdict, over time for
+ * recent evidence. A summary belongs to one step of the ramp (`step`); evidence of an earlier step says nothing about
+ * the present one and is not mixed in. Time is cut into windows, so that a long good past cannot hide a new fault.
+ */
+import * as z from 'zod';
+import { severityRank } from './findings.ts';
+import type { Observation, QueryShape, Severity } from './types.ts';
+
+const count = z.int().min(0);
+/** One counter per severity, S0 first. */
+const perSeverity = z.array(count).length(10);
+
+export const LatencyCounters = z.strictObject({
+  pairs: count.describe('comparisons whose latencies count'),
+  slower: count.describe('of these, the other side beyond the tolerated ratio'),
+  onlyOtherSlow: count.describe('only the other side took longer than slowMs'),
+  onlyAuthoritySlow: count,
+  ratios: z.array(count).describe('histogram of other/authority by ratioBounds, the last one unbounded'),
+});
+export type LatencyCounters = z.infer<typeof LatencyCounters>;
+
+export const Counters = z.strictObject({
+  compared: count,
+  bySeverity: perSeverity.describe('comparisons by their worst difference'),
+  pairs: count.describe('comparisons for which the authority was also asked twice'),
+  baseline: perSeverity.describe('of these, how the authority differed from itself'),
+  onlyOther: perSeverity.describe('of these, only the other side differed so'),
+  onlyBaseline: perSeverity.describe('of these, only the authority differed from itself so'),
+  latency: LatencyCounters,
+});
+export type Counters = z.infer<typeof Counters>;
+
+export const Summary = z.strictObject({
+  schema: z.literal(1),
+  step: z.int().describe('what the evidence is about: grows when percentages, phase or target change'),
+  lastAtMs: z.number().describe('wall clock of the latest comparison; 0 = none yet'),
+  windows: z
+    .array(z.strictObject({ slot: z.int(), counters: Counters }))
+    .describe('oldest first; slot = time / windowMs'),
+  shapes: z.record(z.string(), z.strictObject({ label: z.string(), counters: Counters })).describe('by fingerprint'),
+});
+export type Summary = z.infer<typeof Summary>;
+
+export const ratioBounds: readonly number[] = [0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10];
+
+const zeros = (length: number): number[] => new Array<number>(length).fill(0);
+
+export const emptyCounters = (): Counters => ({
+  compared: 0,
+  bySeverity: zeros(10),
+  pairs: 0,
+  baseline: zeros(10),
+  onlyOther: zeros(10),
+  onlyBaseline: zeros(10),
+  latency: { pairs: 0, slower: 0, onlyOtherSlow: 0, onlyAuthoritySlow: 0, ratios: zeros(ratioBounds.length + 1) },
+});
+
+export const emptySummary = (step: number): Summary => ({ schema: 1, step, lastAtMs: 0, windows: [], shapes: {} });
+
+const addLists = (a: readonly number[], b: readonly number[]): number[] => a.map((value, i) => value + (b[i] ?? 0));
+
+const addLatency = (a: LatencyCounters, b: LatencyCounters): LatencyCounters => ({
+  pairs: a.pairs + b.pairs,
+  slower: a.slower + b.slower,
+  onlyOtherSlow: a.onlyOtherSlow + b.onlyOtherSlow,
+  onlyAuthoritySlow: a.onlyAuthoritySlow + b.onlyAuthoritySlow,
+  ratios: addLists(a.ratios, b.ratios),
+});
+
+export const addCounters = (a: Counters, b: Counters): Counters => ({
+  compared: a.compared + b.compared,
+  bySeverity: addLists(a.bySeverity, b.bySeverity),
+  pairs: a.pairs + b.pairs,
+  baseline: addLists(a.baseline, b.baseline),
+  onlyOther: addLists(a.onlyOther, b.onlyOther),
+  onlyBaseline: addLists(a.onlyBaseline, b.onlyBaseline),
+  latency: addLatency(a.latency, b.latency),
+});
+
+const addWindows = (summaries: readonly Summary[]): Summary['windows'] => {
+  const bySlot = new Map<number, Counters>();
+  for (const { slot, counters } of summaries.flatMap(({ windows }) => windows)) {
+    const before = bySlot.get(slot);
+    bySlot.set(slot, before ? addCounters(before, counters) : counters);
+  }
+  return [...bySlot].map(([slot, counters]) => ({ slot, counters })).sort((a, b) => a.slot - b.slot);
+};
+
+const addShapes = (summaries: readonly Summary[]): Summary['shapes'] => {
+  const shapes: Summary['shapes'] = {};
+  for (const [name, { label, counters }] of summaries.flatMap((summary) => Object.entries(summary.shapes))) {
+    const before = shapes[name];
+    shapes[name] = { label, counters: before ? addCounters(before.counters, counters) : counters };
+  }
+  return shapes;
+};
+
+/** The fleet's evidence on the latest step that any member reports. */
+export const sumSummaries = (summaries: readonly Summary[]): Summary => {
+  const step = Math.max(0, ...summaries.map((summary) => summary.step));
+  const current = summaries.filter((summary) => summary.step === step);
+  return {
+    schema: 1,
+    step,
+    lastAtMs: Math.max(0, ...current.map(({ lastAtMs }) => lastAtMs)),
+    windows: addWindows(current),
+    shapes: addShapes(current),
+  };
+};
+
+/** Everything of the step in one. */
+export const totalCounters = ({ windows }: Summary): Counters =>
+  windows.reduce((sum, { counters }) => addCounters(sum, counters), emptyCounters());
+
+/** One comparison as the counters take it. */
+export type Counted = {
+  shape: QueryShape;
+  observation: Observation;
+  /** The authority against itself; a discarded one counts as none. */
+  baseline?: Observation | undefined;
+  authorityMs: number;
+  otherMs: number;
+  /** Wall clock when the read was sent. */
+  atMs: number;
+};
+
+export type TallyOptions = {
+  windowMs: number;
+  maxWindows: number;
+  /** Comparisons of a shape whose latencies are left out: the other side's caches are still cold. */
+  warmupPairs: number;
+  /** Ratio of other to authority latency that is still tolerated. */
+  slowerRatio: number;
+  /** Differences below it are jitter, whatever the ratio. */
+  latencyFloorMs: number;
+  slowMs: number;
+};
+
+export const defaultTallyOptions: TallyOptions = {
+  windowMs: 30 * 60_000,
+  maxWindows: 12,
+  warmupPairs: 50,
+  slowerRatio: 1.5,
+  latencyFloorMs: 5,
+  slowMs: 1000,
+};
+
+const rankOf = (severity: Severity | 'none'): number => (severity === 'none' ? -1 : severityRank(severity));
+
+const bump = (list: number[], rank: number): void => {
+  if (rank >= 0) list[rank] = list[rank]! + 1;
+};
+
+const noteSeverity = (counters: Counters, { observation, baseline }: Counted): void => {
+  const rank = rankOf(observation.severity);
+  counters.compared++;
+  bump(counters.bySeverity, rank);
+  if (baseline === undefined || baseline.discard !== undefined) return;
+  const noise = rankOf(baseline.severity);
+  counters.pairs++;
+  bump(counters.baseline, noise);
+  if (rank === noise) return;
+  bump(counters.onlyOther, rank);
+  bump(counters.onlyBaseline, noise);
+};
+
+const noteLatency = (latency: LatencyCounters, { authorityMs, otherMs }: Counted, options: TallyOptions): void => {
+  const ratio = otherMs / Math.max(authorityMs, 0.001);
+  const bound = ratioBounds.findIndex((edge) => ratio <= edge);
+  latency.pairs++;
+  bump(latency.ratios, bound < 0 ? ratioBounds.length : bound);
+  if (ratio > options.slowerRatio && otherMs - authorityMs > options.latencyFloorMs) latency.slower++;
+  const [otherSlow, authoritySlow] = [otherMs > options.slowMs, authorityMs > options.slowMs];
+  if (otherSlow && !authoritySlow) latency.onlyOtherSlow++;
+  if (authoritySlow && !otherSlow) latency.onlyAuthoritySlow++;
+};
+
+/** Counts one member's comparisons of one route. Discarded ones must not be noted: they are skips. */
+export class Tally {
+  readonly #options: TallyOptions;
+  #summary: Summary;
+
+  constructor(step: number, options: TallyOptions = defaultTallyOptions) {
+    this.#options = options;
+    this.#summary = emptySummary(step);
+  }
+
+  /** Evidence starts again when the step changes. */
+  restart(step: number): void {
+    if (step !== this.#summary.step) this.#summary = emptySummary(step);
+  }
+
+  note(counted: Counted): void {
+    const shape = this.#shape(counted.shape);
+    const window = this.#window(Math.floor(counted.atMs / this.#options.windowMs));
+    const isWarm = shape.compared >= this.#options.warmupPairs && counted.observation.severity !== 'S0';
+    for (const counters of [shape, window]) {
+      noteSeverity(counters, counted);
+      if (isWarm) noteLatency(counters.latency, counted, this.#options);
+    }
+    this.#summary.lastAtMs = Math.max(this.#summary.lastAtMs, counted.atMs);
+  }
+
+  /** A copy, safe to keep. */
+  snapshot(): Summary {
+    return structuredClone(this.#summary);
+  }
+
+  #shape({ fingerprint, label }: QueryShape): Counters {
+    this.#summary.shapes[fingerprint] ??= { label, counters: emptyCounters() };
+    return this.#summary.shapes[fingerprint].counters;
+  }
+
+  /** Late reports count in the newest window: slots never go back. */
+  #window(slot: number): Counters {
+    const { windows } = this.#summary;
+    const last = windows.at(-1);
+    if (last && last.slot >= slot) return last.counters;
+    const counters = emptyCounters();
+    windows.push({ slot, counters });
+    if (windows.length > this.#options.maxWindows) windows.shift();
+    return counters;
+  }
+}

@@ -1,0 +1,60 @@
+/** What an operator may set of the verdict, with defaults that suit a service with an error budget of about 1 %. */
+import * as z from 'zod';
+
+const limit = z.number().gt(0).lt(1).nullable();
+
+/** Largest tolerated share of comparisons per severity, beyond the authority's own noise; null = never judged. */
+export const SeverityLimits = z.strictObject({
+  S0: limit.default(0.01),
+  S1: limit.default(0.005),
+  S2: limit.default(0.01),
+  S3: limit.default(0.005),
+  S4: limit.default(0.005),
+  S5: limit.default(0.01),
+  S6: limit.default(0.005),
+  S7: limit.default(0.005),
+  S8: limit.default(null),
+  S9: limit.default(null),
+});
+export type SeverityLimits = z.infer<typeof SeverityLimits>;
+
+export const VerdictOptions = z.strictObject({
+  alpha: z
+    .number()
+    .gt(0)
+    .lt(0.5)
+    .default(0.01)
+    .describe('chance of a rollback while every limit is kept, over one span of windows'),
+  promoteAlpha: z.number().gt(0).lt(0.5).default(0.05).describe('chance of promote while some limit is exceeded'),
+  minSamples: z.int().min(1).default(500).describe('comparisons before promote'),
+  maxSamples: z.int().min(1).default(50_000).describe('comparisons after which undecided means inconclusive'),
+  minEffect: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.005)
+    .describe('excess over the noise that a rollback by baseline needs'),
+  requireBaseline: z
+    .boolean()
+    .default(true)
+    .describe('S3 and below count against the other side only beyond noise that was measured'),
+  staleMs: z
+    .int()
+    .min(1)
+    .default(15 * 60_000)
+    .describe('without comparisons for so long, evidence is missing: hold'),
+  maxShapes: z.int().min(1).default(100).describe('shapes judged one by one; they share half of alpha'),
+  limits: SeverityLimits.prefault({}),
+  latency: z
+    .strictObject({
+      rollback: z
+        .boolean()
+        .default(false)
+        .describe('false: a slower other side bars promote, but is no reason to roll back'),
+      minPairs: z.int().min(1).default(200),
+    })
+    .prefault({}),
+});
+export type VerdictOptions = z.infer<typeof VerdictOptions>;
+
+export const defaultVerdictOptions: VerdictOptions = VerdictOptions.parse({});
