@@ -1,0 +1,167 @@
+/**
+ * Keeps the arrow `main -> shell -> pure -> types`: scans the imports of every source file. What is listed as pure decides
+ * and does nothing else; a new pure file is added to the list, a file that has to leave it became a shell.
+ */
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+type Import = { readonly target: string; readonly isType: boolean };
+
+const root = new URL('../../', import.meta.url).pathname;
+const files = globSync('src/**/*.ts', { cwd: root }).sort();
+const source = new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]));
+
+const statement = /^(?:import|export)\s+(?:(type)\s+)?(?:([^'";]*?)\s+from\s+)?'([^']+)'/gm;
+const dynamic = /\bimport\(\s*'([^']+)'\s*\)/g;
+
+/** `import { type A, type B } from` brings in no value either. */
+const bringsOnlyTypes = (clause: string): boolean => {
+  const names = /^\{([^}]*)\}$/s.exec(clause.trim())?.[1];
+  return names?.split(',').every((name) => name.trim() === '' || name.trim().startsWith('type ')) ?? false;
+};
+
+const importsOf = (file: string): Import[] => {
+  const text = source.get(file) as string;
+  const resolve = (target: string) => (target.startsWith('.') ? normalize(join(dirname(file), target)) : target);
+  const fixed = [...text.matchAll(statement)].map(([, type, clause = '', target = '']) => ({
+    target: resolve(target),
+    isType: type !== undefined || bringsOnlyTypes(clause),
+  }));
+  const late = [...text.matchAll(dynamic)].map(([, target = '']) => ({ target: resolve(target), isType: false }));
+  return [...fixed, ...late];
+};
+
+const graph = new Map(files.map((file) => [file, importsOf(file)]));
+const valuesOf = (file: string): string[] => (graph.get(file) ?? []).flatMap((one) => (one.isType ? [] : [one.target]));
+
+/** `src/proxy/plan.ts` is in the room `proxy`, `src/errors.ts` in `errors.ts`. */
+const roomOf = (file: string): string => file.split('/')[1] ?? '';
+
+const isUnder = (file: string, places: readonly string[]): boolean =>
+  places.some((place) => file === place || file.startsWith(`${place}/`));
+
+/** By folder: every file (`*`), or those named. */
+const pureNames: Readonly<Record<string, string>> = {
+  src: 'errors config',
+  'src/json': '*',
+  'src/compare': '*',
+  'src/proxy/planning': '*',
+  'src/config': 'closest cross-checks issues member redact settings',
+  'src/coordination':
+    'admission-gate authority-from-aliases bucket effective human-values incarnation job-status keys membership nats-support phase-machine ports records route-cell route-state stamp',
+  'src/proxy':
+    'bucket classify date-math framing headers index-expression nodes-http operation-rules operations.generated percent-encoding plan query quick-family rename request-target rest-trie route-table types',
+  'src/proxy/read':
+    'answer-edits body-names breaker choose-side cursor-ids cursor-token follower-tokens judge-follower multi-assign multi-body multi-merge outgoing rename-info request-pins show-terms side-names sticky-key',
+  'src/proxy/write':
+    'answer-facts asking bulk-answer bulk-groups bulk-lines bulk-request bulk-results document fence filter-path names ndjson post-image refusals single-request tokens',
+  'src/agent':
+    'chunks control-answers direction documents exact-json ledger page-size throttle verify-judge write-counts',
+  'src/agent/leader': 'auto drift epochs gate',
+  'src/agent/preflight': 'difference facts judge',
+  'src/upstream': 'header-pairs low-level-errors types',
+};
+const pure = Object.entries(pureNames).flatMap(([folder, names]) =>
+  names === '*' ? [folder] : names.split(' ').map((name) => `${folder}/${name}.ts`),
+);
+
+/** Libraries without effects. */
+const pureLibraries = new Set(['zod']);
+
+const pureFiles = files.filter((file) => isUnder(file, pure));
+
+const withoutComments = (text: string): string => text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/\/\/.*$/gm, '');
+
+/** Clocks, chance, environment and timers come in as arguments. */
+const ambient =
+  /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bperformance\.now\b|\bprocess\.|\bset(?:Timeout|Interval|Immediate)\(|\bfetch\(|\bconsole\.|\bglobalThis\b/;
+
+/** Rooms that may know each other, values and types alike; files beside the rooms may be used by all. */
+const mayKnow: Readonly<Record<string, readonly string[]>> = {
+  json: [],
+  compare: ['json', 'coordination'],
+  coordination: ['json'],
+  upstream: ['coordination', 'json'],
+  proxy: ['compare', 'coordination', 'json', 'upstream'],
+  agent: ['compare', 'coordination', 'json', 'upstream'],
+  app: ['agent', 'compare', 'config', 'coordination', 'json', 'upstream'],
+  config: ['coordination'],
+};
+
+const isRoom = (name: string): boolean => !name.endsWith('.ts');
+
+describe('imports', () => {
+  it('are found at all', () => {
+    expect(files.length).toBeGreaterThan(100);
+    expect(valuesOf('src/proxy/plan.ts')).toContain('src/proxy/classify.ts');
+    expect(valuesOf('src/proxy/plan.ts')).toContain('src/proxy/planning/indices.ts');
+    expect(graph.get('src/proxy/types.ts')?.every((one) => one.isType)).toBe(true);
+  });
+
+  it('make no cycle', () => {
+    expect(findCycle()).toEqual([]);
+  });
+
+  it('keep proxy and agent apart, types included', () => {
+    const crossing = files.flatMap((file) =>
+      (graph.get(file) ?? [])
+        .filter(({ target }) => target.startsWith('src/'))
+        .map(({ target }) => ({ file, target }))
+        .filter(({ target }) => [roomOf(file), roomOf(target)].sort().join() === 'agent,proxy'),
+    );
+    expect(crossing).toEqual([]);
+  });
+
+  it.each(Object.entries(mayKnow))('of %s lead to no room but %j', (room, known) => {
+    const others = files
+      .filter((file) => roomOf(file) === room)
+      .flatMap((file) => (graph.get(file) ?? []).map(({ target }) => ({ file, target })))
+      .filter(({ target }) => target.startsWith('src/') && isRoom(roomOf(target)))
+      .filter(({ target }) => roomOf(target) !== room && !known.includes(roomOf(target)));
+    expect(others).toEqual([]);
+  });
+});
+
+describe('pure files', () => {
+  it('are found under every name in the list', () => {
+    expect(pure.filter((place) => !files.some((file) => isUnder(file, [place])))).toEqual([]);
+  });
+
+  it('import values only from pure files and libraries without effects', () => {
+    const leaks = pureFiles.flatMap((file) =>
+      valuesOf(file)
+        .filter((target) => !(target.startsWith('src/') ? isUnder(target, pure) : pureLibraries.has(target)))
+        .map((target) => `${file} -> ${target}`),
+    );
+    expect(leaks).toEqual([]);
+  });
+
+  it('take clock, chance and environment as arguments', () => {
+    const ambientUses = pureFiles.flatMap((file) => {
+      const found = ambient.exec(withoutComments(source.get(file) as string))?.[0];
+      return found === undefined ? [] : [`${file}: ${found}`];
+    });
+    expect(ambientUses).toEqual([]);
+  });
+});
+
+/** The files of one cycle of value imports; empty when there is none. */
+function findCycle(): string[] {
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): string[] => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
+    if (done.has(file)) return [];
+    for (const target of valuesOf(file)) {
+      const cycle = source.has(target) ? visit(target, [...path, file]) : [];
+      if (cycle.length > 0) return cycle;
+    }
+    done.add(file);
+    return [];
+  };
+  for (const file of files) {
+    const cycle = visit(file, []);
+    if (cycle.length > 0) return cycle;
+  }
+  return [];
+}
