@@ -48,6 +48,22 @@ const move = (record: PhaseRecord, event: Extract<PhaseEvent, { kind: 'move' }>,
 /** The neighbours of a phase, for messages and for the CLI's next step. */
 export const adjacent = (phase: Phase): readonly Phase[] => moves[phase];
 
+/** Shortest path of moves without the start; undefined when only a switch leads there. Same phase: empty. */
+export const pathBetween = (from: Phase, to: Phase): Phase[] | undefined => {
+  const queue: Phase[][] = [[]];
+  const seen = new Set<Phase>([from]);
+  for (const path of queue) {
+    const at = path.at(-1) ?? from;
+    if (at === to) return path;
+    for (const next of moves[at]) {
+      if (seen.has(next)) continue;
+      seen.add(next);
+      queue.push([...path, next]);
+    }
+  }
+  return undefined;
+};
+
 const explainMove = (from: Phase, to: Phase): string => {
   if (from === to) return `the route is in ${to} already`;
   if (authorityIn(from) !== authorityIn(to)) return `from ${from} to ${to} only by a cutover or a rollback`;

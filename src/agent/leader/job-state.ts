@@ -9,36 +9,16 @@ import { keys } from '../../coordination/keys.ts';
 import type { Bucket } from '../../coordination/ports.ts';
 import { sides } from '../../coordination/records.ts';
 import { CrossfadeError } from '../../errors.ts';
-import { emptyQuarantine, QuarantineRecord } from '../quarantine.ts';
+import { Ledger } from '../ledger.ts';
 import { TailState } from '../tail.ts';
 
-/** Where the ledger counts from: the last moment at which both sides were proven equal. */
-export const LedgerBaseline = z.strictObject({
-  reign: z.int(),
-  /** Per index of the route: sum over shards of sequence numbers given out. */
-  sequences: z.array(z.int()),
-  /** `member/boot` to its counts per index at that moment. */
-  counts: z.record(z.string(), z.array(z.int())),
-  /** Total of events (see events.ts) that the proof covers. */
-  events: z.int(),
-  at: z.string(),
-});
-export type LedgerBaseline = z.infer<typeof LedgerBaseline>;
-
-const BackfillState = z.strictObject({
-  state: z.enum(['none', 'running', 'done']),
-  total: z.int().default(0),
-  chunks: z.int().default(0),
-  startedAt: z.string().optional(),
-  finishedAt: z.string().optional(),
-});
-const SweepState = z.strictObject({
-  /** Events covered by the last finished sweep; -1 = none finished. */
+const SweepMark = z.strictObject({
+  /** Events (see events.ts) covered by the last finished sweep; -1 = none finished. */
   coveredEvents: z.int(),
   removed: z.int(),
   finishedAt: z.string().optional(),
 });
-const ProofState = z.strictObject({
+const ProofMark = z.strictObject({
   at: z.string(),
   equal: z.boolean(),
   counts: z.array(z.strictObject({ index: z.string(), authority: z.int(), follower: z.int() })),
@@ -50,22 +30,24 @@ export const ReignWork = z.strictObject({
   authority: z.enum(sides),
   /** First epoch of the reign: earlier ones are fenced. */
   epoch: z.int(),
-  backfill: BackfillState,
+  /** running and done have their figures in the record that backfill.ts keeps. */
+  backfill: z.enum(['none', 'running', 'done']),
   tail: TailState.optional(),
-  sweep: SweepState,
-  proof: ProofState.optional(),
-  baseline: LedgerBaseline.optional(),
+  sweep: SweepMark,
+  proof: ProofMark.optional(),
+  /** Opened at the last moment of rest at which both sides were proven equal. */
+  ledger: Ledger.optional(),
+  /** Events that this proof covers. */
+  ledgerEvents: z.int(),
 });
 export type ReignWork = z.infer<typeof ReignWork>;
 
 export const JobState = z.strictObject({
   schema: z.literal(1),
   paused: z.boolean(),
-  /** Phase revision from which the present stay in `dual` counts; another one begins the work anew. */
   work: ReignWork.optional(),
   /** Prepared just before a commit; adopted by whoever leads once the record shows its reign. */
   next: ReignWork.optional(),
-  quarantine: QuarantineRecord,
   /** `member/boot` to the events it has reported (see events.ts). */
   events: z.record(z.string(), z.int()),
   lastCutover: CutoverReport.optional(),
@@ -73,12 +55,13 @@ export const JobState = z.strictObject({
 });
 export type JobState = z.infer<typeof JobState>;
 
-export const emptyJob: JobState = { schema: 1, paused: false, quarantine: emptyQuarantine, events: {}, pausesMs: [] };
+export const emptyJob: JobState = { schema: 1, paused: false, events: {}, pausesMs: [] };
 
 export const newWork = (at: Pick<ReignWork, 'reign' | 'authority' | 'epoch'>): ReignWork => ({
   ...at,
-  backfill: { state: 'none', total: 0, chunks: 0 },
+  backfill: 'none',
   sweep: { coveredEvents: -1, removed: 0 },
+  ledgerEvents: 0,
 });
 
 export interface JobStore {

@@ -4,16 +4,16 @@
  */
 import type { Answer, CutoverReport, RouteJobStatus, Stage } from '../../coordination/job-status.ts';
 import type { PhaseRecord } from '../../coordination/records.ts';
+import { type BackfillRecord, backfillProgress } from '../backfill.ts';
 import { type QuarantineRecord, summarize } from '../quarantine.ts';
 import { answerOf, type GateFacts, gateConditions } from './gate.ts';
 import type { JobState, ReignWork } from './job-state.ts';
 
 export type WorkFacts = {
   backfill: {
-    docs: number;
+    record: BackfillRecord | undefined;
     remaining: number;
-    rate: number | undefined;
-    etaSeconds: number | undefined;
+    rate: number;
     state: 'running' | 'paused' | 'throttled';
   };
   tail: {
@@ -64,8 +64,8 @@ export const stageOf = (record: PhaseRecord, job: JobState, percent: { read: num
 const dualStage = (job: JobState, percent: { read: number; shadow: number }): Stage => {
   if (lastFailed(job.lastCutover)) return 'Aborted';
   const { work } = job;
-  if (work === undefined || work.backfill.state === 'none') return 'DualWrite';
-  if (work.backfill.state === 'running') return 'Backfill';
+  if (work === undefined || work.backfill === 'none') return 'DualWrite';
+  if (work.backfill === 'running') return 'Backfill';
   if (percent.read > 0) return 'Ramp';
   if (percent.shadow > 0) return 'Shadow';
   return 'Verify';
@@ -97,20 +97,19 @@ export const safeToRollBack = (record: PhaseRecord, gate: GateFacts): Answer => 
   return { ok: true, reasons: [] };
 };
 
-const backfillStatus = (work: ReignWork, facts: WorkFacts['backfill']): RouteJobStatus['backfill'] => {
-  const { backfill } = work;
-  if (backfill.state === 'none') return { state: 'waiting', docs: 0 };
-  const percent = backfill.chunks === 0 ? 100 : (100 * (backfill.chunks - facts.remaining)) / backfill.chunks;
+const backfillStatus = (
+  work: ReignWork,
+  { record, remaining, rate, state }: WorkFacts['backfill'],
+): RouteJobStatus['backfill'] => {
+  if (work.backfill === 'none' || record === undefined)
+    return { state: work.backfill === 'done' ? 'done' : 'waiting', docs: 0 };
+  const done = work.backfill === 'done';
   return {
-    state: backfill.state === 'done' ? 'done' : facts.state,
-    docs: facts.docs,
-    total: backfill.total,
-    percent: backfill.state === 'done' ? 100 : Math.max(0, Math.min(100, percent)),
-    ...(facts.rate === undefined ? {} : { rate: facts.rate }),
-    ...(facts.etaSeconds === undefined ? {} : { etaSeconds: facts.etaSeconds }),
-    chunksRemaining: facts.remaining,
-    ...(backfill.startedAt === undefined ? {} : { startedAt: backfill.startedAt }),
-    ...(backfill.finishedAt === undefined ? {} : { finishedAt: backfill.finishedAt }),
+    state: done ? 'done' : state,
+    ...backfillProgress(record, { remaining: done ? 0 : remaining, rate: done ? 0 : rate }),
+    chunksRemaining: done ? 0 : remaining,
+    startedAt: record.startedAt,
+    ...(record.finishedAt === undefined ? {} : { finishedAt: record.finishedAt }),
   };
 };
 
@@ -149,8 +148,7 @@ const workStatus = (work: ReignWork, input: StatusInput): Partial<RouteJobStatus
   ...(work.proof === undefined ? {} : { proof: { ...work.proof, method: 'count' as const } }),
   ledger: {
     unaccounted: input.work.unaccounted,
-    balanced: work.baseline !== undefined && input.work.unaccounted === 0,
-    ...(work.baseline === undefined ? {} : { since: work.baseline.at }),
+    balanced: work.ledger !== undefined && work.ledger.unsure.length === 0 && input.work.unaccounted === 0,
   },
 });
 
@@ -168,7 +166,7 @@ export const buildStatus = (input: StatusInput): RouteJobStatus => {
     stage: stageOf(record, job, { read: percentRead, shadow: percentShadow }),
     paused: job.paused,
     ...(job.work === undefined ? {} : workStatus(job.work, input)),
-    quarantine: summarize([job.quarantine, ...input.quarantines]),
+    quarantine: summarize(input.quarantines),
     ...(input.verdict === undefined ? {} : { verdict: input.verdict }),
     gate: switchable ? gateConditions(kind, gate) : [],
     safeToAdvance: safeToAdvance(record, gate),

@@ -31,7 +31,7 @@ export interface SwitchIo {
   stepPhase(event: PhaseEvent): Promise<PhaseWrite | undefined>;
   awaitDrained(held: PhaseWrite, timeoutMs: number): Promise<Barrier>;
   drainFacts(): Promise<DrainFacts>;
-  /** Per index, whether both sides count the same documents. */
+  /** After a refresh of both sides: does each index hold the same number of documents on both? */
   countsEqual(): Promise<boolean>;
   /** Closes every alias of the epochs before the held one, on both sides. */
   fenceBoth(): Promise<void>;
@@ -39,6 +39,8 @@ export interface SwitchIo {
   awaitNoWriteTasks(timeoutMs: number): Promise<boolean>;
   /** Runs the tail up to the authority's checkpoint; false when the time is up. */
   tailToCheckpoint(timeoutMs: number): Promise<boolean>;
+  /** Keeps this moment as the ledger's baseline: both sides were just proven equal. */
+  rememberProof(): Promise<void>;
   /** Remembers where the reverse tail starts and the ledger's new baseline, before the commit makes them matter. */
   rememberStart(): Promise<void>;
   /** Marker alias and, where it was not done before the commit, the fence. Repeated by the leader until it succeeds. */
@@ -98,7 +100,6 @@ const remainingMs = (run: Run): number => {
 
 const fastProof = async (run: Run): Promise<boolean> => {
   if (!mayGoFast(await timed(run, 'ledger', () => run.io.drainFacts()))) return false;
-  await timed(run, 'refresh', () => run.io.refreshBoth());
   return timed(run, 'count', () => run.io.countsEqual());
 };
 
@@ -110,7 +111,6 @@ const fencedProof = async (run: Run): Promise<void> => {
     giveUp('write tasks kept running after the fence');
   if (!(await timed(run, 'tail', () => io.tailToCheckpoint(remainingMs(run)))))
     giveUp('the tail did not reach the checkpoint');
-  await timed(run, 'refresh', () => io.refreshBoth());
   if (!(await timed(run, 'count', () => io.countsEqual()))) giveUp('document counts differ');
 };
 
@@ -163,6 +163,7 @@ const underHold = async (run: Run, held: PhaseWrite): Promise<CutoverReport> => 
     if (run.settings.kind !== 'rehearsal') return await commit(run, path);
     const rehearsed = report(run, 'rehearsed', { path });
     await release(run);
+    await run.io.rememberProof();
     return rehearsed;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

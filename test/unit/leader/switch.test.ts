@@ -66,6 +66,7 @@ const fakeIo = (fake: Fake = {}) => {
       await act('tail');
       return fake.tailReaches ?? true;
     },
+    rememberProof: () => act('baseline'),
     rememberStart: () => act('remember'),
     settle: () => act('settle'),
     isLeader: () => leader,
@@ -82,7 +83,7 @@ describe('switch of authority', () => {
     const { io, done, record } = fakeIo();
     const report = await runSwitch(io, settings);
     expect(report).toMatchObject({ result: 'committed', path: 'fast' });
-    expect(done).toEqual(['prepare', 'refresh', 'hold', 'drain', 'refresh', 'count', 'remember', 'commit', 'settle']);
+    expect(done).toEqual(['prepare', 'refresh', 'hold', 'drain', 'count', 'remember', 'commit', 'settle']);
     expect(record()).toMatchObject({ phase: 'target', epoch: 2, reign: 2, percentFloor: 7 });
   });
 
@@ -141,6 +142,7 @@ describe('switch of authority', () => {
       path: 'fast',
     });
     expect(done).not.toContain('commit');
+    expect(done.at(-1)).toBe('baseline');
     expect(record()).toMatchObject({ phase: 'dual', epoch: 3, reign: 1 });
   });
 

@@ -1,0 +1,76 @@
+/**
+ * Keeps the aliases of the present epoch as the phase needs them: brought there once per phase record, watched after
+ * that. Somebody else's change is never put right in silence: it becomes an alarm, which bars a switch.
+ */
+
+import { authorityMarker } from '../../coordination/keys.ts';
+import type { RouteState } from '../../coordination/ports.ts';
+import { authorityIn, type Side, sides } from '../../coordination/records.ts';
+import { applyAliases, currentAliases, ensureFence } from './alias-keeper.ts';
+import { aliasActions, fenceThrough, openEpoch, type Wanted } from './epochs.ts';
+import type { Leading } from './route-leader.ts';
+import type { PhaseWrite } from './switch.ts';
+
+const watchEveryTurns = 10;
+
+const wantedOn = (state: Pick<RouteState, 'spec' | 'phase'>, side: Side): Wanted => {
+  const { spec, phase } = state;
+  const authority = authorityIn(phase.phase);
+  // In observe and final nothing is copied, and the follower may not exist (yet, any more).
+  if (side !== authority && (phase.phase === 'observe' || phase.phase === 'final')) return new Map();
+  return openEpoch(spec, phase.epoch, { authority, side });
+};
+
+/** After a commit: earlier epochs closed on both sides, and a mark for members that cannot reach the store. */
+export const settlePhase = async (
+  leading: Leading,
+  spec: RouteState['spec'],
+  { record }: PhaseWrite,
+): Promise<void> => {
+  const { clusters, slug } = leading.deps;
+  const authority = authorityIn(record.phase);
+  const firstEpoch = leading.job.current().next?.epoch ?? leading.job.current().work?.epoch ?? record.epoch;
+  await Promise.all(
+    sides.map(async (side) => {
+      await ensureFence(clusters[side]);
+      const open = openEpoch(spec, record.epoch, { authority, side });
+      const fenced = fenceThrough(await currentAliases(clusters[side], `crossfade-${slug}-*`), slug, firstEpoch - 1);
+      const marker = side === authority ? markerOf(slug, record, spec.indices[0]?.[side]) : [];
+      await applyAliases(clusters[side], slug, new Map([...fenced, ...open, ...marker]));
+    }),
+  );
+  leading.lostSinceMs = leading.deps.runtime.now();
+};
+
+const markerOf = (
+  slug: string,
+  { epoch, reign }: PhaseWrite['record'],
+  index: string | undefined,
+): [string, string][] => (index === undefined ? [] : [[authorityMarker(slug, epoch, reign), index]]);
+
+const settled = new WeakMap<Leading, { revision: number; turns: number }>();
+
+const strayed = async ({ deps }: Leading, state: RouteState): Promise<string | undefined> => {
+  for (const side of sides) {
+    const wanted = wantedOn(state, side);
+    if (wanted.size === 0) continue;
+    const current = await currentAliases(deps.clusters[side], `crossfade-${deps.slug}-*`);
+    const moved = aliasActions(current, wanted).map((action) =>
+      'add' in action ? action.add.alias : action.remove.alias,
+    );
+    if (moved.length > 0) return `somebody moved ${[...new Set(moved)].join(', ')} on the ${side}`;
+  }
+  return undefined;
+};
+
+export const keepAliases = async (leading: Leading, state: RouteState): Promise<void> => {
+  const known = settled.get(leading);
+  if (known?.revision !== state.phaseRevision) {
+    if (state.phase.phase !== 'observe' && state.phase.phase !== 'final')
+      await settlePhase(leading, state.spec, { record: state.phase, revision: state.phaseRevision });
+    settled.set(leading, { revision: state.phaseRevision, turns: 0 });
+    return;
+  }
+  known.turns++;
+  if (known.turns % watchEveryTurns === 0) leading.work.setAlarm('aliases', await strayed(leading, state));
+};

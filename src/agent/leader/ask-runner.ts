@@ -1,0 +1,226 @@
+/**
+ * Carries out what an operator asked for in `rt.<slug>.ask` and answers in `job.<slug>.ask`, with an audit entry for all
+ * that changed something. A refusal is an answer, not an error: it says which condition is not met.
+ */
+
+import type { CutoverReport } from '../../coordination/job-status.ts';
+import { keys } from '../../coordination/keys.ts';
+import { pathBetween } from '../../coordination/phase-machine.ts';
+import type { RouteState } from '../../coordination/ports.ts';
+import { type Ask, type AskResult, authorityIn, type Phase } from '../../coordination/records.ts';
+import { CrossfadeError, type ErrorCode, isCrossfadeError } from '../../errors.ts';
+import { gatherFacts } from '../preflight/gather.ts';
+import { repairRoute, verifyRoute } from './checks.ts';
+import { answerOf, gateConditions, type SwitchKind } from './gate.ts';
+import { gatherGate } from './gate-facts.ts';
+import { movePhase } from './moves.ts';
+import type { Leading } from './route-leader.ts';
+import { runRouteSwitch } from './switch-runner.ts';
+
+type Result = Omit<AskResult, 'schema' | 'id' | 'at'>;
+const done = (message: string, details?: Record<string, unknown>): Result => ({
+  state: 'done',
+  message,
+  ...(details === undefined ? {} : { details }),
+});
+const refused = (code: ErrorCode, message: string, details?: Record<string, unknown>): Result => ({
+  state: 'refused',
+  code,
+  message,
+  ...(details === undefined ? {} : { details }),
+});
+
+const barrierTimeoutMs = 30_000;
+
+const stateNow = ({ deps }: Leading): RouteState => {
+  const state = deps.state();
+  if (state === undefined) throw new CrossfadeError('ROUTE_UNKNOWN');
+  return state;
+};
+
+const moveOnce = async (leading: Leading, to: Phase, reason: string): Promise<void> => {
+  const { deps, writer, job, journal } = leading;
+  const { spec } = stateNow(leading);
+  const store = deps.store.status();
+  const members = deps.members.view();
+  const byQuerySeen = [...members.members.values()].reduce(
+    (sum, { heartbeat }) => sum + (heartbeat?.routes[deps.slug]?.byQuery ?? 0),
+    0,
+  );
+  const preflight = () =>
+    gatherFacts({
+      clusters: deps.clusters,
+      spec,
+      store: { kind: store.kind, connected: store.connected, detail: store.detail, members: members.members.size },
+      byQuerySeen,
+      nowMs: Date.parse(deps.clock()),
+    });
+  // A stay in dual begins with a backfill of its own, whatever an earlier stay had reached.
+  if (to === 'dual') await job.save({ work: undefined, next: undefined });
+  const { write, findings } = await movePhase(
+    {
+      spec,
+      clusters: deps.clusters,
+      writer,
+      members: deps.members,
+      runtime: deps.runtime,
+      preflight,
+      barrierTimeoutMs,
+    },
+    to,
+    reason,
+  );
+  deps.onStep?.(deps.slug, write);
+  await journal.audit({
+    what: `phase ${to}`,
+    reason,
+    evidence: { findings: findings.filter(({ level }) => level !== 'ok') },
+  });
+};
+
+const walkTo = async (leading: Leading, to: Phase, reason: string): Promise<Result> => {
+  const { record } = await leading.writer.read();
+  const path = pathBetween(record.phase, to);
+  if (path === undefined)
+    return refused(
+      'PHASE_REFUSED',
+      `from ${record.phase} to ${to} only by a ${authorityIn(to) === 'target' ? 'cutover' : 'rollback'}`,
+    );
+  for (const phase of path) await moveOnce(leading, phase, reason);
+  return done(`phase ${to}`);
+};
+
+const switchResult = (report: CutoverReport): Result => {
+  const details = { report };
+  switch (report.result) {
+    case 'committed':
+    case 'rehearsed':
+      return done(`${report.kind} ${report.result}, writes waited ${Math.round(report.pauseMs ?? 0)} ms`, details);
+    case 'refused':
+      return refused('PHASE_REFUSED', report.reason ?? '', details);
+    case 'aborted':
+    case 'failed':
+      return { state: 'aborted', code: 'CUTOVER_ABORTED', message: report.reason ?? '', details };
+    default:
+      return report.result satisfies never;
+  }
+};
+
+const switchNow = async (leading: Leading, kind: SwitchKind, reason: string): Promise<Result> => {
+  const state = stateNow(leading);
+  const conditions = gateConditions(kind, await gatherGate(leading, state));
+  const answer = answerOf(conditions);
+  if (!answer.ok) return refused('GATE_REFUSED', answer.reasons.join('; '), { gate: conditions });
+  return switchResult(await runRouteSwitch(leading, { kind, reason }));
+};
+
+/** Before a cutover only reads have moved, so bringing them home is the whole rollback. */
+const readsHome = async ({ deps, journal }: Leading, reason: string): Promise<Result> => {
+  await deps.store.config.put(keys.percent(deps.slug, 'read'), '0');
+  await journal.audit({ what: 'reads home', reason });
+  return done('all reads go to the authority');
+};
+
+const rollBack = (leading: Leading, reason: string): Promise<Result> | Result => {
+  const { phase } = stateNow(leading).phase;
+  if (phase === 'target') return switchNow(leading, 'rollback', reason);
+  if (phase === 'final') return refused('PHASE_REFUSED', 'the migration is final: the source takes no writes any more');
+  return readsHome(leading, reason);
+};
+
+const advance = (leading: Leading, reason: string): Promise<Result> | Result => {
+  const { phase } = stateNow(leading).phase;
+  switch (phase) {
+    case 'off':
+      return walkTo(leading, 'observe', reason);
+    case 'observe':
+      return walkTo(leading, 'dual', reason);
+    case 'dual':
+      return switchNow(leading, 'cutover', reason);
+    case 'target':
+      return walkTo(leading, 'final', reason);
+    case 'final':
+      return refused('PHASE_REFUSED', 'the migration is complete');
+    default:
+      return phase satisfies never;
+  }
+};
+
+const setPaused = async ({ job, journal }: Leading, paused: boolean, reason: string): Promise<Result> => {
+  await job.save({ paused });
+  await journal.audit({ what: paused ? 'paused' : 'resumed', reason });
+  return done(paused ? 'backfill, tail and sweep are paused' : 'work goes on');
+};
+
+/** A hold lives inside one call of this loop, so an abort that is read here found none; see releaseOrphan. */
+const abort = (leading: Leading): Result =>
+  stateNow(leading).phase.hold === undefined
+    ? done('no switch is under way')
+    : refused('PHASE_REFUSED', 'a switch is ending');
+
+const carryOut = (leading: Leading, { action, phase, args, reason }: Ask): Promise<Result> | Result => {
+  switch (action) {
+    case 'phase':
+      return phase === undefined ? refused('USAGE', 'phase: missing') : walkTo(leading, phase, reason);
+    case 'advance':
+      return args?.['rehearse'] === true ? switchNow(leading, 'rehearsal', reason) : advance(leading, reason);
+    case 'rehearse':
+      return switchNow(leading, 'rehearsal', reason);
+    case 'rollback':
+      return rollBack(leading, reason);
+    case 'finalize':
+      return walkTo(leading, 'final', reason);
+    case 'abort':
+      return abort(leading);
+    case 'pause':
+      return setPaused(leading, true, reason);
+    case 'resume':
+      return setPaused(leading, false, reason);
+    case 'verify':
+      return verifyRoute(leading, stateNow(leading), args ?? {});
+    case 'repair':
+      return repairRoute(leading, stateNow(leading), args ?? {});
+    default:
+      return action satisfies never;
+  }
+};
+
+const failure = (error: unknown): Result => {
+  const message = error instanceof Error ? error.message : String(error);
+  if (!isCrossfadeError(error)) return { state: 'failed', code: 'INTERNAL', message };
+  const refusal = error.code.endsWith('_REFUSED') && error.code !== 'UPSTREAM_REFUSED';
+  return {
+    state: refusal ? 'refused' : 'failed',
+    code: error.code,
+    message,
+    ...(error.details === undefined ? {} : { details: error.details }),
+  };
+};
+
+/** The brake in `target` is a rollback; it is tried again each turn until it is done. */
+const runStop = async (leading: Leading, state: RouteState): Promise<void> => {
+  if (!state.stop || state.phase.phase !== 'target') return;
+  const result = await switchNow(leading, 'rollback', 'stop is on');
+  if (result.state !== 'done')
+    leading.deps.logger.warn(
+      { slug: state.slug, reason: result.message },
+      'stop is on and the rollback cannot be done yet',
+    );
+};
+
+export const runAsk = async (leading: Leading, state: RouteState): Promise<void> => {
+  const { journal, deps } = leading;
+  await runStop(leading, state);
+  const ask = await journal.pendingAsk();
+  if (ask === undefined) return;
+  await journal.answer(ask, { state: 'running', message: '' });
+  const result = await Promise.resolve()
+    .then(() => carryOut(leading, ask))
+    .catch(failure);
+  await journal.answer(ask, result);
+  deps.logger.info(
+    { slug: deps.slug, action: ask.action, by: ask.by, state: result.state, reason: result.message },
+    'request carried out',
+  );
+  if (result.state !== 'done') await journal.audit({ what: `${ask.action} ${result.state}`, reason: result.message });
+};

@@ -1,0 +1,67 @@
+/** Gathers what gate.ts judges: from heartbeats, the job, the work, and the health of both clusters. */
+import { barrier } from '../../coordination/membership.ts';
+import type { RouteState } from '../../coordination/ports.ts';
+import type { Side } from '../../coordination/records.ts';
+import type { GateFacts, Health } from './gate.ts';
+import type { Leading } from './route-leader.ts';
+
+const maxLagSeconds = 3;
+const maxProofAgeSeconds = 120;
+
+const healthOf = async ({ deps }: Leading, side: Side, state: RouteState): Promise<Health> => {
+  const names = state.spec.indices.map((pair) => encodeURIComponent(pair[side])).join(',');
+  try {
+    const { status, body } = await deps.clusters[side].json('GET', `/_cluster/health/${names}?timeout=1s`, undefined, {
+      timeoutMs: 3000,
+    });
+    const colour = (body as { status?: string } | undefined)?.status;
+    return status === 200 && (colour === 'green' || colour === 'yellow') ? colour : 'red';
+  } catch {
+    return 'unreachable';
+  }
+};
+
+/** The worst verdict that any member reports: one pod's alarm is enough to look. */
+const verdictOf = (verdicts: readonly GateFacts['verdict'][]): GateFacts['verdict'] => {
+  const order = ['rollback', 'hold', 'inconclusive', 'promote'] as const;
+  return order.find((one) => verdicts.includes(one)) ?? 'inconclusive';
+};
+
+export const gatherGate = async (leading: Leading, state: RouteState): Promise<GateFacts> => {
+  const { deps, job, work } = leading;
+  const { slug } = deps;
+  const view = deps.members.view();
+  const lines = [...view.members.values()].flatMap(({ heartbeat }) => heartbeat?.routes[slug] ?? []);
+  const applied = barrier(view, {
+    slug,
+    phaseRevision: state.phaseRevision,
+    expect: 'applied',
+    nowMs: deps.runtime.now(),
+  });
+  const [source, target] = await Promise.all([healthOf(leading, 'source', state), healthOf(leading, 'target', state)]);
+  const { tail } = work.facts();
+  const queued = lines.reduce((sum, line) => sum + line.quarantined, 0);
+  const listed = work.quarantines().reduce((sum, { docs, overflowed }) => sum + docs.length + overflowed, 0);
+  const current = job.current();
+  return {
+    record: state.phase,
+    paused: current.paused,
+    backfillDone: current.work?.backfill === 'done',
+    tail: { behind: tail.behind, lagSeconds: tail.lagSeconds, maxLagSeconds },
+    quarantined: queued + listed,
+    sweepPending: work.sweepPending(),
+    proofAgeSeconds: work.proofAgeSeconds(),
+    maxProofAgeSeconds,
+    verdict: verdictOf(lines.map(({ verdict }) => verdict)),
+    members: {
+      live: view.members.size,
+      behind: applied.waitingFor.map(({ member, reason }) => `${member} ${reason}`),
+      missing: [...view.lost.keys()],
+    },
+    byQuery: lines.reduce((sum, line) => sum + line.byQuery, 0),
+    health: { source, target },
+    unaccountedGrowing: work.isGrowing(),
+    alarms: work.alarms(),
+    storeConnected: deps.store.status().connected,
+  };
+};

@@ -1,0 +1,211 @@
+/**
+ * The leader of one route: campaigns for the lease and, while it holds it, turns a loop that recovers what a predecessor
+ * left half done, keeps aliases as the phase needs them, carries out what operators ask, works (route-work.ts), and
+ * publishes the status. Invariant: every step of the loop can be repeated, and every write that matters is a
+ * compare-and-set, so a leader that woke up late can do no harm.
+ */
+import { type CutoverReport, jobStatusName, type RouteJobStatus } from '../../coordination/job-status.ts';
+import { keys } from '../../coordination/keys.ts';
+import type { LeaderLease } from '../../coordination/lease.ts';
+import type { Members } from '../../coordination/members.ts';
+import type { RouteState, Store } from '../../coordination/ports.ts';
+import type { Side } from '../../coordination/records.ts';
+import { isCrossfadeError } from '../../errors.ts';
+import type { Logger } from '../../log.ts';
+import type { ClusterControl } from '../cluster.ts';
+import type { Runtime } from '../runtime.ts';
+import type { Transforms } from '../transform.ts';
+import { keepAliases } from './alias-watch.ts';
+import { runAsk } from './ask-runner.ts';
+import { runAuto } from './auto-runner.ts';
+import { gatherGate } from './gate-facts.ts';
+import { createJobStore, type JobStore } from './job-state.ts';
+import { createJournal, type Journal } from './journal.ts';
+import { createPhaseWriter, type PhaseWriter } from './phase-writer.ts';
+import { RouteWork } from './route-work.ts';
+import { buildStatus } from './status.ts';
+import { createSweeper } from './sweeper.ts';
+import type { PhaseWrite, SwitchPoint } from './switch.ts';
+
+export type LeaderEvents = {
+  /** A switch ended; for metrics. */
+  onCutover?: (slug: string, report: CutoverReport) => void;
+  onStatus?: (slug: string, status: RouteJobStatus | undefined) => void;
+  /** Labelled points inside a switch, for fault tests. */
+  onReached?: (point: SwitchPoint) => Promise<void>;
+};
+export type RouteLeaderDeps = LeaderEvents & {
+  slug: string;
+  member: string;
+  store: Store;
+  clusters: Record<Side, ClusterControl>;
+  members: Members;
+  lease: LeaderLease;
+  transforms: Transforms;
+  runtime: Runtime;
+  clock: () => string;
+  logger: Logger;
+  /** The newest state this process knows. */
+  state: () => RouteState | undefined;
+  /** A record this leader has just written: applied at once instead of waiting for the store's echo. */
+  onStep?: (slug: string, write: PhaseWrite) => void;
+  tickMs?: number;
+};
+
+/** What the parts of the loop share. */
+export type Leading = {
+  deps: RouteLeaderDeps;
+  job: JobStore;
+  journal: Journal;
+  writer: PhaseWriter;
+  work: RouteWork;
+  /** Monotonic time since which lost members may still write. */
+  lostSinceMs: number;
+};
+
+export interface RouteLeader {
+  /** Looks at once: an operator asked, or the stop key changed. */
+  wake(): void;
+  stop(): Promise<void>;
+}
+
+const begin = async (deps: RouteLeaderDeps): Promise<Leading> => {
+  const { slug, store, clusters, runtime, transforms, members, clock, member, logger } = deps;
+  const job = createJobStore(store.config, slug);
+  await job.load();
+  const onProblem = (detail: string): void => logger.warn({ slug, detail }, 'sweep cannot go on');
+  const sweeper = createSweeper({ clusters, runtime, transforms, store, onProblem });
+  return {
+    deps,
+    job,
+    journal: createJournal({ bucket: store.config, slug, by: member, clock }),
+    writer: createPhaseWriter({ bucket: store.config, slug, by: member, now: () => runtime.now(), clock }),
+    work: new RouteWork({
+      slug,
+      store,
+      clusters,
+      runtime,
+      transforms,
+      job,
+      sweeper,
+      members: () => members.view(),
+      clock,
+    }),
+    lostSinceMs: Number.NEGATIVE_INFINITY,
+  };
+};
+
+/** A hold that this leader did not begin: its leader is gone, so the writes go back to the old authority. */
+const releaseOrphan = async ({ deps, writer, journal }: Leading, state: RouteState): Promise<boolean> => {
+  if (state.phase.hold === undefined) return false;
+  const step = await writer.step(
+    { kind: 'release' },
+    { reason: 'the leader of the switch is gone', expected: state.phaseRevision },
+  );
+  if (step.ok) {
+    deps.onStep?.(deps.slug, step.write);
+    await journal.audit({ what: 'switch released', reason: 'the leader of the switch is gone' });
+  }
+  return true;
+};
+
+const publish = async (leading: Leading, state: RouteState): Promise<void> => {
+  const { deps, job, work } = leading;
+  const gate = await gatherGate(leading, state);
+  const status = buildStatus({
+    at: deps.clock(),
+    leader: deps.member,
+    slug: deps.slug,
+    record: state.phase,
+    job: job.current(),
+    work: work.facts(),
+    gate,
+    percentRead: state.stop ? 0 : state.percent.read,
+    percentShadow: state.percent.shadow,
+    quarantines: work.quarantines(),
+    verdict: undefined,
+  });
+  deps.onStatus?.(deps.slug, status);
+  await deps.store.config.put(keys.job(deps.slug, jobStatusName), JSON.stringify(status));
+};
+
+const pendingCopies = ({ deps }: Leading): number =>
+  [...deps.members.view().members.values()].reduce((sum, { heartbeat }) => {
+    const line = heartbeat?.routes[deps.slug];
+    return sum + (line === undefined ? 0 : line.pendingCopies + line.inFlight);
+  }, 0);
+
+const works = (state: RouteState): boolean =>
+  (state.phase.phase === 'dual' || state.phase.phase === 'target') && state.phase.hold === undefined;
+
+/** One turn. Asks come first: they must not wait for data to move. */
+const turn = async (leading: Leading): Promise<void> => {
+  const { deps, job, work } = leading;
+  const state = deps.state();
+  if (state === undefined || (await releaseOrphan(leading, state))) return;
+  if (state.phase.phase !== 'off') await keepAliases(leading, state);
+  await runAsk(leading, state);
+  const present = deps.state() ?? state;
+  if (works(present) && deps.lease.isHeld()) {
+    await work.step(present, {
+      paused: job.current().paused || present.rate === 'pause',
+      pendingCopies: pendingCopies(leading),
+    });
+    await runAuto(leading, present);
+  }
+  await publish(leading, deps.state() ?? present);
+};
+
+export const startRouteLeader = (deps: RouteLeaderDeps): RouteLeader => {
+  const { runtime, lease, logger, slug, tickMs = 1000 } = deps;
+  let leading: Leading | undefined;
+  let stopped = false;
+  let cancel = (): void => undefined;
+  let awake: (() => void) | undefined;
+
+  const once = async (): Promise<void> => {
+    if (!lease.isHeld()) {
+      if (leading !== undefined) deps.onStatus?.(slug, undefined);
+      await leading?.work.quiesce();
+      leading = undefined;
+      return;
+    }
+    try {
+      leading ??= await begin(deps);
+      await turn(leading);
+    } catch (err) {
+      // The record of another leader, or one of ours whose outcome is unknown: begin again from what the store says.
+      if (isCrossfadeError(err, 'STORE_CONFLICT') || isCrossfadeError(err, 'STORE_OUTCOME_UNKNOWN')) {
+        await leading?.work.quiesce();
+        leading = undefined;
+      }
+      logger.warn({ err, slug }, 'leader step failed, will be repeated');
+    }
+  };
+  const nap = (): Promise<void> =>
+    new Promise((resolve) => {
+      awake = resolve;
+      cancel = runtime.after(leading === undefined ? Math.min(tickMs, 250) : tickMs, resolve);
+    });
+  const loop = async (): Promise<void> => {
+    while (!stopped) {
+      await once();
+      if (!stopped) await nap();
+      cancel();
+      awake = undefined;
+    }
+    await leading?.work.quiesce();
+  };
+  const unsubscribe = lease.onChange(() => awake?.());
+  const running = loop();
+  return {
+    wake: () => awake?.(),
+    stop: async () => {
+      stopped = true;
+      unsubscribe();
+      awake?.();
+      await running;
+      await lease.release();
+    },
+  };
+};

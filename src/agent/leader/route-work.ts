@@ -1,0 +1,318 @@
+/**
+ * The work that a leader does for its route while it is in `dual` or `target`, one step per tick: begin and watch the
+ * backfill, run the tail, sweep when deletes are in doubt, prove equality. All of it may be repeated by a successor.
+ * Invariant: progress is saved after it was made, never before.
+ */
+import { keys } from '../../coordination/keys.ts';
+import { barrier, type Membership } from '../../coordination/membership.ts';
+import type { RouteState, Store } from '../../coordination/ports.ts';
+import { authorityIn, type Side } from '../../coordination/records.ts';
+import { BackfillRecord, backfillName, beginBackfill } from '../backfill.ts';
+import type { ClusterControl } from '../cluster.ts';
+import { type Direction, directionOf } from '../direction.ts';
+import { balance, observe, openLedger } from '../ledger.ts';
+import { countProof } from '../proof.ts';
+import { createQuarantine, type Quarantine, type QuarantineRecord } from '../quarantine.ts';
+import { clearQuarantines, loadQuarantines, saveQuarantine, tailOwner } from '../quarantine-store.ts';
+import type { Runtime } from '../runtime.ts';
+import { type TailResult, tailStep } from '../tail.ts';
+import type { Transforms } from '../transform.ts';
+import { readProgress } from '../worker-progress.ts';
+import { addDrift, type Drift, isGrowing, unaccountedNow } from './drift.ts';
+import { foldEvents, totalEvents } from './events.ts';
+import { type JobStore, newWork, type ReignWork } from './job-state.ts';
+import { ledgerSamples, shardCounts, totalsOn } from './sequences.ts';
+import type { WorkFacts } from './status.ts';
+import type { Sweeper } from './sweeper.ts';
+
+export type RouteWorkDeps = {
+  slug: string;
+  store: Store;
+  clusters: Record<Side, ClusterControl>;
+  runtime: Runtime;
+  transforms: Transforms;
+  job: JobStore;
+  sweeper: Sweeper;
+  members: () => Membership;
+  clock: () => string;
+};
+
+const proofEveryMs = 20_000;
+const emptyFacts: WorkFacts = {
+  backfill: { record: undefined, remaining: 0, rate: 0, state: 'running' },
+  tail: { state: 'none', behind: 0, lagSeconds: 0, detail: undefined, copied: 0 },
+  sweep: { running: false, scanned: 0, total: undefined, removed: 0 },
+  unaccounted: 0,
+};
+
+export class RouteWork {
+  readonly #deps: RouteWorkDeps;
+  #facts = emptyFacts;
+  #quarantine: Quarantine = createQuarantine();
+  #quarantines: QuarantineRecord[] = [];
+  #alarms = new Map<string, string>();
+  #drift: Drift = [];
+  #shards: Record<Side, number[]> | undefined;
+  #caughtUpAtMs: number;
+  #provenAtMs: number | undefined;
+  #triedProofAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(deps: RouteWorkDeps) {
+    this.#deps = deps;
+    this.#caughtUpAtMs = deps.runtime.now();
+  }
+
+  facts(): WorkFacts {
+    return { ...this.#facts, sweep: this.#deps.sweeper.progress() };
+  }
+  quarantines(): readonly QuarantineRecord[] {
+    return this.#quarantines;
+  }
+  alarms(): string[] {
+    return [...this.#alarms.values()];
+  }
+  isGrowing(): boolean {
+    return isGrowing(this.#drift);
+  }
+  proofAgeSeconds(): number | undefined {
+    const { work } = this.#deps.job.current();
+    if (work?.proof?.equal !== true || this.#provenAtMs === undefined) return undefined;
+    return (this.#deps.runtime.now() - this.#provenAtMs) / 1000;
+  }
+  sweepPending(): boolean {
+    const { work, events } = this.#deps.job.current();
+    return work !== undefined && (work.sweep.coveredEvents < 0 || totalEvents(events) > work.sweep.coveredEvents);
+  }
+  setAlarm(name: string, text: string | undefined): void {
+    if (text === undefined) this.#alarms.delete(name);
+    else this.#alarms.set(name, text);
+  }
+  /** A switch has just proven both sides equal. */
+  noteProven(): void {
+    this.#provenAtMs = this.#deps.runtime.now();
+  }
+  async shards(spec: RouteState['spec']): Promise<Record<Side, number[]>> {
+    const { clusters } = this.#deps;
+    this.#shards ??= {
+      source: await shardCounts(clusters.source, spec, 'source'),
+      target: await shardCounts(clusters.target, spec, 'target'),
+    };
+    return this.#shards;
+  }
+
+  async #save(change: Partial<ReignWork>): Promise<void> {
+    const { job } = this.#deps;
+    const { work } = job.current();
+    if (work !== undefined) await job.save({ work: { ...work, ...change } });
+  }
+
+  /** The work of the record's reign: going on, prepared by the last commit, or begun anew. */
+  async #adopt({ phase }: RouteState): Promise<void> {
+    const { job } = this.#deps;
+    const { work, next } = job.current();
+    const at = { reign: phase.reign, authority: authorityIn(phase.phase), epoch: phase.epoch };
+    const fits = (one: ReignWork | undefined): boolean => one?.reign === at.reign && one.authority === at.authority;
+    if (fits(work)) return;
+    this.#drift = [];
+    this.#shards = undefined;
+    await job.save({ work: fits(next) ? next : newWork(at), next: undefined });
+  }
+
+  async #noteEvents(): Promise<void> {
+    const { job, members, slug } = this.#deps;
+    const { events } = job.current();
+    const folded = foldEvents(events, members(), slug);
+    if (totalEvents(folded) !== totalEvents(events)) await job.save({ events: folded });
+  }
+
+  async #beginBackfill(state: RouteState): Promise<void> {
+    const { store, clusters, runtime, members, slug, clock } = this.#deps;
+    const query = { slug, phaseRevision: state.phaseRevision, expect: 'drained' as const, nowMs: runtime.now() };
+    if (!barrier(members(), query).ok) return;
+    const direction = directionOf(state);
+    const { chunkDocs } = state.spec.backfill;
+    const plan = await beginBackfill({
+      clusters,
+      runtime,
+      direction,
+      queue: store.workQueue(slug),
+      chunkDocs,
+      at: clock(),
+    });
+    if (plan.kind !== 'ok') return this.setAlarm('backfill', plan.detail);
+    await clearQuarantines(store.config, slug);
+    this.#quarantine = createQuarantine();
+    // Workers begin at this record; without the tail below, a successor begins the backfill again.
+    await store.config.put(keys.job(slug, backfillName), JSON.stringify(plan.record));
+    await this.#save({ backfill: 'running', tail: plan.tail });
+  }
+
+  async #record(): Promise<BackfillRecord | undefined> {
+    const entry = await this.#deps.store.config.get(keys.job(this.#deps.slug, backfillName));
+    return entry === undefined ? undefined : BackfillRecord.safeParse(JSON.parse(entry.value)).data;
+  }
+
+  async #watchBackfill(): Promise<void> {
+    const { store, slug, clock } = this.#deps;
+    const [record, remaining, workers] = await Promise.all([
+      this.#record(),
+      store.workQueue(slug).remaining(),
+      readProgress(store.live, slug),
+    ]);
+    const rate = workers.reduce((sum, worker) => sum + worker.rate, 0);
+    const held = workers.find(({ state }) => state !== 'running')?.state;
+    this.#facts = { ...this.#facts, backfill: { record, remaining, rate, state: held ?? 'running' } };
+    if (remaining > 0 || record === undefined) return;
+    const done: BackfillRecord = { ...record, state: 'done', finishedAt: clock() };
+    await store.config.put(keys.job(slug, backfillName), JSON.stringify(done));
+    this.#facts = { ...this.#facts, backfill: { record: done, remaining: 0, rate: 0, state: 'running' } };
+    await this.#save({ backfill: 'done' });
+  }
+
+  async #tail(direction: Direction, state: RouteState, signal?: AbortSignal): Promise<TailResult | undefined> {
+    const { clusters, runtime, transforms, job } = this.#deps;
+    const { tail } = job.current().work ?? {};
+    if (tail === undefined) return undefined;
+    const { pageBytes, maxPageDocs } = state.spec.backfill;
+    const result = await tailStep(tail, {
+      clusters,
+      runtime,
+      direction,
+      transform: await transforms.towards(state.spec.transform, direction.follower),
+      limits: { pageBytes, maxPageDocs },
+      quarantine: this.#quarantine,
+      signal,
+    });
+    await this.#save({ tail: result.state });
+    this.#noteTail(result);
+    return result;
+  }
+
+  #noteTail({ kind, behind, caughtUp, docs, ...end }: TailResult): void {
+    const nowMs = this.#deps.runtime.now();
+    if (caughtUp) this.#caughtUpAtMs = nowMs;
+    const detail = 'detail' in end ? String(end.detail) : undefined;
+    this.setAlarm('tail', kind === 'index_recreated' ? detail : undefined);
+    this.#facts = {
+      ...this.#facts,
+      tail: {
+        state: kind === 'ok' ? 'running' : 'failed',
+        behind: behind ?? this.#facts.tail.behind,
+        lagSeconds: caughtUp ? 0 : (nowMs - this.#caughtUpAtMs) / 1000,
+        detail,
+        copied: this.#facts.tail.copied + docs,
+      },
+    };
+  }
+
+  async #keepQuarantine(): Promise<void> {
+    const { store, slug } = this.#deps;
+    const saved = await loadQuarantines(store.config, slug);
+    const own = this.#quarantine.record();
+    if (JSON.stringify(saved.get(tailOwner) ?? '') !== JSON.stringify(own.docs.length + own.overflowed > 0 ? own : ''))
+      await saveQuarantine(store.config, { slug, owner: tailOwner }, own);
+    this.#quarantines = [own, ...[...saved].filter(([owner]) => owner !== tailOwner).map(([, record]) => record)];
+  }
+
+  async #watchLedger(state: RouteState): Promise<void> {
+    const { clusters, members, runtime, job, slug } = this.#deps;
+    const side = authorityIn(state.phase.phase);
+    const totals = await totalsOn(clusters[side], state.spec, { side, shards: (await this.shards(state.spec))[side] });
+    const samples = ledgerSamples(members(), slug);
+    const { work } = job.current();
+    // Without a proof there is no balance yet, but its movement can be watched all the same.
+    const ledger = samples.reduce(
+      observe,
+      work?.ledger ??
+        openLedger(
+          state.phase.reign,
+          totals.map(() => 0),
+          [],
+        ),
+    );
+    if (work?.ledger !== undefined) await this.#save({ ledger });
+    const unaccounted = balance(ledger, totals).unaccounted.reduce((a, b) => a + b, 0);
+    const sequences = totals.reduce((a, b) => a + b, 0);
+    this.#drift = addDrift(this.#drift, { atMs: runtime.now(), unaccounted, sequences });
+    this.#facts = { ...this.#facts, unaccounted: work?.ledger === undefined ? 0 : unaccountedNow(this.#drift) };
+  }
+
+  #sweep(state: RouteState): void {
+    const { sweeper, job, clock } = this.#deps;
+    if (!this.sweepPending()) return;
+    const coveredEvents = totalEvents(job.current().events);
+    sweeper.start(state, (removed) => this.#save({ sweep: { coveredEvents, removed, finishedAt: clock() } }));
+  }
+
+  /** Counts of a moving target agree within what moved and what is under way; at rest they must be equal. */
+  async #prove(state: RouteState, pendingCopies: number): Promise<void> {
+    const { clusters, runtime, clock } = this.#deps;
+    if (runtime.now() - this.#triedProofAtMs < proofEveryMs) return;
+    this.#triedProofAtMs = runtime.now();
+    const direction = directionOf(state);
+    const side = direction.authority;
+    const totals = async () =>
+      (await totalsOn(clusters[side], state.spec, { side, shards: (await this.shards(state.spec))[side] })).reduce(
+        (a, b) => a + b,
+        0,
+      );
+    const before = await totals();
+    const { counts } = await countProof({ clusters, runtime, direction, attempts: 2 });
+    const slack = (await totals()) - before + pendingCopies + this.#facts.tail.behind;
+    const apart = counts.reduce((sum, { authority, follower }) => sum + Math.abs(authority - follower), 0);
+    const equal = apart <= slack;
+    const named = counts.map(({ ordinal, authority, follower }) => ({
+      index: state.spec.indices[ordinal]?.source ?? '',
+      authority,
+      follower,
+    }));
+    if (equal) this.#provenAtMs = runtime.now();
+    const { work } = this.#deps.job.current();
+    const sweptForIt = !equal && work?.proof?.equal === false && !this.sweepPending();
+    this.setAlarm(
+      'counts',
+      sweptForIt ? `counts stay different after a sweep: ${JSON.stringify(named)}; run verify` : undefined,
+    );
+    // Unequal at rest: only a sweep can tell why.
+    const sweep = equal || work === undefined ? {} : { sweep: { ...work.sweep, coveredEvents: -1 } };
+    await this.#save({ proof: { at: clock(), equal, counts: named }, ...sweep });
+  }
+
+  /** One step of everything; throws what store and clusters throw, and may then simply be called again. */
+  async step(state: RouteState, { paused, pendingCopies }: { paused: boolean; pendingCopies: number }): Promise<void> {
+    await this.#adopt(state);
+    await this.#noteEvents();
+    if (paused) return this.#deps.sweeper.stop();
+    const { backfill } = this.#deps.job.current().work ?? { backfill: undefined };
+    if (backfill === 'none') await this.#beginBackfill(state);
+    if (backfill === 'running') await this.#watchBackfill();
+    const tail = await this.#tail(directionOf(state), state);
+    await this.#keepQuarantine();
+    await this.#watchLedger(state);
+    if (this.#deps.job.current().work?.backfill !== 'done') return;
+    this.#sweep(state);
+    const refused = this.#quarantines.some(({ docs, overflowed }) => docs.length + overflowed > 0);
+    if (tail?.caughtUp === true && !this.sweepPending() && !refused) await this.#prove(state, pendingCopies);
+  }
+
+  /** Nothing of the leader's own is under way towards the follower. */
+  quiesce(): Promise<void> {
+    return this.#deps.sweeper.stop();
+  }
+
+  /** Until every cursor stands at its checkpoint; false when the time is up or the tail cannot go on. */
+  async tailTo(direction: Direction, state: RouteState, timeoutMs: number): Promise<boolean> {
+    const abort = new AbortController();
+    const cancel = this.#deps.runtime.after(timeoutMs, () => abort.abort());
+    try {
+      for (;;) {
+        const result = await this.#tail(direction, state, abort.signal);
+        if (result === undefined || abort.signal.aborted) return false;
+        if (result.caughtUp && result.behind === 0) return true;
+        if (result.kind !== 'ok' && result.kind !== 'unavailable') return false;
+      }
+    } finally {
+      cancel();
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/** Sequence numbers of all indices of a route on one side, and what members report for the ledger. */
+import type { Membership } from '../../coordination/membership.ts';
+import type { RouteSpec, Side } from '../../coordination/records.ts';
+import { CrossfadeError } from '../../errors.ts';
+import type { ClusterControl } from '../cluster.ts';
+import { type LedgerSample, seqTotal } from '../ledger.ts';
+
+/** Per index: sequence numbers given out so far. `shards` = how many each index has. @throws when one is out of reach */
+export const totalsOn = async (
+  cluster: ClusterControl,
+  spec: Pick<RouteSpec, 'indices'>,
+  { side, shards }: { side: Side; shards: readonly number[] },
+): Promise<number[]> =>
+  Promise.all(
+    spec.indices.map(async (pair, ordinal) => {
+      const stats = await cluster.shardStats(pair[side]);
+      if (stats === undefined || stats.shards.length !== shards[ordinal])
+        throw new CrossfadeError('UPSTREAM_REFUSED', `${pair[side]}: not every shard answers`);
+      return seqTotal(stats.shards);
+    }),
+  );
+
+export const shardCounts = async (
+  cluster: ClusterControl,
+  spec: Pick<RouteSpec, 'indices'>,
+  side: Side,
+): Promise<number[]> =>
+  Promise.all(
+    spec.indices.map(async (pair) => {
+      const info = await cluster.getIndex(pair[side]);
+      if (info === undefined) throw new CrossfadeError('UPSTREAM_REFUSED', `${pair[side]} does not exist`);
+      return info.shards;
+    }),
+  );
+
+export const refreshAll = async (
+  clusters: Record<Side, ClusterControl>,
+  spec: Pick<RouteSpec, 'indices'>,
+): Promise<void> => {
+  await Promise.all(
+    spec.indices.flatMap((pair) => [clusters.source.refresh(pair.source), clusters.target.refresh(pair.target)]),
+  );
+};
+
+export const ledgerSamples = (view: Membership, slug: string): LedgerSample[] =>
+  [...view.members.values()].flatMap(({ member, heartbeat }) => {
+    const line = heartbeat?.routes[slug];
+    return heartbeat === undefined || line === undefined
+      ? []
+      : [{ member, boot: heartbeat.boot, reign: line.reign, ledger: line.ledger }];
+  });

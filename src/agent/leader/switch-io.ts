@@ -1,0 +1,174 @@
+/**
+ * Carries out the steps of a switch on real clusters, store and members: the shell behind switch.ts. One is made for
+ * each switch and remembers what it saw while the members were drained.
+ */
+import type { Members } from '../../coordination/members.ts';
+import type { RouteState } from '../../coordination/ports.ts';
+import { authorityIn, otherSide, type Side, sides } from '../../coordination/records.ts';
+import { CrossfadeError } from '../../errors.ts';
+import type { ClusterControl } from '../cluster.ts';
+import { namesTask } from '../control-answers.ts';
+import { type Direction, directionOf } from '../direction.ts';
+import { balance, type Ledger, type LedgerSample, observe, openLedger } from '../ledger.ts';
+import { countProof } from '../proof.ts';
+import { type Runtime, sleep } from '../runtime.ts';
+import { beginTail } from '../tail.ts';
+import { applyAliases, currentAliases, ensureFence } from './alias-keeper.ts';
+import { awaitBarrier } from './barrier-wait.ts';
+import { fenceThrough, prepareSwitch } from './epochs.ts';
+import { foldEvents, totalEvents } from './events.ts';
+import { type JobStore, newWork } from './job-state.ts';
+import type { PhaseWriter } from './phase-writer.ts';
+import { ledgerSamples, refreshAll, totalsOn } from './sequences.ts';
+import type { PhaseWrite, SwitchIo, SwitchPoint } from './switch.ts';
+
+export type SwitchIoDeps = {
+  state: RouteState;
+  /** The record the switch starts from. */
+  start: PhaseWrite;
+  clusters: Record<Side, ClusterControl>;
+  members: Pick<Members, 'view' | 'onChange'>;
+  writer: PhaseWriter;
+  job: JobStore;
+  runtime: Runtime;
+  /** Shards of each index, by side. */
+  shards: Record<Side, readonly number[]>;
+  /** Members lost before this moment are behind a fence already. */
+  lostSinceMs: number;
+  reason: string;
+  clock: () => string;
+  isLeader: () => boolean;
+  /** Tails with this direction until every cursor stands at its checkpoint. */
+  tailTo: (direction: Direction, timeoutMs: number) => Promise<boolean>;
+  /** Marker and fence of the phase just committed. */
+  settle: (committed: PhaseWrite) => Promise<void>;
+  /** Tells the data plane and the leader's own view of a new record at once, without waiting for the store to echo it. */
+  onStep?: (write: PhaseWrite) => void;
+  onReached?: (point: SwitchPoint) => Promise<void>;
+};
+
+/** The moment when every member was held and drained. */
+type Rest = { totals: number[]; samples: LedgerSample[]; events: number; ledger: Ledger | undefined };
+const taskPollMs = 20;
+
+export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
+  const { state, start, clusters, members, writer, job, runtime } = deps;
+  const { slug, spec } = state;
+  const from = authorityIn(start.record.phase);
+  const to = otherSide(from);
+  const { reign } = start.record;
+  let expected = start.revision;
+  let last = start;
+  let rest: Rest | undefined;
+
+  /** Inside the hold the copies of the old epoch are fenced; those of the way back are open and used by nobody else. */
+  const wayBack = (): Direction => ({
+    ...directionOf({ slug, spec, phase: start.record }),
+    epoch: start.record.epoch + 2,
+  });
+
+  const fence = async (): Promise<void> => {
+    await Promise.all(
+      sides.map(async (side) => {
+        const current = await currentAliases(clusters[side], `crossfade-${slug}-*`);
+        await applyAliases(clusters[side], slug, fenceThrough(current, slug, start.record.epoch));
+      }),
+    );
+  };
+
+  const writeTaskRuns = async (): Promise<boolean> => {
+    const names = sides.map((side) => spec.indices.map((pair) => pair[side]));
+    const running = await Promise.all(sides.map((side) => clusters[side].listWriteTasks()));
+    return running.some((tasks, i) => tasks.some((task) => namesTask(task, names[i] as string[])));
+  };
+
+  /** What the members count and the authority gave out, now that nothing is under way. */
+  const look = async (): Promise<Rest> => {
+    const view = members.view();
+    const samples = ledgerSamples(view, slug);
+    const { work, events } = job.current();
+    const totals = await totalsOn(clusters[from], spec, { side: from, shards: deps.shards[from] });
+    const ledger = work?.ledger?.reign === reign ? samples.reduce(observe, work.ledger) : undefined;
+    return { totals, samples, events: totalEvents(foldEvents(events, view, slug)), ledger };
+  };
+  const direction = { ...directionOf({ slug, spec, phase: start.record }) };
+
+  return {
+    now: () => runtime.now(),
+    isLeader: deps.isLeader,
+    prepareAliases: async () => {
+      await Promise.all(
+        sides.map(async (side) => {
+          await ensureFence(clusters[side]);
+          await applyAliases(clusters[side], slug, prepareSwitch(spec, start.record.epoch + 1, { from, side }));
+        }),
+      );
+    },
+    refreshBoth: () => refreshAll(clusters, spec),
+    stepPhase: async (event) => {
+      const step = await writer.step(event, { reason: deps.reason, expected });
+      if (!step.ok) return undefined;
+      expected = step.write.revision;
+      last = step.write;
+      deps.onStep?.(step.write);
+      return step.write;
+    },
+    awaitDrained: async (held, timeoutMs) => {
+      const query = { slug, phaseRevision: held.revision, expect: 'held_and_drained' as const, timeoutMs };
+      const result = await awaitBarrier({ members, runtime }, query);
+      return result.ok
+        ? { ok: true }
+        : { ok: false, waitingFor: result.waitingFor.map(({ member, reason }) => `${member} ${reason}`) };
+    },
+    drainFacts: async () => {
+      rest = await look();
+      const { ledger, totals, events } = rest;
+      return {
+        missing: [...members.view().lost]
+          .filter(([, { lostAtMs }]) => lostAtMs >= deps.lostSinceMs)
+          .map(([name]) => name),
+        unproven: events - (job.current().work?.ledgerEvents ?? 0),
+        ledgerBalanced: ledger !== undefined && balance(ledger, totals).balanced,
+      };
+    },
+    countsEqual: async () => (await countProof({ clusters, runtime, direction, attempts: 1 })).equal,
+    fenceBoth: fence,
+    awaitNoWriteTasks: async (timeoutMs) => {
+      const deadline = runtime.now() + timeoutMs;
+      while (await writeTaskRuns()) {
+        if (runtime.now() >= deadline) return false;
+        await sleep(runtime, taskPollMs);
+      }
+      return true;
+    },
+    tailToCheckpoint: (timeoutMs) => deps.tailTo(wayBack(), timeoutMs),
+    rememberProof: async () => {
+      const { work } = job.current();
+      if (work === undefined || rest === undefined) return;
+      const { totals, samples, events } = rest;
+      await job.save({ work: { ...work, ledger: openLedger(reign, totals, samples), ledgerEvents: events } });
+    },
+    rememberStart: async () => {
+      const next = { ...direction, authority: to, follower: from, reign: reign + 1, epoch: start.record.epoch + 1 };
+      const [tail, totals] = await Promise.all([
+        beginTail('checkpoint', { clusters, runtime, direction: next }),
+        totalsOn(clusters[to], spec, { side: to, shards: deps.shards[to] }),
+      ]);
+      if (tail.kind !== 'ok') throw new CrossfadeError('UPSTREAM_REFUSED', tail.detail);
+      const { samples, events } = rest ?? (await look());
+      await job.save({
+        next: {
+          ...newWork(next),
+          backfill: 'done',
+          tail: tail.state,
+          sweep: { coveredEvents: events, removed: 0 },
+          proof: { at: deps.clock(), equal: true, counts: [] },
+          ledger: openLedger(reign + 1, totals, samples),
+          ledgerEvents: events,
+        },
+      });
+    },
+    settle: async () => deps.settle(last),
+    reached: async (point) => deps.onReached?.(point),
+  };
+};

@@ -1,0 +1,71 @@
+/** Runs one switch for the leader: quiets its own work, makes the shell, keeps the report, tells metrics and audit. */
+import type { CutoverReport } from '../../coordination/job-status.ts';
+import { CrossfadeError } from '../../errors.ts';
+import { settlePhase } from './alias-watch.ts';
+import type { SwitchKind } from './gate.ts';
+import type { Leading } from './route-leader.ts';
+import { runSwitch } from './switch.ts';
+import { createSwitchIo } from './switch-io.ts';
+
+const keptPauses = 100;
+
+const keep = async ({ job, journal, work, deps }: Leading, report: CutoverReport, reason: string): Promise<void> => {
+  const { pausesMs } = job.current();
+  const pauses =
+    report.pauseMs === undefined || report.result === 'refused' ? pausesMs : [...pausesMs, Math.round(report.pauseMs)];
+  // What was prepared for a commit that did not happen must not be adopted by a later one.
+  const next = report.result === 'committed' ? {} : { next: undefined };
+  await job.save({ lastCutover: report, pausesMs: pauses.slice(-keptPauses), ...next });
+  if (report.result === 'committed' || report.result === 'rehearsed') work.noteProven();
+  deps.onCutover?.(deps.slug, report);
+  await journal.audit({
+    what: `${report.kind} ${report.result}`,
+    reason: report.reason ?? reason,
+    evidence: { report },
+  });
+};
+
+/** `percentFloor` = the newest revision any percentage has: everything a person set before the switch is void after it. */
+const percentFloor = async ({ deps }: Leading): Promise<number> => {
+  const entries = await deps.store.config.list(`rt.${deps.slug}.pct.`);
+  return Math.max(0, ...entries.map(({ revision }) => revision));
+};
+
+export const runRouteSwitch = async (
+  leading: Leading,
+  { kind, reason }: { kind: SwitchKind; reason: string },
+): Promise<CutoverReport> => {
+  const { deps, job, writer, work } = leading;
+  const state = deps.state();
+  if (state === undefined) throw new CrossfadeError('ROUTE_UNKNOWN');
+  await work.quiesce();
+  const start = await writer.read();
+  const io = createSwitchIo({
+    state,
+    start,
+    clusters: deps.clusters,
+    members: deps.members,
+    writer,
+    job,
+    runtime: deps.runtime,
+    shards: await work.shards(state.spec),
+    lostSinceMs: leading.lostSinceMs,
+    reason,
+    clock: deps.clock,
+    isLeader: () => deps.lease.isHeld(),
+    tailTo: (direction, timeoutMs) => work.tailTo(direction, state, timeoutMs),
+    settle: (committed) => settlePhase(leading, state.spec, committed),
+    onStep: (write) => deps.onStep?.(deps.slug, write),
+    ...(deps.onReached === undefined ? {} : { onReached: deps.onReached }),
+  });
+  const { budgetMs, graceMs } = state.spec.cutover;
+  const report = await runSwitch(io, {
+    kind,
+    budgetMs,
+    graceMs,
+    percentFloor: await percentFloor(leading),
+    at: deps.clock(),
+  });
+  await keep(leading, report, reason);
+  return report;
+};
