@@ -1,0 +1,38 @@
+/**
+ * The second half of a refresh that covers more than one route: the request itself passes to one side, and the routes named
+ * in its plan are refreshed on the other side first, so that a client that refreshes everything and then reads finds its
+ * writes there too. A follower that fails or is slow does not matter to the client; an authority that fails does.
+ */
+import type { RouteState } from '../coordination/ports.ts';
+import { authorityIn, otherSide, type Side } from '../coordination/records.ts';
+import type { Transports } from '../upstream/types.ts';
+import type { RequestHead } from './types.ts';
+
+export type RefreshAlso = {
+  readonly head: Pick<RequestHead, 'headers'>;
+  readonly states: readonly RouteState[];
+  /** The side that the client's own request goes to. */
+  readonly passedTo: Side;
+  readonly transports: Transports;
+  /** A follower that has not answered by then is left alone. */
+  readonly followerTimeoutMs: number;
+};
+
+/** @throws CrossfadeError of the transport when an authority cannot be refreshed */
+export const refreshAlso = async (refresh: RefreshAlso): Promise<void> => {
+  await Promise.all(refresh.states.map((state) => refreshRoute(refresh, state)));
+};
+
+const refreshRoute = async (refresh: RefreshAlso, state: RouteState): Promise<void> => {
+  const side = otherSide(refresh.passedTo);
+  const names = [...new Set(state.spec.indices.map((pair) => encodeURIComponent(pair[side])))];
+  const authorization = refresh.head.headers['authorization'];
+  const isAuthority = authorityIn(state.phase.phase) === side;
+  const answer = refresh.transports[side].request({
+    method: 'POST',
+    path: `/${names.join(',')}/_refresh?ignore_unavailable=true`,
+    headers: authorization === undefined ? {} : { authorization },
+    ...(isAuthority ? {} : { timeoutMs: refresh.followerTimeoutMs }),
+  });
+  await (isAuthority ? answer : answer.catch(() => undefined));
+};
