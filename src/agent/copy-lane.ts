@@ -39,6 +39,7 @@ export class CopyLane {
   #gathering = false;
   #due = false;
   #paused = false;
+  readonly #pausedKeys: string[] = [];
   #closed = false;
   #failures = 0;
 
@@ -179,15 +180,28 @@ export class CopyLane {
     this.problem = fate.reason;
     const keys = again.map((pending) => this.queue.delay(pending)).filter((key) => key !== undefined);
     if (all) {
-      this.#failures++;
-      this.#paused = true;
+      this.#pause(keys, fate);
+      return;
     }
-    const attempts = all ? this.#failures : 1 + Math.max(...again.map((pending) => pending.attempts));
-    this.#after(retryDelayMs(fate, attempts, this.#options.runtime), () => {
-      if (all) this.#paused = false;
-      for (const key of keys) this.queue.release(key);
-      this.flush();
+    const attempts = 1 + Math.max(...again.map((pending) => pending.attempts));
+    this.#after(retryDelayMs(fate, attempts, this.#options.runtime), () => this.#release(keys));
+  }
+
+  #pause(keys: string[], fate: RetryFate): void {
+    // Bulks that were under way when the first failed tell nothing new: they join its wait.
+    this.#pausedKeys.push(...keys);
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#failures++;
+    this.#after(retryDelayMs(fate, this.#failures, this.#options.runtime), () => {
+      this.#paused = false;
+      this.#release(this.#pausedKeys.splice(0));
     });
+  }
+
+  #release(keys: string[]): void {
+    for (const key of keys) this.queue.release(key);
+    this.flush();
   }
 
   #settleIdle(): void {
