@@ -1,0 +1,83 @@
+/**
+ * Puts other index names into an answer, so that an application never learns that its index has another name on the side
+ * that answered: `_index` of documents, `index` of errors and shard failures, and names in brackets inside error reasons.
+ * Invariant: what the application stored (`_source`, `fields`, `highlight`, ...) is never looked into, so a document may
+ * hold any of these words; bytes outside the places named above are kept as they were.
+ */
+import { applyEdits, type Edit, eachElement, eachMember, parseSlice, rawOf, type Slice } from '../json/scan.ts';
+
+/** Name in the answer to name that the client is to see. */
+export type IndexNames = ReadonlyMap<string, string>;
+
+const OBJECT = 0x7b;
+const ARRAY = 0x5b;
+const QUOTE = 0x22;
+const userData = new Set(['_source', 'fields', 'highlight', 'sort', '_ignored', 'ignored_field_values', 'doc']);
+/** Members beside `index` that show the object to be an error, a shard failure or a by-query failure. */
+const besideIndex = new Set(['reason', 'shard', 'cause', 'type', 'node']);
+
+const mentionsAny = (body: Buffer, names: IndexNames): boolean => {
+  for (const from of names.keys()) if (body.includes(from)) return true;
+  return false;
+};
+
+/**
+ * @param body a JSON answer
+ * @returns the same buffer when nothing is to be renamed
+ * @throws SyntaxError when the body is not JSON
+ */
+export const renameIndices = (body: Buffer, names: IndexNames): Buffer => {
+  if (names.size === 0 || !mentionsAny(body, names)) return body;
+  const edits: Edit[] = [];
+  walk(body, 0, { names, edits });
+  return applyEdits(
+    body,
+    edits.sort((a, b) => a.start - b.start),
+  );
+};
+
+type Walk = { readonly names: IndexNames; readonly edits: Edit[] };
+
+const walk = (buf: Buffer, at: number, context: Walk): void => {
+  if (buf[at] === OBJECT) walkObject(buf, at, context);
+  else if (buf[at] === ARRAY) eachElement(buf, at, ({ start }) => walk(buf, start, context));
+};
+
+const walkObject = (buf: Buffer, at: number, context: Walk): void => {
+  const strings: Partial<Record<string, Slice>> = {};
+  let describesFailure = false;
+  eachMember(buf, at, (key, value) => {
+    if (besideIndex.has(key)) describesFailure = true;
+    if (buf[value.start] === QUOTE) strings[key] = value;
+    else if (!userData.has(key)) walk(buf, value.start, context);
+  });
+  const { _index: index, index: failedIndex, 'resource.id': resource, reason } = strings;
+  if (index !== undefined) renameString(buf, index, context);
+  if (!describesFailure) return;
+  if (failedIndex !== undefined) renameString(buf, failedIndex, context);
+  if (resource !== undefined) renameString(buf, resource, context);
+  if (reason !== undefined && strings['type'] !== undefined) renameInText(buf, reason, context);
+};
+
+const renameString = (buf: Buffer, slice: Slice, { names, edits }: Walk): void => {
+  const to = names.get(parseSlice(buf, slice) as string);
+  if (to !== undefined) edits.push({ ...slice, text: JSON.stringify(to) });
+};
+
+const renameInText = (buf: Buffer, slice: Slice, { names, edits }: Walk): void => {
+  const before = rawOf(buf, slice);
+  let text = before;
+  for (const [from, to] of names) text = text.replaceAll(`[${from}]`, `[${to}]`).replaceAll(`[${from}/`, `[${to}/`);
+  if (text !== before) edits.push({ ...slice, text });
+};
+
+/** Renames the keys of the outermost object: answers of mapping, settings, alias and the like are keyed by index. */
+export const renameTopKeys = (body: Buffer, names: IndexNames): Buffer => {
+  if (names.size === 0 || !mentionsAny(body, names)) return body;
+  const edits: Edit[] = [];
+  eachMember(body, 0, (key, _value, keySlice) => {
+    const to = names.get(key);
+    if (to !== undefined) edits.push({ ...keySlice, text: JSON.stringify(to) });
+  });
+  return applyEdits(body, edits);
+};

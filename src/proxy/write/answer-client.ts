@@ -1,0 +1,69 @@
+/**
+ * Makes the authority's answer the client's: names it knows, terms that carry the reign, `get` and `filter_path` as it
+ * asked. An answer that is not JSON passes as it is.
+ */
+import type { RouteState } from '../../coordination/ports.ts';
+import { applyEdits, members, skipSpace } from '../../json/scan.ts';
+import type { UpstreamAnswer } from '../../upstream/types.ts';
+import type { ClientAnswer } from '../client-request.ts';
+import { type IndexNames, renameIndices } from '../rename.ts';
+import { answerEdits } from './answer-facts.ts';
+import { applyFilterPath, type FilterPath } from './filter-path.ts';
+import { shownNames } from './names.ts';
+
+export type Treatment = {
+  readonly stripGet: boolean;
+  readonly filter: FilterPath | undefined;
+};
+
+/** The transport has undone the coding; the length is set anew. */
+const ownHeaders = new Set(['content-encoding', 'content-length', 'transfer-encoding', 'connection', 'keep-alive']);
+
+export const clientHeaders = (
+  headers: UpstreamAnswer['headers'],
+  names: IndexNames,
+): Record<string, string | string[]> => {
+  const kept = Object.fromEntries(Object.entries(headers).filter(([name]) => !ownHeaders.has(name)));
+  const { location } = kept;
+  return typeof location === 'string' ? { ...kept, location: renameLocation(location, names) } : kept;
+};
+
+/** `/index/_doc/id`: the first segment is the index. */
+const renameLocation = (location: string, names: IndexNames): string => {
+  const [, first = '', rest = ''] = /^\/([^/]*)(.*)$/s.exec(location) ?? [];
+  const to = names.get(decodeURIComponent(first));
+  return to === undefined ? location : `/${encodeURIComponent(to)}${rest}`;
+};
+
+const isError = (body: Buffer): boolean => {
+  const { error, status } = members(body, 0, ['error', 'status']);
+  return error !== undefined && status !== undefined;
+};
+
+/** @param states every route whose names may stand in the answer */
+export const showBody = (body: Buffer, states: readonly RouteState[], filter: FilterPath | undefined): Buffer => {
+  try {
+    const renamed = renameIndices(body, shownNames(states));
+    return filter === undefined || isError(renamed) ? renamed : applyFilterPath(renamed, filter);
+  } catch {
+    return body;
+  }
+};
+
+export const showSingle = (answer: UpstreamAnswer, state: RouteState, treatment: Treatment): ClientAnswer => {
+  const { reign } = state.phase;
+  const edited = editSingle(answer.body, { stripGet: treatment.stripGet, reign });
+  return {
+    status: answer.status,
+    headers: clientHeaders(answer.headers, shownNames([state])),
+    body: showBody(edited, [state], treatment.filter),
+  };
+};
+
+const editSingle = (body: Buffer, edits: { stripGet: boolean; reign: number }): Buffer => {
+  try {
+    return applyEdits(body, answerEdits(body, skipSpace(body, 0), edits));
+  } catch {
+    return body;
+  }
+};

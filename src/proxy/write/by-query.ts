@@ -1,0 +1,172 @@
+/**
+ * Carries out update- and delete-by-query: run by the authority alone, through the epoch alias. What changed reaches the
+ * follower through the tail; what was deleted is repaired by the ids found beforehand, or left to a sweep. A query through
+ * a fenced alias finds nothing and succeeds, so an answer that found nothing is checked, and repeated when the epoch moved.
+ */
+
+import type { RouteState, Ticket } from '../../coordination/ports.ts';
+import { CrossfadeError } from '../../errors.ts';
+import type { UpstreamAnswer } from '../../upstream/types.ts';
+import { getParam } from '../query.ts';
+import type { Plan, RoutedIndex } from '../types.ts';
+import { clientHeaders, showBody } from './answer-client.ts';
+import {
+  acknowledge,
+  admit,
+  aliasIsFenced,
+  awaitReplay,
+  knowsNewer,
+  mayHaveBeenApplied,
+  recordUnknown,
+  replayBudgetMs,
+  sendTo,
+} from './attempts.ts';
+import {
+  aliasesOf,
+  type ByQuery,
+  type ByQueryCounts,
+  byQueryPath,
+  type Enumerated,
+  enumeration,
+  readCounts,
+  readEnumeration,
+  searchRouting,
+} from './by-query-request.ts';
+import { credentialsOf } from './credentials.ts';
+import { parseFilterPath } from './filter-path.ts';
+import { authorityOf, isCopying, shownNames } from './names.ts';
+import type { WriteClient, WriteDeps } from './ports.ts';
+import { type RequestBody, readRequestBody } from './request-body.ts';
+import { followTask, showTask, taskOf } from './tasks.ts';
+
+type ByQueryPlan = Extract<Plan, { kind: 'by_query' }>;
+
+export const createByQuery =
+  (deps: WriteDeps) =>
+  async (client: WriteClient, plan: ByQueryPlan): Promise<void> => {
+    const body = await readRequestBody(client, deps.limits.maxBodyBytes);
+    const [first] = plan.indices;
+    if (first === undefined) throw new CrossfadeError('INTERNAL', 'a by-query without indices');
+    if (searchRouting(client.head.query, plan.indices).conflict)
+      throw new CrossfadeError(
+        'UNSUPPORTED',
+        'The alias has a routing of its own; a query with another one is refused.',
+      );
+    let deadlineMs: number | undefined;
+    for (;;) {
+      const ticket = await admit(deps, client, { slug: first.state.slug, kind: 'by_query' });
+      const indices = indicesUnder(deps, plan, ticket);
+      const { head } = client;
+      const attempt: Attempt = {
+        deps,
+        client,
+        body,
+        ticket,
+        query: { head, operation: plan.operation, state: ticket.state, indices },
+      };
+      if ((await runAttempt(attempt)) === 'done') return;
+      deadlineMs ??= deps.now() + replayBudgetMs(ticket.state);
+      await awaitReplay(deps, ticket.state, deadlineMs);
+    }
+  };
+
+type Attempt = {
+  readonly deps: WriteDeps;
+  readonly client: WriteClient;
+  readonly body: RequestBody;
+  readonly ticket: Ticket;
+  readonly query: ByQuery;
+};
+
+/** The route may have changed while the request was held; then it is the client's to ask again. */
+const indicesUnder = (deps: WriteDeps, { operation }: ByQueryPlan, ticket: Ticket): readonly RoutedIndex[] => {
+  const resolution = deps.table().resolve(operation.params['index'] ?? '', deps.date?.() ?? new Date());
+  if (resolution.kind === 'route' && resolution.state.slug === ticket.state.slug) return resolution.indices;
+  ticket.done();
+  throw new CrossfadeError('NOT_READY', 'The route of these indices changed while the request was waiting.');
+};
+
+const runAttempt = async (attempt: Attempt): Promise<'done' | 'fenced'> => {
+  const { deps, ticket, query, client } = attempt;
+  const { state } = query;
+  const enumerated = await enumerate(attempt);
+  const answer = await send(attempt);
+  const counts = answer.status < 500 ? readCounts(answer.body) : undefined;
+  const task = answer.status === 200 ? taskOf(answer.body) : undefined;
+  const doubtful = counts?.total === 0 || task !== undefined || answer.status === 404;
+  if (doubtful && (await isFenced(attempt))) {
+    ticket.done();
+    return 'fenced';
+  }
+  const side = authorityOf(state);
+  const headers = credentialsOf(attempt.body.headers);
+  const ended = task === undefined ? Promise.resolve(counts) : followTask(deps, { side, id: task.id, headers });
+  const settled = ended
+    .then((result) => settle(attempt, { enumerated, counts: result, status: answer.status }))
+    .finally(() => ticket.done());
+  if (task === undefined) await acknowledge(deps, state, settled);
+  const shown =
+    task === undefined ? answer.body : showTask(deps, answer.body, { task, side, reign: state.phase.reign });
+  respondWith(client, { ...answer, body: shown }, state);
+  return 'done';
+};
+
+export const respondWith = (client: WriteClient, answer: UpstreamAnswer, state: RouteState): void =>
+  client.respond({
+    status: answer.status,
+    headers: clientHeaders(answer.headers, shownNames([state])),
+    body: showBody(answer.body, [state], parseFilterPath(getParam(client.head.query, 'filter_path'))),
+  });
+
+const send = async ({ deps, client, body, ticket, query }: Attempt): Promise<UpstreamAnswer> => {
+  const { method } = client.head;
+  const request = { method, path: byQueryPath(query), headers: body.headers, body: body.bytes };
+  try {
+    return await sendTo(deps, client, { side: authorityOf(ticket.state), request });
+  } catch (error) {
+    if (mayHaveBeenApplied(error)) recordUnknown(deps, ticket.state, true);
+    ticket.done();
+    throw error;
+  }
+};
+
+/** Which documents a delete-by-query is about to reach; undefined when that is not needed or cannot be found out. */
+const enumerate = async ({ deps, body, query }: Attempt): Promise<Enumerated | undefined> => {
+  const { state, operation } = query;
+  if (operation.family !== 'delete_by_query' || !isCopying(state) || deps.repairIds === undefined) return undefined;
+  if (!body.json && body.bytes.length > 0) return undefined;
+  const search = enumeration(query, body.bytes);
+  if (search === undefined) return undefined;
+  try {
+    const headers = { ...credentialsOf(body.headers), 'content-type': 'application/json', accept: 'application/json' };
+    const answer = await deps.transports[authorityOf(state)].request({ method: 'POST', ...search, headers });
+    return answer.status === 200 ? readEnumeration(answer.body, state) : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/** The alias points at the fence, or a newer phase is known already. */
+const isFenced = async ({ deps, body, query }: Attempt): Promise<boolean> => {
+  const { state, indices } = query;
+  if (await knowsNewer(deps, state)) return true;
+  const [alias = ''] = aliasesOf(state, indices);
+  return aliasIsFenced(deps, { side: authorityOf(state), alias, headers: credentialsOf(body.headers) });
+};
+
+type Ended = { enumerated: Enumerated | undefined; counts: ByQueryCounts | undefined; status: number };
+
+const settle = async ({ deps, query }: Attempt, { enumerated, counts, status }: Ended): Promise<void> => {
+  const { state } = query;
+  if (!isCopying(state)) return;
+  if (counts === undefined && status >= 400 && status < 500) return; // Refused as a whole.
+  if (counts?.deleted === 0) return;
+  const known = enumerated?.complete === true && counts?.total === enumerated.keys.length;
+  try {
+    if (enumerated !== undefined) await deps.repairIds?.(state, enumerated.keys);
+    if (!known) deps.copies.sweepNeeded(state.slug, 'by_query');
+  } catch (error) {
+    deps.logger.warn({ err: error, route: state.slug }, 'documents of a delete-by-query were not repaired');
+    deps.copies.sweepNeeded(state.slug, 'by_query');
+  }
+};

@@ -1,0 +1,115 @@
+/**
+ * Turns writes that the authority applied into copies and offers them. What is known at once is offered before anything
+ * is awaited, so that a client which has its answer finds its document marked as pending. Never throws: a write without a
+ * copy is put on record instead (unknown outcome, sweep needed), for the tail and the sweep to mend.
+ */
+import type { Copy, DocKey, RouteState } from '../../coordination/ports.ts';
+import { fitsLayout, packStamp } from '../../coordination/stamp.ts';
+import { documentLine } from './document.ts';
+import { authorityOf, concreteName } from './names.ts';
+import type { WriteDeps } from './ports.ts';
+import type { PostImage } from './post-image.ts';
+import { type Position, readBack } from './read-back.ts';
+
+export type AppliedWrite = {
+  readonly ordinal: number;
+  readonly id: string;
+  readonly routing: string | undefined;
+  readonly image: Exclude<PostImage, { kind: 'none' | 'unknown' }>;
+  readonly position: Position;
+};
+
+export type CopyBatch = {
+  readonly state: RouteState;
+  readonly writes: readonly AppliedWrite[];
+  /** The client asked for a refresh and reads may be served by the follower. */
+  readonly refresh: 'true' | 'wait_for' | undefined;
+  /** Credentials of the client, for reading back. */
+  readonly headers: Record<string, string | string[]>;
+};
+
+/** With versions of the application's own, the version is the stamp; else the authority's order is. */
+export const stampOf = ({ spec, phase }: RouteState, { seq, term, version }: Position): bigint | undefined => {
+  if (spec.versions === 'external')
+    return version === undefined || !/^\d+$/.test(version) ? undefined : BigInt(version);
+  if (seq === undefined || term === undefined || !Number.isSafeInteger(seq) || !Number.isSafeInteger(term))
+    return undefined;
+  const parts = { reign: phase.reign, term, seq };
+  return fitsLayout(phase.layout, parts) ? packStamp(phase.layout, parts) : undefined;
+};
+
+const keyOf = ({ state }: CopyBatch, { ordinal, id, routing }: AppliedWrite): DocKey => ({
+  slug: state.slug,
+  ordinal,
+  id,
+  routing,
+});
+
+type Content = { op: 'index'; source: Uint8Array } | { op: 'delete' };
+
+const offer = async (
+  deps: WriteDeps,
+  batch: CopyBatch,
+  { write, content, position }: { write: AppliedWrite; content: Content; position: Position },
+): Promise<void> => {
+  const { state, refresh } = batch;
+  const stamp = stampOf(state, position);
+  if (stamp === undefined) return recordOverflow(deps, state, content.op === 'delete');
+  const { epoch, reign } = state.phase;
+  const copy: Copy = { ...keyOf(batch, write), epoch, reign, stamp, refresh, ...content };
+  await deps.copies.offer(copy, state);
+};
+
+const recordOverflow = (deps: WriteDeps, { slug }: RouteState, mayDelete: boolean): void => {
+  deps.onEvent?.({ kind: 'stamp_overflow', slug });
+  deps.copies.unknownOutcome(slug, mayDelete);
+};
+
+/** Resolves once every copy's fate is known. */
+export const settleCopies = async (deps: WriteDeps, batch: CopyBatch): Promise<void> => {
+  const pending: Promise<void>[] = [];
+  const toRead: AppliedWrite[] = [];
+  for (const write of batch.writes) {
+    const { image, position } = write;
+    if (image.kind === 'read_back') toRead.push(write);
+    else {
+      const content: Content = image.kind === 'delete' ? { op: 'delete' } : { op: 'index', source: image.source };
+      pending.push(offer(deps, batch, { write, content, position }));
+    }
+  }
+  if (toRead.length > 0) pending.push(offerReadBack(deps, batch, toRead));
+  await Promise.all(pending);
+};
+
+const offerReadBack = async (deps: WriteDeps, batch: CopyBatch, writes: readonly AppliedWrite[]): Promise<void> => {
+  const byOrdinal = Map.groupBy(writes, (write) => write.ordinal);
+  await Promise.all([...byOrdinal].map(([ordinal, group]) => offerGroup(deps, batch, { ordinal, group })));
+};
+
+const offerGroup = async (
+  deps: WriteDeps,
+  batch: CopyBatch,
+  { ordinal, group }: { ordinal: number; group: readonly AppliedWrite[] },
+): Promise<void> => {
+  const { state, headers } = batch;
+  const reads = await readBack({
+    transport: deps.transports[authorityOf(state)],
+    index: concreteName(state, ordinal),
+    docs: group,
+    headers,
+    maxBodyBytes: deps.limits.maxBodyBytes,
+  });
+  const failed = reads.filter((read) => read.kind === 'failed').length;
+  deps.onEvent?.({ kind: 'read_back', slug: state.slug, documents: reads.length, failed });
+  await Promise.all(
+    reads.map((read, i) => {
+      const write = group[i] as AppliedWrite;
+      if (read.kind === 'failed') return deps.copies.unknownOutcome(state.slug, false);
+      // Deleted since by somebody whose copy we do not know of.
+      if (read.kind === 'absent') return deps.copies.sweepNeeded(state.slug, 'unknown_delete');
+      const source = documentLine(read.source);
+      if (source === undefined) return deps.copies.unknownOutcome(state.slug, false);
+      return offer(deps, batch, { write, content: { op: 'index', source }, position: read.position });
+    }),
+  );
+};

@@ -1,0 +1,26 @@
+/**
+ * Recognises a write that met the fence: the epoch alias points at the write-blocked fence index, so the storage itself
+ * refused it and nothing was applied. Also the alias that is gone altogether, which `require_alias` turns into a 404.
+ * Both are read from raw bytes, so that YAML, CBOR and SMILE answers are recognised too. Other 403s and 404s are the
+ * client's own.
+ */
+import { fenceIndex } from '../../coordination/keys.ts';
+
+const blocked = 'cluster_block_exception';
+const missing = 'index_not_found_exception';
+
+/** `missing_alias` is the fence only if a newer epoch exists; else the index is gone and the 404 is genuine. */
+export type Fencing = 'fenced' | 'missing_alias' | 'no';
+
+/**
+ * @param text an error answer, or one failed item of a bulk answer
+ * @param alias the epoch alias that the write was sent through
+ */
+export const fencing = (status: number, text: Buffer, alias: string): Fencing => {
+  if (status === 403 && text.includes(blocked) && text.includes(`[${fenceIndex}]`)) return 'fenced';
+  if (status === 404 && text.includes(missing) && text.includes(`[${alias}]`)) return 'missing_alias';
+  return 'no';
+};
+
+/** A reindex reports the refusal of its writes as failures inside an answer of any status. */
+export const mentionsFence = (text: Buffer): boolean => text.includes(blocked) && text.includes(`[${fenceIndex}]`);

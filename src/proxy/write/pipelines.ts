@@ -1,0 +1,105 @@
+/**
+ * Knows whether an index of the authority has a default or final ingest pipeline: then the document stored is not the
+ * document sent. Asked once per index and phase and again after a while; when it cannot be found out, a pipeline is
+ * assumed, because reading a document back is always right and only slower.
+ */
+import type { RouteState } from '../../coordination/ports.ts';
+import { eachMember, rawOf } from '../../json/scan.ts';
+import type { Transports } from '../../upstream/types.ts';
+import { authorityOf, concreteName } from './names.ts';
+import type { WriteEvent } from './ports.ts';
+
+export const cacheMs = 30_000;
+/** A failed question is asked again sooner. */
+const retryMs = 2000;
+
+export type PipelineOptions = {
+  readonly transports: Transports;
+  readonly now: () => number;
+  readonly onEvent?: (event: WriteEvent) => void;
+};
+type Headers = Record<string, string | string[]>;
+type Known = { readonly pipeline: boolean; readonly untilMs: number };
+
+export interface Pipelines {
+  /** The answer at once when it is known and fresh. */
+  known(state: RouteState, ordinal: number): boolean | undefined;
+  /** Never throws. `headers`: credentials of the client. */
+  find(state: RouteState, ordinal: number, headers: Headers): Promise<boolean>;
+  /** An answer showed that a pipeline ran. */
+  seen(state: RouteState, ordinal: number): void;
+}
+
+export const createPipelines = ({ transports, now, onEvent }: PipelineOptions): Pipelines => {
+  const cache = new Map<string, Known>();
+  const asking = new Map<string, Promise<boolean>>();
+  const keyOf = (state: RouteState, ordinal: number) => `${state.slug} ${state.phaseRevision} ${ordinal}`;
+
+  const remember = (state: RouteState, ordinal: number, { pipeline, forMs }: { pipeline: boolean; forMs: number }) => {
+    const key = keyOf(state, ordinal);
+    const before = cache.get(key);
+    if (before === undefined) forget(`${state.slug} `, ` ${ordinal}`);
+    if (before !== undefined && before.pipeline !== pipeline)
+      onEvent?.({ kind: 'pipeline_changed', slug: state.slug, ordinal, pipeline });
+    cache.set(key, { pipeline, untilMs: now() + forMs });
+  };
+  /** Entries of earlier phases of the same index. */
+  const forget = (prefix: string, suffix: string) => {
+    for (const key of cache.keys()) if (key.startsWith(prefix) && key.endsWith(suffix)) cache.delete(key);
+  };
+  const ask = async (state: RouteState, ordinal: number, headers: Headers): Promise<boolean> => {
+    const found = await askSettings(transports, { state, ordinal, headers });
+    const pipeline = found ?? true;
+    remember(state, ordinal, { pipeline, forMs: found === undefined ? retryMs : cacheMs });
+    return pipeline;
+  };
+  const known = (state: RouteState, ordinal: number) => {
+    const entry = cache.get(keyOf(state, ordinal));
+    return entry !== undefined && entry.untilMs > now() ? entry.pipeline : undefined;
+  };
+  return {
+    known,
+    find: (state, ordinal, headers) => {
+      const fresh = known(state, ordinal);
+      if (fresh !== undefined) return Promise.resolve(fresh);
+      const key = keyOf(state, ordinal);
+      const running = asking.get(key) ?? ask(state, ordinal, headers).finally(() => asking.delete(key));
+      asking.set(key, running);
+      return running;
+    },
+    seen: (state, ordinal) => remember(state, ordinal, { pipeline: true, forMs: cacheMs }),
+  };
+};
+
+const settingNames = ['index.default_pipeline', 'index.final_pipeline'];
+
+type Question = { state: RouteState; ordinal: number; headers: Headers };
+/** undefined = it could not be found out. */
+const askSettings = async (
+  transports: Transports,
+  { state, ordinal, headers }: Question,
+): Promise<boolean | undefined> => {
+  const index = encodeURIComponent(concreteName(state, ordinal));
+  try {
+    const { status, body } = await transports[authorityOf(state)].request({
+      method: 'GET',
+      path: `/${index}/_settings/${settingNames.join(',')}?flat_settings=true`,
+      headers: { ...headers, accept: 'application/json' },
+    });
+    return status === 200 ? namesPipeline(body) : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+const namesPipeline = (body: Buffer): boolean => {
+  let found = false;
+  eachMember(body, 0, (_index, { start }) => {
+    eachMember(body, start, (_settings, settings) => {
+      eachMember(body, settings.start, (name, value) => {
+        if (settingNames.includes(name) && rawOf(body, value) !== '"_none"') found = true;
+      });
+    });
+  });
+  return found;
+};

@@ -1,0 +1,87 @@
+/**
+ * Reads documents back from the authority in real time: the way to a post-image when the request does not hold it. What
+ * comes back carries its own position, which may be newer than the write that asked, and that is as good. It is read from
+ * the concrete index, because a fenced alias would show an empty one.
+ */
+import { isCrossfadeError } from '../../errors.ts';
+import { eachElement, members, rawOf } from '../../json/scan.ts';
+import type { Transport } from '../../upstream/types.ts';
+import { readFacts } from './answer-facts.ts';
+
+export type BackId = { readonly id: string; readonly routing: string | undefined };
+export type Position = {
+  readonly seq: number | undefined;
+  readonly term: number | undefined;
+  readonly version: string | undefined;
+};
+export type BackRead =
+  | { readonly kind: 'found'; readonly source: Uint8Array; readonly position: Position }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'failed' };
+
+export type BackRequest = {
+  readonly transport: Transport;
+  readonly index: string;
+  readonly docs: readonly BackId[];
+  /** Credentials of the client, for clusters that know clients by them. */
+  readonly headers: Record<string, string | string[]>;
+  readonly maxBodyBytes: number;
+};
+
+const pageDocs = 200;
+
+/** One result per document asked for, in order. Never throws. */
+export const readBack = async (request: BackRequest): Promise<BackRead[]> => {
+  const results: BackRead[] = [];
+  for (let i = 0; i < request.docs.length; i += pageDocs)
+    results.push(...(await readPage({ ...request, docs: request.docs.slice(i, i + pageDocs) })));
+  return results;
+};
+
+const readPage = async (request: BackRequest): Promise<BackRead[]> => {
+  const { transport, index, docs, headers, maxBodyBytes } = request;
+  const asked = docs.map(({ id, routing }) => ({ _id: id, ...(routing === undefined ? {} : { routing }) }));
+  try {
+    const answer = await transport.request({
+      method: 'POST',
+      path: `/${encodeURIComponent(index)}/_mget?realtime=true`,
+      headers: { ...headers, 'content-type': 'application/json', accept: 'application/json' },
+      body: JSON.stringify({ docs: asked }),
+      maxBodyBytes,
+    });
+    return answer.status === 200 ? parsePage(answer.body, docs.length) : failed(docs.length);
+  } catch (error) {
+    return isCrossfadeError(error, 'UPSTREAM_BODY_TOO_LARGE') && docs.length > 1
+      ? readHalves(request)
+      : failed(docs.length);
+  }
+};
+
+/** Documents of very different sizes: ask for fewer at once. */
+const readHalves = async (request: BackRequest): Promise<BackRead[]> => {
+  const middle = Math.ceil(request.docs.length / 2);
+  const first = await readPage({ ...request, docs: request.docs.slice(0, middle) });
+  return [...first, ...(await readPage({ ...request, docs: request.docs.slice(middle) }))];
+};
+
+const failed = (count: number): BackRead[] => Array.from({ length: count }, () => ({ kind: 'failed' }));
+
+const parsePage = (body: Buffer, count: number): BackRead[] => {
+  const results: BackRead[] = [];
+  try {
+    const { docs } = members(body, 0, ['docs']);
+    if (docs !== undefined) eachElement(body, docs.start, ({ start }) => results.push(parseDoc(body, start)));
+  } catch {
+    return failed(count);
+  }
+  return results.length === count ? results : failed(count);
+};
+
+const parseDoc = (body: Buffer, at: number): BackRead => {
+  const { found, _source: source } = members(body, at, ['found', '_source']);
+  if (found === undefined) return { kind: 'failed' };
+  if (rawOf(body, found) !== 'true') return { kind: 'absent' };
+  if (source === undefined) return { kind: 'failed' };
+  const { seq, term, version } = readFacts(body, at);
+  return { kind: 'found', source: body.subarray(source.start, source.end), position: { seq, term, version } };
+};

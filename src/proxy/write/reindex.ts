@@ -1,0 +1,153 @@
+/**
+ * Carries out a reindex. Into a routed index it is a write like a by-query: through the epoch alias, under a ticket that
+ * lasts until it has ended, found by the tail, swept when it deleted. Otherwise it only needs to run where its indices
+ * are.
+ */
+import type { RouteState, Ticket } from '../../coordination/ports.ts';
+import { CrossfadeError } from '../../errors.ts';
+import type { UpstreamAnswer } from '../../upstream/types.ts';
+import { addParam, getFlag, removeParam, setParam } from '../query.ts';
+import type { Plan } from '../types.ts';
+import { clientHeaders } from './answer-client.ts';
+import {
+  admit,
+  aliasIsFenced,
+  awaitReplay,
+  knowsNewer,
+  mayHaveBeenApplied,
+  recordUnknown,
+  replayBudgetMs,
+  sendTo,
+} from './attempts.ts';
+import { respondWith } from './by-query.ts';
+import { type ByQueryCounts, readCounts } from './by-query-request.ts';
+import { credentialsOf } from './credentials.ts';
+import { fencing, mentionsFence } from './fence.ts';
+import { isCopying, pathWithQuery, writeName } from './names.ts';
+import type { WriteClient, WriteDeps } from './ports.ts';
+import { planReindexBody, type ReindexPlan, reindexBody } from './reindex-request.ts';
+import { type RequestBody, readRequestBody } from './request-body.ts';
+import { followTask, showTask, taskOf } from './tasks.ts';
+
+type Reindex = Extract<Plan, { kind: 'reindex' }>;
+type Context = { readonly deps: WriteDeps; readonly client: WriteClient; readonly body: RequestBody };
+
+export const createReindex =
+  (deps: WriteDeps) =>
+  async (client: WriteClient, _plan: Reindex): Promise<void> => {
+    const body = await readRequestBody(client, deps.limits.maxBodyBytes);
+    const context = { deps, client, body };
+    if (body.bytes.length > 0 && !body.json)
+      throw new CrossfadeError('UNSUPPORTED', 'The body of a reindex must be JSON to be routed.');
+    let deadlineMs: number | undefined;
+    for (;;) {
+      const plan = planNow(context);
+      if (plan.dest === undefined) return runUnrouted(context, plan);
+      client.trace.routeSlug = plan.dest.state.slug;
+      const ticket = await admit(deps, client, { slug: plan.dest.state.slug, kind: 'by_query' });
+      const settled = replanned(context, ticket);
+      if (settled === undefined) continue;
+      if ((await runRouted(context, { plan: settled, ticket })) === 'done') return;
+      deadlineMs ??= deps.now() + replayBudgetMs(ticket.state);
+      await awaitReplay(deps, ticket.state, deadlineMs);
+    }
+  };
+
+const planNow = ({ deps, body }: Context): ReindexPlan =>
+  planReindexBody(body.bytes, {
+    table: deps.table(),
+    date: deps.date?.() ?? new Date(),
+    sameCluster: deps.sameCluster ?? false,
+  });
+
+/** What is to be done under the ticket's state; undefined when the destination meanwhile leads elsewhere. */
+const replanned = (context: Context, ticket: Ticket): ReindexPlan | undefined => {
+  try {
+    const plan = planNow(context);
+    if (plan.dest?.state.slug === ticket.state.slug) return plan;
+  } catch (error) {
+    ticket.done();
+    throw error;
+  }
+  ticket.done();
+  return undefined;
+};
+
+const runUnrouted = async ({ deps, client, body }: Context, plan: ReindexPlan): Promise<void> => {
+  const bytes = reindexBody(body.bytes, plan, undefined);
+  const request = {
+    method: client.head.method,
+    path: pathWithQuery(client.head),
+    headers: body.headers,
+    body: bytes.length === 0 ? undefined : bytes,
+  };
+  const answer = await sendTo(deps, client, { side: plan.side, request });
+  const [source] = plan.sources;
+  if (source !== undefined)
+    respondWith(client, wrapped(deps, answer, { side: plan.side, state: source.state }), source.state);
+  else client.respond({ status: answer.status, headers: clientHeaders(answer.headers, new Map()), body: answer.body });
+};
+
+const wrapped = (
+  deps: WriteDeps,
+  answer: UpstreamAnswer,
+  { side, state }: { side: ReindexPlan['side']; state: RouteState },
+): UpstreamAnswer => {
+  const task = answer.status === 200 ? taskOf(answer.body) : undefined;
+  if (task === undefined) return answer;
+  return { ...answer, body: showTask(deps, answer.body, { task, side, reign: state.phase.reign }) };
+};
+
+type Routed = { readonly plan: ReindexPlan; readonly ticket: Ticket };
+
+const runRouted = async (context: Context, routed: Routed): Promise<'done' | 'fenced'> => {
+  const { deps, client, body } = context;
+  const { ticket, plan } = routed;
+  const { state } = ticket;
+  const answer = await send(context, routed);
+  const task = answer.status === 200 ? taskOf(answer.body) : undefined;
+  const { side } = plan;
+  const headers = credentialsOf(body.headers);
+  const alias = writeName(state, plan.dest?.ordinal ?? 0);
+  const met =
+    task === undefined ? isFenced(deps, answer, { state, alias }) : aliasIsFenced(deps, { side, alias, headers });
+  if (await met) {
+    ticket.done();
+    return 'fenced';
+  }
+  const ended =
+    task === undefined ? Promise.resolve(readCounts(answer.body)) : followTask(deps, { side, id: task.id, headers });
+  void ended.then((counts) => settle(deps, state, { counts, status: answer.status })).finally(() => ticket.done());
+  respondWith(client, wrapped(deps, answer, { side, state }), state);
+  return 'done';
+};
+
+const send = async ({ deps, client, body }: Context, { plan, ticket }: Routed): Promise<UpstreamAnswer> => {
+  const { head } = client;
+  const path = pathWithQuery({ path: head.path, query: requireAlias(removeParam(head.query, 'filter_path')) });
+  const bytes = reindexBody(body.bytes, plan, ticket.state);
+  try {
+    const request = { method: head.method, path, headers: body.headers, body: bytes };
+    return await sendTo(deps, client, { side: plan.side, request });
+  } catch (error) {
+    if (mayHaveBeenApplied(error)) recordUnknown(deps, ticket.state, true);
+    ticket.done();
+    throw error;
+  }
+};
+
+const requireAlias = (query: string): string =>
+  getFlag(query, 'require_alias') === false
+    ? setParam(query, 'require_alias', 'true')
+    : addParam(query, 'require_alias', 'true');
+
+type Sent = { state: RouteState; alias: string };
+/** The first batch meets the fence whole and the reindex stops there, so that nothing was written. */
+const isFenced = async (deps: WriteDeps, { status, body }: UpstreamAnswer, { state, alias }: Sent): Promise<boolean> =>
+  mentionsFence(body) || (fencing(status, body, alias) === 'missing_alias' && (await knowsNewer(deps, state)));
+
+type Ended = { counts: ByQueryCounts | undefined; status: number };
+const settle = (deps: WriteDeps, state: RouteState, { counts, status }: Ended): void => {
+  const refused = counts === undefined && status >= 400 && status < 500;
+  if (isCopying(state) && !refused && counts?.deleted !== 0) deps.copies.sweepNeeded(state.slug, 'by_query');
+};

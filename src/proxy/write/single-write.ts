@@ -1,0 +1,208 @@
+/**
+ * Carries out index, create, update and delete of one document: prepared by single-request.ts, sent to the authority
+ * through the epoch alias, copied to the follower from what the authority stored, answered as the authority answered.
+ */
+import type { RouteState, Ticket } from '../../coordination/ports.ts';
+import { CrossfadeError } from '../../errors.ts';
+import { skipSpace } from '../../json/scan.ts';
+import type { UpstreamAnswer } from '../../upstream/types.ts';
+import { decodeComponent } from '../percent-encoding.ts';
+import type { Plan, RoutedIndex } from '../types.ts';
+import { showSingle } from './answer-client.ts';
+import { readFacts, updatedSource, type WriteFacts } from './answer-facts.ts';
+import {
+  acknowledge,
+  admit,
+  awaitReplay,
+  followerServesReads,
+  knowsNewer,
+  mayHaveBeenApplied,
+  recordUnknown,
+  replayBudgetMs,
+  sendTo,
+} from './attempts.ts';
+import { type AppliedWrite, settleCopies } from './copying.ts';
+import { credentialsOf } from './credentials.ts';
+import { fencing } from './fence.ts';
+import { authorityOf, isAliasName, isCopying, pathWithQuery, resolveWrite } from './names.ts';
+import type { Pipelines } from './pipelines.ts';
+import type { WriteClient, WriteDeps } from './ports.ts';
+import { postImage, type WriteOp } from './post-image.ts';
+import { isUnsupported, noWriteIndex, type Refusal, refusalBody } from './refusals.ts';
+import { readRequestBody } from './request-body.ts';
+import { type PreparedWrite, prepareSingle, type SingleWrite } from './single-request.ts';
+
+type WritePlan = Extract<Plan, { kind: 'write' }>;
+type Tools = { readonly deps: WriteDeps; readonly pipelines: Pipelines };
+
+export const createSingleWrite =
+  (tools: Tools) =>
+  async (client: WriteClient, plan: WritePlan): Promise<void> => {
+    const { deps } = tools;
+    const date = deps.date?.() ?? new Date();
+    const { operation, index } = plan;
+    const name = operation.params['index'] ?? '';
+    const body = await readRequestBody(client, deps.limits.maxBodyBytes);
+    const addressesAlias = isAliasName(index.state, name, date);
+    const write: SingleWrite = { op: opOf(operation.family), operation, head: client.head, body, name, addressesAlias };
+    let deadlineMs: number | undefined;
+    for (;;) {
+      const ticket = await admit(deps, client, { slug: index.state.slug, kind: 'write' });
+      const target = resolveWrite(deps.table(), name, date);
+      const attempt: Attempt = { ...tools, client, write, ticket };
+      if (target.kind === 'ambiguous') return refuse(attempt, noWriteIndex(name));
+      if (target.kind === 'unrouted' || ticket.state.phase.phase === 'off') return passOn(attempt);
+      if (target.index.state.slug !== ticket.state.slug) throw movedAway(ticket);
+      const outcome = await runAttempt(attempt, { ...target.index, state: ticket.state });
+      if (outcome === 'done') return;
+      deadlineMs ??= deps.now() + replayBudgetMs(ticket.state);
+      await awaitReplay(deps, ticket.state, deadlineMs);
+    }
+  };
+
+type Attempt = Tools & { readonly client: WriteClient; readonly write: SingleWrite; readonly ticket: Ticket };
+
+const opOf = (family: string): WriteOp => {
+  if (family === 'index' || family === 'create' || family === 'update' || family === 'delete') return family;
+  throw new CrossfadeError('INTERNAL', `${family} is no write of one document`);
+};
+
+/** The name changed routes while the write was held: the client may simply send it again. */
+const movedAway = (ticket: Ticket): CrossfadeError => {
+  ticket.done();
+  return new CrossfadeError('NOT_READY', 'The route of this index changed while the write was waiting.');
+};
+
+const refuse = ({ client, ticket, deps }: Attempt, refusal: Refusal): void => {
+  ticket.done();
+  if (isUnsupported(refusal)) {
+    deps.onEvent?.({ kind: 'version_mode_mismatch', slug: ticket.state.slug });
+    throw new CrossfadeError('UNSUPPORTED', String(refusal.error['reason']));
+  }
+  client.respond({ status: refusal.status, headers: jsonHeaders, body: refusalBody(refusal) });
+};
+const jsonHeaders = { 'content-type': 'application/json; charset=UTF-8' };
+
+/** The route went off while the write waited: the source takes it under its own name, as all traffic in `off`. */
+const passOn = async ({ deps, client, write, ticket }: Attempt): Promise<void> => {
+  try {
+    const { head, body } = write;
+    const request = { method: head.method, path: pathWithQuery(head), headers: body.headers, body: bodyOf(body.bytes) };
+    const answer = await sendTo(deps, client, { side: 'source', request });
+    client.respond(showSingle(answer, ticket.state, { stripGet: false, filter: undefined }));
+  } finally {
+    ticket.done();
+  }
+};
+
+const bodyOf = (bytes: Buffer): Buffer | undefined => (bytes.length === 0 ? undefined : bytes);
+
+const runAttempt = async (attempt: Attempt, index: RoutedIndex): Promise<'done' | 'fenced'> => {
+  const { ticket, deps, client } = attempt;
+  const { state } = ticket;
+  const prepared = prepareSingle(attempt.write, index);
+  if ('error' in prepared) {
+    refuse(attempt, prepared);
+    return 'done';
+  }
+  const answer = await send(attempt, prepared);
+  if (await isFenced(deps, { answer, alias: prepared.alias, state })) {
+    ticket.done();
+    return 'fenced';
+  }
+  const settled = settle(attempt, { index, prepared, answer }).finally(() => ticket.done());
+  await acknowledge(deps, state, settled);
+  client.respond(showSingle(answer, state, { stripGet: prepared.askedSource, filter: prepared.filter }));
+  return 'done';
+};
+
+const send = async ({ deps, client, write, ticket }: Attempt, prepared: PreparedWrite): Promise<UpstreamAnswer> => {
+  const { head, body } = write;
+  const request = { method: head.method, path: prepared.path, headers: body.headers, body: bodyOf(body.bytes) };
+  try {
+    return await sendTo(deps, client, { side: authorityOf(ticket.state), request });
+  } catch (error) {
+    if (mayHaveBeenApplied(error)) recordUnknown(deps, ticket.state, prepared.mayDelete);
+    ticket.done();
+    throw error;
+  }
+};
+
+type Refused = { answer: UpstreamAnswer; alias: string; state: RouteState };
+const isFenced = async (deps: WriteDeps, { answer, alias, state }: Refused): Promise<boolean> => {
+  const verdict = fencing(answer.status, answer.body, alias);
+  return verdict === 'fenced' || (verdict === 'missing_alias' && (await knowsNewer(deps, state)));
+};
+
+type Answered = { index: RoutedIndex; prepared: PreparedWrite; answer: UpstreamAnswer };
+
+const settle = async (attempt: Attempt, answered: Answered): Promise<void> => {
+  const { deps, ticket, write } = attempt;
+  const { state } = ticket;
+  if (!isCopying(state)) return;
+  const reading = readApplied(attempt, answered);
+  const applied = reading instanceof Promise ? await reading : reading;
+  if (applied === undefined) return;
+  await settleCopies(deps, {
+    state,
+    writes: [applied],
+    refresh: followerServesReads(state) ? answered.prepared.refresh : undefined,
+    headers: credentialsOf(write.body.headers),
+  });
+};
+
+/** Synchronous up to the offer when the pipelines are known, so that the copy is pending before the client is answered. */
+const readApplied = (
+  attempt: Attempt,
+  answered: Answered,
+): AppliedWrite | undefined | Promise<AppliedWrite | undefined> => {
+  const { pipelines, write, ticket } = attempt;
+  const { index, prepared } = answered;
+  if (prepared.document === undefined) return appliedOf(attempt, answered, false);
+  if (prepared.pipeline !== undefined && prepared.pipeline !== '_none') return appliedOf(attempt, answered, true);
+  const known = pipelines.known(ticket.state, index.ordinal);
+  if (known !== undefined) return appliedOf(attempt, answered, known);
+  const headers = credentialsOf(write.body.headers);
+  return pipelines
+    .find(ticket.state, index.ordinal, headers)
+    .then((pipeline) => appliedOf(attempt, answered, pipeline));
+};
+
+const factsOf = ({ body }: UpstreamAnswer): WriteFacts | undefined => {
+  try {
+    return readFacts(body, skipSpace(body, 0));
+  } catch {
+    return undefined;
+  }
+};
+
+const appliedOf = (attempt: Attempt, answered: Answered, pipeline: boolean): AppliedWrite | undefined => {
+  const { index, prepared, answer } = answered;
+  const facts = factsOf(answer);
+  const image = postImage({
+    op: attempt.write.op,
+    status: answer.status,
+    result: facts?.result,
+    errorType: facts?.errorType,
+    document: prepared.document,
+    updated: facts !== undefined && prepared.askedSource ? updatedSource(answer.body, facts) : undefined,
+    pipeline,
+  });
+  if (image.kind === 'none') return undefined;
+  const id = facts?.id ?? attempt.write.operation.params['id'] ?? createdId(answer);
+  const unreadable = facts?.id === undefined;
+  if (image.kind === 'unknown' || id === undefined || (unreadable && image.kind === 'delete')) {
+    recordUnknown(attempt.deps, attempt.ticket.state, prepared.mayDelete);
+    return undefined;
+  }
+  const position = { seq: facts?.seq, term: facts?.term, version: facts?.version };
+  const { routing } = prepared;
+  return { ordinal: index.ordinal, id, routing, position, image: unreadable ? { kind: 'read_back' } : image };
+};
+
+/** The last segment of Location, in answers that are not JSON. */
+const createdId = ({ headers }: UpstreamAnswer): string | undefined => {
+  const location = typeof headers['location'] === 'string' ? headers['location'] : undefined;
+  const last = location?.split('?', 1)[0]?.split('/').at(-1);
+  return last === undefined ? undefined : decodeComponent(last);
+};
