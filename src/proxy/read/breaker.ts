@@ -69,7 +69,7 @@ export const createBreaker = (options: {
   changed?: (kind: BreakerState['kind']) => void;
 }) => {
   const settings = options.settings ?? defaultBreaker;
-  let state = closedBreaker;
+  let state: BreakerState = closedBreaker;
   const keep = (next: BreakerState) => {
     const moved = next.kind !== state.kind;
     state = next;
@@ -81,6 +81,8 @@ export const createBreaker = (options: {
       keep(asked.state);
       return asked.admitted;
     },
+    /** Whether asking now would be admitted; takes no probe. */
+    wouldAdmit: (): boolean => askBreaker(state, options.nowMs()).admitted,
     settle: (result: 'success' | 'failure'): void =>
       keep(settleBreaker(state, result, { nowMs: options.nowMs(), settings })),
     kind: (): BreakerState['kind'] => state.kind,

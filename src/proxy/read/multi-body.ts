@@ -129,6 +129,15 @@ const idItems = (buf: Buffer, ids: Slice): MultiItem[] => {
   return items;
 };
 
+/** Ids given as a parameter; there is no body. */
+export const idsOfQuery = (ids: string): MultiBody => {
+  const nowhere = { start: 0, end: 0 };
+  const items = ids
+    .split(',')
+    .map((id) => ({ expression: undefined, id, routing: undefined, head: nowhere, search: undefined }));
+  return { form: 'ids', buf: Buffer.alloc(0), items, list: undefined };
+};
+
 /** How an item's own text changes on its way: its index, a routing it did not have, edits inside the search body. */
 export type ItemChange = {
   readonly indices: readonly string[] | undefined;
@@ -221,8 +230,8 @@ export const parseMultiAnswer = (family: Family, body: Buffer): MultiAnswer => {
 };
 
 export const renderMultiAnswer = (family: Family, items: readonly Uint8Array[], tookMs: number | undefined): Buffer => {
-  const lines = isLines(family);
-  const open = lines ? `{"took":${tookMs ?? 0},"responses":[` : '{"docs":[';
+  const took = tookMs === undefined ? '' : `"took":${tookMs},`;
+  const open = isLines(family) ? `{${took}"responses":[` : '{"docs":[';
   const comma = Buffer.from(',');
   return Buffer.concat([
     Buffer.from(open),

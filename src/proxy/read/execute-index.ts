@@ -1,0 +1,82 @@
+/**
+ * Requests about the indices of one route rather than their documents: information and allowed administration go to the
+ * authority under the names it knows; a refresh also reaches the follower while reads may go there, so that a client that
+ * refreshes and reads finds its writes.
+ */
+import { effectivePercents } from '../../coordination/effective.ts';
+import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
+import type { ClientRequest } from '../client-request.ts';
+import type { Operation, Plan } from '../types.ts';
+import { answerNeeds, originOf } from './answer-edits.ts';
+import { askSide } from './forward.ts';
+import { sideTarget, wireTarget } from './outgoing.ts';
+import type { Shared } from './shared.ts';
+
+type IndexPlan = Extract<Plan, { kind: 'index_info' | 'admin' | 'refresh' }>;
+
+export const createIndexExecutor =
+  (shared: Shared) =>
+  (request: ClientRequest, plan: IndexPlan): Promise<void> => {
+    request.trace.routeSlug = plan.state.slug;
+    return toAuthority(shared, request, plan);
+  };
+
+const addressed = ({ head }: ClientRequest, { operation, indices }: IndexPlan, side: Side): string =>
+  wireTarget(sideTarget({ operation, head, indices }, side));
+
+const toAuthority = (shared: Shared, request: ClientRequest, plan: IndexPlan): Promise<void> => {
+  const { operation, state } = plan;
+  const side = authorityIn(state.phase.phase);
+  const names = side === 'target' ? shared.namesOf(shared.deps.table()) : new Map<string, string>();
+  const context = { family: operation.family, group: operation.group, origin: originOf(side, state), names };
+  const { rename } = answerNeeds(context, { ...request.head, asksTokens: false });
+  return shared.forward(request, {
+    side,
+    state,
+    target: addressed(request, plan, side),
+    context,
+    needs: { rename, terms: false, cursor: false },
+    safeToRepeat: isReadOnly(operation),
+  });
+};
+
+const isReadOnly = ({ access }: Operation): boolean => access === 'read';
+
+export const createRefreshExecutor =
+  (shared: Shared) =>
+  async (request: ClientRequest, plan: Extract<Plan, { kind: 'refresh' }>): Promise<void> => {
+    request.trace.routeSlug = plan.state.slug;
+    // Begun first, so that both run at the same time; it never fails and never takes longer than its bound.
+    const follower = servesReads(plan) ? refreshFollower(shared, request, plan) : undefined;
+    if (follower === undefined) return toAuthority(shared, request, plan);
+    const side = authorityIn(plan.state.phase.phase);
+    const answer = await askSide(shared.deps, request, { side, target: addressed(request, plan, side) });
+    await follower;
+    await shared.forward(request, {
+      side,
+      state: plan.state,
+      target: '',
+      context: {
+        family: plan.operation.family,
+        group: plan.operation.group,
+        origin: originOf(side, plan.state),
+        names: new Map(),
+      },
+      needs: { rename: false, terms: false, cursor: false },
+      safeToRepeat: false,
+      answer,
+    });
+  };
+
+const servesReads = ({ state }: Pick<IndexPlan, 'state'>): boolean => effectivePercents(state).read > 0;
+
+const refreshFollower = async (shared: Shared, request: ClientRequest, plan: IndexPlan): Promise<void> => {
+  const side = otherSide(authorityIn(plan.state.phase.phase));
+  const signal = AbortSignal.timeout(shared.hedgeMs);
+  try {
+    await askSide(shared.deps, request, { side, target: addressed(request, plan, side), signal });
+  } catch (err) {
+    shared.deps.logger.debug({ err, route: plan.state.slug }, 'refresh of the follower failed');
+    shared.emit({ kind: 'refresh_failed', slug: plan.state.slug });
+  }
+};

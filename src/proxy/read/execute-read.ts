@@ -1,0 +1,251 @@
+/**
+ * Carries out a read of one route: draws a shadow sample, chooses the side, asks the follower or the authority, and gives
+ * the answer back in the client's own names. The body is read only when something in it can matter: for the follower, for
+ * rewriting, or for a sample; a read that stays at the source is streamed.
+ */
+import { effectivePercents } from '../../coordination/effective.ts';
+import type { RouteState } from '../../coordination/ports.ts';
+import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
+import type { UpstreamAnswer } from '../../upstream/types.ts';
+import type { ClientRequest } from '../client-request.ts';
+import { getParam } from '../query.ts';
+import type { SideRequest } from '../shadow/ports.ts';
+import type { Plan, RouteTable } from '../types.ts';
+import { type RequestBody, readRequestBody } from '../write/request-body.ts';
+import { clientTerm } from '../write/tokens.ts';
+import { type AnswerContext, answerNeeds, editAnswer, originOf } from './answer-edits.ts';
+import { askFollower, type FollowerOutcome } from './ask-follower.ts';
+import { type BodyFacts, inspectBody, noBodyFacts } from './body-names.ts';
+import { type ChoiceReason, chooseSide, type PinReason, type SideChoice } from './choose-side.ts';
+import { deliver, sideHeaders } from './deliver.ts';
+import { askSide } from './forward.ts';
+import { judgeFollower } from './judge-follower.ts';
+import { lookupElsewhere, sideRequest, wireTarget } from './outgoing.ts';
+import { bodyPin, headPin, isRealtime } from './request-pins.ts';
+import { type Sampling, startSampling } from './sampling.ts';
+import type { Shared } from './shared.ts';
+import { aliasRouting } from './side-names.ts';
+import { stickyKey } from './sticky-key.ts';
+
+type ReadPlan = Extract<Plan, { kind: 'read' }>;
+type ReadBody = { readonly plain: RequestBody; readonly facts: BodyFacts | undefined };
+type Reading = {
+  readonly request: ClientRequest;
+  readonly plan: ReadPlan;
+  readonly table: RouteTable;
+  readonly authority: Side;
+  readonly sampling: Sampling;
+};
+
+export const createReadExecutor =
+  (shared: Shared) =>
+  async (request: ClientRequest, plan: ReadPlan): Promise<void> => {
+    const reading: Reading = {
+      request,
+      plan,
+      table: shared.deps.table(),
+      authority: authorityIn(plan.state.phase.phase),
+      sampling: startSampling(shared, request, plan),
+    };
+    request.trace.routeSlug = plan.state.slug;
+    try {
+      const choice = chooseFor(shared, reading, pinOf(shared, reading));
+      if (choice.side === reading.authority) return await serveAuthority(shared, reading, { reason: choice.reason });
+      await serveFollower(shared, reading, choice.reason);
+    } catch (error) {
+      reading.sampling.failed();
+      throw error;
+    }
+  };
+
+const pinOf = ({ deps }: Shared, { request, plan }: Reading): PinReason | undefined =>
+  headPin(plan.operation, request.head, plan.state) ??
+  (isCopyPending(deps, request, plan) ? 'pending_copy' : undefined);
+
+/** A document whose copy is on its way is not yet on the follower as the client last saw it. */
+const isCopyPending = (
+  { copies }: Pick<Shared['deps'], 'copies'>,
+  { head }: ClientRequest,
+  { operation, state, indices }: ReadPlan,
+): boolean => {
+  const { id } = operation.params;
+  const index = indices[0];
+  if (!isRealtime(operation.family) || id === undefined || index === undefined) return false;
+  const routing = getParam(head.query, 'routing') ?? index.aliasRouting;
+  return copies.isPending({ slug: state.slug, ordinal: index.ordinal, id, routing });
+};
+
+const chooseFor = ({ deps }: Shared, { request, plan }: Reading, pin: PinReason | undefined): SideChoice => {
+  const caller = { principal: request.principal, connection: request.connectionId };
+  return chooseSide({
+    state: plan.state,
+    followerPercent: effectivePercents(plan.state).read,
+    key: stickyKey(plan.state.spec.reads, request.head, caller),
+    principal: request.principal,
+    pin,
+    random: deps.random(),
+  });
+};
+
+const readBody = async ({ deps }: Shared, request: ClientRequest): Promise<ReadBody> => {
+  const plain = await readRequestBody(request, deps.limits.maxBodyBytes);
+  return { plain, facts: factsOf(plain, getParam(request.head.query, 'source')) };
+};
+
+/** Undefined = not understood, so it may run only where it needs no change. */
+const factsOf = ({ bytes, json }: RequestBody, source: string | undefined): BodyFacts | undefined => {
+  const text = bytes.length > 0 || source === undefined ? bytes : Buffer.from(source);
+  if (text.length === 0) return noBodyFacts;
+  if (!json && text === bytes) return undefined;
+  try {
+    const facts = inspectBody(text);
+    // Names in the `source` parameter cannot be rewritten in place.
+    return text === bytes || facts.names.length === 0 ? facts : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+const serveFollower = async (shared: Shared, reading: Reading, reason: ChoiceReason): Promise<void> => {
+  const { plan, request, table } = reading;
+  const body = await readBody(shared, request);
+  const pin = bodyPin({ table, state: plan.state, indices: plan.indices, facts: body.facts });
+  if (pin !== undefined) return serveAuthority(shared, reading, { reason: pin, body });
+  if (!shared.breakerOf(plan.state.slug).admit())
+    return serveAuthority(shared, reading, { reason: 'breaker_open', body });
+  const outcome = await questionFollower(shared, reading, body);
+  if (outcome.kind === 'follower') return deliverFollower(shared, reading, { outcome, body, reason });
+  shared.emit({ kind: 'fallback', slug: plan.state.slug, family: plan.operation.family, cause: outcome.cause });
+  await serveAuthority(shared, reading, { reason: 'fallback', body, answer: outcome.answer });
+};
+
+const questionFollower = (shared: Shared, reading: Reading, body: ReadBody): Promise<FollowerOutcome> => {
+  const { plan, request, authority } = reading;
+  const { phase } = plan.state;
+  const ask = (side: Side) => (signal: AbortSignal) => {
+    const wire = requestFor(reading, body, side);
+    return askSide(shared.deps, request, { side, target: wireTarget(wire), body: wire.body, signal });
+  };
+  return askFollower({
+    follower: ask(otherSide(authority)),
+    authority: ask(authority),
+    judge: (answer) =>
+      judgeFollower(
+        {
+          family: plan.operation.family,
+          group: plan.operation.group,
+          head: request.head.method === 'HEAD',
+          tokens: {
+            layout: phase.layout,
+            reign: phase.reign,
+            showTerm: (term) => clientTerm(String(term), phase.reign),
+          },
+        },
+        answer,
+      ),
+    breaker: shared.breakerOf(plan.state.slug),
+    hedgeMs: shared.hedgeMs,
+    timers: shared.timers,
+    aborted: request.aborted,
+  });
+};
+
+/** The read in the words of a side. */
+const requestFor = ({ request, plan, table }: Reading, { plain, facts }: ReadBody, side: Side): SideRequest =>
+  sideRequest(
+    {
+      operation: plan.operation,
+      head: request.head,
+      indices: plan.indices,
+      table,
+      facts: facts ?? noBodyFacts,
+      body: plain.bytes.length === 0 ? undefined : plain.bytes,
+    },
+    side,
+  );
+
+type FollowerServed = {
+  readonly outcome: Extract<FollowerOutcome, { kind: 'follower' }>;
+  readonly body: ReadBody;
+  readonly reason: ChoiceReason;
+};
+
+const deliverFollower = (shared: Shared, reading: Reading, { outcome, body, reason }: FollowerServed): void => {
+  const { request, plan, authority, sampling } = reading;
+  const side = otherSide(authority);
+  const context = contextOf(shared, reading, side);
+  const needs = answerNeeds(context, { ...request.head, asksTokens: false });
+  request.trace.side = side;
+  choseSide(shared, reading, { side, reason });
+  deliver(request, {
+    ...outcome.answer,
+    // The judge has put the authority's tokens in already.
+    body: editAnswer(outcome.answer, { ...context, mac: shared.mac }, { ...needs, terms: false }),
+    extra: sideHeaders(shared.deps, side, plan.state),
+  });
+  sampling.served({ side, answer: { ...outcome.answer, body: outcome.raw }, ...sampleRequest(reading, body) });
+};
+
+const choseSide = ({ emit }: Shared, { plan }: Reading, { side, reason }: SideChoice): void =>
+  emit({ kind: 'chosen', slug: plan.state.slug, family: plan.operation.family, side, reason });
+
+const contextOf = (shared: Shared, { plan, table }: Reading, side: Side): Omit<AnswerContext, 'mac'> => ({
+  family: plan.operation.family,
+  group: plan.operation.group,
+  origin: originOf(side, plan.state),
+  names: side === 'target' ? shared.namesOf(table) : noNames,
+});
+const noNames: ReadonlyMap<string, string> = new Map();
+
+type AuthorityServed = {
+  readonly reason: ChoiceReason;
+  readonly body?: ReadBody;
+  readonly answer?: UpstreamAnswer | undefined;
+};
+
+const serveAuthority = async (shared: Shared, reading: Reading, served: AuthorityServed): Promise<void> => {
+  const { request, plan, table, authority: side, sampling } = reading;
+  choseSide(shared, reading, { side, reason: served.reason });
+  const looks = served.body !== undefined || sampling.drawn || mustLook(side, plan.state);
+  const body = served.body ?? (looks ? await readBody(shared, request) : undefined);
+  const sameCluster = shared.deps.sameCluster === true;
+  const elsewhere = body?.facts && lookupElsewhere(body.facts, { table, side, sameCluster });
+  if (elsewhere) throw elsewhere;
+  const wire =
+    body === undefined
+      ? sideRequest({ ...addressed(reading), facts: noBodyFacts, body: undefined }, side)
+      : requestFor(reading, body, side);
+  const context = contextOf(shared, reading, side);
+  await shared.forward(request, {
+    side,
+    state: plan.state,
+    target: wireTarget(wire),
+    body: wire.body === body?.plain.bytes ? undefined : wire.body,
+    context,
+    needs: answerNeeds(context, {
+      ...request.head,
+      asksTokens: body === undefined ? undefined : body.facts?.asksTokens,
+    }),
+    safeToRepeat: true,
+    answer: served.answer,
+    tee: sampling.tee(side, () => sampleRequest(reading, body)),
+  });
+};
+
+/** Names inside a body matter on the target; tokens asked for in it matter once there was a switch. */
+const mustLook = (side: Side, state: RouteState): boolean => side === 'target' || state.phase.reign > 1;
+
+const addressed = ({ request, plan, table }: Reading) => ({
+  operation: plan.operation,
+  head: request.head,
+  indices: plan.indices,
+  table,
+});
+
+const sampleRequest = (reading: Reading, body: ReadBody | undefined) => ({
+  requestBody: body?.plain.bytes,
+  requestFor: (side: Side): SideRequest | undefined => {
+    if (body?.facts === undefined || aliasRouting(reading.plan.indices).kind === 'mixed') return undefined;
+    return requestFor(reading, body, side);
+  },
+});

@@ -1,0 +1,55 @@
+/** What the executors of one process share: the breaker of each route's follower, names of the present table, the mac. */
+import { createHmac } from 'node:crypto';
+import { systemTimers, type Timers } from '../../coordination/timers.ts';
+import type { IndexNames } from '../rename.ts';
+import type { RouteTable } from '../types.ts';
+import { type Breaker, createBreaker } from './breaker.ts';
+import type { Mac } from './cursor-token.ts';
+import { createForwarder, type Forwarder } from './forward.ts';
+import { defaultHedgeMs, type ReadDeps, type ReadEvent } from './ports.ts';
+import { clientNames } from './side-names.ts';
+
+/** 96 bits: enough against accidents and idle hands, short in a URL. */
+const macChars = 16;
+const digest = (secret: string, text: string): string =>
+  createHmac('sha256', secret).update(text).digest('base64url').slice(0, macChars);
+
+export type Shared = {
+  readonly deps: ReadDeps;
+  readonly mac: Mac;
+  readonly forward: Forwarder;
+  readonly timers: Timers;
+  readonly hedgeMs: number;
+  readonly date: () => Date;
+  readonly emit: (event: ReadEvent) => void;
+  breakerOf(slug: string): Breaker;
+  namesOf(table: RouteTable): IndexNames;
+};
+
+export const createShared = (deps: ReadDeps): Shared => {
+  const mac: Mac = (text) => digest(deps.cursorSecret(), text);
+  const emit = deps.onEvent ?? (() => undefined);
+  const breakers = new Map<string, Breaker>();
+  const names = new WeakMap<RouteTable, IndexNames>();
+  return {
+    deps,
+    mac,
+    emit,
+    forward: createForwarder(deps, mac),
+    timers: deps.timers ?? systemTimers,
+    hedgeMs: deps.hedgeMs ?? defaultHedgeMs,
+    date: deps.date ?? (() => new Date()),
+    breakerOf: (slug) => {
+      const known = breakers.get(slug);
+      if (known !== undefined) return known;
+      const breaker = createBreaker({ nowMs: deps.now, changed: (state) => emit({ kind: 'breaker', slug, state }) });
+      breakers.set(slug, breaker);
+      return breaker;
+    },
+    namesOf: (table) => {
+      const known = names.get(table) ?? clientNames(table.states);
+      names.set(table, known);
+      return known;
+    },
+  };
+};

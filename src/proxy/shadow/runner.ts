@@ -1,0 +1,292 @@
+/**
+ * Runs shadow reads: draws samples by the route's percentage, holds them in a bounded queue, and works them off after the
+ * client was answered, a few at a time, on connections of its own. Nothing here is awaited by a client's request, and
+ * every sample ends counted: compared, or skipped with a reason.
+ */
+import { type Rules, rulesFrom } from '../../compare/rules.ts';
+import { queryShape } from '../../compare/shape.ts';
+import { skipReason } from '../../compare/skip.ts';
+import { isComparable, type Severity } from '../../compare/types.ts';
+import { effectivePercents } from '../../coordination/effective.ts';
+import type { RouteState } from '../../coordination/ports.ts';
+import { authorityIn, otherSide } from '../../coordination/records.ts';
+import { systemTimers, type Timers } from '../../coordination/timers.ts';
+import type { Logger } from '../../log.ts';
+import type { Transports } from '../../upstream/types.ts';
+import { sampled } from '../bucket.ts';
+import { type Breaker, type BreakerState, createBreaker } from '../read/breaker.ts';
+import { clientNames } from '../read/side-names.ts';
+import { type ObserveDeps, type Observed, observe, type Sample } from './observe.ts';
+import type { ServedRead, ShadowCandidate, ShadowReport, ShadowRunner, ShadowSkip, ShadowTicket } from './ports.ts';
+import { createRefresher } from './refresher.ts';
+import { createSideAsker, shadowHeader } from './side-asker.ts';
+import { countCompared, countSampled, countSkipped, noCounts, type ShadowCounts } from './tally.ts';
+
+export type ShadowEvent =
+  | { kind: 'sampled'; slug: string }
+  | { kind: 'compared'; slug: string; severity: Severity | 'none' }
+  | { kind: 'skipped'; slug: string; reason: ShadowSkip }
+  | { kind: 'breaker'; slug: string; state: BreakerState['kind'] };
+
+export type ShadowDeps = {
+  /** Connections of their own, so that a hung cluster takes none of the application's. */
+  readonly transports: Transports;
+  readonly random: () => number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly logger: Pick<Logger, 'warn'>;
+  readonly timers?: Timers;
+  readonly onEvent?: (event: ShadowEvent) => void;
+  readonly onReport?: (report: ShadowReport) => void;
+  /** Bytes of requests and answers that may wait, over all routes. */
+  readonly maxQueuedBytes?: number;
+  readonly settleMs?: readonly number[];
+  readonly refreshIntervalMs?: number;
+};
+
+const defaults = { maxQueuedBytes: 32 * 1024 * 1024, settleMs: [250, 1500] };
+
+type Waiting = { readonly sample: Sample; readonly bytes: number; readonly sinceMs: number; readonly settle: Settle };
+type Settle = {
+  compared(severity: Severity | 'none'): void;
+  skipped(reason: ShadowSkip): void;
+};
+type RouteWork = {
+  readonly queue: Waiting[];
+  readonly breaker: Breaker;
+  running: number;
+  counts: ShadowCounts;
+  rules: { revision: number; rules: Rules } | undefined;
+};
+
+export class ShadowReads implements ShadowRunner {
+  readonly #deps: ShadowDeps;
+  readonly #observing: ObserveDeps;
+  readonly #stopping = new AbortController();
+  readonly #routes = new Map<string, RouteWork>();
+  readonly #maxQueuedBytes: number;
+  #queuedBytes = 0;
+
+  constructor(deps: ShadowDeps) {
+    this.#deps = deps;
+    this.#maxQueuedBytes = deps.maxQueuedBytes ?? defaults.maxQueuedBytes;
+    const timers = deps.timers ?? systemTimers;
+    const stopping = this.#stopping.signal;
+    const { transports, now, random } = deps;
+    const intervalMs = deps.refreshIntervalMs;
+    this.#observing = {
+      ask: createSideAsker({ transports, now, stopping }),
+      refresh: createRefresher({
+        transports,
+        now,
+        timers,
+        stopping,
+        ...(intervalMs === undefined ? {} : { intervalMs }),
+      }),
+      rulesOf: (state) => this.#rulesOf(state),
+      namesOf: (state) => clientNames([state]),
+      random,
+      timers,
+      stopping,
+      settleMs: deps.settleMs ?? defaults.settleMs,
+    };
+  }
+
+  draw(candidate: ShadowCandidate): ShadowTicket | undefined {
+    const { state, operation, head } = candidate;
+    // A shadow read of another sidecar must not be shadowed again.
+    if (head.headers[shadowHeader] !== undefined) return undefined;
+    if (!sampled(this.#deps.random, effectivePercents(state).shadow)) return undefined;
+    const work = this.#workOf(state);
+    const settle = this.#begin(state, work);
+    const refusal = this.#refusal(candidate, work);
+    if (refusal !== undefined) {
+      settle.skipped(refusal);
+      return undefined;
+    }
+    return {
+      maxBodyBytes: state.spec.shadow.maxBodyBytes,
+      skip: (reason) => settle.skipped(reason),
+      offer: (served) => this.#enqueue({ state, operation, head }, served, settle),
+    };
+  }
+
+  counts(slug: string): ShadowCounts {
+    return this.#routes.get(slug)?.counts ?? noCounts;
+  }
+
+  /** Samples that wait or run are skipped as `stopped`; resolves when none is left. */
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    for (const work of this.#routes.values()) {
+      for (const { settle } of work.queue.splice(0)) settle.skipped('stopped');
+    }
+    await Promise.allSettled(this.#runs);
+  }
+
+  readonly #runs = new Set<Promise<void>>();
+
+  #workOf({ slug }: RouteState): RouteWork {
+    const known = this.#routes.get(slug);
+    if (known !== undefined) return known;
+    const breaker = createBreaker({
+      nowMs: this.#deps.now,
+      changed: (state) => this.#emit({ kind: 'breaker', slug, state }),
+    });
+    const work: RouteWork = { queue: [], breaker, running: 0, counts: noCounts, rules: undefined };
+    this.#routes.set(slug, work);
+    return work;
+  }
+
+  #begin({ slug }: RouteState, work: RouteWork): Settle {
+    let open = true;
+    const once = (change: (counts: ShadowCounts) => ShadowCounts, event: ShadowEvent): void => {
+      if (!open) return;
+      open = false;
+      work.counts = change(work.counts);
+      this.#emit(event);
+    };
+    work.counts = countSampled(work.counts);
+    this.#emit({ kind: 'sampled', slug });
+    return {
+      compared: (severity) => once((counts) => countCompared(counts, severity), { kind: 'compared', slug, severity }),
+      skipped: (reason) => once((counts) => countSkipped(counts, reason), { kind: 'skipped', slug, reason }),
+    };
+  }
+
+  #refusal({ state, operation, head }: ShadowCandidate, { breaker, queue }: RouteWork): ShadowSkip | undefined {
+    if (this.#stopping.signal.aborted) return 'stopped';
+    if (!isComparable(operation.family) || head.method === 'HEAD') return 'not_comparable';
+    if (!breaker.wouldAdmit()) return 'breaker_open';
+    return queue.length > state.spec.shadow.maxQueued + state.spec.shadow.maxConcurrent ? 'queue_full' : undefined;
+  }
+
+  #enqueue(candidate: ShadowCandidate, served: ServedRead, settle: Settle): void {
+    const work = this.#workOf(candidate.state);
+    const sample = this.#sampleOf(candidate, served);
+    const bytes = served.body.length + (served.requestBody?.length ?? 0);
+    const refusal = sample === undefined ? 'not_comparable' : this.#noRoom(work, candidate.state, bytes);
+    if (sample === undefined || refusal !== undefined) {
+      settle.skipped(refusal ?? 'other');
+      return;
+    }
+    work.queue.push({ sample, bytes, sinceMs: this.#deps.now(), settle });
+    this.#queuedBytes += bytes;
+    // Later, because the caller may still be in the middle of the client's answer.
+    setImmediate(() => this.#pump(work));
+  }
+
+  #noRoom({ queue, running }: RouteWork, { spec }: RouteState, bytes: number): ShadowSkip | undefined {
+    if (this.#stopping.signal.aborted) return 'stopped';
+    const { maxQueued, maxConcurrent } = spec.shadow;
+    const free = Math.max(0, maxConcurrent - running);
+    return queue.length - free >= maxQueued || this.#queuedBytes + bytes > this.#maxQueuedBytes
+      ? 'queue_full'
+      : undefined;
+  }
+
+  #sampleOf({ state, operation: { family }, head }: ShadowCandidate, served: ServedRead): Sample | undefined {
+    if (!isComparable(family)) return undefined;
+    return {
+      state,
+      api: family,
+      request: { method: head.method, path: head.path, query: head.query, body: served.requestBody },
+      contentType: served.requestBody?.length ? head.headers['content-type'] : undefined,
+      served,
+      baseline: sampled(this.#deps.random, state.spec.shadow.baselinePercent),
+    };
+  }
+
+  #pump(work: RouteWork): void {
+    for (;;) {
+      const [next] = work.queue;
+      if (next === undefined || work.running >= next.sample.state.spec.shadow.maxConcurrent) return;
+      work.queue.shift();
+      work.running++;
+      const run = this.#work(work, next).finally(() => {
+        work.running--;
+        this.#queuedBytes -= next.bytes;
+        this.#runs.delete(run);
+        this.#pump(work);
+      });
+      this.#runs.add(run);
+    }
+  }
+
+  async #work({ breaker }: RouteWork, { sample, sinceMs, settle }: Waiting): Promise<void> {
+    try {
+      const reason = this.#tooLate(sample, sinceMs) ?? skipReason(sample.api, sample.request);
+      if (reason !== undefined) settle.skipped(reason);
+      else if (!breaker.admit()) settle.skipped('breaker_open');
+      else await this.#observe(sample, { breaker, settle });
+    } catch (err) {
+      this.#deps.logger.warn({ err, route: sample.state.slug }, 'a shadow comparison failed');
+      settle.skipped('other');
+    }
+  }
+
+  /** What waited too long says more about the queue than about a side. */
+  #tooLate({ state }: Sample, sinceMs: number): ShadowSkip | undefined {
+    return this.#deps.now() - sinceMs > state.spec.shadow.timeoutMs ? 'queue_full' : undefined;
+  }
+
+  async #observe(sample: Sample, { breaker, settle }: { breaker: Breaker; settle: Settle }): Promise<void> {
+    const observed = await observe(this.#observing, sample);
+    breaker.settle(failedToAnswer(sample, observed) ? 'failure' : 'success');
+    if (observed.kind === 'skipped') {
+      settle.skipped(observed.reason);
+      return;
+    }
+    settle.compared(observed.observation.severity);
+    this.#deps.onReport?.(reportOf(sample, observed));
+  }
+
+  #rulesOf(state: RouteState): Rules {
+    const work = this.#workOf(state);
+    if (work.rules?.revision === state.specRevision) return work.rules.rules;
+    work.rules = { revision: state.specRevision, rules: this.#parseRules(state) };
+    return work.rules.rules;
+  }
+
+  #parseRules({ slug, spec }: RouteState): Rules {
+    try {
+      return rulesFrom(spec.shadow.profile);
+    } catch (err) {
+      this.#deps.logger.warn({ err, route: slug }, 'the comparison profile is not valid, the default rules apply');
+      return rulesFrom(undefined);
+    }
+  }
+
+  #emit(event: ShadowEvent): void {
+    this.#deps.onEvent?.(event);
+  }
+}
+
+/** The side that was asked for the sample, not the one that served the client. */
+const failedToAnswer = ({ state, served }: Sample, observed: Observed): boolean => {
+  if (observed.kind === 'skipped') return false;
+  const { authority, other } = observed.round;
+  const { status } = (served.side === authorityIn(state.phase.phase) ? other : authority).answer;
+  return status === 0 || status >= 500 || status === 429;
+};
+
+const reportOf = (sample: Sample, observed: Extract<Observed, { kind: 'compared' }>): ShadowReport => {
+  const { state, api, request, served } = sample;
+  const authority = authorityIn(state.phase.phase);
+  const { observation, baseline, settled, round } = observed;
+  const answers = { [authority]: round.authority.answer, [otherSide(authority)]: round.other.answer };
+  return {
+    slug: state.slug,
+    family: api,
+    shape: queryShape(api, request),
+    atMs: served.atMs,
+    authority,
+    observation,
+    baseline,
+    settled,
+    authorityMs: round.authority.ms,
+    otherMs: round.other.ms,
+    request: { ...request, body: served.requestBody },
+    answers: answers as ShadowReport['answers'],
+  };
+};
