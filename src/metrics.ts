@@ -10,6 +10,8 @@ import { cutoverResults } from './coordination/job-status.ts';
 import { percentKinds } from './coordination/keys.ts';
 import { phases, sides } from './coordination/records.ts';
 import { type ErrorCode, errorTable } from './errors.ts';
+import { pinReasons } from './proxy/read/choose-side.ts';
+import { fallbackCauses } from './proxy/read/judge-follower.ts';
 import { families } from './proxy/types.ts';
 
 /** Value set of the `route` label: slugs of the store, and `-`. */
@@ -40,6 +42,14 @@ export const shadowSkips = [
   'other',
 ] as const;
 const errorCodes = Object.keys(errorTable) as ErrorCode[];
+const writeEvents = [
+  ...['fenced_replayed', 'fenced_given_up', 'ack_timeout', 'read_back_failed', 'unknown_outcome'],
+  ...['stamp_overflow', 'version_mode_mismatch', 'pipeline_changed'],
+] as const;
+const readReasons = [
+  ...pinReasons,
+  ...['single_side', 'percent', 'allowed', 'denied', 'no_key', 'breaker_open', 'fallback'],
+] as const;
 const switchKinds = ['cutover', 'rollback', 'rehearsal'] as const;
 const sweepReasons = ['by_query', 'dropped_delete', 'unknown_delete', 'unparsable_answer', 'pass_through'] as const;
 
@@ -109,6 +119,28 @@ export const metricTable = {
   sweepNeeded: counter('sweep_needed_total', 'Events after which only a sweep proves deletes, by reason.', {
     route,
     reason: sweepReasons,
+  }),
+
+  writeEvents: counter('write_events_total', 'What happened to writes beside their result.', {
+    route,
+    event: writeEvents,
+  }),
+
+  readChoices: counter('read_choices_total', 'Reads by the side they were sent to and the reason of the choice.', {
+    route,
+    side: sides,
+    reason: readReasons,
+  }),
+  readFallbacks: counter(
+    'read_fallbacks_total',
+    'Reads that the follower was asked and the authority had to answer, by cause.',
+    {
+      route,
+      cause: [...fallbackCauses, 'refresh_failed'],
+    },
+  ),
+  followerBreakerOpen: gauge('follower_breaker_open', '1 while no reads are sent to the follower because it fails.', {
+    route,
   }),
 
   shadowSampled: counter(

@@ -1,0 +1,37 @@
+/**
+ * One line of a heartbeat, put together from what the parts of this process know of a route. Pure. A member reports what
+ * it has applied, never what it has only heard of: the phase and its revision come from the admission, through which
+ * every write passes.
+ */
+import type { AdmissionReport } from '../coordination/admission-gate.ts';
+import { effectivePercents } from '../coordination/effective.ts';
+import type { CopyReport, RouteState } from '../coordination/ports.ts';
+import type { MemberRoute } from '../coordination/records.ts';
+
+export type ShadowCounts = Pick<MemberRoute, 'compared' | 'mismatched' | 'skipped' | 'verdict'>;
+export const noShadow: ShadowCounts = { compared: 0, mismatched: 0, skipped: 0, verdict: 'inconclusive' };
+
+export type RouteFacts = {
+  state: RouteState;
+  admission: AdmissionReport;
+  copies: CopyReport;
+  shadow: ShadowCounts;
+  /** Why copies are being repeated at present. */
+  copyProblems: readonly string[];
+};
+
+export const routeLine = ({ state, admission, copies, shadow, copyProblems }: RouteFacts): MemberRoute => ({
+  phaseRevision: admission.phaseRevision,
+  epoch: admission.epoch,
+  phase: state.phase.phase,
+  held: admission.held,
+  drained: admission.drained,
+  inFlight: admission.inFlight,
+  byQuery: admission.byQuery,
+  ...copies,
+  oldestPendingMs: Math.round(copies.oldestPendingMs),
+  ledger: [...copies.ledger],
+  percent: effectivePercents(state),
+  ...shadow,
+  errors: [...state.errors.map(({ key, message }) => `${key}: ${message}`), ...copyProblems],
+});

@@ -1,0 +1,166 @@
+/**
+ * Turns what the rooms tell into metrics: events as they come, and the present state of routes, copies and store at each
+ * scrape. Nothing is decided here. Labels are closed sets; a route that nobody configured cannot get a series.
+ */
+import type { Registry } from 'prom-client';
+import type { Copier } from '../agent/copier.ts';
+import type { AdmissionControl } from '../coordination/admission.ts';
+import { effectivePercents } from '../coordination/effective.ts';
+import { percentKinds } from '../coordination/keys.ts';
+import type { CopyOutcome, RouteState, RouteStates, StoreStatus, SweepReason } from '../coordination/ports.ts';
+import { phases } from '../coordination/records.ts';
+import type { Metrics } from '../metrics.ts';
+import { unrouted } from '../metrics.ts';
+import type { RequestEvent } from '../proxy/client-request.ts';
+import type { ReadEvent } from '../proxy/read/ports.ts';
+import type { WriteEvent } from '../proxy/write/ports.ts';
+import type { Transport } from '../upstream/types.ts';
+
+const seconds = (ms: number): number => ms / 1000;
+
+export const observeRequest =
+  (metrics: Metrics) =>
+  ({ routeSlug, family, access, side, outcome, durationMs, upstreamMs, errorCode }: RequestEvent): void => {
+    metrics.requests.inc({ route: routeSlug ?? unrouted, family, side, outcome });
+    metrics.requestDuration.observe({ access }, seconds(durationMs));
+    if (errorCode !== undefined) metrics.errors.inc({ code: errorCode });
+    if (side === 'none' || upstreamMs <= 0) return;
+    metrics.upstreamDuration.observe({ side, use: 'client' }, seconds(upstreamMs));
+    metrics.addedLatency.observe({ access }, seconds(Math.max(0, durationMs - upstreamMs)));
+  };
+
+export const observeCopy =
+  (metrics: Metrics) =>
+  (route: string, result: CopyOutcome): void =>
+    metrics.copies.inc({ route, result });
+
+export const observeSweepNeeded =
+  (metrics: Metrics) =>
+  (route: string, reason: SweepReason): void =>
+    metrics.sweepNeeded.inc({ route, reason });
+
+export const observeHeld =
+  (metrics: Metrics) =>
+  (route: string, _end: unknown, waitedMs: number): void =>
+    metrics.holdWait.observe({ route }, seconds(waitedMs));
+
+const writeEventName = (event: WriteEvent): string | undefined => {
+  if (event.kind === 'fenced') return event.replayed ? 'fenced_replayed' : 'fenced_given_up';
+  if (event.kind === 'read_back') return event.failed > 0 ? 'read_back_failed' : undefined;
+  return event.kind;
+};
+
+export const observeWrite =
+  (metrics: Metrics) =>
+  (event: WriteEvent): void => {
+    const name = writeEventName(event);
+    if (name !== undefined) metrics.writeEvents.inc({ route: event.slug, event: name });
+  };
+
+export const observeRead =
+  (metrics: Metrics) =>
+  (event: ReadEvent): void => {
+    const route = event.slug;
+    switch (event.kind) {
+      case 'chosen':
+        metrics.readChoices.inc({ route, side: event.side, reason: event.reason });
+        break;
+      case 'fallback':
+        metrics.readFallbacks.inc({ route, cause: event.cause });
+        break;
+      case 'breaker':
+        metrics.followerBreakerOpen.set({ route }, event.state === 'closed' ? 0 : 1);
+        break;
+      case 'refresh_failed':
+        metrics.readFallbacks.inc({ route, cause: 'refresh_failed' });
+        break;
+      default:
+        event satisfies never;
+    }
+  };
+
+/** Times the requests of the engine; the application's own are timed with their requests. */
+export const timedTransport = (transport: Transport, side: 'source' | 'target', metrics: Metrics): Transport => ({
+  request: async (request) => {
+    const stop = metrics.upstreamDuration.startTimer({ side, use: 'background' });
+    try {
+      return await transport.request(request);
+    } finally {
+      stop();
+    }
+  },
+});
+
+export type ScrapeSources = {
+  states: () => RouteStates;
+  admission: Pick<AdmissionControl, 'report'>;
+  copier: Pick<Copier, 'report'>;
+  store: () => StoreStatus;
+  members: () => number;
+  connections: () => number;
+};
+
+const exclusive = (set: (value: string, on: 0 | 1) => void, values: readonly string[], present: string): void => {
+  for (const value of values) set(value, value === present ? 1 : 0);
+};
+
+const scrapeRoute = (metrics: Metrics, state: RouteState, held: boolean): void => {
+  const route = state.slug;
+  const percents = effectivePercents(state);
+  for (const kind of percentKinds) metrics.routePercent.set({ route, kind }, percents[kind]);
+  exclusive((phase, on) => metrics.routePhase.set({ route, phase }, on), phases, state.phase.phase);
+  metrics.routeEpoch.set({ route }, state.phase.epoch);
+  metrics.routeReign.set({ route }, state.phase.reign);
+  metrics.routeHeld.set({ route }, held ? 1 : 0);
+  metrics.routeStopped.set({ route }, state.stop ? 1 : 0);
+  metrics.routeConfigErrors.set({ route }, state.errors.length);
+};
+
+const scrapeCopies = (metrics: Metrics, route: string, copier: ScrapeSources['copier']): void => {
+  const copies = copier.report(route);
+  metrics.copiesPending.set({ route }, copies.pendingCopies);
+  metrics.copiesPendingBytes.set({ route }, copies.pendingBytes);
+  metrics.copiesOldestAge.set({ route }, seconds(copies.oldestPendingMs));
+  metrics.copiesDropped.inc({ route }, copies.dropped);
+  metrics.copiesQuarantined.inc({ route }, copies.quarantined);
+  metrics.unknownOutcomes.inc({ route }, copies.unknownOutcomes);
+};
+
+/** Metrics that are read off the present state; they are emptied first, so that a deleted route leaves no series. */
+const scraped = [
+  'routePercent',
+  'routePhase',
+  'routeEpoch',
+  'routeReign',
+  'routeHeld',
+  'routeStopped',
+  'routeConfigErrors',
+  'copiesPending',
+  'copiesPendingBytes',
+  'copiesOldestAge',
+  'copiesDropped',
+  'copiesQuarantined',
+  'unknownOutcomes',
+] as const satisfies readonly (keyof Metrics)[];
+
+export const takeState = (metrics: Metrics, sources: ScrapeSources): void => {
+  const store = sources.store();
+  metrics.storeConnected.set(store.connected ? 1 : 0);
+  metrics.storeAlarm.set(store.alarm === undefined ? 0 : 1);
+  metrics.members.set(sources.members());
+  metrics.clientConnections.set(sources.connections());
+  for (const name of scraped) metrics[name].reset();
+  for (const state of sources.states().values()) {
+    scrapeRoute(metrics, state, sources.admission.report(state.slug)?.held ?? false);
+    scrapeCopies(metrics, state.slug, sources.copier);
+  }
+};
+
+/** What the admin listener serves under /metrics. */
+export const scrapeOf = (registry: Registry, metrics: Metrics, sources: ScrapeSources) => ({
+  contentType: registry.contentType,
+  metrics: (): Promise<string> => {
+    takeState(metrics, sources);
+    return registry.metrics();
+  },
+});

@@ -1,0 +1,28 @@
+/**
+ * Asks both clusters for their aliases, for a member that starts without store and cache. Both must answer: the one that
+ * does not may hold the marker of a switch.
+ */
+import type { AliasAnswer, AliasAnswers } from '../coordination/authority-from-aliases.ts';
+import type { Side } from '../coordination/records.ts';
+import type { Transports } from '../upstream/types.ts';
+
+const timeoutMs = 3000;
+const path = '/_alias?expand_wildcards=all';
+
+const ask = async (transports: Transports, side: Side): Promise<AliasAnswer | undefined> => {
+  try {
+    const { status, body } = await transports[side].request({ method: 'GET', path, timeoutMs });
+    return status === 200 ? (JSON.parse(body.toString('utf8')) as AliasAnswer) : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/** Undefined when the clusters did not tell enough. */
+export const readAliases = async (transports: Transports, sameCluster: boolean): Promise<AliasAnswers | undefined> => {
+  const source = await ask(transports, 'source');
+  if (source === undefined) return undefined;
+  if (sameCluster) return { source, target: source };
+  const target = await ask(transports, 'target');
+  return target === undefined ? undefined : { source, target };
+};

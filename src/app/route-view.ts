@@ -1,0 +1,108 @@
+/**
+ * The routes as this process serves them: those of the store or its cache, or, while neither has answered since the
+ * start, those that the aliases on the clusters tell. When none of the three can be read, or what they tell is in doubt,
+ * every request is refused: a member never guesses which side holds the authority.
+ * Invariant: admission knows a state before any request is planned under it.
+ */
+import type { AdmissionControl } from '../coordination/admission.ts';
+import { type AliasAnswers, statesFromAliases } from '../coordination/authority-from-aliases.ts';
+import type { RouteState, RouteStates } from '../coordination/ports.ts';
+import type { RouteWatcher } from '../coordination/route-watcher.ts';
+import { CrossfadeError } from '../errors.ts';
+import { createRouteTable } from '../proxy/route-table.ts';
+import type { RouteTable } from '../proxy/types.ts';
+
+export type RouteViewOptions = {
+  watcher: Pick<RouteWatcher, 'current' | 'status' | 'onChange'>;
+  admission: Pick<AdmissionControl, 'apply'>;
+};
+
+export interface RouteView {
+  states(): RouteStates;
+  state(slug: string): RouteState | undefined;
+  table(): RouteTable;
+  /** Routes whose authority is not known; while there is one, `refusal` is set. */
+  unknownAuthority(): readonly string[];
+  /** Why no request may be carried out now. */
+  refusal(): CrossfadeError | undefined;
+  /** What the aliases say; used until the store or the cache has answered. */
+  learnFromAliases(answers: AliasAnswers): void;
+  onChange(listener: (states: RouteStates) => void): () => void;
+}
+
+/** Stands for all routes when not even their names are known. */
+export const everyRoute = '*';
+
+export const createRouteView = ({ watcher, admission }: RouteViewOptions): RouteView => new View(watcher, admission);
+
+class View implements RouteView {
+  readonly #watcher: RouteViewOptions['watcher'];
+  readonly #admission: RouteViewOptions['admission'];
+  readonly #listeners = new Set<(states: RouteStates) => void>();
+  #states: RouteStates = new Map();
+  #table: RouteTable = createRouteTable(this.#states);
+  #unknown: readonly string[] = [everyRoute];
+  /** Nothing is refused until the next change; spares each request the question. */
+  #settled = false;
+
+  constructor(watcher: RouteViewOptions['watcher'], admission: RouteViewOptions['admission']) {
+    this.#watcher = watcher;
+    this.#admission = admission;
+    this.#refresh();
+    watcher.onChange(() => {
+      this.#settled = false;
+      this.#refresh();
+    });
+  }
+
+  states(): RouteStates {
+    return this.#states;
+  }
+  state(slug: string): RouteState | undefined {
+    return this.#states.get(slug);
+  }
+  table(): RouteTable {
+    return this.#table;
+  }
+  unknownAuthority(): readonly string[] {
+    const { knowledge, withoutSpec } = this.#watcher.status();
+    return knowledge === 'unknown' ? this.#unknown : withoutSpec;
+  }
+  refusal(): CrossfadeError | undefined {
+    if (this.#settled) return undefined;
+    // The first listing of an empty store changes nothing, so nobody was told of it.
+    this.#refresh();
+    const unknown = this.unknownAuthority();
+    this.#settled = unknown.length === 0 && this.#watcher.status().knowledge !== 'unknown';
+    if (unknown.length === 0) return undefined;
+    const which = unknown.includes(everyRoute) ? 'the routes' : unknown.join(', ');
+    return new CrossfadeError(
+      'AUTHORITY_UNKNOWN',
+      `This member cannot tell which side holds the authority of ${which}.`,
+    );
+  }
+
+  learnFromAliases(answers: AliasAnswers): void {
+    if (this.#watcher.status().knowledge !== 'unknown') return;
+    const { states, unknown } = statesFromAliases(answers);
+    this.#unknown = unknown.map(({ slug }) => slug);
+    this.#take(states);
+  }
+
+  onChange(listener: (states: RouteStates) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #refresh(): void {
+    if (this.#watcher.status().knowledge !== 'unknown') this.#take(this.#watcher.current());
+  }
+
+  #take(states: RouteStates): void {
+    if (states === this.#states) return;
+    this.#admission.apply(states);
+    this.#states = states;
+    this.#table = createRouteTable(states);
+    for (const listener of this.#listeners) listener(states);
+  }
+}
