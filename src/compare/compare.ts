@@ -4,7 +4,7 @@
  * parsed, and each body is parsed at most once.
  */
 import { type Context, report } from './context.ts';
-import { compareDocument, compareDocuments, compareExplain, compareSource } from './documents.ts';
+import { compareDocument, compareDocuments, compareExplain, comparePresence, compareSource } from './documents.ts';
 import { child, Findings } from './findings.ts';
 import { gateCompleteness, gateStatus, type Outcome } from './gate.ts';
 import {
@@ -145,6 +145,7 @@ const compareUnparsed = (
   parsed: { authority: Json | undefined; other: Json | undefined },
 ): Compared => {
   const { authority, other } = comparison;
+  if (isReadById(comparison.api)) comparePresence(context, { authority: authority.status, other: other.status });
   if (Buffer.from(authority.body).equals(Buffer.from(other.body))) return {};
   if (parsed.authority === undefined) return { discard: 'not_json' };
   report(context, { severity: 'S1', kind: 'unparsable', path: undefined, authority: parsed.authority });

@@ -12,7 +12,7 @@ const contentType = (path: string): string =>
 
 export const curlCommand = ({ url, method, path, query, body }: CurlRequest): string => {
   const target = `${url.replace(/\/$/, '')}${path}${query === '' ? '' : `?${query}`}`;
-  // curl would read a leading @ as a file name and --data would strip line breaks, which NDJSON needs.
+  // Unlike --data, --data-raw does not read a leading @ as the name of a file.
   const data =
     body === undefined || body === ''
       ? []

@@ -21,9 +21,11 @@ const named = (list: readonly Json[]): JsonObject | undefined => {
   return names.has(undefined) || names.size < list.length ? undefined : (Object.fromEntries(entries) as JsonObject);
 };
 
+const byPosition = (list: readonly Json[]): JsonObject => Object.fromEntries(list.map((item, i) => [String(i), item]));
+
 /** Lists of hits or buckets as objects by name, other lists by position. */
 const asObject = (value: Json | undefined): JsonObject | undefined => {
-  if (Array.isArray(value)) return value.length === 0 ? undefined : (named(value) ?? { ...value });
+  if (Array.isArray(value)) return value.length === 0 ? undefined : (named(value) ?? byPosition(value));
   return isObject(value) && Object.keys(value).length > 0 ? value : undefined;
 };
 

@@ -29,6 +29,11 @@ export const compareDocument = (context: Context, path: Path | undefined, { auth
 
 const withoutFound = ({ found: _, ...doc }: JsonObject): JsonObject => doc;
 
+/** HEAD: there are no bodies, the status says whether the document is there. */
+export const comparePresence = (context: Context, statuses: { authority: number; other: number }): void => {
+  if (statuses.authority !== statuses.other) reportAbsence(context, undefined, statuses.other === 404, null);
+};
+
 /** `GET index/_source/id`: the body is the document; a 404 has none. */
 export const compareSource = (
   context: Context,
@@ -38,7 +43,8 @@ export const compareSource = (
   const isMissing = statuses.other === 404;
   if (statuses.authority !== statuses.other)
     reportAbsence(context, child(undefined, '_source'), isMissing, isMissing ? authority : other);
-  else diffTree(context, child(undefined, '_source'), authority, other, { severity: 'S7' });
+  else if (statuses.authority === 200)
+    diffTree(context, child(undefined, '_source'), authority, other, { severity: 'S7' });
 };
 
 const compareItem = (context: Context, path: Path, bodies: Bodies): void => {

@@ -52,9 +52,11 @@ const compareErrors = (
   sides: { authority: Outcome; other: Outcome },
 ): Gate => {
   const [authority, other] = [errorType(sides.authority.body), errorType(sides.other.body)];
+  // A missing document against a missing index is no matter of wording.
+  const isOther = (authority === undefined) !== (other === undefined);
   if (authority !== other)
     report(context, {
-      severity: 'S9',
+      severity: isOther ? 'S1' : 'S9',
       kind: 'error_type',
       path: child(path, 'error'),
       authority: authority ?? null,
@@ -63,8 +65,14 @@ const compareErrors = (
   return { kind: 'done' };
 };
 
-/** A document that is not there: 404 without an error. Its absence is a difference of data, not of status. */
-const isAbsence = ({ status, body }: Outcome): boolean => status === 404 && errorType(body) === undefined;
+/** `_source` of a document that is not there is the only absence that comes as an error. */
+const noDocument = 'resource_not_found_exception';
+
+/** A document that is not there: its absence is a difference of data, not of status. */
+const isAbsence = ({ status, body }: Outcome): boolean => {
+  const type = errorType(body);
+  return status === 404 && (type === undefined || type === noDocument);
+};
 
 export const gateStatus = (
   context: Context,

@@ -64,10 +64,12 @@ const diffScore = (
 export const isLocalOrder = (component: string | undefined): boolean =>
   component === '_doc' || component === '_shard_doc';
 
+/** Computed values (distances, scripts) may differ in their last digits; dates and counts are whole numbers. */
 const sortTolerance = 1e-9;
 
 const sameSortValue = (a: Json | undefined, b: Json | undefined): boolean => {
-  if (typeof a === 'number' && typeof b === 'number') return isNear(a, b, sortTolerance);
+  if (typeof a === 'number' && typeof b === 'number' && !(Number.isInteger(a) && Number.isInteger(b)))
+    return isNear(a, b, sortTolerance);
   return a === b || (a !== undefined && b !== undefined && sameValue(a, b));
 };
 

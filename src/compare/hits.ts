@@ -202,7 +202,8 @@ const compareTwins = (context: Context, path: Path, twins: Twins, comparison: Tw
 
 const hitRules = (context: Context, { facts, sharedStatistics }: HitsComparison): HitRules => {
   const { tolerance, layoutBand } = context.rules.profile.scores;
-  return { sort: facts.sort, scoreTolerance: sharedStatistics ? tolerance : layoutBand };
+  // A ratio of 1 + band, as a share of the larger score.
+  return { sort: facts.sort, scoreTolerance: sharedStatistics ? tolerance : layoutBand / (1 + layoutBand) };
 };
 
 /** Everything about the page but the rank of its hits. */
