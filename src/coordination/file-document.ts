@@ -17,7 +17,8 @@ const FileContents = z.strictObject({
   schema: z.literal(1),
   incarnation: z.string().min(1),
   revision: z.int().min(0),
-  entries: z.record(z.string(), FileEntry),
+  // A list, because an object cannot hold every key.
+  entries: z.array(FileEntry.extend({ key: z.string() })),
 });
 
 export type FileDocument = {
@@ -31,15 +32,19 @@ export const emptyDocument = (incarnation: string): FileDocument => ({ incarnati
 /** Undefined when the text is not a whole document. */
 export const parseDocument = (text: string): FileDocument | undefined => {
   try {
-    const { success, data } = FileContents.safeParse(JSON.parse(text));
-    return success ? { ...data, entries: new Map(Object.entries(data.entries)) } : undefined;
+    const { data } = FileContents.safeParse(JSON.parse(text));
+    if (data === undefined) return undefined;
+    const { incarnation, revision } = data;
+    return { incarnation, revision, entries: new Map(data.entries.map(({ key, ...entry }) => [key, entry])) };
   } catch {
     return undefined;
   }
 };
 
-export const renderDocument = ({ incarnation, revision, entries }: FileDocument): string =>
-  `${JSON.stringify({ schema: 1, incarnation, revision, entries: Object.fromEntries(entries) }, null, 1)}\n`;
+export const renderDocument = ({ incarnation, revision, entries }: FileDocument): string => {
+  const list = [...entries].map(([key, entry]) => ({ key, ...entry }));
+  return `${JSON.stringify({ schema: 1, incarnation, revision, entries: list }, null, 1)}\n`;
+};
 
 const isAlive = (entry: FileEntry | undefined, nowMs: number): entry is FileEntry & { value: string } =>
   entry !== undefined && entry.value !== null && (entry.expiresAtMs === undefined || entry.expiresAtMs > nowMs);

@@ -1,0 +1,156 @@
+/**
+ * Publishes this process's heartbeat and reads everybody's. The heartbeat goes out every two seconds and at once when
+ * something was asked for that others wait on; the view is fed by the subscription (fast) and by a listing every two
+ * seconds (sure). What the view means is decided in membership.ts.
+ */
+import type { Logger } from '../log.ts';
+import { heartbeatPrefix, keys } from './keys.ts';
+import { foldHeartbeat, foldHeartbeats, type Membership, noMembers, outOfSight } from './membership.ts';
+import type { Bucket } from './ports.ts';
+import type { Heartbeat } from './records.ts';
+import { systemTimers, type Timers } from './timers.ts';
+
+export type MembersOptions = {
+  live: Bucket;
+  member: string;
+  /** Random per process start. */
+  boot: string;
+  version: string;
+  /** URL of the admin listener. */
+  admin?: string | undefined;
+  /** The lines of this member about its routes, as they are now. */
+  report: () => Heartbeat['routes'];
+  /** Serving from cached state. */
+  stale: () => boolean;
+  logger: Logger;
+  /** Monotonic milliseconds. */
+  now?: () => number;
+  timers?: Timers;
+  beatMs?: number;
+};
+
+export interface Members {
+  view(): Membership;
+  onChange(listener: (view: Membership) => void): () => void;
+  /** Sends a heartbeat within about a millisecond; calls in between are one. */
+  beat(): void;
+  /**
+   * Puts the first heartbeat and begins to repeat it. Resolves when the store has it: re-read the phase then, and open
+   * the listener after that, so that no barrier can overlook this member.
+   * @throws CrossfadeError STORE_UNAVAILABLE, STORE_OUTCOME_UNKNOWN; beating goes on all the same
+   */
+  join(): Promise<void>;
+  /** Removes the heartbeat, so that nobody waits for this member, and stops. */
+  leave(): Promise<void>;
+}
+
+const coalesceMs = 1;
+
+export const createMembers = (options: MembersOptions): Members => new Membering(options);
+
+class Membering implements Members {
+  readonly #options: MembersOptions & { now: () => number; timers: Timers; beatMs: number };
+  readonly #key: string;
+  readonly #listeners = new Set<(view: Membership) => void>();
+  readonly #unsubscribe: () => void;
+  #view: Membership = noMembers;
+  #joined = false;
+  #left = false;
+  #cancelBeat: (() => void) | undefined;
+  #cancelPoll: () => void = () => undefined;
+  #sending: Promise<void> | undefined;
+  #again = false;
+
+  constructor(options: MembersOptions) {
+    this.#options = { now: () => performance.now(), timers: systemTimers, beatMs: 2_000, ...options };
+    this.#key = keys.heartbeat(options.member);
+    this.#unsubscribe = options.live.subscribe((change) =>
+      this.#replace(foldHeartbeat(this.#view, change, this.#options.now())),
+    );
+    void this.#poll();
+  }
+
+  view(): Membership {
+    return this.#view;
+  }
+
+  onChange(listener: (view: Membership) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  beat(): void {
+    if (!this.#joined || this.#left || this.#cancelBeat !== undefined) return;
+    this.#cancelBeat = this.#options.timers.set(() => {
+      this.#cancelBeat = undefined;
+      if (this.#sending === undefined) void this.#send().catch(() => undefined);
+      else this.#again = true;
+    }, coalesceMs);
+  }
+
+  async join(): Promise<void> {
+    this.#joined = true;
+    await this.#send();
+    await this.#list();
+  }
+
+  async leave(): Promise<void> {
+    this.#left = true;
+    this.#cancelBeat?.();
+    this.#cancelPoll();
+    this.#unsubscribe();
+    await this.#sending?.catch(() => undefined);
+    // Failing is harmless: the key expires, and others wait for it until then.
+    if (this.#joined) await this.#options.live.delete(this.#key).catch(() => undefined);
+  }
+
+  /** One write at a time, so that an older report can never land on a newer one. */
+  async #send(): Promise<void> {
+    this.#sending ??= this.#put().finally(() => {
+      this.#sending = undefined;
+      if (this.#again) this.beat();
+      this.#again = false;
+    });
+    await this.#sending;
+  }
+
+  async #put(): Promise<void> {
+    try {
+      await this.#options.live.put(this.#key, JSON.stringify(this.#heartbeat()));
+    } catch (err) {
+      this.#options.logger.debug({ err }, 'heartbeat not stored');
+      throw err;
+    }
+  }
+
+  #heartbeat(): Heartbeat {
+    const { member, boot, version, admin, report, stale } = this.#options;
+    return { schema: 1, member, boot, version, stale: stale(), routes: report(), ...(admin && { admin }) };
+  }
+
+  async #poll(): Promise<void> {
+    this.beat();
+    await this.#list().catch(() => this.#replace(outOfSight(this.#view)));
+    if (!this.#left) this.#cancelPoll = this.#options.timers.set(() => void this.#poll(), this.#options.beatMs);
+  }
+
+  async #list(): Promise<void> {
+    const before = this.#view;
+    const entries = await this.#options.live.list(heartbeatPrefix);
+    this.#replace(foldHeartbeats(this.#view, { before, entries, nowMs: this.#options.now() }));
+  }
+
+  #replace(view: Membership): void {
+    if (view === this.#view || this.#left) return;
+    this.#warnOfTwin(view);
+    this.#view = view;
+    for (const listener of this.#listeners) listener(view);
+  }
+
+  #warnOfTwin(view: Membership): void {
+    const { member, logger } = this.#options;
+    const contested = view.members.get(member)?.contestedAtMs;
+    if (contested !== undefined && contested !== this.#view.members.get(member)?.contestedAtMs)
+      logger.error({ member }, 'another process uses the name of this member: names must be unique');
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * Brings the routes from the store to this process and keeps the last known good ones: in memory while the store is out
+ * of reach, on disk over a restart. Changes come by subscription (fast) and by a listing every second or two (sure);
+ * what they mean is decided in route-state.ts.
+ * Invariant: nothing of another incarnation of the store is ever applied, and an unreachable store changes nothing.
+ */
+import type { Logger } from '../log.ts';
+import { routeKeyPrefix } from './keys.ts';
+import type { Change, RouteStates, Store } from './ports.ts';
+import { type RouteCache, readRouteCache, writeRouteCache } from './route-cache.ts';
+import {
+  absences,
+  alarmsOf,
+  changesOf,
+  emptyFold,
+  errorsIn,
+  foldChanges,
+  type RouteFold,
+  regressions,
+  routesWithoutSpec,
+  statesOf,
+} from './route-state.ts';
+import { systemTimers, type Timers } from './timers.ts';
+
+export type RouteWatcherOptions = {
+  store: Store;
+  /** Where the last known good routes are kept; undefined = nowhere (the embedded store is its own cache). */
+  cacheFile?: string | undefined;
+  logger: Logger;
+  /** Monotonic milliseconds. */
+  now?: () => number;
+  timers?: Timers;
+  pollMs?: number;
+  /** Without a successful listing for so long, the member counts as stale. */
+  staleAfterMs?: number;
+};
+
+/**
+ * unknown: neither the store nor the cache has answered, so it is not known which side holds the authority of anything.
+ * cached: from disk, the store has not answered yet. live: listed from the store at least once.
+ */
+export type Knowledge = 'unknown' | 'cached' | 'live';
+export type WatcherStatus = {
+  knowledge: Knowledge;
+  /** No listing succeeded lately, or an alarm stands. */
+  stale: boolean;
+  /** Since the last successful listing; undefined = there was none. */
+  staleMs: number | undefined;
+  incarnation: string | undefined;
+  alarm: string | undefined;
+  /** Refused or deleted values, also of routes that have no state yet. */
+  errors: readonly { key: string; message: string }[];
+  /** Routes that are not `off` and whose spec is not known: which traffic is theirs cannot be told. */
+  withoutSpec: readonly string[];
+};
+
+export interface RouteWatcher {
+  current(): RouteStates;
+  status(): WatcherStatus;
+  /** Called with the new states whenever something changed. */
+  onChange(listener: (states: RouteStates) => void): () => void;
+  /** Lists the store now. @throws CrossfadeError STORE_UNAVAILABLE */
+  refresh(): Promise<void>;
+  /** Stops, after the cache is written. */
+  close(): Promise<void>;
+}
+
+/** Resolves when the cache was read; the store may come later. A damaged cache is reported and counts as none. */
+export const startRouteWatcher = async (options: RouteWatcherOptions): Promise<RouteWatcher> => {
+  const { cacheFile, logger } = options;
+  let cache: RouteCache | undefined;
+  try {
+    cache = cacheFile === undefined ? undefined : await readRouteCache(cacheFile);
+  } catch (err) {
+    logger.error({ err, cacheFile }, 'cached routes cannot be read');
+  }
+  return new Watcher(options, cache);
+};
+
+const saveAfterMs = 50;
+
+class Watcher implements RouteWatcher {
+  readonly #options: RouteWatcherOptions &
+    Required<Pick<RouteWatcherOptions, 'now' | 'timers' | 'pollMs' | 'staleAfterMs'>>;
+  readonly #listeners = new Set<(states: RouteStates) => void>();
+  readonly #unsubscribe: () => void;
+  #fold: RouteFold = emptyFold;
+  #states: RouteStates = new Map();
+  #incarnation: string | undefined;
+  #knowledge: Knowledge = 'unknown';
+  #listedAtMs: number | undefined;
+  #wentBack: string | undefined;
+  #reachable = true;
+  #cancelPoll: () => void = () => undefined;
+  #cancelSave: (() => void) | undefined;
+  #saving: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(options: RouteWatcherOptions, cache: RouteCache | undefined) {
+    this.#options = {
+      now: () => performance.now(),
+      timers: systemTimers,
+      pollMs: 1_500,
+      staleAfterMs: 5_000,
+      ...options,
+    };
+    if (cache !== undefined) this.#restore(cache);
+    this.#unsubscribe = options.store.config.subscribe((change) => {
+      if (this.#foreign() === undefined) this.#apply([change]);
+    });
+    void this.#poll();
+  }
+
+  current(): RouteStates {
+    return this.#states;
+  }
+
+  status(): WatcherStatus {
+    const { now, staleAfterMs } = this.#options;
+    const staleMs = this.#listedAtMs === undefined ? undefined : now() - this.#listedAtMs;
+    const alarm = this.#alarm();
+    return {
+      knowledge: this.#knowledge,
+      stale: staleMs === undefined || staleMs > staleAfterMs || alarm !== undefined,
+      staleMs,
+      incarnation: this.#incarnation,
+      alarm,
+      errors: errorsIn(this.#fold),
+      withoutSpec: routesWithoutSpec(this.#fold),
+    };
+  }
+
+  onChange(listener: (states: RouteStates) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async refresh(): Promise<void> {
+    const { store, now } = this.#options;
+    const before = this.#fold;
+    const entries = await store.config.list(routeKeyPrefix);
+    if (this.#foreign() !== undefined || this.#closed) return;
+    this.#incarnation = store.status().incarnation;
+    const lower = regressions(before, entries);
+    this.#wentBack = lower.length > 0 ? `${lower[0]?.key} ${lower[0]?.message}` : undefined;
+    this.#knowledge = 'live';
+    this.#listedAtMs = now();
+    // Where revisions went backwards, a missing key proves nothing.
+    const gone = lower.length > 0 ? [] : absences(before, this.#fold, entries);
+    this.#apply([...entries, ...gone]);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#unsubscribe();
+    this.#cancelPoll();
+    if (this.#cancelSave !== undefined) this.#save();
+    await this.#saving;
+  }
+
+  #restore({ incarnation, changes }: RouteCache): void {
+    this.#incarnation = incarnation;
+    this.#knowledge = 'cached';
+    this.#fold = foldChanges(emptyFold, changes);
+    this.#states = statesOf(this.#fold);
+  }
+
+  async #poll(): Promise<void> {
+    try {
+      await this.refresh();
+      if (!this.#reachable) this.#options.logger.info('the coordination store answers again');
+      this.#reachable = true;
+    } catch (err) {
+      if (this.#reachable)
+        this.#options.logger.warn({ err }, 'the coordination store does not answer, routes stay as they are');
+      this.#reachable = false;
+    }
+    if (!this.#closed) this.#cancelPoll = this.#options.timers.set(() => void this.#poll(), this.#options.pollMs);
+  }
+
+  /** Why the store's contents must not be applied: they belong to another incarnation than the states in force. */
+  #foreign(): string | undefined {
+    const { incarnation } = this.#options.store.status();
+    return this.#incarnation === undefined || incarnation === this.#incarnation
+      ? undefined
+      : `the store is another one (incarnation ${incarnation ?? 'not known'}, not ${this.#incarnation})`;
+  }
+
+  #alarm(): string | undefined {
+    const [record] = alarmsOf(this.#fold);
+    const { alarm, incarnation } = this.#options.store.status();
+    const foreign = incarnation === undefined ? undefined : this.#foreign();
+    return alarm ?? foreign ?? this.#wentBack ?? (record && `${record.key} ${record.message}`);
+  }
+
+  #apply(changes: readonly Change[]): void {
+    const fold = foldChanges(this.#fold, changes);
+    if (fold === this.#fold || this.#closed) return;
+    this.#fold = fold;
+    this.#states = statesOf(fold);
+    this.#saveSoon();
+    for (const listener of this.#listeners) listener(this.#states);
+  }
+
+  #saveSoon(): void {
+    if (this.#options.cacheFile === undefined || this.#cancelSave !== undefined) return;
+    this.#cancelSave = this.#options.timers.set(() => this.#save(), saveAfterMs);
+  }
+
+  #save(): void {
+    this.#cancelSave?.();
+    this.#cancelSave = undefined;
+    const { cacheFile, logger } = this.#options;
+    const incarnation = this.#incarnation ?? this.#options.store.status().incarnation;
+    if (cacheFile === undefined || incarnation === undefined) return;
+    this.#saving = this.#saving
+      .then(() => writeRouteCache(cacheFile, { incarnation, changes: changesOf(this.#fold) }))
+      .catch((err: unknown) => logger.error({ err, cacheFile }, 'routes cannot be cached'));
+  }
+}

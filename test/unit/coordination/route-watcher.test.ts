@@ -1,0 +1,215 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { RouteStates } from '../../../src/coordination/ports.ts';
+import { initialPhase } from '../../../src/coordination/records.ts';
+import { startRouteWatcher } from '../../../src/coordination/route-watcher.ts';
+import { silentLogger } from '../../../src/log.ts';
+import { eventually } from '../../support/eventually.ts';
+import { ManualTime } from './manual-time.ts';
+import { type MemoryStore, memoryStore } from './memory-bucket.ts';
+
+const spec = JSON.stringify({ route: 'products', indices: [{ source: 'p1', target: 'p2' }] });
+const dual = JSON.stringify({ ...initialPhase, phase: 'dual', epoch: 3 });
+const read = 'rt.products.pct.read';
+
+let time: ManualTime;
+let store: MemoryStore;
+let directory: string;
+beforeEach(async () => {
+  time = new ManualTime();
+  store = memoryStore(time);
+  directory = await mkdtemp(join(tmpdir(), 'crossfade-watcher-'));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+const fill = async (): Promise<void> => {
+  await store.config.put('rt.products.cfg', spec);
+  await store.config.put('rt.products.phase', dual);
+  await store.config.put(read, '25');
+};
+const start = async (from: MemoryStore = store) => {
+  const cacheFile = join(directory, 'deep', 'routes.json');
+  const watcher = await startRouteWatcher({
+    store: from,
+    cacheFile,
+    logger: silentLogger(),
+    now: time.now,
+    timers: time.timers,
+  });
+  await time.settle();
+  const seen: RouteStates[] = [];
+  watcher.onChange((states) => seen.push(states));
+  return { watcher, seen, cacheFile, percent: () => watcher.current().get('products')?.percent.read };
+};
+
+describe('the route watcher', () => {
+  it('lists the routes at the start and hears of changes', async () => {
+    await fill();
+    const { watcher, seen, percent } = await start();
+    expect(watcher.status()).toMatchObject({ knowledge: 'live', stale: false, staleMs: 0, incarnation: 'first' });
+    expect(percent()).toBe(25);
+    await store.config.put(read, '50');
+    expect(seen.at(-1)?.get('products')?.percent.read).toBe(50);
+    await watcher.close();
+  });
+
+  it('finds by listing what no news told, deletions too', async () => {
+    await fill();
+    store.config.silent = true;
+    const { watcher, seen, percent } = await start();
+    await store.config.put(read, '50');
+    await time.advance(1_500);
+    expect(percent()).toBe(50);
+    await store.config.delete(read);
+    await time.advance(1_500);
+    expect(percent()).toBe(0);
+    expect(seen).toHaveLength(2);
+    await watcher.close();
+  });
+
+  it('knows nothing without store and cache, and says so', async () => {
+    store.config.offline = true;
+    const { watcher } = await start();
+    expect(watcher.status()).toMatchObject({ knowledge: 'unknown', stale: true, staleMs: undefined });
+    expect(watcher.current().size).toBe(0);
+    await expect(watcher.refresh()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    store.config.offline = false;
+    await fill();
+    await time.advance(1_500);
+    expect(watcher.status().knowledge).toBe('live');
+    await watcher.close();
+  });
+
+  it('keeps the last good state while the store is out of reach, and counts the time', async () => {
+    await fill();
+    const { watcher, percent } = await start();
+    store.config.offline = true;
+    await time.advance(20_000);
+    expect(percent()).toBe(25);
+    expect(watcher.status()).toMatchObject({ knowledge: 'live', stale: true, staleMs: 20_000 });
+    store.config.offline = false;
+    await time.advance(1_500);
+    expect(watcher.status()).toMatchObject({ stale: false });
+    await watcher.close();
+  });
+
+  it('serves the cached state after a restart without the store, and takes newer ones when it is back', async () => {
+    await fill();
+    const first = await start();
+    await first.watcher.close();
+    store.config.offline = true;
+    const { watcher, percent } = await start();
+    expect(watcher.status()).toMatchObject({ knowledge: 'cached', stale: true, incarnation: 'first' });
+    expect(watcher.current()).toEqual(first.watcher.current());
+    store.config.offline = false;
+    await store.config.put(read, '75');
+    await time.advance(1_500);
+    expect(percent()).toBe(75);
+    expect(watcher.status().knowledge).toBe('live');
+    await watcher.close();
+  });
+
+  it('keeps rubbish out of the cache', async () => {
+    await fill();
+    await store.config.put(read, 'rubbish');
+    const first = await start();
+    expect(first.watcher.status().errors).toHaveLength(1);
+    await store.config.put(read, '30');
+    await store.config.put(read, 'more rubbish');
+    await first.watcher.close();
+    expect(JSON.parse(await readFile(first.cacheFile, 'utf8'))).toMatchObject({ incarnation: 'first' });
+    store.config.offline = true;
+    const { watcher, percent } = await start();
+    expect(percent()).toBe(30);
+    await watcher.close();
+  });
+
+  it('writes the cache soon after a change, not only when it closes', async () => {
+    await fill();
+    const { watcher, cacheFile } = await start();
+    await time.advance(100);
+    await eventually(async () => (await readFile(cacheFile, 'utf8')).includes(read));
+    await watcher.close();
+  });
+
+  it.each(['', '{', '{"schema":1}'])('starts without a cache that is damaged: %j', async (text) => {
+    await fill();
+    const first = await start();
+    await first.watcher.close();
+    await writeFile(first.cacheFile, text);
+    store.config.offline = true;
+    const { watcher } = await start();
+    expect(watcher.status().knowledge).toBe('unknown');
+    await watcher.close();
+  });
+
+  it('applies nothing of a store that became another one', async () => {
+    await fill();
+    const { watcher, percent } = await start();
+    store.incarnation = 'second';
+    store.config.recreate();
+    await store.config.put(read, '100');
+    await time.advance(5_000);
+    expect(percent()).toBe(25);
+    expect(watcher.status()).toMatchObject({
+      stale: true,
+      incarnation: 'first',
+      alarm: expect.stringContaining('second'),
+    });
+    await watcher.close();
+  });
+
+  it('applies nothing of another store than the cached state came from', async () => {
+    await fill();
+    const first = await start();
+    await first.watcher.close();
+    const other = memoryStore(time);
+    other.incarnation = 'second';
+    await other.config.put('rt.products.stop', 'on');
+    const { watcher, percent } = await start(other);
+    await time.advance(5_000);
+    expect(percent()).toBe(25);
+    expect(watcher.current().get('products')?.stop).toBe(false);
+    expect(watcher.status().alarm).toContain('second');
+    await watcher.close();
+  });
+
+  it('takes no missing key for a deletion when the store lost writes, and raises an alarm until they are passed', async () => {
+    await fill();
+    const stop = 'rt.products.stop';
+    await store.config.put(stop, 'off');
+    await store.config.put(stop, 'on');
+    const { watcher, percent } = await start();
+    store.config.rewindTo(2);
+    await store.config.put(stop, 'off');
+    await time.advance(1_500);
+    expect(percent()).toBe(25);
+    expect(watcher.current().get('products')?.stop).toBe(true);
+    expect(watcher.status().alarm).toContain('below 5');
+    await store.config.put(read, '30');
+    await store.config.put(stop, 'off');
+    await store.config.put(stop, 'off');
+    await time.advance(1_500);
+    expect(watcher.current().get('products')?.stop).toBe(false);
+    expect(watcher.status().alarm).toBeUndefined();
+    await watcher.close();
+  });
+
+  it('names routes that are under way and whose spec is missing', async () => {
+    await store.config.put('rt.products.phase', dual);
+    const { watcher } = await start();
+    expect(watcher.status().withoutSpec).toEqual(['products']);
+    await watcher.close();
+  });
+
+  it('is quiet after it was closed', async () => {
+    await fill();
+    const { watcher, seen } = await start();
+    await watcher.close();
+    await store.config.put(read, '50');
+    await time.advance(10_000);
+    expect(seen).toEqual([]);
+  });
+});
