@@ -55,6 +55,7 @@ export const beginBackfill = async (io: BackfillIo): Promise<BackfillPlan> => {
     const taken = await takePosition(index, 'checkpoint', { cluster, runtime, signal });
     if (taken.kind !== 'ok') return taken;
     indices.push(taken.position);
+    await retrying(() => cluster.refresh(index, { signal }), { runtime, signal });
     docs += await retrying(() => cluster.count(index, { signal }), { runtime, signal });
   }
   const extents = indices.flatMap(({ cursors }, index) =>

@@ -30,7 +30,9 @@ export type CopyIo = {
   /** Ends a range early, with progress kept, so that a caller can save it. */
   maxPages?: number;
 };
-export type PageReport = { docs: number; bytes: number; through: number; sendMs: number; retried: boolean };
+/** What a pacer looks at: how much a page was, how long the other side took for it, and whether it pushed back. */
+export type PageWork = { docs: number; sendMs: number; retried: boolean };
+export type PageReport = PageWork & { bytes: number; through: number };
 export type ShardRange = { ordinal: number; shard: number; node: string; from: number; to: number };
 export type RangeResult = {
   through: number;

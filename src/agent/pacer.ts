@@ -2,7 +2,7 @@
  * Applies throttle.ts over time: one pacer per process and route, shared by all chunks under way. `wait` is called after
  * each page and returns when the next one may be worked on.
  */
-import type { PageReport } from './copy-range.ts';
+import type { PageWork } from './copy-range.ts';
 import { type Runtime, sleep } from './runtime.ts';
 import { type Bucket, freeGovernor, fullBucket, govern, restMs, take } from './throttle.ts';
 
@@ -14,7 +14,7 @@ export type PacerOptions = {
   signal?: AbortSignal | undefined;
 };
 export interface Pacer {
-  wait(page: Pick<PageReport, 'docs' | 'sendMs' | 'retried'>): Promise<void>;
+  wait(page: PageWork): Promise<void>;
   /** Waits while the rate is `pause`. */
   whilePaused(): Promise<void>;
   /** For status: what holds the work back now. */

@@ -9,6 +9,7 @@ import * as z from 'zod';
 import { type Side, sides } from '../coordination/records.ts';
 import { sendAll } from './bulk-send.ts';
 import type { ClusterControl } from './cluster.ts';
+import type { PageWork } from './copy-range.ts';
 import { type Direction, indexOn } from './direction.ts';
 import type { GotDoc, StoredDoc } from './documents.ts';
 import type { PageLimits } from './page-size.ts';
@@ -46,7 +47,8 @@ export type SweepIo = {
   primary?: boolean;
   /** Pages per shard and step; default 50. */
   maxPages?: number;
-  onPage?: (page: { docs: number; ms: number }) => Promise<void> | void;
+  /** After each page; may wait, to throttle. */
+  onPage?: (page: PageWork) => Promise<void> | void;
 };
 export type SweepEnd =
   | { kind: 'done' | 'more' }
@@ -150,7 +152,7 @@ const sweepShard = async (state: SweepState, at: { ordinal: number; shard: numbe
     state.removed += await removePage(page, ordinal, state, io);
     state.scanned += page.docs.length;
     walk.at.cursors[shard] = page.through;
-    await io.onPage?.({ docs: page.docs.length, ms: runtime.now() - began });
+    await io.onPage?.({ docs: page.docs.length, sendMs: runtime.now() - began, retried: false });
     if (++pages >= maxPages) return;
   }
 };

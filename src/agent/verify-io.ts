@@ -1,6 +1,7 @@
 /** What a verification needs from outside. */
 import type { Side } from '../coordination/records.ts';
 import type { ClusterControl } from './cluster.ts';
+import type { PageWork } from './copy-range.ts';
 import type { Direction } from './direction.ts';
 import type { PageLimits } from './page-size.ts';
 import type { Runtime } from './runtime.ts';
@@ -21,5 +22,6 @@ export type VerifyIo = {
   recheck?: { rounds: number; delayMs: number };
   /** Pages per step; default 20. */
   maxPages?: number;
-  onPage?: (page: { docs: number; ms: number }) => Promise<void> | void;
+  /** After each page; may wait, to throttle. */
+  onPage?: (page: PageWork) => Promise<void> | void;
 };

@@ -144,7 +144,7 @@ const followWalk = async (walk: Walk, state: VerifyState, step: Step, io: Verify
     state.checked += docs.length;
     walk.at = through;
     if (walk.docsLeft !== undefined) walk.docsLeft = Math.max(0, walk.docsLeft - docs.length);
-    await io.onPage?.({ docs: docs.length, ms: io.runtime.now() - began });
+    await io.onPage?.({ docs: docs.length, sendMs: io.runtime.now() - began, retried: false });
     step.pages--;
     if (step.pages <= 0 || walk.docsLeft === 0 || step.suspects.length >= maxSuspects) return;
   }

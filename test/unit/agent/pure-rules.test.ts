@@ -107,7 +107,13 @@ describe('backing off', () => {
   it('ends with the last failure when the attempts are used up, and at once when it cannot pass', async () => {
     let asked = 0;
     const failing = (error: Error) =>
-      retrying(() => (asked++, Promise.reject(error)), { runtime: hastyRuntime(), attempts: 4 });
+      retrying(
+        () => {
+          asked++;
+          return Promise.reject(error);
+        },
+        { runtime: hastyRuntime(), attempts: 4 },
+      );
     await expect(failing(new CrossfadeError('UPSTREAM_RESET'))).rejects.toThrow(CrossfadeError);
     expect(asked).toBe(4);
     await expect(failing(new TypeError('a bug'))).rejects.toThrow(TypeError);

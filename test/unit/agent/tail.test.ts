@@ -1,0 +1,172 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { beginTail, type TailState, tailStep } from '../../../src/agent/tail.ts';
+import { CrossfadeError } from '../../../src/errors.ts';
+import { type Engine, engine } from './engine.ts';
+import { controls } from './route.ts';
+
+const begin = async ({ io }: Engine, at: 'start' | 'checkpoint' = 'start'): Promise<TailState> => {
+  const begun = await beginTail(at, io);
+  if (begun.kind !== 'ok') throw new Error(begun.detail);
+  return begun.state;
+};
+
+describe('the tail', () => {
+  it('copies every document of the authority, byte for byte, and then has nothing to do', async () => {
+    const made = engine();
+    const odd = '{ "price":1.0, "big":12345678901234567890 }';
+    made.put('odd', odd);
+    for (let i = 0; i < 40; i++) made.put(`d${i}`, { i });
+    const first = await tailStep(await begin(made), made.io);
+    expect(first).toMatchObject({ kind: 'ok', caughtUp: true, behind: 0, docs: 41, applied: 41 });
+    expect(made.contents('target')).toEqual(made.contents('source'));
+    expect(made.contents('target')['odd']).toBe(odd);
+    made.pair.source.requests.length = 0;
+    expect(await tailStep(first.state, made.io)).toMatchObject({ kind: 'ok', caughtUp: true, docs: 0 });
+    expect(made.pair.source.requests.map(({ path }) => path.split('?')[0])).toEqual(['/p1/_stats/docs']);
+  });
+
+  it('finds later updates and new documents, and leaves newer copies alone', async () => {
+    const made = engine();
+    made.put('a', { n: 1 });
+    made.put('b', { n: 1 });
+    const { state } = await tailStep(await begin(made), made.io);
+    made.put('b', { n: 2 });
+    made.put('c', { n: 1 });
+    made.pair.target.storage.write({
+      op: 'index',
+      index: 'p2',
+      id: 'c',
+      source: '{"n":"newer"}',
+      external: true,
+      version: 2n ** 50n,
+    });
+    const next = await tailStep(state, made.io);
+    expect(next).toMatchObject({ docs: 2, applied: 1 });
+    expect(made.contents('target')).toEqual({ a: '{"n":1}', b: '{"n":2}', c: '{"n":"newer"}' });
+  });
+
+  it('starts at the present position when told so', async () => {
+    const made = engine();
+    made.put('before', {});
+    const state = await begin(made, 'checkpoint');
+    made.put('after', {});
+    await tailStep(state, made.io);
+    expect(Object.keys(made.contents('target'))).toEqual(['after']);
+  });
+
+  it('keeps the routing of documents', async () => {
+    const made = engine();
+    made.put('a', {}, 'r1');
+    await tailStep(await begin(made), made.io);
+    expect(made.pair.target.storage.contents('p2').get('a')?.routing).toBe('r1');
+  });
+
+  it('goes on where it was after a bounded step', async () => {
+    const made = engine();
+    for (let i = 0; i < 100; i++) made.put(`d${i}`, { i });
+    let result = await tailStep(await begin(made), { ...made.io, maxPages: 1 });
+    expect(result).toMatchObject({ kind: 'ok', caughtUp: false });
+    expect(result.docs).toBeLessThan(100);
+    for (let n = 0; n < 30 && !result.caughtUp; n++) result = await tailStep(result.state, { ...made.io, maxPages: 1 });
+    expect(made.contents('target')).toEqual(made.contents('source'));
+  });
+
+  it('moves past a document that the follower refuses, and remembers it', async () => {
+    const made = engine();
+    made.put('bad', { refuse: true });
+    made.put('good', {});
+    const { write } = made.pair.target.storage;
+    made.pair.target.storage.write = (op) =>
+      op.id === 'bad'
+        ? { status: 400, index: 'p2', error: { type: 'mapper_parsing_exception', reason: 'no' } }
+        : write.call(made.pair.target.storage, op);
+    const result = await tailStep(await begin(made), made.io);
+    expect(result).toMatchObject({ kind: 'ok', caughtUp: true });
+    expect(made.io.quarantine.record().docs).toMatchObject([{ id: 'bad', reason: '400 mapper_parsing_exception: no' }]);
+    made.pair.target.storage.write = write;
+    made.put('bad', { fine: true });
+    await tailStep(result.state, made.io);
+    expect(made.io.quarantine.size()).toBe(0);
+  });
+
+  it('keeps what it did and does not pass the rest when the follower is fenced', async () => {
+    const made = engine();
+    made.put('a', {});
+    const state = await begin(made);
+    made.pair.target.storage.createIndex('crossfade-fence', { blocked: true });
+    made.pair.target.storage.updateAliases([
+      { kind: 'remove', index: 'p2', alias: 'crossfade-products-c1' },
+      { kind: 'add', index: 'crossfade-fence', alias: 'crossfade-products-c1' },
+    ]);
+    expect(await tailStep(state, made.io)).toMatchObject({ kind: 'fenced', caughtUp: false, state });
+  });
+
+  it.each([
+    ['deleted', (made: Engine) => made.pair.source.storage.deleteIndex('p1')],
+    [
+      'recreated',
+      (made: Engine) => {
+        made.pair.source.storage.deleteIndex('p1');
+        made.pair.source.storage.createIndex('p1');
+      },
+    ],
+  ])('says so when the index was %s', async (_what, change) => {
+    const made = engine();
+    made.put('a', {});
+    const state = await begin(made);
+    change(made);
+    expect(await tailStep(state, made.io)).toMatchObject({ kind: 'index_recreated', state });
+  });
+
+  it('is stale under another reign', async () => {
+    const made = engine();
+    const state = await begin(made);
+    const direction = { ...made.direction, reign: 2 };
+    expect(await tailStep(state, { ...made.io, direction })).toMatchObject({ kind: 'stale' });
+  });
+
+  it('reports a cluster out of reach and goes on later', async () => {
+    const made = engine();
+    made.put('a', {});
+    const state = await begin(made);
+    const down = { request: () => Promise.reject(new CrossfadeError('UPSTREAM_UNREACHABLE')) };
+    const clusters = {
+      ...made.io.clusters,
+      source: controls({ ...made.pair, source: { ...made.pair.source, transport: down } }).source,
+    };
+    expect(await tailStep(state, { ...made.io, clusters })).toMatchObject({
+      kind: 'unavailable',
+      behind: undefined,
+      state,
+    });
+    expect(await tailStep(state, made.io)).toMatchObject({ kind: 'ok', caughtUp: true });
+  });
+
+  it('works the other way round after a switch', async () => {
+    const made = engine({ phase: 'target', epoch: 2, reign: 2 });
+    made.put('a', { from: 'target' });
+    await tailStep(await begin(made), made.io);
+    expect(made.contents('source')).toEqual({ a: '{"from":"target"}' });
+  });
+
+  it('brings every surviving document over, whatever is written between its steps', async () => {
+    const write = fc.record({ id: fc.nat(8), remove: fc.boolean(), value: fc.nat() });
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(write, { maxLength: 15 }), { maxLength: 6 }), async (rounds) => {
+        const made = engine();
+        let state = await begin(made);
+        for (const writes of rounds) {
+          for (const { id, remove, value } of writes)
+            if (remove) made.remove(`d${id}`);
+            else made.put(`d${id}`, { value });
+          state = (await tailStep(state, made.io)).state;
+        }
+        const { caughtUp } = await tailStep(state, made.io);
+        expect(caughtUp).toBe(true);
+        expect(made.contents('target')).toMatchObject(made.contents('source'));
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
