@@ -1,0 +1,42 @@
+/** Load by `wrk`: fixed connections for fixed seconds, with the latency distribution it saw. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from '../../test/support/services/prerequisites.ts';
+
+export type Load = { method: 'GET' | 'POST' | 'PUT'; path: string; body?: string };
+export type LoadResult = { requests: number; perSecond: number; p50Ms: number; p99Ms: number; errors: number };
+export type LoadOptions = { url: string; load: Load; connections: number; seconds: number; dir: string };
+
+const milliseconds = (text: string | undefined): number => {
+  const match = /([\d.]+)(us|ms|s)/.exec(text ?? '');
+  const scale = { us: 0.001, ms: 1, s: 1000 }[match?.[2] ?? 'ms'] ?? 1;
+  return Number(match?.[1] ?? Number.NaN) * scale;
+};
+
+const script = ({ method, body }: Load): string =>
+  [
+    `wrk.method = "${method}"`,
+    'wrk.headers["content-type"] = "application/json"',
+    ...(body === undefined ? [] : [`wrk.body = ${JSON.stringify(body)}`]),
+  ].join('\n');
+
+const parse = (text: string): LoadResult => {
+  const number = (pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? 0);
+  const errors =
+    number(/Non-2xx or 3xx responses: (\d+)/) +
+    [...(/Socket errors: (.*)/.exec(text)?.[1] ?? '').matchAll(/\d+/g)].reduce((sum, [n]) => sum + Number(n), 0);
+  return {
+    requests: number(/(\d+) requests in/),
+    perSecond: number(/Requests\/sec:\s+([\d.]+)/),
+    p50Ms: milliseconds(/50%\s+(\S+)/.exec(text)?.[1]),
+    p99Ms: milliseconds(/99%\s+(\S+)/.exec(text)?.[1]),
+    errors,
+  };
+};
+
+export const runLoad = async ({ url, load, connections, seconds, dir }: LoadOptions): Promise<LoadResult> => {
+  const file = join(dir, 'load.lua');
+  writeFileSync(file, script(load));
+  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s', file, `${url}${load.path}`];
+  return parse((await run('wrk', args, { maxBuffer: 1 << 20 })).stdout);
+};

@@ -1,0 +1,26 @@
+/** Tables, medians and the JSON that a run leaves in bench/results. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export type Report = { name: string; rows: Record<string, string>[]; ratios: Record<string, number>; raw?: unknown };
+
+export const median = (values: readonly number[]): number => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN;
+};
+
+export const table = (rows: readonly Record<string, string>[]): string => {
+  const columns = Object.keys(rows[0] ?? {});
+  const width = (column: string): number => Math.max(column.length, ...rows.map((row) => (row[column] ?? '').length));
+  const line = (cells: readonly string[]): string =>
+    cells.map((cell, i) => cell.padEnd(width(columns[i] ?? ''))).join('  ');
+  return [line(columns), ...rows.map((row) => line(columns.map((column) => row[column] ?? '')))].join('\n');
+};
+
+export const keepReport = (report: Report): string => {
+  const dir = join(import.meta.dirname, '..', 'results');
+  mkdirSync(dir, { recursive: true });
+  const file = join(dir, `${report.name}.json`);
+  writeFileSync(file, JSON.stringify(report, null, 2));
+  return file;
+};

@@ -1,0 +1,17 @@
+/** `npm run bench [-- name ...]`: runs the benchmarks beside their rivals, prints ratios, keeps JSON. Minutes, not hours. */
+import { keepReport, type Report } from './lib/report.ts';
+import { benchProxy } from './proxy.ts';
+
+const benches: Record<string, () => Promise<Report>> = { proxy: benchProxy };
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !(name in benches));
+if (unknown.length > 0) {
+  process.stderr.write(`there is no benchmark ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}\n`);
+  process.exit(2);
+}
+for (const [name, bench] of Object.entries(benches)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  process.stdout.write(`\n== ${name}\n`);
+  process.stdout.write(`kept in ${keepReport(await bench())}\n`);
+}
