@@ -20,7 +20,8 @@ export type AdminOptions = {
   config: AdminConfig;
   /** The bearer token in force; undefined when none is configured. */
   token: (() => string) | undefined;
-  registry: Registry;
+  /** The Prometheus text format. */
+  registry: Pick<Registry, 'contentType' | 'metrics'>;
   health: () => HealthFacts;
   api: AdminApi;
   logger: Logger;

@@ -13,6 +13,7 @@ import type { Metrics } from '../metrics.ts';
 import { unrouted } from '../metrics.ts';
 import type { RequestEvent } from '../proxy/client-request.ts';
 import type { ReadEvent } from '../proxy/read/ports.ts';
+import type { ShadowEvent } from '../proxy/shadow/runner.ts';
 import type { WriteEvent } from '../proxy/write/ports.ts';
 import type { Transport } from '../upstream/types.ts';
 
@@ -73,6 +74,28 @@ export const observeRead =
         break;
       case 'refresh_failed':
         metrics.readFallbacks.inc({ route, cause: 'refresh_failed' });
+        break;
+      default:
+        event satisfies never;
+    }
+  };
+
+export const observeShadow =
+  (metrics: Metrics) =>
+  (event: ShadowEvent): void => {
+    const route = event.slug;
+    switch (event.kind) {
+      case 'sampled':
+        metrics.shadowSampled.inc({ route });
+        break;
+      case 'compared':
+        metrics.shadowCompared.inc({ route, severity: event.severity });
+        break;
+      case 'skipped':
+        metrics.shadowSkipped.inc({ route, reason: event.reason });
+        break;
+      case 'breaker':
+        metrics.shadowBreakerOpen.set({ route }, event.state === 'closed' ? 0 : 1);
         break;
       default:
         event satisfies never;

@@ -1,0 +1,89 @@
+/**
+ * What agent and worker have in common: logger, metrics, store, clusters for background work, the route watcher. Opened
+ * in this order, closed in the opposite one.
+ */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { Registry } from 'prom-client';
+import { type ClusterControl, createClusterControl } from '../agent/cluster.ts';
+import { createTransforms, type Transforms } from '../agent/transform.ts';
+import { configNode } from '../config/load.ts';
+import { memberName } from '../config/member.ts';
+import { redacted } from '../config/redact.ts';
+import type { Config } from '../config.ts';
+import { openStore, routeCacheFile } from '../coordination/open-store.ts';
+import type { Store } from '../coordination/ports.ts';
+import type { Side } from '../coordination/records.ts';
+import { type RouteWatcher, startRouteWatcher } from '../coordination/route-watcher.ts';
+import { createLogger, type Logger } from '../log.ts';
+import { collectProcessMetrics, createMetrics, type Metrics } from '../metrics.ts';
+import { timedTransport } from './observe.ts';
+import { type ClusterUses, openClusters } from './open-clusters.ts';
+
+export type Core = {
+  readonly config: Config;
+  readonly version: string;
+  readonly member: string;
+  /** Random per process start. */
+  readonly boot: string;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  readonly metrics: Metrics;
+  readonly store: Store;
+  readonly clusters: ClusterUses;
+  readonly controls: Record<Side, ClusterControl>;
+  readonly transforms: Transforms;
+  readonly watcher: RouteWatcher;
+  /** Known to every replica and to nobody outside the store; empty until the store or its cache was read. */
+  sharedSecret(): string;
+  close(): Promise<void>;
+};
+
+export type CoreInput = { config: Config; version: string; env: Readonly<Record<string, string | undefined>> };
+
+const closeGraceMs = 1000;
+
+const metricsOf = (registry: Registry, version: string): Metrics => {
+  collectProcessMetrics(registry);
+  const metrics = createMetrics(registry);
+  metrics.buildInfo.set({ version, node: process.version }, 1);
+  return metrics;
+};
+
+const controlsOf = (clusters: ClusterUses, metrics: Metrics): Record<Side, ClusterControl> => {
+  const control = (side: Side) =>
+    createClusterControl(timedTransport(clusters.background[side].transport, side, metrics));
+  return { source: control('source'), target: control('target') };
+};
+
+/** @throws CrossfadeError CONFIG_INVALID, STORE_UNAVAILABLE */
+export const openCore = async ({ config, version, env }: CoreInput): Promise<Core> => {
+  const member = memberName({ member: config.member, env, hostName: hostname() });
+  const logger = createLogger({ level: config.log.level, member });
+  logger.info({ version, config: redacted(config, configNode) }, 'starting');
+  const registry = new Registry();
+  const metrics = metricsOf(registry, version);
+  const clusters = openClusters(config, logger);
+  const store = await openStore(config, { member, logger });
+  const watcher = await startRouteWatcher({ store, cacheFile: routeCacheFile(config), logger });
+  return {
+    config,
+    version,
+    member,
+    boot: randomUUID(),
+    logger,
+    registry,
+    metrics,
+    store,
+    clusters,
+    controls: controlsOf(clusters, metrics),
+    transforms: createTransforms(),
+    watcher,
+    sharedSecret: () => watcher.status().incarnation ?? store.status().incarnation ?? '',
+    close: async () => {
+      await watcher.close();
+      await store.close();
+      await clusters.close(closeGraceMs);
+    },
+  };
+};

@@ -1,0 +1,144 @@
+/**
+ * Puts the data plane together: listener, handler, executors of reads and writes, shadow reads. Nothing is decided here;
+ * each room gets the ports it asks for and its events go to the metrics.
+ */
+import { createHmac } from 'node:crypto';
+import type { Copier } from '../agent/copier.ts';
+import type { RouteRepair } from '../agent/route-repair.ts';
+import type { Config } from '../config.ts';
+import type { AdmissionControl } from '../coordination/admission.ts';
+import type { DocKey, RouteState } from '../coordination/ports.ts';
+import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { createClassifier } from '../proxy/classify.ts';
+import type { ClientRequest } from '../proxy/client-request.ts';
+import { createHandler } from '../proxy/execute.ts';
+import { createByBodyExecutor } from '../proxy/execute-by-body.ts';
+import type { Executors } from '../proxy/executors.ts';
+import { plan } from '../proxy/plan.ts';
+import { wrapTaskId } from '../proxy/read/execute-cursor.ts';
+import { createPassThrough, createReadExecutors, type PassThrough } from '../proxy/read/index.ts';
+import { createListener, type Listener } from '../proxy/server.ts';
+import type { ShadowReads } from '../proxy/shadow/runner.ts';
+import { createWriteExecutors } from '../proxy/write/index.ts';
+import { observeRead, observeRequest, observeWrite } from './observe.ts';
+import { type ClusterUses, transportsOf } from './open-clusters.ts';
+import type { RouteView } from './route-view.ts';
+
+export type DataPlaneOptions = {
+  config: Config;
+  logger: Logger;
+  metrics: Metrics;
+  clusters: ClusterUses;
+  view: RouteView;
+  admission: AdmissionControl;
+  copier: Copier;
+  repair: RouteRepair;
+  shadow: ShadowReads;
+  /** Known to every replica and to nobody else; may become known late. */
+  sharedSecret: () => string;
+};
+export type DataPlane = {
+  readonly listener: Listener;
+  /** @returns the address bound */
+  listen(): Promise<{ host: string; port: number }>;
+};
+
+const maxRepairIds = 1000;
+
+/** Repairs in slices, so that a delete-by-query of many documents takes no more memory than one page. */
+const repairIdsOf =
+  ({ repair }: DataPlaneOptions) =>
+  async (state: RouteState, keys: readonly DocKey[]): Promise<void> => {
+    for (let at = 0; at < keys.length; at += maxRepairIds)
+      await repair.repair(state, keys.slice(at, at + maxRepairIds));
+  };
+
+const writeExecutors = (options: DataPlaneOptions) => {
+  const { config, logger, metrics, clusters, view, admission, copier, sharedSecret } = options;
+  // The same digest as reads use, because they unwrap what is wrapped here.
+  const mac = (text: string) => createHmac('sha256', sharedSecret()).update(text).digest('base64url').slice(0, 16);
+  return createWriteExecutors({
+    transports: transportsOf(clusters.client),
+    admission,
+    copies: copier,
+    table: () => view.table(),
+    limits: config.limits,
+    logger,
+    now: () => performance.now(),
+    onEvent: observeWrite(metrics),
+    sameCluster: clusters.sameCluster,
+    repairIds: repairIdsOf(options),
+    wrapTaskId: (task, origin) => wrapTaskId(task, origin, mac),
+  });
+};
+
+const readExecutors = (
+  { config, logger, metrics, clusters, view, copier, shadow, sharedSecret }: DataPlaneOptions,
+  streams: PassThrough,
+) =>
+  createReadExecutors({
+    transports: transportsOf(clusters.client),
+    streams,
+    table: () => view.table(),
+    copies: copier,
+    shadow,
+    limits: config.limits,
+    logger,
+    random: Math.random,
+    now: () => performance.now(),
+    onEvent: observeRead(metrics),
+    cursorSecret: sharedSecret,
+    sideHeader: config.sideHeader,
+    sameCluster: clusters.sameCluster,
+  });
+
+const executorsOf = (options: DataPlaneOptions): Executors => {
+  const { clusters, config, view } = options;
+  const streams = createPassThrough(clusters.client);
+  const reads = readExecutors(options, streams);
+  return {
+    ...writeExecutors(options),
+    ...reads,
+    by_body: createByBodyExecutor({
+      table: () => view.table(),
+      now: () => new Date(),
+      maxBodyBytes: config.limits.maxBodyBytes,
+      pass: (request, side) => streams.pass(request, { side }),
+      cursor: reads.cursor,
+    }),
+  };
+};
+
+export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
+  const { config, logger, metrics, clusters, view } = options;
+  let listening = config.listen;
+  const handle = createHandler({
+    clusters: clusters.client,
+    table: () => view.table(),
+    classify: createClassifier({ mappingTypes: 'fallback' }),
+    plan,
+    executors: executorsOf(options),
+    listening: () => listening,
+    maxBodyBytes: config.limits.maxBodyBytes,
+  });
+  const guarded = (request: ClientRequest): Promise<void> => {
+    const refusal = view.refusal();
+    return refusal === undefined ? handle(request) : Promise.reject(refusal);
+  };
+  const listener = createListener({
+    limits: config.limits,
+    tls: config.tls,
+    logger,
+    handle: guarded,
+    observe: observeRequest(metrics),
+  });
+  return {
+    listener,
+    listen: async () => {
+      const bound = await listener.listen(config.listen);
+      listening = `${bound.host.includes(':') ? `[${bound.host}]` : bound.host}:${bound.port}`;
+      return bound;
+    },
+  };
+};
