@@ -51,29 +51,39 @@ export const logEDiscordant = ({ onlyOther, onlyBaseline }: { onlyOther: number;
 /** Shares of noise considered, from none to all; dense where noise lives. */
 const noiseGrid = [0, ...Array.from({ length: 24 }, (_, i) => 0.0005 * 1.4 ** i).filter((share) => share < 1), 1];
 
+export type Noise = {
+  /** How often the authority differed from itself. */
+  readonly baseline: Trials;
+  /** More noise than this is believed only where the baseline shows some; 1 = anything is possible. */
+  readonly maxNoise: number;
+};
+
+/** Neighbouring points of the grid, up to the greatest noise that is considered. */
+const noiseSteps = ({ baseline, maxNoise }: Noise): (readonly [low: number, high: number])[] => {
+  const most = baseline.hits === 0 ? maxNoise : Math.max(maxNoise, wilson(baseline).high);
+  return noiseGrid
+    .slice(1)
+    .flatMap((high, i) => (noiseGrid[i]! < most ? [[noiseGrid[i]!, Math.min(high, most)] as const] : []));
+};
+
 /**
  * Evidence against "the share is at most `limit` beyond the noise", where the noise is itself only known from
  * `baseline`. For each possible noise either the samples speak against the limit above it, or the baseline against that
  * much noise; the least of these is valid whatever the noise truly is. Between two grid points the weaker end counts.
  */
-export const logEAboveNoise = (seen: Trials, baseline: Trials, limit: number): number => {
-  let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i + 1 < noiseGrid.length; i++) {
-    const [low, high] = [noiseGrid[i]!, noiseGrid[i + 1]!];
-    least = Math.min(least, logMeanExp([logEAbove(seen, limit + high), logEBelow(baseline, low)]));
-  }
-  return least;
-};
+export const logEAboveNoise = (seen: Trials, noise: Noise, limit: number): number =>
+  noiseSteps(noise).reduce(
+    (least, [low, high]) =>
+      Math.min(least, logMeanExp([logEAbove(seen, limit + high), logEBelow(noise.baseline, low)])),
+    Number.POSITIVE_INFINITY,
+  );
 
 /** Evidence against "the share is `limit` beyond the noise, or more"; the mirror image of logEAboveNoise. */
-export const logEBelowNoise = (seen: Trials, baseline: Trials, limit: number): number => {
-  let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i + 1 < noiseGrid.length; i++) {
-    const [low, high] = [noiseGrid[i]!, noiseGrid[i + 1]!];
-    least = Math.min(least, logMeanExp([logEBelow(seen, limit + low), logEAbove(baseline, high)]));
-  }
-  return least;
-};
+export const logEBelowNoise = (seen: Trials, baseline: Trials, limit: number): number =>
+  noiseSteps({ baseline, maxNoise: 1 }).reduce(
+    (least, [low, high]) => Math.min(least, logMeanExp([logEBelow(seen, limit + low), logEAbove(baseline, high)])),
+    Number.POSITIVE_INFINITY,
+  );
 
 /** Wilson score interval, for display; `z` 2.576 = 99 %. */
 export const wilson = ({ hits, trials }: Trials, z = 2.576): { low: number; high: number } => {

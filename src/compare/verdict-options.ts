@@ -1,6 +1,7 @@
 /** What an operator may set of the verdict, with defaults that suit a service with an error budget of about 1 %. */
 import * as z from 'zod';
 
+const share = z.number().gt(0).max(1);
 const limit = z.number().gt(0).lt(1).nullable();
 
 /** Largest tolerated share of comparisons per severity, beyond the authority's own noise; null = never judged. */
@@ -37,7 +38,13 @@ export const VerdictOptions = z.strictObject({
   requireBaseline: z
     .boolean()
     .default(true)
-    .describe('S3 and below count against the other side only beyond noise that was measured'),
+    .describe(
+      'S3 to S9 count against the other side only beyond noise that was measured; false when no baseline is taken',
+    ),
+  minPairs: z.int().min(1).default(100).describe('baseline pairs before S3 to S9 can count against the other side'),
+  maxNoise: share
+    .default(0.01)
+    .describe('noise believed possible before the baseline shows any: small where mismatches are re-checked, else 1'),
   staleMs: z
     .int()
     .min(1)

@@ -1,0 +1,165 @@
+/**
+ * The evidence of a summary, severity by severity, for the route as a whole and for each query shape. Two tests each:
+ * is the share beyond its limit (plus the authority's own noise), and does the other side differ more often than the
+ * authority differs from itself? Half of alpha is the route's, half is shared by the shapes.
+ */
+import {
+  logEAbove,
+  logEAboveNoise,
+  logEBelow,
+  logEBelowNoise,
+  logEDiscordant,
+  logMeanExp,
+  type Noise,
+  type Trials,
+  wilson,
+} from './evalue.ts';
+import { severityRank } from './findings.ts';
+import { addCounters, type Counters, emptyCounters, type Summary, totalCounters } from './summary.ts';
+import { type Severity, severities } from './types.ts';
+import type { VerdictOptions } from './verdict-options.ts';
+
+export type SeverityEvidence = {
+  severity: Severity;
+  /** Of all comparisons. */
+  share: number;
+  /** Wilson interval at 99 %, for display. */
+  low: number;
+  high: number;
+  limit: number;
+  /** Share of the baseline in which the authority differs from itself; undefined = never measured. */
+  noise: number | undefined;
+  /** Natural logarithm of the stronger of both e-values; rollback from `logThreshold` on. */
+  logE: number;
+  logThreshold: number;
+  /** Evidence of being within the limit, on the same scale. */
+  logEWithin: number;
+  isBeyond: boolean;
+};
+export type ShapeEvidence = { shape: string; label: string; compared: number; worst: SeverityEvidence };
+
+type Test = { severity: Severity; limit: number; rank: number; needsBaseline: boolean };
+
+/** The authority answered well and completely, so a failure of the other side is never noise. */
+const withoutNoise = new Set<Severity>(['S0', 'S1', 'S2']);
+
+const testsOf = ({ limits, requireBaseline }: VerdictOptions): Test[] =>
+  severities.flatMap((severity) => {
+    const limit = limits[severity];
+    const needsBaseline = requireBaseline && !withoutNoise.has(severity);
+    return limit === null ? [] : [{ severity, limit, rank: severityRank(severity), needsBaseline }];
+  });
+
+/** Tests that share the route's half of alpha: two per severity, one of latency. */
+export const routeTests = (options: VerdictOptions): number => 2 * testsOf(options).length + 1;
+export const routeThreshold = (options: VerdictOptions): number => Math.log((2 * routeTests(options)) / options.alpha);
+const shapeThreshold = (options: VerdictOptions): number =>
+  Math.log((2 * 2 * testsOf(options).length * options.maxShapes) / options.alpha);
+
+const seenOf = (counters: Counters, { rank }: Test): Trials => ({
+  hits: counters.bySeverity[rank]!,
+  trials: counters.compared,
+});
+const baselineOf = (counters: Counters, { rank }: Test): Trials => ({
+  hits: counters.baseline[rank]!,
+  trials: counters.pairs,
+});
+
+const logBeyondLimit = (counters: Counters, test: Test, noise: Noise): number => {
+  const seen = seenOf(counters, test);
+  if (seen.hits === 0) return 0;
+  return test.needsBaseline ? logEAboveNoise(seen, noise, test.limit) : logEAbove(seen, test.limit);
+};
+
+/** A real but tiny excess over the noise is no reason to roll back. */
+const logBeyondNoise = (counters: Counters, { rank }: Test, minEffect: number): number => {
+  const [onlyOther, onlyBaseline] = [counters.onlyOther[rank]!, counters.onlyBaseline[rank]!];
+  const isLarge = onlyOther > onlyBaseline && onlyOther - onlyBaseline >= minEffect * counters.pairs;
+  return isLarge ? logEDiscordant({ onlyOther, onlyBaseline }) : 0;
+};
+
+const logWithinLimit = (counters: Counters, test: Test): number => {
+  const seen = seenOf(counters, test);
+  return test.needsBaseline
+    ? logEBelowNoise(seen, baselineOf(counters, test), test.limit)
+    : logEBelow(seen, test.limit);
+};
+
+/** `total` = everything of the step; `recent` = its last n windows, for each n, the longest first. */
+type Material = { total: Counters; recent: readonly Counters[] };
+
+/** Beginnings of a fault that are planned for besides the first; each has its share of the evidence beforehand. */
+const laterBeginnings = 11;
+
+/**
+ * A fault may begin in any window. Half of the evidence is staked on the whole span, the rest evenly on later
+ * beginnings; those still to come count 1. The mean of e-values is an e-value.
+ */
+const overBeginnings = (logEs: readonly number[]): number => {
+  const later = logEs.slice(1, 1 + laterBeginnings);
+  const padded = [...later, ...new Array<number>(laterBeginnings - later.length).fill(0)];
+  return logMeanExp([logEs[0] ?? 0, logMeanExp(padded)]);
+};
+
+const logBeyond = ({ total, recent }: Material, test: Test, options: VerdictOptions): number => {
+  if (test.needsBaseline && total.pairs < options.minPairs) return 0;
+  // Noise is a property of the authority: all that is known of it counts, whatever window the samples are from.
+  const noise = { baseline: baselineOf(total, test), maxNoise: options.maxNoise };
+  const over = (of: (counters: Counters) => number) => overBeginnings(recent.map(of));
+  return Math.max(
+    over((counters) => logBeyondLimit(counters, test, noise)),
+    over((counters) => logBeyondNoise(counters, test, options.minEffect)),
+  );
+};
+
+const evidenceOf = (
+  material: Material,
+  test: Test,
+  { options, logThreshold }: { options: VerdictOptions; logThreshold: number },
+): SeverityEvidence => {
+  const { total } = material;
+  const seen = seenOf(total, test);
+  const logE = logBeyond(material, test, options);
+  return {
+    severity: test.severity,
+    share: seen.trials === 0 ? 0 : seen.hits / seen.trials,
+    ...wilson(seen),
+    limit: test.limit,
+    noise: total.pairs === 0 ? undefined : total.baseline[test.rank]! / total.pairs,
+    logE,
+    logThreshold,
+    logEWithin: logWithinLimit(total, test),
+    isBeyond: logE >= logThreshold,
+  };
+};
+
+/** Sums of the last n windows, the longest first. */
+const suffixes = (windows: Summary['windows']): Counters[] => {
+  let sum = emptyCounters();
+  const growing = windows.toReversed().map(({ counters }) => {
+    sum = addCounters(sum, counters);
+    return sum;
+  });
+  return growing.reverse();
+};
+
+export const routeEvidence = (summary: Summary, options: VerdictOptions): SeverityEvidence[] => {
+  const material = { total: totalCounters(summary), recent: suffixes(summary.windows) };
+  const logThreshold = routeThreshold(options);
+  return testsOf(options).map((test) => evidenceOf(material, test, { options, logThreshold }));
+};
+
+/** The most suspicious first. A shape's evidence is kept over the whole step, without windows. */
+export const shapeEvidence = (summary: Summary, options: VerdictOptions): ShapeEvidence[] => {
+  const tests = testsOf(options);
+  const logThreshold = shapeThreshold(options);
+  return Object.entries(summary.shapes)
+    .flatMap(([shape, { label, counters }]) => {
+      const all = tests.map((test) =>
+        evidenceOf({ total: counters, recent: [counters] }, test, { options, logThreshold }),
+      );
+      const worst = all.toSorted((a, b) => b.logE - a.logE)[0];
+      return worst ? [{ shape, label, compared: counters.compared, worst }] : [];
+    })
+    .sort((a, b) => b.worst.logE - a.worst.logE);
+};

@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import { queryShape, ShapeRegistry } from '../../../src/compare/shape.ts';
+import type { ComparableApi } from '../../../src/compare/types.ts';
+import { seeded } from '../../fixtures/compare/catalog.ts';
+import { allKinds } from '../../fixtures/compare/queries.ts';
+import { comparedRequest } from '../../fixtures/compare/shop.ts';
+
+const shape = (body: unknown, { path = '/shop/_search', query = '', api = 'search' as ComparableApi } = {}) =>
+  queryShape(api, { method: 'POST', path, query, body: Buffer.from(JSON.stringify(body)) });
+const print = (...given: Parameters<typeof shape>) => shape(...given).fingerprint;
+
+describe('requests of one shape', () => {
+  it.each<[string, unknown, unknown]>([
+    ['other words', { query: { match: { title: 'red' } } }, { query: { match: { title: 'blue hat' } } }],
+    ['other order of keys', { size: 5, query: { match_all: {} } }, { query: { match_all: {} }, size: 7 }],
+    ['more values', { query: { terms: { sku: ['a'] } } }, { query: { terms: { sku: ['a', 'b', 'c'] } } }],
+    [
+      'more clauses of one kind',
+      { query: { bool: { should: [{ term: { a: 1 } }] } } },
+      { query: { bool: { should: [{ term: { a: 1 } }, { term: { a: 2 } }] } } },
+    ],
+    [
+      'another name of the aggregation',
+      { aggs: { x: { terms: { field: 'a' } } } },
+      { aggs: { y: { terms: { field: 'a' } } } },
+    ],
+  ])('differ in %s', (_, a, b) => {
+    expect(print(a)).toBe(print(b));
+  });
+
+  it('address indices that differ in digits', () => {
+    expect(print({}, { path: '/logs-2026.01.01/_search' })).toBe(print({}, { path: '/logs-2025.12.31/_search' }));
+  });
+
+  it('read other documents by id', () => {
+    const get = (id: string) => queryShape('get', { method: 'GET', path: `/shop/_doc/${id}`, query: '' });
+    expect(get('a')).toEqual(get('b'));
+  });
+});
+
+describe('requests of different shapes', () => {
+  const base = { query: { match: { title: 'x' } }, size: 10 };
+  it.each<[string, unknown]>([
+    ['another field', { query: { match: { body: 'x' } }, size: 10 }],
+    ['another clause', { query: { match_phrase: { title: 'x' } }, size: 10 }],
+    ['a much larger page', { ...base, size: 1000 }],
+    ['a sort', { ...base, sort: ['price'] }],
+    ['an aggregation', { ...base, aggs: { a: { avg: { field: 'price' } } } }],
+  ])('have %s', (_, other) => {
+    expect(print(other)).not.toBe(print(base));
+  });
+  it('use another API or index', () => {
+    expect(print(base, { api: 'count' })).not.toBe(print(base));
+    expect(print(base, { path: '/other/_search' })).not.toBe(print(base));
+  });
+});
+
+describe('labels', () => {
+  it('name clauses, fields and kinds of aggregations', () => {
+    const body = {
+      query: { bool: { must: [{ match: { title: 'secret' } }], filter: [{ range: { price: { lte: 5 } } }] } },
+      aggs: { x: { terms: { field: 'brand' } } },
+    };
+    expect(shape(body).label).toBe('search shop bool match(title) range(price) agg:terms');
+  });
+
+  it('hold no literal of any request and stay short', () => {
+    for (const kind of allKinds(seeded(4), 100)) {
+      const { label } = queryShape(kind.api, comparedRequest('shop', kind));
+      expect(label.length).toBeLessThanOrEqual(96);
+      expect(label).not.toMatch(/user-|SKU-|brand-\d|kaka/);
+    }
+  });
+});
+
+describe('the registry of shapes', () => {
+  it('tells apart as many as its cap, for ever, and calls the rest other', () => {
+    const registry = new ShapeRegistry(2);
+    const [a, b, c] = ['a', 'b', 'c'].map((fingerprint) => ({ fingerprint, label: fingerprint }));
+    expect([a!, b!, c!, a!, c!].map((one) => registry.admit(one).label)).toEqual(['a', 'b', 'other', 'a', 'other']);
+    expect(registry.shapes).toEqual([a, b]);
+  });
+
+  it('needs one shape per kind of request, however many requests', () => {
+    const registry = new ShapeRegistry(500);
+    const random = seeded(9);
+    for (let i = 0; i < 20; i++)
+      for (const kind of allKinds(random, 100)) registry.admit(queryShape(kind.api, comparedRequest('shop', kind)));
+    expect(registry.shapes.length).toBeLessThan(allKinds(random, 100).length * 1.5);
+  });
+});
