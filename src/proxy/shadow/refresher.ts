@@ -40,9 +40,13 @@ export const createRefresher = (deps: RefresherDeps) => {
     }
   };
 
-  const begin = async (slot: Slot, state: RouteState): Promise<void> => {
+  const turn = async (slot: Slot): Promise<void> => {
     const waitMs = slot.lastMs + intervalMs - deps.now();
     if (waitMs > 0) await pause(deps.timers, waitMs, deps.stopping);
+  };
+
+  const begin = async (slot: Slot, state: RouteState): Promise<void> => {
+    await turn(slot);
     // From here on newcomers must not share this refresh.
     slot.next = undefined;
     slot.lastMs = deps.now();
