@@ -5,13 +5,14 @@
 import type { CrossfadeError } from '../errors.ts';
 import { type Framing, frame } from './framing.ts';
 import { scanRequestHeaders } from './headers.ts';
-import { parseTarget, type Target } from './request-target.ts';
+import { parseTarget, splitTarget, type Target } from './request-target.ts';
 
+/** As node:http gives it, so that nothing need be copied. */
 export type ParsedHead = {
-  method: string;
-  target: string;
-  versionMajor: number;
-  versionMinor: number;
+  method?: string | undefined;
+  url?: string | undefined;
+  httpVersionMajor: number;
+  httpVersionMinor: number;
   rawHeaders: readonly string[];
 };
 
@@ -23,12 +24,18 @@ export type Admitted = {
   upgrade: boolean;
 };
 
-export const admit = (head: ParsedHead, isOwn: (authority: string) => boolean): Admitted | CrossfadeError => {
-  const { method, versionMajor, versionMinor } = head;
+/** `isOwn`: does this `host:port` (lower case) name the listener that `head` arrived at? */
+export const admit = <H extends ParsedHead>(
+  head: H,
+  isOwn: (authority: string, head: H) => boolean,
+): Admitted | CrossfadeError => {
+  const { method = '', url = '', httpVersionMajor, httpVersionMinor } = head;
   const scan = scanRequestHeaders(head.rawHeaders);
-  const framing = frame({ method, version: { major: versionMajor, minor: versionMinor }, scan });
+  const framing = frame(method, { major: httpVersionMajor, minor: httpVersionMinor }, scan);
   if (framing instanceof Error) return framing;
-  const target = parseTarget({ method, target: head.target, host: scan.hosts[0], isOwn });
+  const target = url.startsWith('/')
+    ? splitTarget(url)
+    : parseTarget({ method, target: url, host: scan.hosts[0], isOwn: (authority) => isOwn(authority, head) });
   if (target instanceof Error) return target;
   return { headers: scan.headers, framing, target, upgrade: scan.upgrade };
 };

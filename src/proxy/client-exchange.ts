@@ -9,6 +9,7 @@ import { CrossfadeError, type ErrorCode, renderError } from '../errors.ts';
 import { ClientBody } from './client-body.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { ClientAnswer, ClientRequest, RequestEvent, RequestTrace } from './client-request.ts';
+import type { Framing } from './framing.ts';
 import { principalOf } from './principal.ts';
 import { mustClose, outcomeOf, wireAnswer } from './respond.ts';
 import type { RequestHead } from './types.ts';
@@ -22,8 +23,7 @@ export type ExchangeInit = {
   connection: ClientConnection;
   head: RequestHead;
   headers: readonly string[];
-  bodyLength: number | undefined;
-  expectsContinue: boolean;
+  framing: Framing;
   /** Called once, when the answer is out or the client is gone. */
   onClosed: (exchange: ClientExchange) => void;
 };
@@ -54,19 +54,14 @@ export class ClientExchange implements ClientRequest {
   constructor(init: ExchangeInit) {
     this.head = init.head;
     this.headers = init.headers;
-    this.bodyLength = init.bodyLength;
+    this.bodyLength = init.framing.bodyLength;
     this.#request = init.request;
     this.#response = init.response;
     this.connection = init.connection;
     this.#notifyClosed = init.onClosed;
-    this.#body = new ClientBody({
-      request: init.request,
-      response: init.response,
-      length: init.bodyLength,
-      expectsContinue: init.expectsContinue,
-    });
+    this.#body = new ClientBody(init.request, init.response, init.framing);
     init.response.sendDate = false;
-    init.response.once('close', () => this.#closed());
+    init.response.on('close', () => this.#closed());
   }
 
   get connectionId(): string {

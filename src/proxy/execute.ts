@@ -31,10 +31,11 @@ export type HandlerDeps = {
 };
 
 /** Streams the request to a side and its answer back. */
-const passTo = async (request: ClientRequest, cluster: Cluster, side: Side): Promise<void> => {
+const passTo = (request: ClientRequest, cluster: Cluster, side: Side): Promise<void> => {
   request.trace.side = side;
-  const result = await relay(request, { cluster });
-  if (!result.ok) request.respondError(result.error);
+  return relay(request, { cluster }).then((result) => {
+    if (!result.ok) request.respondError(result.error);
+  });
 };
 
 const passNodes = async (request: ClientRequest, deps: HandlerDeps, side: Side): Promise<void> => {
@@ -115,7 +116,7 @@ const unrouted = (request: ClientRequest, deps: HandlerDeps): Promise<void> => {
 /** The function the listener calls. It rejects with a CrossfadeError when that is the answer. */
 export const createHandler =
   (deps: HandlerDeps) =>
-  async (request: ClientRequest): Promise<void> => {
+  (request: ClientRequest): Promise<void> => {
     const table = deps.table();
     return table.states.length === 0 ? unrouted(request, deps) : planned(request, table, deps);
   };

@@ -17,7 +17,6 @@ export type Framing = {
 };
 
 type Version = { major: number; minor: number };
-type Head = { method: string; version: Version; scan: RequestScan };
 
 const bad = (message: string): CrossfadeError => new CrossfadeError('BAD_FRAMING', message);
 
@@ -57,7 +56,7 @@ const lengthOf = ({ codings, lengths }: RequestScan): number | undefined => {
 };
 
 /** What to refuse a request for, or how its body is framed. */
-export const frame = ({ method, version, scan }: Head): Framing | CrossfadeError => {
+export const frame = (method: string, version: Version, scan: RequestScan): Framing | CrossfadeError => {
   if (version.major !== 1 || version.minor > 1) return bad('The protocol is not HTTP/1.0 or HTTP/1.1.');
   if (!methods.has(method))
     return new CrossfadeError('UNSUPPORTED', `The method ${method} is not known to OpenSearch.`);

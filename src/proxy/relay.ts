@@ -152,13 +152,11 @@ class Relay implements AnswerSink {
   }
 }
 
-/** @throws CrossfadeError when the client's body cannot be read. */
-export const relay = async (request: ClientRequest, options: RelayOptions): Promise<RelayResult> => {
-  let body = bodyAtHand(request, options.body);
-  if (body === undefined) {
-    const whole = await request.readBody({ maxBytes: heldBodyBytes });
-    body = { body: whole };
-  }
-  const ready = body;
-  return new Promise((resolve) => new Relay(request, options, resolve).begin(ready));
-};
+/** Rejects with a CrossfadeError when the client's body cannot be read. */
+export const relay = (request: ClientRequest, options: RelayOptions): Promise<RelayResult> =>
+  new Promise((resolve, reject) => {
+    const passing = new Relay(request, options, resolve);
+    const body = bodyAtHand(request, options.body);
+    if (body !== undefined) passing.begin(body);
+    else request.readBody({ maxBytes: heldBodyBytes }).then((whole) => passing.begin({ body: whole }), reject);
+  });

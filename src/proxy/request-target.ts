@@ -18,7 +18,8 @@ type Request = {
 
 const refuse = (message: string): CrossfadeError => new CrossfadeError('BAD_TARGET', message);
 
-const split = (raw: string): Target => {
+/** For the origin form: path and query, raw. */
+export const splitTarget = (raw: string): Exclude<Target, 'asterisk'> => {
   const question = raw.indexOf('?');
   return question < 0 ? { path: raw, query: '' } : { path: raw.slice(0, question), query: raw.slice(question + 1) };
 };
@@ -29,12 +30,12 @@ const fromAbsolute = ({ target, host, isOwn }: Request): Target | CrossfadeError
   if (authority === undefined) return refuse('The request target is not a path.');
   if (authority !== host?.toLowerCase() || !isOwn(authority)) return refuse('The request target names another host.');
   const rest = match?.[2] ?? '';
-  return split(rest.startsWith('/') ? rest : `/${rest}`);
+  return splitTarget(rest.startsWith('/') ? rest : `/${rest}`);
 };
 
 export const parseTarget = (request: Request): Target | CrossfadeError => {
   const { method, target } = request;
-  if (target.startsWith('/')) return split(target);
+  if (target.startsWith('/')) return splitTarget(target);
   if (target === '*') return method === 'OPTIONS' ? 'asterisk' : refuse('`*` is a target of OPTIONS only.');
   return fromAbsolute(request);
 };

@@ -13,6 +13,7 @@ import { type Admitted, admit } from './admission.ts';
 import { ClientConnection } from './client-connection.ts';
 import { ClientExchange } from './client-exchange.ts';
 import type { ClientRequest, RequestEvent } from './client-request.ts';
+import type { Framing } from './framing.ts';
 import { loadTls, watchTls } from './listener-tls.ts';
 import { outcomeOf, rawRefusal } from './respond.ts';
 import type { RequestHead } from './types.ts';
@@ -77,6 +78,12 @@ const serverOptions = ({ maxHeaderBytes, requestTimeoutMs, headersTimeoutMs, kee
   connectionsCheckingInterval: Math.min(5000, Math.max(50, Math.floor(headersTimeoutMs / 4))),
 });
 
+const localAuthority = ({ localAddress = '', localPort }: Socket): string =>
+  `${localAddress.includes(':') ? `[${localAddress}]` : localAddress}:${localPort}`;
+
+/** Stands for the framing of a request that is refused anyway. */
+const unframed: Framing = { bodyLength: 0, expectsContinue: false };
+
 const headOf = (request: IncomingMessage, admitted: Admitted | CrossfadeError): RequestHead => {
   const headers = request.headers as Record<string, string>;
   const target = admitted instanceof Error || admitted.target === 'asterisk' ? undefined : admitted.target;
@@ -89,6 +96,8 @@ class HttpListener implements Listener {
   readonly #connections = new Map<Socket, ClientConnection>();
   readonly #ownNames = new Set<string>();
   readonly #onClosed = (exchange: ClientExchange): void => this.#finished(exchange);
+  readonly #isOwn = (authority: string, { socket }: IncomingMessage): boolean =>
+    this.#ownNames.has(authority) || authority === localAuthority(socket);
   #serial = 0;
   #draining = false;
   #onEmpty: (() => void) | undefined;
@@ -187,30 +196,20 @@ class HttpListener implements Listener {
     });
   }
 
-  #isOwn(authority: string, { localAddress = '', localPort }: Socket): boolean {
-    const host = localAddress.includes(':') ? `[${localAddress}]` : localAddress;
-    return this.#ownNames.has(authority) || authority === `${host}:${localPort}`;
-  }
-
   #requested(request: IncomingMessage, response: ServerResponse): void {
     const connection = this.#connections.get(request.socket);
     if (connection === undefined) return;
-    const { method = '', url: target = '', rawHeaders } = request;
-    const { httpVersionMajor: versionMajor, httpVersionMinor: versionMinor } = request;
-    const admitted = admit({ method, target, versionMajor, versionMinor, rawHeaders }, (authority) =>
-      this.#isOwn(authority, request.socket),
-    );
+    const admitted = admit(request, this.#isOwn);
     const refused = admitted instanceof Error;
-    const bodyLength = refused ? 0 : admitted.framing.bodyLength;
-    if (!connection.obeys(request, !refused && admitted.upgrade, bodyLength)) return;
+    const framing = refused ? unframed : admitted.framing;
+    if (!connection.obeys(request, !refused && admitted.upgrade, framing.bodyLength)) return;
     const exchange = new ClientExchange({
       request,
       response,
       connection,
       head: headOf(request, admitted),
       headers: refused ? [] : admitted.headers,
-      bodyLength,
-      expectsContinue: !refused && admitted.framing.expectsContinue,
+      framing,
       onClosed: this.#onClosed,
     });
     connection.pending++;
@@ -222,13 +221,17 @@ class HttpListener implements Listener {
   }
 
   #carryOut(exchange: ClientExchange): void {
-    this.#options.handle(exchange).then(
-      () => {
-        if (exchange.answered || exchange.gone) return;
-        this.#failed(exchange, new CrossfadeError('INTERNAL', 'The request was not answered.'));
-      },
-      (error: unknown) => this.#failed(exchange, asCrossfadeError(error)),
-    );
+    try {
+      this.#options.handle(exchange).then(
+        () => {
+          if (exchange.answered || exchange.gone) return;
+          this.#failed(exchange, new CrossfadeError('INTERNAL', 'The request was not answered.'));
+        },
+        (error: unknown) => this.#failed(exchange, asCrossfadeError(error)),
+      );
+    } catch (error) {
+      this.#failed(exchange, asCrossfadeError(error));
+    }
   }
 
   #failed(exchange: ClientExchange, err: CrossfadeError): void {

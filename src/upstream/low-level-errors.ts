@@ -20,8 +20,9 @@ const isRefusedRequest = (code: string): boolean => code === 'UND_ERR_INVALID_AR
 const isClosedPool = (code: string): boolean => code === 'UND_ERR_CLOSED' || code === 'UND_ERR_DESTROYED';
 const isTimeout = (code: string): boolean =>
   code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT' || code === 'ETIMEDOUT';
-const isInvalidAnswer = (code: string, text: string): boolean =>
-  code.startsWith('HPE_') ||
+const isInvalidAnswer = (error: unknown, code: string, text: string): boolean =>
+  // The parser's own code is not always there.
+  (error as LowLevel | null)?.name === 'HTTPParserError' ||
   code === 'UND_ERR_HEADERS_OVERFLOW' ||
   (code === 'UND_ERR_SOCKET' && (text === 'bad response' || text === 'bad upgrade'));
 
@@ -52,6 +53,7 @@ export const mapSent = (error: unknown): CrossfadeError => {
   if (error instanceof CrossfadeError) return error;
   const code = codeOf(error);
   if (isTimeout(code)) return new CrossfadeError('UPSTREAM_TIMEOUT', undefined, { cause: error });
-  if (isInvalidAnswer(code, textOf(error))) return new CrossfadeError('UPSTREAM_INVALID', undefined, { cause: error });
+  if (isInvalidAnswer(error, code, textOf(error)))
+    return new CrossfadeError('UPSTREAM_INVALID', undefined, { cause: error });
   return new CrossfadeError('UPSTREAM_RESET', undefined, { cause: error });
 };
