@@ -31,6 +31,8 @@ export type RelayOptions = {
   answerHeaders?: readonly string[];
   tap?: AnswerTap;
   timeoutMs?: number;
+  /** For who knows the API; default: what method and path tell. */
+  safeToRepeat?: boolean | undefined;
 };
 
 /** A failure before the answer began was not rendered: the caller may try something else, or `respondError`. */
@@ -77,7 +79,7 @@ class Relay implements AnswerSink {
   }
 
   begin(body: Body): void {
-    const { cluster, path, headers, timeoutMs } = this.#options;
+    const { cluster, path, headers, timeoutMs, safeToRepeat } = this.#options;
     const target = path ?? wireTarget(this.#request);
     const { method } = this.#request.head;
     this.#upstream = cluster.stream(
@@ -88,7 +90,7 @@ class Relay implements AnswerSink {
         body: body.body,
         bodyLength: body.bodyLength,
         timeoutMs,
-        safeToRepeat: isSafeToRepeat(method, target),
+        safeToRepeat: safeToRepeat ?? isSafeToRepeat(method, target),
       },
       this,
     );

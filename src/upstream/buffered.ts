@@ -44,12 +44,20 @@ const asBody = (body: UpstreamRequest['body']): Pick<StreamRequest, 'body' | 'bo
   return { body: Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength) };
 };
 
-const asStreamRequest = ({ method, path, headers = {}, body, timeoutMs }: UpstreamRequest): StreamRequest => ({
+const asStreamRequest = ({
+  method,
+  path,
+  headers = {},
+  body,
+  timeoutMs,
+  safeToRepeat,
+}: UpstreamRequest): StreamRequest => ({
   method,
   path,
   headers: withoutHeaders(toPairs(headers), isSetByTransport),
   ...asBody(body),
   timeoutMs,
+  safeToRepeat,
 });
 
 type Raw = { status: number; pairs: string[]; body: Buffer };

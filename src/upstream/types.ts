@@ -19,6 +19,8 @@ export type UpstreamRequest = {
   signal?: AbortSignal | undefined;
   /** Answers beyond it fail with UPSTREAM_BODY_TOO_LARGE. */
   maxBodyBytes?: number;
+  /** As in StreamRequest; reads that are not GET say so here. */
+  safeToRepeat?: boolean | undefined;
 };
 export type UpstreamAnswer = {
   status: number;

@@ -8,7 +8,7 @@ import { CrossfadeError } from '../../errors.ts';
 import { applyEdits } from '../../json/scan.ts';
 import type { UpstreamAnswer } from '../../upstream/types.ts';
 import type { ClientRequest } from '../client-request.ts';
-import { getParam, removeParam } from '../query.ts';
+import { removeParam } from '../query.ts';
 import type { Family, Operation, Plan, RouteTable } from '../types.ts';
 import { readRequestBody } from '../write/request-body.ts';
 import { type AnswerNeeds, answerNeeds } from './answer-edits.ts';
@@ -130,7 +130,11 @@ const task = async (shared: Shared, request: ClientRequest, operation: Operation
   const token = operation.params.task_id ?? '';
   if (isWrapped(token) || !isTargetInUse(shared.deps.table())) return byParam(shared, request, operation);
   const cursor = { side: 'source', reign: 1, id: token } as const;
-  const answer = await askSide(shared.deps, request, { side: 'source', target: wireTarget(request.head) });
+  const answer = await askSide(shared.deps, request, {
+    side: 'source',
+    target: wireTarget(request.head),
+    safeToRepeat: false,
+  });
   const known = answer.status !== 404 && !answer.body.includes('"node_failures"');
   await forwardCursor(
     shared,
@@ -244,4 +248,3 @@ const deliverOne = (shared: Shared, request: ClientRequest, { kind, one: { side,
 
 /** For the executors of writes, which start tasks that the client asks about later. */
 export { wrapCursor as wrapTaskId } from './cursor-token.ts';
-export const hasScroll = (query: string): boolean => getParam(query, 'scroll') !== undefined;

@@ -52,16 +52,19 @@ export const createForwarder =
     tell(forward.tee, answer);
   };
 
+export type SideQuestion = {
+  readonly side: Side;
+  readonly target: string;
+  readonly body?: Buffer | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly safeToRepeat?: boolean;
+};
+
 /** A buffered request on the application's own connections; the client's leaving cancels it on the cluster. */
 export const askSide = async (
   deps: Pick<ReadDeps, 'transports' | 'limits' | 'now'>,
   request: ClientRequest,
-  {
-    side,
-    target,
-    body,
-    signal,
-  }: { side: Side; target: string; body?: Buffer | undefined; signal?: AbortSignal | undefined },
+  { side, target, body, signal, safeToRepeat = true }: SideQuestion,
 ): Promise<UpstreamAnswer> => {
   const own = await readRequestBody(request, deps.limits.maxBodyBytes);
   const sentAt = deps.now();
@@ -73,6 +76,7 @@ export const askSide = async (
       body: body ?? own.bytes,
       signal: signal ?? request.aborted,
       maxBodyBytes: deps.limits.maxBodyBytes,
+      safeToRepeat,
     });
   } finally {
     request.trace.upstreamMs += deps.now() - sentAt;

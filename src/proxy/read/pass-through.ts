@@ -13,10 +13,11 @@ type Tee = NonNullable<PassOptions['tee']>;
 type Kept = { status: number; headers: readonly string[]; chunks: Buffer[]; bytes: number; ended: boolean };
 
 export const createPassThrough = (clusters: Readonly<Record<Side, Cluster>>): PassThrough => ({
-  pass: async (request, { side, target, answerHeaders, tee }) => {
+  pass: async (request, { side, target, answerHeaders, safeToRepeat, tee }) => {
     const kept: Kept = { status: 0, headers: [], chunks: [], bytes: 0, ended: false };
     const result = await relay(request, {
       cluster: clusters[side],
+      safeToRepeat,
       ...(target === undefined ? {} : { path: target }),
       ...(answerHeaders === undefined ? {} : { answerHeaders: toPairs(answerHeaders) }),
       ...(tee === undefined ? {} : { tap: tapFor(kept, tee) }),

@@ -27,7 +27,7 @@ export type PassOptions = {
   readonly target?: string | undefined;
   /** Added to the answer's own headers. */
   readonly answerHeaders?: Readonly<Record<string, string>> | undefined;
-  /** The request may be sent twice without harm. */
+  /** The request may be sent twice without harm; default: what method and path tell. */
   readonly safeToRepeat?: boolean | undefined;
   /**
    * Keeps a copy of the answer while it streams, up to `maxBytes`; told once, after the client's last byte. Undefined =
