@@ -97,7 +97,8 @@ const isTerminated = (body: Json): boolean => member(body, 'terminated_early') =
 
 const completenessOf = (body: Json): Json => ({
   timed_out: member(body, 'timed_out') ?? null,
-  _shards: member(body, '_shards') ?? null,
+  total: member(member(body, '_shards'), 'total') ?? null,
+  failed: member(member(body, '_shards'), 'failed') ?? null,
 });
 
 export type CompletenessOptions = {

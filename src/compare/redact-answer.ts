@@ -1,0 +1,72 @@
+/**
+ * An answer without its data: counts, scores and the structure stay; contents of documents, ids, keys and sort values
+ * are hashed, and so is every text that is not known to be the storage's own. Numbers that aggregations computed stay.
+ */
+import { isObject, type Json, type JsonObject, parseBody, textOf } from './json-value.ts';
+import { below, hashed, mapMembers, type Redaction, redactLeaf, redactValues, type Scope } from './redaction.ts';
+import type { Answer, ComparedRequest } from './types.ts';
+
+export type RedactedAnswer = { status: number; body?: string; failure?: string };
+
+/** Members that hold data of documents, numbers included. */
+const dataMembers = new Set([
+  'sort',
+  'key',
+  'from',
+  'to',
+  'after_key',
+  'options',
+  'failures',
+  'bounds',
+  'location',
+  'ignored_field_values',
+]);
+/** Texts of the storage itself. */
+const clearTexts = new Set([
+  '_index',
+  '_type',
+  'relation',
+  'type',
+  'interval',
+  'result',
+  'resource.type',
+  'phase',
+  'node',
+]);
+/** Objects whose member names are data. */
+const keyedByData = new Set(['buckets', 'terms']);
+/** Named by their own paths, so that allow lists fit. */
+const documentMembers = new Set(['_source', 'fields', 'highlight']);
+
+const redactAny = (value: Json, name: string, scope: Scope): Json => {
+  if (documentMembers.has(name)) return redactValues(value, scope);
+  if (dataMembers.has(name)) return redactValues(value, below(scope, name));
+  if (Array.isArray(value)) return value.map((item) => redactAny(item, name, scope));
+  if (isObject(value)) return redactMembers(value, name, scope);
+  return typeof value === 'string' && !clearTexts.has(name) ? redactLeaf(value, scope) : value;
+};
+
+const redactMembers = (value: JsonObject, name: string, scope: Scope): Json => {
+  const mapped = mapMembers(value, (item, inner) => redactAny(item, inner, scope));
+  // Buckets may stand in a list, whose elements are named like it, or in an object by key.
+  if (!keyedByData.has(name) || typeof value['doc_count'] === 'number') return mapped;
+  return Object.fromEntries(Object.entries(mapped).map(([key, item]) => [hashed(key, scope), item]));
+};
+
+/** `GET index/_source/id` answers with the bare document. */
+const isDocument = (request: ComparedRequest, status: number): boolean =>
+  request.path.split('/')[2] === '_source' && status < 400;
+
+export const redactAnswer = (
+  request: ComparedRequest,
+  { status, body, failure }: Answer,
+  redaction: Redaction,
+): RedactedAnswer => {
+  const scope: Scope = { redaction, path: '' };
+  const parsed = parseBody(body);
+  if (parsed === undefined) return { status, ...(failure && { failure }) };
+  return {
+    status,
+    body: textOf(isDocument(request, status) ? redactValues(parsed, scope) : redactAny(parsed, '', scope)),
+  };
+};

@@ -1,0 +1,261 @@
+import { describe, expect, it } from 'vitest';
+import { compared, lines, page } from './support.ts';
+
+type Aggs = Record<string, unknown>;
+const answers = (authority: Aggs, other: Aggs, aggs?: Aggs, profile?: unknown) =>
+  compared(page([], { aggregations: authority }), page([], { aggregations: other }), {
+    body: { size: 0, ...(aggs && { aggs }) },
+    profile,
+  });
+
+type Terms = { counts: Record<string, number>; rest?: number; error?: number };
+const terms = ({ counts, rest = 0, error = 0 }: Terms) => ({
+  doc_count_error_upper_bound: error,
+  sum_other_doc_count: rest,
+  buckets: Object.entries(counts).map(([key, doc_count]) => ({ key, doc_count })),
+});
+const asked = (more: object = {}) => ({ t: { terms: { field: 'brand', size: 3, ...more } } });
+
+describe('top buckets of terms', () => {
+  const rows: [what: string, a: Terms, b: Terms, expected: string[], order?: object][] = [
+    ['equal', { counts: { x: 5, y: 3 } }, { counts: { y: 3, x: 5 } }, []],
+    [
+      'complete lists must be equal',
+      { counts: { x: 5, y: 3 } },
+      { counts: { x: 5, y: 2 } },
+      ['S6 bucket_count aggregations.t.buckets.y.doc_count', 'S6 metric aggregations.t.sum_other_doc_count'],
+    ],
+    [
+      'a count short by no more than both error bounds',
+      { counts: { x: 50, y: 30 }, rest: 20, error: 2 },
+      { counts: { x: 47, y: 30 }, rest: 23, error: 1 },
+      [],
+    ],
+    [
+      'a count short by more',
+      { counts: { x: 50, y: 30 }, rest: 20, error: 2 },
+      { counts: { x: 46, y: 30 }, rest: 24, error: 1 },
+      ['S6 bucket_count aggregations.t.buckets.x.doc_count'],
+    ],
+    [
+      'another bucket at the tail, below the cut',
+      { counts: { x: 50, y: 30 }, rest: 40, error: 2 },
+      { counts: { x: 50, z: 29 }, rest: 41, error: 2 },
+      ['S9 missing_bucket aggregations.t.buckets.y', 'S9 extra_bucket aggregations.t.buckets.z'],
+    ],
+    [
+      'a bucket missing that counts more than the cut',
+      { counts: { x: 50, y: 30 }, rest: 40, error: 2 },
+      { counts: { y: 30, z: 29 }, rest: 61, error: 2 },
+      ['S6 missing_bucket aggregations.t.buckets.x', 'S9 extra_bucket aggregations.t.buckets.z'],
+    ],
+    [
+      'counts that do not add up to the same',
+      { counts: { x: 50 }, rest: 40, error: 2 },
+      { counts: { x: 50 }, rest: 39, error: 2 },
+      ['S6 metric aggregations.t.sum_other_doc_count'],
+    ],
+    [
+      'an order for which no bound is known',
+      { counts: { x: 50 }, rest: 40, error: -1 },
+      { counts: { z: 9 }, rest: 81, error: -1 },
+      ['S9 missing_bucket aggregations.t.buckets.x', 'S9 extra_bucket aggregations.t.buckets.z'],
+      { order: { mean: 'desc' } },
+    ],
+    [
+      'an order by key, which is exact',
+      { counts: { a: 50 }, rest: 40 },
+      { counts: { b: 50 }, rest: 40 },
+      ['S6 missing_bucket aggregations.t.buckets.a', 'S6 extra_bucket aggregations.t.buckets.b'],
+      { order: { _key: 'asc' } },
+    ],
+    [
+      'an empty list against one that is not',
+      { counts: { x: 5 } },
+      { counts: {} },
+      ['S6 missing_bucket aggregations.t.buckets.x', 'S6 metric aggregations.t.sum_other_doc_count'],
+    ],
+  ];
+  it.each(rows)('%s', (_, a, b, expected, order) => {
+    expect(lines(answers({ t: terms(a) }, { t: terms(b) }, asked(order)))).toEqual(expected);
+    expect(answers({ t: terms(b) }, { t: terms(a) }, asked(order)).severity).toBe(
+      answers({ t: terms(a) }, { t: terms(b) }, asked(order)).severity,
+    );
+  });
+
+  it('are recognised by their form when the request is not known', () => {
+    const [a, b] = [terms({ counts: { x: 50 }, rest: 20, error: 5 }), terms({ counts: { x: 48 }, rest: 22, error: 5 })];
+    expect(answers({ t: a }, { t: b }).severity).toBe('none');
+  });
+
+  it('excuse what is computed inside a bucket only where its count was approximate', () => {
+    const of = (count: number, mean: number, error: number) => ({
+      doc_count_error_upper_bound: error,
+      sum_other_doc_count: 100 - count,
+      buckets: [{ key: 'x', doc_count: count, mean: { value: mean } }],
+    });
+    const spec = { t: { terms: { field: 'brand', size: 1 }, aggs: { mean: { avg: { field: 'price' } } } } };
+    expect(answers({ t: of(50, 10, 3) }, { t: of(48, 11, 3) }, spec).severity).toBe('S9');
+    expect(answers({ t: of(100, 10, 0) }, { t: of(100, 11, 0) }, spec).severity).toBe('S6');
+  });
+});
+
+describe('other kinds', () => {
+  const bucket = (key: unknown, doc_count: number, more: object = {}) => ({ key, doc_count, ...more });
+  const rows: [what: string, spec: Aggs, a: unknown, b: unknown, severity: string][] = [
+    [
+      'histogram buckets in full',
+      { histogram: {} },
+      { buckets: [bucket(0, 3), bucket(10, 2)] },
+      { buckets: [bucket(0, 3)] },
+      'S6',
+    ],
+    [
+      'an empty bucket more',
+      { histogram: {} },
+      { buckets: [bucket(0, 3), bucket(10, 0)] },
+      { buckets: [bucket(0, 3)] },
+      'S9',
+    ],
+    [
+      'keys as numbers or floats',
+      { histogram: {} },
+      { buckets: [bucket(1, 3)] },
+      { buckets: [bucket(1.0, 3)] },
+      'none',
+    ],
+    [
+      'another format of a key',
+      { date_histogram: {} },
+      { buckets: [bucket(0, 3, { key_as_string: '1970' })] },
+      { buckets: [bucket(0, 3, { key_as_string: '1970-01' })] },
+      'S6',
+    ],
+    [
+      'composite keys',
+      { composite: {} },
+      { buckets: [bucket({ a: 1, b: 2 }, 3)] },
+      { buckets: [bucket({ b: 2, a: 1 }, 3)] },
+      'none',
+    ],
+    [
+      'another interval',
+      { auto_date_histogram: {} },
+      { buckets: [], interval: '1d' },
+      { buckets: [], interval: '7d' },
+      'S6',
+    ],
+    [
+      'ranges without keys',
+      { range: {} },
+      { buckets: [{ to: 5, doc_count: 1 }] },
+      { buckets: [{ to: 5, doc_count: 2 }] },
+      'S6',
+    ],
+    ['last digits of a sum', { sum: {} }, { value: 0.1 + 0.2 }, { value: 0.3 }, 'none'],
+    [
+      'formatted twins of those digits',
+      { sum: {} },
+      { value: 0.30000000000000004, value_as_string: '0.30000000000000004' },
+      { value: 0.3, value_as_string: '0.3' },
+      'none',
+    ],
+    ['a sum off by a thousandth', { sum: {} }, { value: 1000 }, { value: 1001 }, 'S6'],
+    [
+      'a variance after cancellation',
+      { extended_stats: {} },
+      { sum: 5, variance: 1.00001 },
+      { sum: 5, variance: 1.00002 },
+      'none',
+    ],
+    ['a small cardinality off by one in fifty', { cardinality: {} }, { value: 50 }, { value: 51 }, 'S6'],
+    ['a large cardinality off by 3 %', { cardinality: {} }, { value: 100_000 }, { value: 103_000 }, 'S9'],
+    ['a large cardinality off by 10 %', { cardinality: {} }, { value: 100_000 }, { value: 110_000 }, 'S6'],
+    [
+      'percentiles displaced by one point',
+      { percentiles: {} },
+      { values: { '25.0': 25, '50.0': 50, '75.0': 75 } },
+      { values: { '25.0': 25, '50.0': 51.4, '75.0': 75 } },
+      'S9',
+    ],
+    [
+      'percentiles displaced by ten points',
+      { percentiles: {} },
+      { values: { '25.0': 25, '50.0': 50, '75.0': 75 } },
+      { values: { '25.0': 25, '50.0': 60, '75.0': 75 } },
+      'S6',
+    ],
+    [
+      'percentiles as a list',
+      { percentiles: {} },
+      { values: [{ key: 50, value: 50 }] },
+      { values: [{ key: 50, value: 80 }] },
+      'S6',
+    ],
+    ['percentiles of nothing', { percentiles: {} }, { values: { '50.0': null } }, { values: { '50.0': null } }, 'none'],
+    [
+      'percentile ranks off by one point',
+      { percentile_ranks: {} },
+      { values: { '100.0': 40 } },
+      { values: { '100.0': 41 } },
+      'S9',
+    ],
+    [
+      'percentile ranks off by five points',
+      { percentile_ranks: {} },
+      { values: { '100.0': 40 } },
+      { values: { '100.0': 45 } },
+      'S6',
+    ],
+    [
+      'a sample per shard',
+      { sampler: {} },
+      { doc_count: 50, mean: { value: 3 } },
+      { doc_count: 250, mean: { value: 9 } },
+      'S9',
+    ],
+    [
+      'significant terms mostly alike',
+      { significant_terms: {} },
+      { doc_count: 9, bg_count: 90, buckets: ['a', 'b', 'c', 'd', 'e'].map((k) => bucket(k, 2)) },
+      { doc_count: 9, bg_count: 95, buckets: ['a', 'b', 'c', 'x', 'y'].map((k) => bucket(k, 2)) },
+      'S9',
+    ],
+    [
+      'significant terms all different',
+      { significant_terms: {} },
+      { doc_count: 9, bg_count: 90, buckets: ['a', 'b', 'c', 'd', 'e'].map((k) => bucket(k, 2)) },
+      { doc_count: 9, bg_count: 90, buckets: ['v', 'w', 'x', 'y', 'z'].map((k) => bucket(k, 2)) },
+      'S6',
+    ],
+    ['a filter that matches fewer', { filter: {} }, { doc_count: 9 }, { doc_count: 8 }, 'S6'],
+    ['a kind nobody knows yet', { brand_new: {} }, { value: 1 }, { value: 2 }, 'S6'],
+  ];
+  it.each(rows)('%s', (_, spec, a, b, severity) => {
+    expect(answers({ x: a }, { x: b }, { x: spec }).severity).toBe(severity);
+    expect(answers({ x: b }, { x: a }, { x: spec }).severity).toBe(severity);
+  });
+
+  it('derived from an approximate neighbour are as approximate', () => {
+    const of = (count: number, best: number) => ({
+      t: { ...terms({ counts: { x: count }, rest: 100 - count, error: 3 }) },
+      best: { value: best, keys: ['x'] },
+    });
+    const spec = { best: { max_bucket: { buckets_path: 't>_count' } }, t: { terms: { field: 'a', size: 1 } } };
+    expect(answers(of(50, 50), of(48, 48), spec).severity).toBe('S9');
+    expect(answers(of(50, 50), of(50, 48), spec).severity).toBe('S6');
+  });
+
+  it('missing on one side are a mismatch', () => {
+    expect(lines(answers({ x: { value: 1 }, y: { value: 1 } }, { x: { value: 1 } }))).toEqual([
+      'S6 missing_field aggregations.y',
+    ]);
+    expect(compared(page([]), page([], { aggregations: {} })).severity).toBe('S6');
+  });
+
+  it('obey the rules of a profile', () => {
+    const [a, b] = [{ x: { value: 100 } }, { x: { value: 104 } }];
+    expect(answers(a, b, undefined, { tolerance: [{ path: 'aggregations.x', relative: 0.05 }] }).severity).toBe('none');
+    expect(answers(a, b, undefined, { soft: ['aggregations.x.value'] }).severity).toBe('S9');
+  });
+});

@@ -1,0 +1,163 @@
+import { createHmac } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { type Redaction, redactAnswer, redactDifference, redactRequest } from '../../../src/compare/redact.ts';
+import type { ComparedRequest } from '../../../src/compare/types.ts';
+import { answerOf, recorded, requestOf } from '../../fixtures/compare/records.ts';
+import { compared, json, page } from './support.ts';
+
+const keyed = (key: string): Redaction => ({
+  hash: (text) => createHmac('sha256', key).update(text).digest('base64url').slice(0, 10),
+  clearFields: [],
+});
+const redaction = keyed('key');
+const clear = (...clearFields: string[]): Redaction => ({ ...redaction, clearFields });
+const request = (path: string, query = '', body?: unknown): ComparedRequest => ({
+  method: 'POST',
+  path,
+  query,
+  ...(body !== undefined && { body: Buffer.from(JSON.stringify(body)) }),
+});
+
+describe('a redacted request', () => {
+  it('keeps clauses, fields and options, and hides literals', () => {
+    const body = {
+      size: 5,
+      query: { bool: { must: [{ match: { name: 'Ada Lovelace' } }, { range: { born: { gte: 1815 } } }] } },
+      sort: [{ born: 'asc' }],
+    };
+    const text = redactRequest('search', request('/people/_search', '', body), redaction).body!;
+    expect(text).not.toMatch(/Ada|1815/);
+    const kept = JSON.parse(text);
+    expect(kept).toMatchObject({
+      size: 5,
+      query: { bool: { must: [{ match: { name: /^#/ } }, { range: { born: {} } }] } },
+    });
+    expect(kept.sort).toEqual([{ born: 'asc' }]);
+  });
+
+  it('hides ids in the path and values in the query', () => {
+    expect(
+      redactRequest('get', request('/people/_doc/ada%40example.org', 'routing=ada&realtime=true&q=secret'), redaction),
+    ).toMatchObject({
+      path: expect.stringMatching(/^\/people\/_doc\/#[\w-]+$/),
+      query: expect.stringMatching(/^routing=#[\w-]+&realtime=true&q=#[\w-]+$/),
+    });
+    expect(redactRequest('search', request('/people/_search'), redaction).path).toBe('/people/_search');
+  });
+
+  it('of an msearch is redacted line by line', () => {
+    const lines = {
+      ...request('/_msearch'),
+      body: Buffer.from('{"index":"people"}\n{"query":{"term":{"name":"Ada"}}}\n'),
+    };
+    const text = redactRequest('msearch', lines, redaction).body!;
+    expect(text.split('\n').length).toBe(3);
+    expect(text).not.toContain('Ada');
+  });
+
+  it('that is not JSON keeps nothing', () => {
+    const yaml = { ...request('/people/_search'), body: Buffer.from('query: Ada') };
+    expect(redactRequest('search', yaml, redaction).body).toMatch(/^#/);
+  });
+});
+
+describe('a redacted answer', () => {
+  const answer = page(
+    [{ id: 'ada', score: 1.5, sort: ['Ada', 1815], source: { name: 'Ada', address: { city: 'London' } } }],
+    {
+      aggregations: {
+        cities: { doc_count_error_upper_bound: 0, sum_other_doc_count: 0, buckets: [{ key: 'London', doc_count: 1 }] },
+        keyed: { buckets: { London: { doc_count: 1 } } },
+      },
+    },
+  );
+  const redacted = (given: Redaction) => redactAnswer(request('/people/_search'), json(answer), given).body!;
+
+  it('keeps counts, scores and structure, and hides documents, ids, sort values and keys', () => {
+    const text = redacted(redaction);
+    expect(text).not.toMatch(/ada|Ada|London|1815/);
+    expect(JSON.parse(text)).toMatchObject({
+      hits: { total: { value: 1 }, hits: [{ _score: 1.5, _index: 'shop' }] },
+      aggregations: { cities: { buckets: [{ doc_count: 1 }] } },
+    });
+  });
+
+  it('shows allowed fields', () => {
+    expect(redacted(clear('address.city'))).toContain('"city":"London"');
+    expect(redacted(clear('address'))).toContain('"city":"London"');
+    expect(redacted(clear('address.city'))).not.toContain('Ada');
+  });
+
+  it('maps equal values to equal hashes under one key, and to others under another', () => {
+    expect(redacted(redaction)).toBe(redacted(keyed('key')));
+    expect(redacted(redaction)).not.toBe(redacted(keyed('other key')));
+  });
+
+  it('hides the whole of a bare document', () => {
+    const text = redactAnswer(request('/people/_source/1'), json({ name: 'Ada', born: 1815 }), redaction).body!;
+    expect(text).not.toMatch(/Ada|1815/);
+  });
+
+  it('hides reasons of errors, which quote values, and keeps their types', () => {
+    const error = json(
+      {
+        error: { type: 'parsing_exception', reason: 'bad value [Ada]', root_cause: [{ type: 'x', reason: 'Ada' }] },
+        status: 400,
+      },
+      400,
+    );
+    const { body } = redactAnswer(request('/people/_search'), error, redaction);
+    expect(body).not.toContain('Ada');
+    expect(body).toContain('parsing_exception');
+  });
+
+  it('without a JSON body keeps the status alone', () => {
+    expect(redactAnswer(request('/x'), { status: 502, body: Buffer.from('secret') }, redaction)).toEqual({
+      status: 502,
+    });
+    expect(redactAnswer(request('/x'), { status: 0, body: Buffer.alloc(0), failure: 'timeout' }, redaction)).toEqual({
+      status: 0,
+      failure: 'timeout',
+    });
+  });
+
+  it.each(recorded('3.8.0').map((record) => [record.name, record] as const))(
+    'of %s holds no value of a document',
+    (_, record) => {
+      const text = [
+        redactRequest(record.api, requestOf(record), redaction),
+        redactAnswer(requestOf(record), answerOf(record.authority), redaction),
+      ]
+        .map((part) => JSON.stringify(part))
+        .join();
+      expect(text).not.toMatch(/SKU-\d|brand-\d|user-\d|kakaka|"p\d+"|shoes/);
+    },
+  );
+});
+
+describe('a redacted difference', () => {
+  const differing = compared(
+    page([{ id: 'ada', score: 1, source: { name: 'Ada', n: 1 } }]),
+    page([{ id: 'ada', score: 1, source: { name: 'Bob', n: 1 } }], { total: 3 }),
+  );
+
+  it('hides values and ids, and keeps counts, kinds and field names', () => {
+    const [total, name] = differing.differences.map((one) => redactDifference(one, redaction));
+    expect(total).toMatchObject({ kind: 'total', authority: '{"value":1,"relation":"eq"}' });
+    expect(name).toMatchObject({
+      kind: 'value',
+      authority: expect.stringMatching(/^#/),
+      other: expect.stringMatching(/^#/),
+    });
+    expect(name!.authority).not.toBe(name!.other);
+    expect(name!.path.at(-1)).toBe('name');
+    expect(JSON.stringify([total, name])).not.toMatch(/Ada|Bob|"ada"/);
+  });
+
+  it('shows allowed fields', () => {
+    expect(redactDifference(differing.differences[1]!, clear('name'))).toMatchObject({
+      authority: '"Ada"',
+      other: '"Bob"',
+    });
+  });
+});
