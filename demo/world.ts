@@ -85,7 +85,7 @@ const route = {
   indices: [{ source: 'products_v1', target: 'products_v2' }],
   aliases: ['products'],
   createTarget: true,
-  targetSettings: { number_of_shards: 2, number_of_replicas: 0 },
+  targetSettings: { codec: 'best_compression', number_of_replicas: 0 },
   reads: { missingKey: 'random', key: ['preference'] },
 };
 
