@@ -12,7 +12,13 @@ import type { Finding, IndexFacts, Level, PairFacts, PreflightFacts } from './fa
 type Say = (level: Level, reason: string, todo?: string) => Finding;
 const about =
   (check: string, subject: string): Say =>
-  (level, reason, todo) => ({ check, level, about: subject, reason, ...(todo === undefined ? {} : { todo }) });
+  (level, reason, todo) => ({
+    check,
+    level,
+    about: subject,
+    reason,
+    ...(todo === undefined || level === 'ok' ? {} : { todo }),
+  });
 
 const supported = (distribution: string, major: number, minor: number): boolean =>
   distribution === 'opensearch' ? major >= 1 && major <= 3 : major === 7 && minor === 10;
