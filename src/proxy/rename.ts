@@ -66,8 +66,10 @@ const renameString = (buf: Buffer, slice: Slice, { names, edits }: Walk): void =
 
 const renameInText = (buf: Buffer, slice: Slice, { names, edits }: Walk): void => {
   const before = rawOf(buf, slice);
-  let text = before;
-  for (const [from, to] of names) text = text.replaceAll(`[${from}]`, `[${to}]`).replaceAll(`[${from}/`, `[${to}/`);
+  const text = before.replace(/\[([^\]/[]+)(?=[\]/])/g, (found, name: string) => {
+    const to = names.get(name);
+    return to === undefined ? found : `[${to}`;
+  });
   if (text !== before) edits.push({ ...slice, text });
 };
 

@@ -66,9 +66,10 @@ export const awaitReplay = async (
   { slug, phase, phaseRevision }: RouteState,
   deadlineMs: number,
 ): Promise<void> => {
-  const replayed = await deps.admission.awaitNewer(slug, phaseRevision, Math.max(0, deadlineMs - deps.now()));
-  deps.onEvent?.({ kind: 'fenced', slug, epoch: phase.epoch, replayed });
-  if (!replayed) throw new CrossfadeError('FENCED');
+  deps.onEvent?.({ kind: 'fenced', slug, epoch: phase.epoch });
+  const newer = await deps.admission.awaitNewer(slug, phaseRevision, Math.max(0, deadlineMs - deps.now()));
+  deps.onEvent?.({ kind: newer ? 'fence_passed' : 'fence_timeout', slug });
+  if (!newer) throw new CrossfadeError('FENCED');
 };
 
 /** A newer phase is known already, so that a missing alias means an old epoch and not a missing index. */

@@ -86,7 +86,7 @@ const appliedOf = (entry: Entry, item: BulkItem, context: Context): AppliedWrite
     errorType: facts.errorType,
     document: documentOf(entry, context),
     updated: routed.askedSource ? updatedSource(context.body, facts) : undefined,
-    pipeline: context.pipelineRan,
+    pipeline: context.pipelineRan && entry.action.op !== 'update',
   });
   if (image.kind === 'none') return undefined;
   if (image.kind === 'unknown' || facts.id === undefined) return 'unknown';

@@ -15,8 +15,9 @@ export type WriteClient = Pick<
 
 /** Told once each, for metrics and logs; counts and reasons only, never documents. */
 export type WriteEvent =
-  /** A write met the fence of its epoch and was sent again, or given up when no newer phase came in time. */
-  | { kind: 'fenced'; slug: string; epoch: number; replayed: boolean }
+  /** A write met the fence of its epoch; later it is sent again, or given up when no newer phase came in time. */
+  | { kind: 'fenced'; slug: string; epoch: number }
+  | { kind: 'fence_passed' | 'fence_timeout'; slug: string }
   /** Copies did not settle within `copies.ackTimeoutMs`; the client was answered without them. */
   | { kind: 'ack_timeout'; slug: string }
   /** Documents whose post-image was read from the authority, and how many of them could not be. */

@@ -28,7 +28,10 @@ export type Written = {
   readonly document: Uint8Array | undefined;
   /** `get._source` of an update answer, only when this process asked for it whole. */
   readonly updated: Uint8Array | undefined;
-  /** An ingest pipeline may have changed the document on its way in. */
+  /**
+   * An ingest pipeline may have changed the document on its way in. A single update runs the index's pipelines over the
+   * updated document, but answers with the document before them; updates in a bulk answer with what was stored.
+   */
   readonly pipeline: boolean;
 };
 
@@ -47,8 +50,8 @@ export const postImage = (written: Written): PostImage => {
   if (status >= 300 && !deletedNothing) return none;
   if (result === 'noop') return none;
   if (op === 'delete' || result === 'deleted') return { kind: 'delete' };
-  if (op === 'update') return stored(written.updated);
-  return stored(written.pipeline ? undefined : written.document);
+  if (written.pipeline) return { kind: 'read_back' };
+  return stored(op === 'update' ? written.updated : written.document);
 };
 
 const stored = (source: Uint8Array | undefined): PostImage =>

@@ -158,7 +158,8 @@ const readApplied = (
 ): AppliedWrite | undefined | Promise<AppliedWrite | undefined> => {
   const { pipelines, write, ticket } = attempt;
   const { index, prepared } = answered;
-  if (prepared.document === undefined) return appliedOf(attempt, answered, false);
+  const sure = prepared.document === undefined && !prepared.askedSource;
+  if (sure || answered.answer.status >= 300) return appliedOf(attempt, answered, false);
   if (prepared.pipeline !== undefined && prepared.pipeline !== '_none') return appliedOf(attempt, answered, true);
   const known = pipelines.known(ticket.state, index.ordinal);
   if (known !== undefined) return appliedOf(attempt, answered, known);

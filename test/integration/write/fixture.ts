@@ -4,6 +4,7 @@ import type { RouteSpec } from '../../../src/coordination/records.ts';
 import { silentLogger } from '../../../src/log.ts';
 import type { WriteDeps, WriteEvent } from '../../../src/proxy/write/index.ts';
 import { TestRoute } from '../../support/epoch.ts';
+import { ndjson } from '../../support/ndjson.ts';
 import { services, uniqueName } from '../../support/services.ts';
 import { testTransport } from '../../support/transport.ts';
 import { createSender, type Got } from '../../support/write-client.ts';
@@ -27,10 +28,6 @@ type Options = {
   mappings?: Record<string, unknown>;
   deps?: Partial<WriteDeps>;
 };
-
-/** NDJSON: strings are raw lines, anything else is JSON. */
-export const ndjson = (lines: readonly unknown[]): string =>
-  lines.map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join('');
 
 export const useRoute = ({ spec, settings, mappings, deps }: Options = {}): Fixture => {
   const fixture = {} as { -readonly [K in keyof Fixture]: Fixture[K] };

@@ -1,7 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Phase } from '../../../src/coordination/records.ts';
-import { type Fixture, ndjson, useRoute } from './fixture.ts';
+import { ndjson } from '../../support/ndjson.ts';
+import { type Fixture, useRoute } from './fixture.ts';
 
 /** Values that parsing and printing JSON again would change. */
 const exotic =

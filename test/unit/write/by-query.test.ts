@@ -1,0 +1,242 @@
+import { describe, expect, it } from 'vitest';
+import type { DocKey } from '../../../src/coordination/ports.ts';
+import { CrossfadeError } from '../../../src/errors.ts';
+import { Member, type Script } from './member.ts';
+
+const counts = (total: number, deleted = 0) => ({
+  took: 1,
+  timed_out: false,
+  total,
+  deleted,
+  updated: total - deleted,
+  failures: [],
+});
+const hit = (id: string) => ({ _index: 'products_v1', _id: id, _routing: `r${id}` });
+const found = (ids: string[], total = ids.length) => ({
+  body: {
+    timed_out: false,
+    _shards: { failed: 0 },
+    hits: { total: { value: total, relation: 'eq' }, hits: ids.map(hit) },
+  },
+});
+
+const script =
+  (answers: { enumerated?: ReturnType<typeof found>; done: unknown; fenced?: boolean }): Script =>
+  ({ method, path }) => {
+    if (method === 'HEAD') return { status: answers.fenced === true && path.includes('-e1') ? 200 : 404, body: '' };
+    if (path.includes('_search')) return answers.enumerated ?? { status: 400, body: {} };
+    return { body: answers.done };
+  };
+
+const repairing = () => {
+  const repaired: DocKey[][] = [];
+  return {
+    repaired,
+    deps: { repairIds: async (_: unknown, keys: readonly DocKey[]) => void repaired.push([...keys]) },
+  };
+};
+
+const deleteByQuery = {
+  method: 'POST',
+  path: '/products/_delete_by_query?q=x&filter_path=deleted',
+  body: '{"query": {"range":{"n":{"gt":1.0}}} ,"max_docs":5}',
+};
+
+describe('delete by query', () => {
+  it('finds the ids first, runs on the authority and repairs them', async () => {
+    const { repaired, deps } = repairing();
+    const member = new Member(script({ enumerated: found(['1', '2']), done: counts(2, 2) }), [{}], deps);
+    const got = await member.sender.send(deleteByQuery);
+    await member.time.settle();
+    expect(got.text).toBe('{"deleted":2}');
+    expect(member.seen).toEqual([
+      {
+        side: 'source',
+        method: 'POST',
+        path: '/products_v1/_search?q=x',
+        body: '{"query":{"range":{"n":{"gt":1.0}}},"_source":false,"size":10000,"track_total_hits":10001}',
+      },
+      { side: 'source', method: 'POST', path: '/crossfade-products-e1/_delete_by_query?q=x', body: deleteByQuery.body },
+    ]);
+    expect(repaired).toEqual([
+      [
+        { slug: 'products', ordinal: 0, id: '1', routing: 'r1' },
+        { slug: 'products', ordinal: 0, id: '2', routing: 'r2' },
+      ],
+    ]);
+    expect([member.sweeps, member.drained()]).toEqual([[], true]);
+  });
+
+  it.each([
+    ['there were more than could be listed', { enumerated: found(['1'], 2), done: counts(1, 1) }],
+    ['the query matched other documents than the search', { enumerated: found(['1']), done: counts(2, 2) }],
+    ['the search was refused', { done: counts(1, 1) }],
+    ['the answer tells no counts', { enumerated: found(['1']), done: {} }],
+  ])('leaves a sweep to do when %s', async (_title, answers) => {
+    const member = new Member(script(answers), [{}], repairing().deps);
+    await member.sender.send(deleteByQuery);
+    await member.time.settle();
+    expect(member.sweeps).toEqual(['by_query']);
+  });
+
+  it('leaves nothing to do when nothing was deleted', async () => {
+    const { repaired, deps } = repairing();
+    const member = new Member(script({ enumerated: found([]), done: counts(0) }), [{}], deps);
+    const answer = member.sender.send(deleteByQuery);
+    await member.time.advance(1);
+    await answer;
+    expect([repaired, member.sweeps]).toEqual([[], []]);
+  });
+
+  it('leaves a sweep to do when the repair fails', async () => {
+    const deps = { repairIds: () => Promise.reject(new CrossfadeError('UPSTREAM_UNREACHABLE')) };
+    const member = new Member(script({ enumerated: found(['1']), done: counts(1, 1) }), [{}], deps);
+    await member.sender.send(deleteByQuery);
+    await member.time.settle();
+    expect([member.sweeps, member.drained()]).toEqual([['by_query'], true]);
+  });
+
+  it('needs no search while no copies are made', async () => {
+    const member = new Member(script({ done: counts(1, 1) }), [{ phase: 'observe' }], repairing().deps);
+    await member.sender.send(deleteByQuery);
+    expect(member.seen).toHaveLength(1);
+    expect(member.sweeps).toEqual([]);
+  });
+
+  it('whose answer is lost is put on record', async () => {
+    const member = new Member(({ path }) =>
+      path.includes('_search') ? found([]) : new CrossfadeError('UPSTREAM_RESET'),
+    );
+    expect((await member.sender.send(deleteByQuery)).status).toBe(502);
+    expect([member.unknown, member.drained()]).toEqual([[true], true]);
+  });
+});
+
+describe('update by query', () => {
+  const update = { method: 'POST', path: '/products_v1/_update_by_query', body: '{}' };
+
+  it('is left to the tail, unless its script deleted', async () => {
+    const member = new Member(script({ done: counts(3) }));
+    await member.sender.send(update);
+    await member.time.settle();
+    expect(member.sweeps).toEqual([]);
+    const deleting = new Member(script({ done: counts(3, 1) }));
+    await deleting.sender.send(update);
+    await deleting.time.settle();
+    expect(deleting.sweeps).toEqual(['by_query']);
+  });
+
+  it('that found nothing because of the fence is run again under the newer phase', async () => {
+    const member = new Member(script({ done: counts(0), fenced: true }));
+    const answer = member.sender.send(update);
+    await member.time.advance(1);
+    expect(member.writes).toHaveLength(1);
+    member.learn({ phase: 'target', epoch: 2 });
+    await member.time.advance(1);
+    expect((await answer).status).toBe(200);
+    expect(member.writes.map(({ side, path }) => [side, path])).toEqual([
+      ['source', '/crossfade-products-e1/_update_by_query'],
+      ['target', '/crossfade-products-e2/_update_by_query'],
+    ]);
+  });
+
+  it('as a task keeps its ticket until the task has ended, and names the side in its id', async () => {
+    let completed = false;
+    const member = new Member(
+      ({ method, path }) => {
+        if (method === 'HEAD') return { status: 404, body: '' };
+        if (path.includes('_tasks')) return { body: { completed, ...(completed ? { response: counts(2, 1) } : {}) } };
+        return { body: { task: 'node:7' } };
+      },
+      [{}],
+      { wrapTaskId: (task, { side, reign }) => `${side}${reign}.${task}` },
+    );
+    const answer = member.sender.send({ ...update, path: `${update.path}?wait_for_completion=false` });
+    await member.time.advance(1);
+    expect((await answer).json).toEqual({ task: 'source1.node:7' });
+    await member.time.advance(60_000);
+    expect([member.drained(), member.sweeps]).toEqual([false, []]);
+    completed = true;
+    await member.time.advance(5_001);
+    expect([member.drained(), member.sweeps]).toEqual([true, ['by_query']]);
+    expect(member.seen.find(({ path }) => path.includes('_tasks'))?.path).toBe('/_tasks/node%3A7');
+  });
+
+  it('through an alias with routing takes no other routing', async () => {
+    const routes = [{ aliases: [{ name: 'eu', routing: 'r' }] }];
+    const member = new Member(script({ done: counts(1) }), routes);
+    await member.sender.send({ ...update, path: '/eu/_update_by_query' });
+    expect(member.writes[0]?.path).toBe('/crossfade-products-e1/_update_by_query?routing=r');
+    expect((await member.sender.send({ ...update, path: '/eu/_update_by_query?routing=q' })).status).toBe(400);
+  });
+});
+
+describe('reindex', () => {
+  const reindex = (source: string, dest: string, more = '') => ({
+    method: 'POST',
+    path: '/_reindex',
+    body: `{"source":{"index":${JSON.stringify(source)}${more}}, "dest":{"index":"${dest}"}}`,
+  });
+  const moved = { slug: 'moved', phase: 'target', indices: [{ source: 'm1', target: 'm2' }], aliases: [] } as const;
+  const run = async (sent: ReturnType<typeof reindex>, done: unknown = counts(3), deps = {}) => {
+    const member = new Member(script({ done }), [{}, moved], deps);
+    const answer = member.sender.send(sent);
+    await member.time.advance(1);
+    return { member, got: await answer };
+  };
+
+  it.each([
+    ['other', 'products', 'source', '"other"}, "dest":{"index":"crossfade-products-e1"'],
+    ['products', 'other', 'source', '"products"}, "dest":{"index":"other"'],
+    ['m1', 'm1-copy', undefined, ''],
+    ['other', 'm1', undefined, ''],
+    ['m1', 'products', undefined, ''],
+    ['products,m1', 'other', undefined, ''],
+  ])('from %s into %s runs on %s', async (source, dest, side, body) => {
+    const { member, got } = await run(reindex(source, dest));
+    if (side === undefined) expect(got).toMatchObject({ status: 400, headers: { 'x-crossfade-error': 'UNSUPPORTED' } });
+    else expect(member.writes).toMatchObject([{ side, body: expect.stringContaining(body) }]);
+    expect([member.drained(), member.drained('moved')]).toEqual([true, true]);
+  });
+
+  it('within one cluster may read from a moved route', async () => {
+    const { member } = await run(reindex('m1', 'products'), counts(1), { sameCluster: true });
+    expect(member.writes[0]?.body).toContain('"dest":{"index":"crossfade-products-e1"');
+  });
+
+  it('never lets an index come into being in the place of a missing alias', async () => {
+    const { member } = await run(reindex('other', 'products'));
+    expect(member.writes[0]?.path).toBe('/_reindex?require_alias=true');
+  });
+
+  it('that deleted leaves a sweep to do', async () => {
+    const { member } = await run(reindex('other', 'products'), counts(3, 1));
+    expect(member.sweeps).toEqual(['by_query']);
+  });
+
+  it('whose script chooses the index is refused when a route is concerned', async () => {
+    const sent = reindex('other', 'products');
+    const body = sent.body.replace(/}$/, ',"script":{"source":"ctx._index = \'x\'"}}');
+    expect((await run({ ...sent, body })).got.status).toBe(400);
+  });
+
+  it('into a fenced route runs again under the newer phase', async () => {
+    const cause = {
+      type: 'cluster_block_exception',
+      reason: 'index [crossfade-fence] blocked by: [FORBIDDEN/8/index write (api)];',
+    };
+    const failures = [{ index: 'crossfade-fence', id: '1', cause, status: 403 }];
+    const member = new Member(({ body }) => ({ body: body.includes('-e1') ? { ...counts(1), failures } : counts(1) }));
+    const answer = member.sender.send(reindex('other', 'products'));
+    await member.time.settle();
+    member.learn({ epoch: 2 });
+    expect((await answer).json).toMatchObject({ failures: [] });
+    expect(member.writes).toHaveLength(2);
+  });
+
+  it.each(['{"source":', 'source: {}'])('with the body %j is refused, because it could name a route', async (body) => {
+    const { got, member } = await run({ method: 'POST', path: '/_reindex', body });
+    expect(got).toMatchObject({ status: 400, headers: { 'x-crossfade-error': 'BAD_BODY' } });
+    expect(member.seen).toEqual([]);
+  });
+});

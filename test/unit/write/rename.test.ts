@@ -1,0 +1,58 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { renameIndices, renameTopKeys } from '../../../src/proxy/rename.ts';
+
+const names = new Map([
+  ['products_v2', 'products_v1'],
+  ['a', 'b'],
+  ['b', 'a'],
+]);
+const renamed = (text: string) => renameIndices(Buffer.from(text), names).toString();
+
+describe('renaming indices in an answer', () => {
+  it.each([
+    ['{"_index":"products_v2","_id":"1"}', '{"_index":"products_v1","_id":"1"}'],
+    ['{"_index" : "other", "x": "products_v2"}', '{"_index" : "other", "x": "products_v2"}'],
+    [
+      '{"hits":{"hits":[{"_index":"products_v2","_source":{"_index":"products_v2","index":"products_v2","reason":"[products_v2]"}}]}}',
+      '{"hits":{"hits":[{"_index":"products_v1","_source":{"_index":"products_v2","index":"products_v2","reason":"[products_v2]"}}]}}',
+    ],
+    [
+      '{"error":{"type":"t","reason":"no such index [products_v2] in [products_v2/abc]","index":"products_v2","resource.id":"products_v2"}}',
+      '{"error":{"type":"t","reason":"no such index [products_v1] in [products_v1/abc]","index":"products_v1","resource.id":"products_v1"}}',
+    ],
+    ['{"failures":[{"shard":0,"index":"products_v2"}]}', '{"failures":[{"shard":0,"index":"products_v1"}]}'],
+    ['{"index":"products_v2"}', '{"index":"products_v2"}'],
+    [
+      '{"items":[{"index":{"_index":"a"}},{"index":{"_index":"b"}}]}',
+      '{"items":[{"index":{"_index":"b"}},{"index":{"_index":"a"}}]}',
+    ],
+    ['{"type":"t","reason":"[a] and [b]"}', '{"type":"t","reason":"[b] and [a]"}'],
+    ['{"_index":"products\\u005fv2"}', '{"_index":"products\\u005fv2"}'],
+  ])('turns %s into %s', (text, expected) => {
+    expect(renamed(text)).toBe(expected);
+  });
+
+  it('returns the very buffer when there is nothing to rename', () => {
+    const body = Buffer.from('{"_index":"other"}');
+    expect(renameIndices(body, new Map([['products_v2', 'x']]))).toBe(body);
+    expect(renameIndices(body, new Map())).toBe(body);
+  });
+
+  it('leaves any document as it is', () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.constantFrom('_index', 'index', 'type', 'reason', 'x'), fc.constantFrom('a', '[a]', 'b')),
+        (document) => {
+          const source = JSON.stringify(document);
+          expect(renamed(`{"_index":"a","_source":${source}}`)).toBe(`{"_index":"b","_source":${source}}`);
+        },
+      ),
+    );
+  });
+
+  it('renames outermost keys for answers that are keyed by index', () => {
+    const body = Buffer.from('{"products_v2":{"mappings":{"products_v2":1}},"c":{}}');
+    expect(renameTopKeys(body, names).toString()).toBe('{"products_v1":{"mappings":{"products_v2":1}},"c":{}}');
+  });
+});

@@ -1,0 +1,331 @@
+import { describe, expect, it } from 'vitest';
+import { unpackStamp } from '../../../src/coordination/stamp.ts';
+import { CrossfadeError } from '../../../src/errors.ts';
+import { fakeClient } from '../../support/write-client.ts';
+import { fencedAnswer, Member, type Script, written } from './member.ts';
+
+const put = { method: 'PUT', path: '/products/_doc/1', body: '{"x":1.0}' };
+const accept: Script = () => ({ status: 201, body: written() });
+const never = new Promise<never>(() => undefined);
+
+describe('a write of one document', () => {
+  it('goes through the epoch alias and is copied with the stamp of the authority’s order', async () => {
+    const member = new Member(accept);
+    expect(await member.sender.send(put)).toMatchObject({ status: 201, json: written() });
+    expect(member.writes).toEqual([
+      { side: 'source', method: 'PUT', path: '/crossfade-products-e1/_doc/1?require_alias=true', body: put.body },
+    ]);
+    await member.time.settle();
+    expect(member.offered).toMatchObject([{ slug: 'products', ordinal: 0, id: '1', op: 'index', epoch: 1, reign: 1 }]);
+    expect(unpackStamp('narrow', member.offered[0]?.stamp as bigint)).toEqual({ reign: 1, term: 1, seq: 7 });
+  });
+
+  it.each(['observe', 'final'] as const)('makes no copy in %s', async (phase) => {
+    const member = new Member(accept, [{ phase }]);
+    await member.sender.send(put);
+    expect(member.offered).toEqual([]);
+    expect(member.writes).toMatchObject([{ side: phase === 'final' ? 'target' : 'source' }]);
+  });
+
+  it('goes to the target after the switch and is answered in the source’s words', async () => {
+    const member = new Member(
+      () => ({ status: 201, headers: { location: '/products_v2/_doc/1' }, body: written({ _index: 'products_v2' }) }),
+      [{ phase: 'target' }],
+    );
+    member.learn({ reign: 2, epoch: 2 });
+    const got = await member.sender.send(put);
+    expect(got.json).toMatchObject({ _index: 'products_v1', _primary_term: 2 ** 32 + 1 });
+    expect(got.headers['location']).toBe('/products_v1/_doc/1');
+    expect(member.writes).toMatchObject([{ side: 'target', path: '/crossfade-products-e2/_doc/1?require_alias=true' }]);
+  });
+
+  it('passes a conflict token of this reign on and makes one of another reign impossible', async () => {
+    const member = new Member(accept, [{ phase: 'target' }]);
+    member.learn({ reign: 2 });
+    await member.sender.send({ ...put, path: `/products/_doc/1?if_seq_no=3&if_primary_term=${2 ** 32 + 9}` });
+    await member.sender.send({ ...put, path: '/products/_doc/1?if_seq_no=3&if_primary_term=9' });
+    expect(member.writes.map(({ path }) => /if_primary_term=(\d+)/.exec(path)?.[1])).toEqual(['9', String(2 ** 52)]);
+  });
+});
+
+describe('a write that meets the fence', () => {
+  it('is sent again under the newer phase, once that is known', async () => {
+    const member = new Member(({ side }) => (side === 'source' ? fencedAnswer : { status: 201, body: written() }));
+    const answer = member.sender.send(put);
+    await member.time.settle();
+    expect(member.writes).toHaveLength(1);
+    expect(member.drained()).toBe(true);
+    member.learn({ phase: 'target', epoch: 2, reign: 2 });
+    expect((await answer).status).toBe(201);
+    expect(member.writes.map(({ side, path }) => [side, path])).toEqual([
+      ['source', '/crossfade-products-e1/_doc/1?require_alias=true'],
+      ['target', '/crossfade-products-e2/_doc/1?require_alias=true'],
+    ]);
+    await member.time.settle();
+    expect(member.offered).toMatchObject([{ epoch: 2, reign: 2 }]);
+    expect(member.events).toEqual([
+      { kind: 'fenced', slug: 'products', epoch: 1 },
+      { kind: 'fence_passed', slug: 'products' },
+    ]);
+  });
+
+  it('ends with a safe refusal when no newer phase comes in time', async () => {
+    const member = new Member(() => fencedAnswer);
+    const answer = member.sender.send(put);
+    await member.time.advance(4_999);
+    expect(member.writes).toHaveLength(1);
+    await member.time.advance(2);
+    const { status, headers } = await answer;
+    expect({ status, headers }).toMatchObject({
+      status: 503,
+      headers: { 'x-crossfade-error': 'FENCED', 'x-crossfade-not-sent': 'true' },
+    });
+    expect([member.unknown, member.offered, member.drained()]).toEqual([[], [], true]);
+  });
+
+  it('waits out a hold on the way', async () => {
+    const member = new Member(({ path }) => (path.includes('-e1/') ? fencedAnswer : { status: 201, body: written() }));
+    const answer = member.sender.send(put);
+    await member.time.settle();
+    member.learn({ epoch: 2, hold: { to: 'target', rehearsal: false, budgetMs: 2000, graceMs: 3000 } });
+    await member.time.advance(1000);
+    expect(member.writes).toHaveLength(1);
+    member.learn({ phase: 'target', epoch: 3, reign: 2, hold: undefined as never });
+    expect((await answer).status).toBe(201);
+  });
+
+  it('is told from any other refusal', async () => {
+    const reason = 'index [products_v1] blocked by: [FORBIDDEN/8/index write (api)];';
+    const member = new Member(() => ({
+      status: 403,
+      body: { error: { type: 'cluster_block_exception', reason }, status: 403 },
+    }));
+    expect((await member.sender.send(put)).status).toBe(403);
+    expect(member.writes).toHaveLength(1);
+  });
+
+  it('is not a missing index, which is answered in the client’s words', async () => {
+    const error = {
+      type: 'index_not_found_exception',
+      reason: 'no such index [crossfade-products-e1]',
+      index: 'crossfade-products-e1',
+    };
+    const member = new Member(() => ({ status: 404, body: { error, status: 404 } }));
+    const answer = member.sender.send(put);
+    await member.time.advance(1);
+    expect(await answer).toMatchObject({
+      status: 404,
+      json: { error: { reason: 'no such index [products_v1]', index: 'products_v1' } },
+    });
+  });
+
+  it('was a missing alias of an old epoch when a newer phase is known', async () => {
+    const error = { type: 'index_not_found_exception', reason: 'no such index [crossfade-products-e1]' };
+    const member: Member = new Member(({ path }) => {
+      if (!path.includes('-e1/')) return { status: 201, body: written() };
+      member.learn({ epoch: 2 });
+      return { status: 404, body: { error, status: 404 } };
+    });
+    expect((await member.sender.send(put)).status).toBe(201);
+  });
+});
+
+describe('a write whose outcome is unknown', () => {
+  it.each([
+    ['UPSTREAM_RESET', 502, put, [false]],
+    ['UPSTREAM_TIMEOUT', 504, { method: 'DELETE', path: '/products/_doc/1' }, [true]],
+    ['UPSTREAM_TIMEOUT', 504, { ...put, method: 'POST', path: '/products/_update/1', body: '{"doc":{}}' }, [false]],
+    ['UPSTREAM_TIMEOUT', 504, { ...put, method: 'POST', path: '/products/_update/1', body: '{"script":{}}' }, [true]],
+    ['UPSTREAM_UNREACHABLE', 503, put, []],
+  ] as const)('%s is answered %i and put on record', async (code, status, sent, unknown) => {
+    const member = new Member(() => new CrossfadeError(code));
+    expect((await member.sender.send(sent)).status).toBe(status);
+    expect(member.unknown).toEqual(unknown);
+    expect(member.drained()).toBe(true);
+  });
+
+  it.each([
+    [500, 'x', [false]],
+    [503, 'unavailable_shards_exception', []],
+    [429, 'rejected_execution_exception', []],
+  ])('a %i of type %s is passed on', async (status, type, unknown) => {
+    const member = new Member(() => ({ status, body: { error: { type, reason: 'r' }, status } }));
+    expect(await member.sender.send(put)).toMatchObject({ status, json: { error: { type } } });
+    expect(member.unknown).toEqual(unknown);
+  });
+});
+
+describe('a client that leaves', () => {
+  const hold = { to: 'target', rehearsal: false, budgetMs: 2000, graceMs: 3000 } as const;
+
+  it('while its write is held takes it back', async () => {
+    const member = new Member(accept);
+    member.learn({ hold });
+    const client = fakeClient(put);
+    const answer = member.sender.execute(client);
+    await member.time.settle();
+    client.leave();
+    expect((await answer).headers['x-crossfade-error']).toBe('CLIENT_CLOSED');
+    expect(member.seen).toEqual([]);
+  });
+
+  it('after its write was sent does not undo the copy', async () => {
+    let answerNow: (answer: { status: number; body: unknown }) => void = () => undefined;
+    const member = new Member(() => new Promise((resolve) => (answerNow = resolve)));
+    const client = fakeClient(put);
+    const answer = member.sender.execute(client);
+    await member.time.settle();
+    client.leave();
+    answerNow({ status: 201, body: written() });
+    await answer;
+    await member.time.settle();
+    expect(member.offered).toHaveLength(1);
+  });
+});
+
+describe('acknowledging', () => {
+  it('does not wait for a follower that hangs, but the ticket does', async () => {
+    const member = new Member(accept);
+    member.outcome = never;
+    expect((await member.sender.send(put)).status).toBe(201);
+    expect(member.drained()).toBe(false);
+  });
+
+  it.each([
+    ['the policy is both', { percent: {} }, { ackPolicy: 'both' as const }],
+    ['the follower serves reads', { percent: { read: 1 } }, {}],
+  ])('waits for the copy while %s, up to a deadline', async (_title, options, spec) => {
+    const member = new Member(accept, [options]);
+    const state = { spec: { ...member.state().spec, ...spec } };
+    member.learn({}, 'products', state as never);
+    let settleCopy: (outcome: 'applied') => void = () => undefined;
+    member.outcome = new Promise((resolve) => (settleCopy = resolve));
+    let answered = false;
+    const answer = member.sender.send(put).then(() => (answered = true));
+    await member.time.advance(1_999);
+    expect(answered).toBe(false);
+    settleCopy('applied');
+    await answer;
+    member.outcome = never;
+    const late = member.sender.send(put);
+    await member.time.advance(2_001);
+    expect((await late).status).toBe(201);
+    expect(member.events).toContainEqual({ kind: 'ack_timeout', slug: 'products' });
+  });
+
+  it('passes a refresh on to the follower only while it serves reads', async () => {
+    const refresh = { ...put, path: '/products/_doc/1?refresh=wait_for' };
+    const quiet = new Member(accept);
+    await quiet.sender.send(refresh);
+    const serving = new Member(accept, [{ percent: { read: 5 } }]);
+    await serving.sender.send(refresh);
+    expect([quiet.offered[0]?.refresh, serving.offered[0]?.refresh]).toEqual([undefined, 'wait_for']);
+  });
+});
+
+describe('a post-image that the request does not hold', () => {
+  const readBack =
+    (doc: unknown): Script =>
+    ({ path }) =>
+      path.includes('_mget') ? { body: { docs: [doc] } } : { status: 201, body: written() };
+  const found = { _index: 'products_v1', _id: '1', _seq_no: 9, _primary_term: 2, found: true, _source: { stored: 1 } };
+
+  it('is read back in real time, with the stamp of what was read', async () => {
+    const member = new Member(readBack(found));
+    await member.sender.send({ ...put, path: '/products/_doc/1?pipeline=p&routing=r' });
+    await member.time.settle();
+    expect(member.seen.find(({ path }) => path.includes('_mget'))).toMatchObject({
+      path: '/products_v1/_mget?realtime=true',
+      body: '{"docs":[{"_id":"1","routing":"r"}]}',
+    });
+    const [copy] = member.offered;
+    expect(unpackStamp('narrow', copy?.stamp as bigint)).toEqual({ reign: 1, term: 2, seq: 9 });
+    expect(copy?.op === 'index' && Buffer.from(copy.source).toString()).toBe('{"stored":1}');
+  });
+
+  it('is read back for a body that is not JSON', async () => {
+    const member = new Member(readBack(found));
+    const headers = { 'content-type': 'application/yaml', accept: 'application/json' };
+    await member.sender.send({ ...put, body: 'x: 1', headers });
+    await member.time.settle();
+    expect(member.offered).toHaveLength(1);
+  });
+
+  it('is found by the id in Location when the answer is not JSON either', async () => {
+    const member = new Member(({ path }) =>
+      path.includes('_mget')
+        ? { body: { docs: [found] } }
+        : { status: 201, headers: { location: '/products_v1/_doc/made%20up' }, body: '---\nresult: "created"\n' },
+    );
+    const headers = { 'content-type': 'application/yaml' };
+    const got = await member.sender.send({ method: 'POST', path: '/products/_doc', body: 'x: 1', headers });
+    await member.time.settle();
+    expect(got.text).toBe('---\nresult: "created"\n');
+    expect(member.offered).toMatchObject([{ id: 'made up' }]);
+  });
+
+  it('leaves a sweep to do when the document is gone meanwhile', async () => {
+    const member = new Member(readBack({ _index: 'products_v1', _id: '1', found: false }));
+    await member.sender.send({ ...put, path: '/products/_doc/1?pipeline=p' });
+    await member.time.settle();
+    expect([member.sweeps, member.offered, member.drained()]).toEqual([['unknown_delete'], [], true]);
+  });
+
+  it('is an unknown outcome when it cannot be read', async () => {
+    const member = new Member(({ path }) => (path.includes('_mget') ? { status: 403, body: {} } : { body: written() }));
+    await member.sender.send({ ...put, path: '/products/_doc/1?pipeline=p' });
+    await member.time.settle();
+    expect([member.unknown, member.offered]).toEqual([[false], []]);
+  });
+
+  it('is an unknown outcome when no stamp has room for it', async () => {
+    const member = new Member(() => ({ body: written({ _primary_term: 5000 }) }));
+    await member.sender.send(put);
+    await member.time.settle();
+    expect([member.unknown, member.offered]).toEqual([[false], []]);
+    expect(member.events).toContainEqual({ kind: 'stamp_overflow', slug: 'products' });
+  });
+
+  it('asks for the index’s own pipelines once, and again later', async () => {
+    const member = new Member(accept);
+    const asked = () => member.seen.filter(({ path }) => path.includes('_settings')).length;
+    await member.sender.send(put);
+    await member.sender.send(put);
+    expect(asked()).toBe(1);
+    await member.time.advance(30_001);
+    await member.sender.send(put);
+    expect(asked()).toBe(2);
+    await member.sender.send({ method: 'DELETE', path: '/products/_doc/1' });
+    expect(asked()).toBe(2);
+  });
+});
+
+describe('refusals', () => {
+  it('an index where an alias is required is the server’s own 404, and nothing is sent', async () => {
+    const member = new Member(accept);
+    const got = await member.sender.send({ ...put, path: '/products_v1/_doc/1?require_alias' });
+    expect(got).toMatchObject({
+      status: 404,
+      json: { error: { type: 'index_not_found_exception', index: 'products_v1' } },
+    });
+    expect([member.seen, member.drained()]).toEqual([[], true]);
+  });
+
+  it('an external version on a route of internal versions', async () => {
+    const member = new Member(accept);
+    const got = await member.sender.send({ ...put, path: '/products/_doc/1?version=3&version_type=external' });
+    expect(got).toMatchObject({ status: 400, headers: { 'x-crossfade-error': 'UNSUPPORTED' } });
+    expect(member.seen).toEqual([]);
+  });
+
+  it('a write whose route went off while it was held is the source’s, under its own name', async () => {
+    const member = new Member(accept);
+    member.learn({ hold: { to: 'target', rehearsal: false, budgetMs: 2000, graceMs: 3000 } });
+    const answer = member.sender.send(put);
+    await member.time.settle();
+    member.learn({ phase: 'off', hold: undefined as never });
+    expect((await answer).status).toBe(201);
+    expect(member.writes).toMatchObject([{ side: 'source', path: '/products/_doc/1' }]);
+    expect([member.offered, member.drained()]).toEqual([[], true]);
+  });
+});
