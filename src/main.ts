@@ -28,7 +28,7 @@ const isProcess = ['agent', 'worker'].includes(process.argv[2] ?? '');
 // Processes drain at a signal themselves; a second Ctrl-C ends a command the hard way.
 if (!isProcess) process.once('SIGINT', () => interrupted.abort());
 
-process.exitCode = await runProgram(process.argv.slice(2), {
+const code = await runProgram(process.argv.slice(2), {
   io: systemIo(interrupted.signal),
   env: process.env,
   newId: randomUUID,
@@ -39,3 +39,6 @@ process.exitCode = await runProgram(process.argv.slice(2), {
   runAgent: async (options) => (await import('./app/agent.ts')).runAgent({ ...options, version: packageVersion() }),
   runWorker: async (options) => (await import('./app/worker.ts')).runWorker({ ...options, version: packageVersion() }),
 });
+// A process that could not start may hold timers and connections; a command has nothing left, and its output must drain.
+if (isProcess) process.exit(code);
+process.exitCode = code;

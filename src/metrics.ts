@@ -42,9 +42,9 @@ export const shadowSkips = [
   'other',
 ] as const;
 const errorCodes = Object.keys(errorTable) as ErrorCode[];
-const writeEvents = [
-  ...['fenced_replayed', 'fenced_given_up', 'ack_timeout', 'read_back_failed', 'unknown_outcome'],
-  ...['stamp_overflow', 'version_mode_mismatch', 'pipeline_changed'],
+export const writeEvents = [
+  ...(['fenced', 'fence_passed', 'fence_timeout', 'ack_timeout', 'read_back_failed', 'unknown_outcome'] as const),
+  ...(['stamp_overflow', 'version_mode_mismatch', 'pipeline_changed'] as const),
 ] as const;
 const readReasons = [
   ...pinReasons,

@@ -20,7 +20,7 @@ import {
   type SweepStatus,
   type VerdictStatus,
 } from '../coordination/job-status.ts';
-import { heartbeatPrefix, keys } from '../coordination/keys.ts';
+import { heartbeatPrefix, keys, percentKinds } from '../coordination/keys.ts';
 import type { Entry, RouteState, StoreStatus } from '../coordination/ports.ts';
 import { Heartbeat, type Hold, type MemberRoute, type Percents, type Phase } from '../coordination/records.ts';
 import { emptyFold, errorsIn, foldChanges, statesOf } from '../coordination/route-state.ts';
@@ -197,6 +197,17 @@ const holderOf = (text: string | undefined): string | null => {
   return typeof member === 'string' ? member : text;
 };
 
+/**
+ * A refused value leaves the last good one in force, and the store does not hold that any more: the members know it.
+ */
+const percentsInForce = (state: RouteState, [line]: readonly MemberRoute[]): Percents => {
+  const percents = { ...effectivePercents(state) };
+  if (line === undefined) return percents;
+  const refused = new Set(state.errors.map(({ key }) => key));
+  for (const kind of percentKinds) if (refused.has(keys.percent(state.slug, kind))) percents[kind] = line.percent[kind];
+  return percents;
+};
+
 const routeStatus = (state: RouteState, beats: readonly Heartbeat[], input: FleetInput): RouteStatus => {
   const { slug, phase } = state;
   const lines = linesOf(beats, slug);
@@ -210,7 +221,7 @@ const routeStatus = (state: RouteState, beats: readonly Heartbeat[], input: Flee
     hold: phase.hold ?? null,
     stop: state.stop,
     rate: state.rate ?? null,
-    percent: effectivePercents(state),
+    percent: percentsInForce(state, lines),
     percentSet: state.percent,
     indices: state.spec.indices,
     members: beats.map((beat) => ({ ...memberOf(beat), ...beat.routes[slug] })),

@@ -9,8 +9,7 @@ import { effectivePercents } from '../coordination/effective.ts';
 import { percentKinds } from '../coordination/keys.ts';
 import type { CopyOutcome, RouteState, RouteStates, StoreStatus, SweepReason } from '../coordination/ports.ts';
 import { phases } from '../coordination/records.ts';
-import type { Metrics } from '../metrics.ts';
-import { unrouted } from '../metrics.ts';
+import { type Metrics, unrouted, type writeEvents } from '../metrics.ts';
 import type { RequestEvent } from '../proxy/client-request.ts';
 import type { ReadEvent } from '../proxy/read/ports.ts';
 import type { ShadowEvent } from '../proxy/shadow/runner.ts';
@@ -45,8 +44,7 @@ export const observeHeld =
   (route: string, _end: unknown, waitedMs: number): void =>
     metrics.holdWait.observe({ route }, seconds(waitedMs));
 
-const writeEventName = (event: WriteEvent): string | undefined => {
-  if (event.kind === 'fenced') return event.replayed ? 'fenced_replayed' : 'fenced_given_up';
+const writeEventName = (event: WriteEvent): (typeof writeEvents)[number] | undefined => {
   if (event.kind === 'read_back') return event.failed > 0 ? 'read_back_failed' : undefined;
   return event.kind;
 };

@@ -4,15 +4,15 @@
  */
 import { type AskRequest, submitAsk } from '../../app/ask-leader.ts';
 import { heartbeatPrefix } from '../../coordination/keys.ts';
+import { pathBetween } from '../../coordination/phase-machine.ts';
 import type { RouteState } from '../../coordination/ports.ts';
-import { type Ask, type AskResult, type Phase, phases } from '../../coordination/records.ts';
-import { CrossfadeError, type ErrorCode, errorTable } from '../../errors.ts';
+import { type Ask, type AskResult, authorityIn, type Phase, phases } from '../../coordination/records.ts';
+import { type ErrorCode, errorTable } from '../../errors.ts';
 import { askDeps, awaitAnswer, turnMs } from '../ask.ts';
 import { CliError } from '../cli-error.ts';
 import { confirm } from '../confirm.ts';
 import type { CliContext, Outcome } from '../context.ts';
 import { type Exit, exitOf } from '../exit-codes.ts';
-import { phasePath } from '../phase-path.ts';
 import { requireRoute } from '../route-states.ts';
 
 export type WaitChoice = { wait: boolean; timeoutSeconds: number | undefined };
@@ -59,19 +59,35 @@ const perform = async (
   return outcomeOf(request, result, choice.next);
 };
 
-type Step = { action: Ask['action']; question?: (slug: string) => string; next?: (slug: string) => string };
+type Step = {
+  action: Ask['action'];
+  question?: (slug: string, phase: Phase) => string;
+  next?: (slug: string) => string;
+};
+
+const finalMeans = 'The source is write-blocked and a rollback is no longer possible.';
+const advanceMeans: Record<Phase, string> = {
+  off: 'It goes to observe: writes pass through an alias.',
+  observe: 'It goes to dual: writes are copied to the target.',
+  dual: 'This is the cutover: the target becomes the authority.',
+  target: `It goes to final. ${finalMeans}`,
+  final: 'It is complete already.',
+};
 
 /** Commands with nothing but a slug. Those with a question cannot be taken back by one opposite command. */
 export const leaderCommands = {
   advance: {
     action: 'advance',
-    question: (slug) => `Advance ${slug} to its next stage? In dual with a complete backfill this is the cutover.`,
+    question: (slug, phase) => `Advance ${slug}? ${advanceMeans[phase]}`,
     next: (slug) => `status ${slug}`,
   },
   rehearse: { action: 'rehearse', next: (slug) => `advance ${slug} --wait --yes` },
   rollback: {
     action: 'rollback',
-    question: (slug) => `Roll ${slug} back, making the source the authority again?`,
+    question: (slug, phase) =>
+      phase === 'target'
+        ? `Roll ${slug} back? The source becomes the authority again.`
+        : `Bring all reads of ${slug} home?`,
     next: (slug) => `status ${slug}`,
   },
   abort: { action: 'abort', next: (slug) => `status ${slug}` },
@@ -79,7 +95,7 @@ export const leaderCommands = {
   resume: { action: 'resume', next: (slug) => `status ${slug} --watch` },
   finalize: {
     action: 'finalize',
-    question: (slug) => `Finalize ${slug}? The source is write-blocked and a rollback is no longer possible.`,
+    question: (slug) => `Finalize ${slug}? ${finalMeans}`,
     next: (slug) => `status ${slug}`,
   },
   verify: { action: 'verify', next: (slug) => `status ${slug}` },
@@ -93,8 +109,8 @@ export const runLeaderCommand = async (
   { slug, args, ...choice }: WaitChoice & { slug: string; args?: Record<string, unknown> },
 ): Promise<Outcome> => {
   const step: Step = leaderCommands[name];
-  await requireRoute(context.store, slug);
-  if (step.question !== undefined) await confirm(context, step.question(slug));
+  const state = await requireRoute(context.store, slug);
+  if (step.question !== undefined) await confirm(context, step.question(slug, state.phase.phase));
   const request: AskRequest = { slug, action: step.action, ...(args === undefined ? {} : { args }) };
   return perform(context, request, { ...choice, ...(step.next === undefined ? {} : { next: step.next(slug) }) });
 };
@@ -105,13 +121,12 @@ const parsePhase = (text: string): Phase => {
   return phase;
 };
 
-const pathTo = (state: RouteState, to: Phase): Phase[] => {
-  const path = phasePath(state.phase.phase, to);
-  if (path !== undefined) return path;
-  const back = state.phase.phase === 'target' && to !== 'final';
-  const next = back ? `rollback ${state.slug} --wait` : `advance ${state.slug} --wait`;
-  const message = `From ${state.phase.phase} the route reaches ${to} by a ${back ? 'rollback' : 'cutover'} only.`;
-  throw new CliError('refused', message, next);
+/** A switch of authority has commands of its own, which say what they do. */
+const refuseSwitch = ({ slug, phase: { phase: from } }: RouteState, to: Phase): void => {
+  if (pathBetween(from, to) !== undefined) return;
+  const back = authorityIn(to) === 'source';
+  const message = `From ${from} the route reaches ${to} by a ${back ? 'rollback' : 'cutover'} only.`;
+  throw new CliError('refused', message, `${back ? 'rollback' : 'advance'} ${slug} --wait`);
 };
 
 const nextAfter: Record<Phase, (slug: string) => string> = {
@@ -125,42 +140,17 @@ const nextAfter: Record<Phase, (slug: string) => string> = {
 const anyMember = async ({ store }: CliContext): Promise<boolean> =>
   (await store.live.list(heartbeatPrefix)).length > 0;
 
-/**
- * `phase <slug> <phase>` walks the moves between here and there one by one and waits for each, because each must be taken
- * by every member before the next. Where no agent runs yet, the request is left for the first one.
- */
-export const runPhase = async (
-  context: CliContext,
-  {
-    slug,
-    to: text,
-    ...choice
-  }: { slug: string; to: string; wait: boolean | undefined; timeoutSeconds: number | undefined },
-): Promise<Outcome> => {
+type PhaseChoice = { slug: string; to: string; wait: boolean | undefined; timeoutSeconds: number | undefined };
+
+/** Waits by default, since scripts move on with the next command; where no agent runs, the request is left for the first. */
+export const runPhase = async (context: CliContext, { slug, to: text, ...choice }: PhaseChoice): Promise<Outcome> => {
   const to = parsePhase(text);
   const state = await requireRoute(context.store, slug);
-  const path = pathTo(state, to);
-  if (path.length === 0)
-    return {
-      text: `${slug} is in ${to} already`,
-      json: { route: slug, phase: to, state: 'done' },
-      next: nextAfter[to](slug),
-    };
-  // Several moves cannot be left in one request, so they wait for an agent; a single one may be left for the first.
-  const wait = choice.wait ?? (path.length > 1 || (await anyMember(context)));
+  const next = nextAfter[to](slug);
+  refuseSwitch(state, to);
+  if (state.phase.phase === to && state.phase.hold === undefined)
+    return { text: `${slug} is in ${to} already`, json: { route: slug, phase: to, state: 'done' }, next };
+  const wait = choice.wait ?? (await anyMember(context));
   if (!wait && choice.wait === undefined) context.io.note('No agent is running; the request waits for the first one.');
-  const steps = wait ? path : [to];
-  return walk(context, { slug, steps, choice: { ...choice, wait, next: nextAfter[to](slug) } });
-};
-
-type Walk = { slug: string; steps: readonly Phase[]; choice: WaitChoice & { next: string } };
-
-const walk = async (context: CliContext, { slug, steps, choice }: Walk): Promise<Outcome> => {
-  let outcome: Outcome | undefined;
-  for (const phase of steps) {
-    outcome = await perform(context, { slug, action: 'phase', phase }, choice);
-    if (outcome.exit !== undefined && outcome.exit !== 'done') return outcome;
-  }
-  if (outcome === undefined) throw new CrossfadeError('INTERNAL');
-  return outcome;
+  return perform(context, { slug, action: 'phase', phase: to }, { ...choice, wait, next });
 };

@@ -281,6 +281,14 @@ describe('a command for the leader', () => {
     expect(await storedAt(made, keys.ask('products'))).toBeUndefined();
   });
 
+  test.each([
+    ['dual', 'This is the cutover'],
+    ['target', 'a rollback is no longer possible'],
+  ] as const)('advance from %s says what it means before it asks', async (phase, words) => {
+    const made = await withRoute({ phase, epoch: 1 });
+    expect((await made.run('advance products')).err).toContain(words);
+  });
+
   test('advance --rehearse asks the leader for a rehearsal', async () => {
     const made = await withRoute({ phase: 'dual', epoch: 1 });
     expect((await made.run('advance products --rehearse')).out).toBe('asked: rehearse products\n');
@@ -297,20 +305,20 @@ describe('a command for the leader', () => {
 });
 
 describe('phase', () => {
-  test('walks every phase between here and there and waits for each', async () => {
+  test('waits for the leader while agents run, also without --wait', async () => {
     const made = await withRoute();
     await withLeader(made);
     const asked: unknown[] = [];
     const ran = await made.run('phase products dual', {
       onSleep: async () => {
-        asked.push((await answerAsk(made, { state: 'done', message: 'moved' }))?.phase);
+        asked.push((await answerAsk(made, { state: 'done', message: 'phase dual' }))?.phase);
       },
     });
-    expect(ran.exit).toBe(0);
-    expect(asked).toEqual(['observe', 'dual']);
+    expect(ran).toMatchObject({ exit: 0, out: 'phase products dual: done. phase dual\n' });
+    expect(asked).toEqual(['dual']);
   });
 
-  test('stops at the first move that is refused', async () => {
+  test('ends with the refusal of the leader', async () => {
     const made = await withRoute();
     await withLeader(made);
     const ran = await made.run('phase products dual', {
@@ -320,7 +328,7 @@ describe('phase', () => {
     });
     expect(ran).toMatchObject({
       exit: exitTable.refused.code,
-      out: expect.stringContaining('phase products observe: refused. products_v1 does not exist'),
+      out: expect.stringContaining('phase products dual: refused. products_v1 does not exist'),
     });
   });
 
@@ -329,7 +337,7 @@ describe('phase', () => {
     expect(await made.run('phase products dual')).toMatchObject({ exit: 0, out: 'products is in dual already\n' });
   });
 
-  test('leaves a single move for the first agent when none runs', async () => {
+  test('leaves the request for the first agent when none runs', async () => {
     const made = await withRoute();
     const ran = await made.run('phase products observe');
     expect(ran).toMatchObject({ exit: 0, err: expect.stringContaining('No agent is running') });

@@ -1,0 +1,124 @@
+/** Real processes of the product: an agent with its ports and log, and single commands. None outlives the tests. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from './eventually.ts';
+
+const main = new URL('../../src/main.ts', import.meta.url).pathname;
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+type LogLine = { msg?: string; level: number } & Record<string, unknown>;
+export type AgentProcess = {
+  /** Of the application's listener. */
+  readonly url: string;
+  readonly adminUrl: string;
+  readonly pid: number;
+  log(): LogLine[];
+  signal(name: NodeJS.Signals): void;
+  /** Resolves with the exit code; -1 when a signal ended it. */
+  exit(): Promise<number>;
+  /** SIGTERM, and the exit code. */
+  stop(): Promise<number>;
+};
+
+/** Only the variables given, so that nothing of the test run leaks in. */
+const environment = (env: Record<string, string>): Record<string, string> => ({
+  PATH: process.env['PATH'] ?? '',
+  HOME: process.env['HOME'] ?? '',
+  ...env,
+});
+
+const launch = (args: readonly string[], env: Record<string, string>): ChildProcess => {
+  const child = spawn(process.execPath, [main, ...args], { env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  return child;
+};
+
+const collect = (stream: NodeJS.ReadableStream | null): (() => string) => {
+  const chunks: Buffer[] = [];
+  stream?.on('data', (chunk: Buffer) => chunks.push(chunk));
+  return () => Buffer.concat(chunks).toString('utf8');
+};
+
+const parseLog = (text: string): LogLine[] =>
+  text
+    .split('\n')
+    .filter((line) => line.startsWith('{') && line.endsWith('}'))
+    .map((line) => JSON.parse(line) as LogLine);
+
+const urlOf = (address: unknown): string => {
+  const { host, port } = address as { host: string; port: number };
+  return `http://${host}:${port}`;
+};
+
+export type StartOptions = {
+  env: Record<string, string>;
+  command?: 'agent' | 'worker';
+  args?: string[];
+  /** The log message that tells that it is up. */
+  upAt?: string;
+};
+
+/** Ports are free ones; `env` comes over the defaults. */
+export const startAgent = async ({
+  env,
+  command = 'agent',
+  args = [],
+  upAt = 'serving',
+}: StartOptions): Promise<AgentProcess> => {
+  const stateDir = mkdtempSync(join(tmpdir(), 'crossfade-agent-'));
+  const child = launch([command, ...args], {
+    CROSSFADE_LISTEN: '127.0.0.1:0',
+    CROSSFADE_ADMIN_LISTEN: '127.0.0.1:0',
+    CROSSFADE_STATE_DIR: stateDir,
+    CROSSFADE_STORE_FILE: join(stateDir, 'store.json'),
+    // The test's own client keeps connections open, and nobody waits for it.
+    CROSSFADE_SHUTDOWN_GRACE_MS: '500',
+    ...env,
+  });
+  const stdout = collect(child.stdout);
+  const stderr = collect(child.stderr);
+  const log = (): LogLine[] => parseLog(stdout());
+  const exited = once(child, 'exit').then(([code]) => {
+    rmSync(stateDir, { recursive: true, force: true });
+    return (code as number | null) ?? -1;
+  });
+  const up = await eventually(
+    () => {
+      const line = log().find(({ msg }) => msg === upAt);
+      if (line === undefined && child.exitCode !== null) return { ended: `${stderr()}\n${stdout()}` };
+      return line;
+    },
+    { what: `${command} to say "${upAt}"` },
+  );
+  if ('ended' in up) throw new Error(`${command} ended: ${up['ended']}`);
+  return {
+    url: up['listening'] === undefined ? '' : urlOf(up['listening']),
+    adminUrl: urlOf(up['admin']),
+    pid: child.pid ?? -1,
+    log,
+    signal: (name) => void child.kill(name),
+    exit: () => exited,
+    stop: () => {
+      child.kill('SIGTERM');
+      return exited;
+    },
+  };
+};
+
+export type Ran = { exit: number; out: string; err: string };
+
+/** One command, to its end. */
+export const crossfade = async (args: readonly string[], env: Record<string, string>): Promise<Ran> => {
+  const child = launch(args, { CROSSFADE_ACTOR: 'test', ...env });
+  const out = collect(child.stdout);
+  const err = collect(child.stderr);
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { exit: code ?? -1, out: out(), err: err() };
+};
