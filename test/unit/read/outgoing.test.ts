@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { classify } from '../../../src/proxy/classify.ts';
+import { inspectBody } from '../../../src/proxy/read/body-names.ts';
+import { lookupElsewhere, sideRequest } from '../../../src/proxy/read/outgoing.ts';
+import { aliasRouting, clientNames } from '../../../src/proxy/read/side-names.ts';
+import { routeState, tableOf } from '../../support/routes.ts';
+
+const indices = [
+  { source: 'a_v1', target: 'a_v2' },
+  { source: 'b_v1', target: 'b_v2' },
+];
+const aliases = ['ab', { name: 'a', indices: ['a_v1'] }, { name: 'mine', indices: ['a_v1'], routing: 'u 1' }];
+const state = routeState({ indices, aliases });
+const table = tableOf(state);
+
+const say = (side: 'source' | 'target', target: string, body?: unknown) => {
+  const [path = '', query = ''] = target.split('?');
+  const operation = classify('GET', path);
+  const resolution = table.resolve(operation.params['index'] ?? '', new Date(0));
+  if (resolution.kind !== 'route') throw new Error(`${target} is not of the route`);
+  const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+  const facts = inspectBody(bytes ?? Buffer.alloc(0));
+  const said = sideRequest(
+    { operation, head: { path, query }, indices: resolution.indices, body: bytes, facts, table },
+    side,
+  );
+  return { target: said.query === '' ? said.path : `${said.path}?${said.query}`, body: said.body?.toString() };
+};
+
+describe('a request for the target', () => {
+  it.each([
+    ['/a_v1/_search', '/a_v2/_search'],
+    ['/ab/_search?size=1', '/a_v2,b_v2/_search?size=1'],
+    ['/a,b_v1/_count', '/a_v2,b_v2/_count'],
+    ['/a,ab/_search', '/a_v2,b_v2/_search'],
+    ['/a/_doc/x%2Fy', '/a_v2/_doc/x%2Fy'],
+    ['/mine/_search', '/a_v2/_search?routing=u%201'],
+    ['/mine/_search?routing=own', '/a_v2/_search?routing=own'],
+    ['/mine/_doc/1?_source=false', '/a_v2/_doc/1?_source=false&routing=u%201'],
+    ['/mine,a_v1/_search', '/a_v2/_search'],
+    ['/mine/_field_caps?fields=*', '/a_v2/_field_caps?fields=*'],
+    ['/mine/_validate/query', '/a_v2/_validate/query'],
+  ])('%s becomes %s', (asked, said) => {
+    expect(say('target', asked).target).toBe(said);
+  });
+
+  it("has the target's names in its body", () => {
+    const body = { query: { terms: { u: { index: 'a', id: '1', path: 'p' } } } };
+    expect(say('target', '/ab/_search', body).body).toBe(JSON.stringify(body).replace('"a"', '"a_v2"'));
+  });
+});
+
+describe('a request for the source', () => {
+  it.each([
+    ['/a_v1/_search', '/a_v1/_search'],
+    ['/mine/_search', '/mine/_search'],
+    ['/%61/_search', '/%61/_search'],
+    ['/a_v2/_search', '/a_v1/_search'],
+    ['/a_v2,ab/_search', '/a_v1,b_v1/_search'],
+  ])('%s becomes %s', (asked, said) => {
+    expect(say('source', asked).target).toBe(said);
+  });
+});
+
+it('a route whose old target name is taken by another index as its source keeps that name', () => {
+  const swap = routeState({
+    indices: [
+      { source: 'x', target: 'y' },
+      { source: 'y', target: 'z' },
+    ],
+    aliases: [],
+  });
+  const names = tableOf(swap).lookup('y')!;
+  const read = { operation: classify('GET', '/y/_search'), head: { path: '/y/_search', query: '' }, indices: names };
+  expect(
+    sideRequest({ ...read, body: undefined, facts: inspectBody(Buffer.alloc(0)), table: tableOf(swap) }, 'source').path,
+  ).toBe('/y/_search');
+});
+
+describe('routing that aliases carry', () => {
+  const index = (ordinal: number, routing?: string) => ({ state, ordinal, aliasRouting: routing });
+  it.each([
+    [[index(0)], { kind: 'none' }],
+    [[index(0, 'x')], { kind: 'one', routing: 'x' }],
+    [[index(0, 'x'), index(0, 'y')], { kind: 'one', routing: 'x,y' }],
+    [[index(0, 'x'), index(0)], { kind: 'none' }],
+    [[index(0, 'x'), index(1, 'x')], { kind: 'one', routing: 'x' }],
+    [[index(0, 'x'), index(1)], { kind: 'mixed' }],
+  ])('is united per index: case %#', (found, expected) => {
+    expect(aliasRouting(found)).toEqual(expected);
+  });
+});
+
+it('client names are those of the source, and only where they differ', () => {
+  const same = routeState({
+    indices: [
+      { source: 's', target: 's' },
+      { source: 'o', target: 'n' },
+    ],
+    aliases: [],
+  });
+  expect([...clientNames([same])]).toEqual([['n', 'o']]);
+});
+
+describe('a lookup in another index', () => {
+  const users = (phase: 'dual' | 'target') =>
+    routeState({ slug: 'users', phase, indices: [{ source: 'users', target: 'users2' }], aliases: [] });
+  const facts = (index: string) =>
+    inspectBody(Buffer.from(JSON.stringify({ query: { terms: { u: { index, id: '1', path: 'p' } } } })));
+  it.each<[string, string, 'dual' | 'target', 'source' | 'target', boolean, boolean]>([
+    ['anything on the source', 'elsewhere', 'dual', 'source', false, false],
+    ['an index without a route, on the target', 'elsewhere', 'target', 'target', false, true],
+    ['a route that is not on the target yet', 'users', 'dual', 'target', false, true],
+    ['a route that has moved as well', 'users', 'target', 'target', false, false],
+    ['anything when both sides are one cluster', 'elsewhere', 'target', 'target', true, false],
+  ])('is refused only where it is not current: %s', (_title, name, phase, side, sameCluster, refused) => {
+    const error = lookupElsewhere(facts(name), { table: tableOf(state, users(phase)), side, sameCluster });
+    expect(error?.code).toBe(refused ? 'MIXED_ROUTES' : undefined);
+  });
+});
