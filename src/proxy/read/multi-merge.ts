@@ -7,9 +7,9 @@ type Placed = { readonly position: number; readonly item: Uint8Array | undefined
 
 /** @throws CrossfadeError UPSTREAM_INVALID when a side gave fewer items than it was asked for */
 export const mergeItems = (count: number, placed: readonly Placed[]): Uint8Array[] => {
-  const items = new Array<Uint8Array | undefined>(count);
-  for (const { position, item } of placed) items[position] = item;
-  return items.map((item, position) => {
+  const found = new Map(placed.map(({ position, item }) => [position, item]));
+  return Array.from({ length: count }, (_, position) => {
+    const item = found.get(position);
     if (item === undefined) throw new CrossfadeError('UPSTREAM_INVALID', `The answer has no item ${position}.`);
     return item;
   });

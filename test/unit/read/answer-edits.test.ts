@@ -1,0 +1,148 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type AnswerContext,
+  answerNeeds,
+  editAnswer,
+  needsNothing,
+  originOf,
+} from '../../../src/proxy/read/answer-edits.ts';
+import { followerReign } from '../../../src/proxy/read/cursor-token.ts';
+import { renameInfo } from '../../../src/proxy/read/rename-info.ts';
+import { showTerms } from '../../../src/proxy/read/show-terms.ts';
+import { impossibleTerm } from '../../../src/proxy/write/tokens.ts';
+import { routeState } from '../../support/routes.ts';
+
+const names = new Map([['new', 'old']]);
+const mac = () => 'MAC';
+const context = (over: Partial<AnswerContext> = {}): AnswerContext => ({
+  family: 'search',
+  group: 'search',
+  origin: { side: 'target', reign: 2 },
+  names,
+  mac,
+  ...over,
+});
+const request = (over: object = {}) => ({ query: '', method: 'GET', asksTokens: undefined, ...over });
+const edited = (
+  text: string,
+  over: Partial<AnswerContext> = {},
+  asked: object = {},
+  status = 200,
+  type = 'application/json',
+) => {
+  const used = context(over);
+  const answer = { status, headers: { 'content-type': type }, body: Buffer.from(text) };
+  return editAnswer(answer, used, answerNeeds(used, request(asked))).toString();
+};
+
+describe('an answer that stays as it is', () => {
+  it.each<[string, Partial<AnswerContext>, object]>([
+    ['the source in the first reign', { origin: { side: 'source', reign: 1 } }, { query: 'scroll=1m' }],
+    ['the source in the first reign, a document', { origin: { side: 'source', reign: 1 }, family: 'get' }, {}],
+    [
+      'a later reign of the source, a search that asked for no tokens',
+      { origin: { side: 'source', reign: 3 } },
+      { asksTokens: false },
+    ],
+    ['a target with the same names', { origin: { side: 'target', reign: 2 }, names: new Map() }, { asksTokens: false }],
+    ['a head', { family: 'get' }, { method: 'HEAD' }],
+  ])('needs nothing: %s', (_title, over, asked) => {
+    expect(needsNothing(answerNeeds(context(over), request(asked)))).toBe(true);
+  });
+
+  it.each([
+    ['another format', '_index: new', 'application/yaml'],
+    ['broken JSON', '{"_index":"new"', 'application/json'],
+  ])('is passed on untouched: %s', (_title, text, type) => {
+    expect(edited(text, {}, {}, 200, type)).toBe(text);
+  });
+
+  it('is the source of a document, whatever it holds', () => {
+    const text = '{"_index":"new","_primary_term":1}';
+    expect(edited(text, { family: 'get', group: 'get_source' })).toBe(text);
+    expect(
+      edited('{"error":{"type":"x","reason":"[new]"}}', { family: 'get', group: 'get_source' }, {}, 404),
+    ).toContain('[old]');
+  });
+});
+
+describe('a changed answer', () => {
+  it("names the client's index, shows the reign and names the side of its cursor", () => {
+    const text =
+      '{"_scroll_id":"abc","hits":{"hits":[{"_index":"new","_seq_no":4,"_primary_term":1,"_source":{"_index":"new","_primary_term":1}}]}}';
+    expect(edited(text, {}, { query: 'scroll=1m', asksTokens: true })).toBe(
+      '{"_scroll_id":"xf1.t2.MAC.abc","hits":{"hits":[{"_index":"old","_seq_no":4,"_primary_term":4294967297,"_source":{"_index":"new","_primary_term":1}}]}}',
+    );
+  });
+
+  it("of a follower's cursor gives out a term that no shard can have", () => {
+    const origin = { side: 'target', reign: followerReign } as const;
+    expect(edited('{"_scroll_id":"a","h":[{"_primary_term":1}]}', { family: 'scroll', origin })).toBe(
+      `{"_scroll_id":"xf1.t0.MAC.a","h":[{"_primary_term":${impossibleTerm}}]}`,
+    );
+  });
+
+  it('of a table of plain text renames whole words', () => {
+    expect(edited('green new 1\ngreen newer 2\n', { family: 'cat' }, {}, 200, 'text/plain')).toBe(
+      'green old 1\ngreen newer 2\n',
+    );
+  });
+});
+
+describe('answers about indices', () => {
+  it.each<[string, unknown, unknown]>([
+    [
+      'keys of the outermost object',
+      { new: { mappings: { properties: { new: { type: 'keyword' } } } } },
+      { old: { mappings: { properties: { new: { type: 'keyword' } } } } },
+    ],
+    [
+      'keys below indices',
+      { _all: {}, indices: { new: { uuid: 'u' }, other: {} } },
+      { _all: {}, indices: { old: { uuid: 'u' }, other: {} } },
+    ],
+    [
+      'lists of indices',
+      { indices: ['new', 'x'], fields: { f: { long: { indices: ['new'] } } } },
+      { indices: ['old', 'x'], fields: { f: { long: { indices: ['old'] } } } },
+    ],
+    [
+      'members that name an index',
+      { explanations: [{ index: 'new', valid: true }] },
+      { explanations: [{ index: 'old', valid: true }] },
+    ],
+    [
+      'resolved names',
+      { indices: [{ name: 'new', attributes: ['open'] }] },
+      { indices: [{ name: 'old', attributes: ['open'] }] },
+    ],
+    [
+      'nothing that only contains a name',
+      { x: { settings: { path: 'new/data', 'a.new': 'newer' } } },
+      { x: { settings: { path: 'new/data', 'a.new': 'newer' } } },
+    ],
+  ])('are renamed in %s', (_title, before, after) => {
+    expect(JSON.parse(renameInfo(Buffer.from(JSON.stringify(before)), names).toString())).toEqual(after);
+  });
+});
+
+it('terms are found wherever the server puts them and nowhere else', () => {
+  const text =
+    '{ "docs":[{"_primary_term":1,"_source":{"_primary_term":1}},{"inner_hits":{"h":{"hits":{"hits":[{"_primary_term": 2}]}}},"fields":{"_primary_term":[1]}}],"x":"_primary_term"}';
+  expect(showTerms(Buffer.from(text), (term) => `${term}0`).toString()).toBe(
+    text.replace('{"_primary_term":1,', '{"_primary_term":10,').replace('"_primary_term": 2', '"_primary_term": 20'),
+  );
+});
+
+it('the origin of an answer is the reign for the authority and none for the follower', () => {
+  const dual = routeState();
+  const switched = { ...dual, phase: { ...dual.phase, phase: 'target' as const, reign: 2 } };
+  expect([originOf('source', dual), originOf('target', dual)]).toEqual([
+    { side: 'source', reign: 1 },
+    { side: 'target', reign: followerReign },
+  ]);
+  expect([originOf('source', switched), originOf('target', switched)]).toEqual([
+    { side: 'source', reign: followerReign },
+    { side: 'target', reign: 2 },
+  ]);
+});

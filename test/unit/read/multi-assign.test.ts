@@ -1,0 +1,219 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { RouteState } from '../../../src/coordination/ports.ts';
+import { otherSide } from '../../../src/coordination/records.ts';
+import { wrapCursor } from '../../../src/proxy/read/cursor-token.ts';
+import { groupRequest } from '../../../src/proxy/read/group-request.ts';
+import { type AssignContext, type Assignment, assignItems } from '../../../src/proxy/read/multi-assign.ts';
+import { parseMulti } from '../../../src/proxy/read/multi-body.ts';
+import { failedItem, mergeItems } from '../../../src/proxy/read/multi-merge.ts';
+import { routeState, tableOf } from '../../support/routes.ts';
+
+const mac = () => 'MAC';
+const a = routeState({ slug: 'a', indices: [{ source: 'a1', target: 'a2' }], aliases: ['a'] });
+const b: RouteState = routeState({
+  slug: 'b',
+  phase: 'target',
+  indices: [
+    { source: 'b1', target: 'b2' },
+    { source: 'c1', target: 'c2' },
+  ],
+  aliases: ['b'],
+});
+const table = tableOf(a, b);
+const home = ({ phase }: RouteState) => (phase.phase === 'target' ? 'target' : 'source') as 'source' | 'target';
+const away = (state: RouteState) => otherSide(home(state));
+
+const context = (over: Partial<AssignContext> = {}): AssignContext => ({
+  table,
+  now: new Date(0),
+  defaultIndex: undefined,
+  mac,
+  chosen: home,
+  isPending: () => false,
+  sameCluster: false,
+  ...over,
+});
+const lines = (...items: [unknown, unknown][]) =>
+  Buffer.from(items.map(([head, search]) => `${JSON.stringify(head)}\n${JSON.stringify(search)}\n`).join(''));
+const docs = (...items: unknown[]) => Buffer.from(JSON.stringify({ docs: items }));
+const shape = ({ groups, failed }: Assignment) => ({
+  groups: groups.map(({ side, followerOf, items }) => [side, followerOf?.slug, items.map((item) => item.position)]),
+  failed: failed.map(({ position, error }) => [position, error.code]),
+});
+const assign = (body: ReturnType<typeof parseMulti>, over: Partial<AssignContext> = {}) =>
+  shape(assignItems(body, context(over)));
+
+describe('items of a multi request', () => {
+  const search = parseMulti(
+    'msearch',
+    lines([{ index: 'a' }, {}], [{ index: 'x' }, {}], [{ index: 'b1' }, {}], [{ index: 'a1' }, {}]),
+  );
+
+  it('go to their authorities, and those without a route to the source', () => {
+    expect(assign(search)).toEqual({
+      groups: [
+        ['source', undefined, [0, 1, 3]],
+        ['target', undefined, [2]],
+      ],
+      failed: [],
+    });
+  });
+
+  it('go to the follower of their route in a group of their own', () => {
+    expect(assign(search, { chosen: away })).toEqual({
+      groups: [
+        ['target', 'a', [0, 3]],
+        ['source', undefined, [1]],
+        ['source', 'b', [2]],
+      ],
+      failed: [],
+    });
+  });
+
+  it('stay at the authority one by one when something pins them', () => {
+    const body = parseMulti(
+      'msearch',
+      lines(
+        [{ index: 'a' }, {}],
+        [{ index: 'a' }, { seq_no_primary_term: true }],
+        [{ index: 'a' }, { query: { prefix: { _index: 'a' } } }],
+      ),
+    );
+    expect(assign(body, { chosen: away }).groups).toEqual([
+      ['target', 'a', [0]],
+      ['source', undefined, [1, 2]],
+    ]);
+  });
+
+  it('with copies on their way stay at the authority', () => {
+    const body = parseMulti('mget', docs({ _index: 'a', _id: '1' }, { _index: 'a', _id: '2' }));
+    const isPending: AssignContext['isPending'] = (_index, { id }) => id === '2';
+    expect(assign(body, { chosen: away, isPending }).groups).toEqual([
+      ['target', 'a', [0]],
+      ['source', undefined, [1]],
+    ]);
+  });
+
+  it('follow their point in time, whatever the percentage says', () => {
+    const pit = wrapCursor('raw', { side: 'target', reign: 2 }, mac);
+    const body = parseMulti(
+      'msearch',
+      lines([{}, { pit: { id: pit } }], [{}, { pit: { id: 'raw' } }], [{}, { pit: { id: 'xf1.t2.BAD.raw' } }]),
+    );
+    expect(assign(body)).toEqual({
+      groups: [
+        ['target', undefined, [0]],
+        ['source', undefined, [1]],
+      ],
+      failed: [[2, 'CURSOR_INVALID']],
+    });
+  });
+
+  it.each<[string, ReturnType<typeof parseMulti>, string]>([
+    ['over both sides', parseMulti('msearch', lines([{ index: ['a', 'b'] }, {}])), 'MIXED_ROUTES'],
+    ['over everything', parseMulti('msearch', lines([{}, {}])), 'MIXED_ROUTES'],
+    [
+      'that looks something up on the other side',
+      parseMulti('msearch', lines([{ index: 'b' }, { query: { terms: { u: { index: 'x', id: '1', path: 'p' } } } }])),
+      'MIXED_ROUTES',
+    ],
+    ['by id from an alias of several indices', parseMulti('mget', docs({ _index: 'b', _id: '1' })), 'UNSUPPORTED'],
+  ])('that no side can answer rightly fail alone: %s', (_title, body, code) => {
+    expect(assign(body)).toEqual({ groups: [], failed: [[0, code]] });
+  });
+
+  it('take the default of the path', () => {
+    const body = parseMulti('msearch', lines([{}, {}]));
+    expect(assign(body, { defaultIndex: 'b1' }).groups).toEqual([['target', undefined, [0]]]);
+  });
+
+  it('are each in one group or have an error, whatever they are', () => {
+    const head = fc.constantFrom(
+      { index: 'a' },
+      { index: 'b1' },
+      { index: 'x' },
+      { index: ['a', 'x'] },
+      { index: ['b', 'x'] },
+      {},
+    );
+    const body = fc.constantFrom(
+      {},
+      { version: true },
+      { pit: { id: 'p' } },
+      { query: { terms: { u: { index: 'a', id: 1, path: 'p' } } } },
+    );
+    fc.assert(
+      fc.property(fc.array(fc.tuple(head, body), { minLength: 1 }), fc.boolean(), (items, isAway) => {
+        const parsed = parseMulti('msearch', lines(...items));
+        const { groups, failed } = assignItems(parsed, context({ chosen: isAway ? away : home }));
+        const placed = [
+          ...groups.flatMap((group) => group.items.map((item) => item.position)),
+          ...failed.map((one) => one.position),
+        ];
+        expect(placed.sort((x, y) => x - y)).toEqual(items.map((_, i) => i));
+      }),
+    );
+  });
+});
+
+describe('the request for a group', () => {
+  const operation = {
+    group: 'msearch',
+    family: 'msearch',
+    access: 'read',
+    namesIn: 'both',
+    needsBody: true,
+    params: {},
+    indexSegment: 1,
+  } as const;
+  const head = { path: '/a/_msearch', query: 'typed_keys' };
+  const body = parseMulti('msearch', lines([{}, { size: 1 }], [{ index: 'a1', preference: 'p' }, {}]));
+  const [group] = assignItems(body, context({ defaultIndex: 'a' })).groups;
+  const words = { operation, head, table, body, items: group!.items };
+
+  it("is the client's own on the source", () => {
+    const said = groupRequest(words, 'source');
+    expect([said.path, said.body === body.buf]).toEqual(['/a/_msearch', true]);
+  });
+
+  it('names every index on the target, where the default of the path means nothing', () => {
+    const said = groupRequest(words, 'target');
+    expect([said.path, said.query, said.body?.toString()]).toEqual([
+      '/_msearch',
+      'typed_keys',
+      '{"index":["a2"]}\n{"size":1}\n{"index":["a2"],"preference":"p"}\n{}\n',
+    ]);
+  });
+});
+
+describe('the merged answer', () => {
+  it('has every item in its place', () => {
+    const [x, y] = [Buffer.from('x'), Buffer.from('y')];
+    expect(
+      mergeItems(2, [
+        { position: 1, item: x },
+        { position: 0, item: y },
+      ]),
+    ).toEqual([y, x]);
+  });
+
+  it('is refused when a side left an item out', () => {
+    expect(() => mergeItems(2, [{ position: 0, item: Buffer.from('x') }])).toThrow(
+      expect.objectContaining({ code: 'UPSTREAM_INVALID' }),
+    );
+  });
+
+  it("reports an item's own error as the cluster would", () => {
+    const [failed] = assignItems(parseMulti('mget', docs({ _index: 'b', _id: '1' })), context()).failed;
+    expect(JSON.parse(failedItem('mget', failed!).toString())).toMatchObject({
+      _index: 'b',
+      _id: '1',
+      error: { type: 'crossfade_unsupported' },
+    });
+    expect(JSON.parse(failedItem('msearch', failed!).toString())).toMatchObject({
+      status: 400,
+      error: { type: 'crossfade_unsupported' },
+    });
+  });
+});
