@@ -7,7 +7,14 @@ import type { Transport, UpstreamAnswer, UpstreamRequest } from '../../src/upstr
 import { type Doc, type Index, Storage, type WriteAnswer, type WriteOp } from './storage.ts';
 
 type Reply = { status: number; text: string };
-type Ask = { method: string; segments: string[]; query: URLSearchParams; body: string };
+type Ask = {
+  method: string;
+  segments: string[];
+  query: URLSearchParams;
+  body: string;
+  /** Names that a write resolved, to the indices they stood for then. */
+  pins: ReadonlyMap<string, string>;
+};
 const reply = (status: number, value: unknown): Reply => ({
   status,
   text: typeof value === 'string' ? value : JSON.stringify(value),
@@ -46,13 +53,46 @@ type Meta = {
   _source?: boolean;
 };
 
-export type FakeCluster = { storage: Storage; transport: Transport; tasks: Set<string>; requests: UpstreamRequest[] };
-export type FakeOptions = { now: () => number; name: string; shards?: number; newId?: () => string };
+/**
+ * A request that the cluster has taken in. `names`: what a write addresses, as the description of its task shows it.
+ * `resolve` fixes what those names stand for, as the coordinating node does before the shards are asked; `run` answers.
+ */
+export type Received = { names: readonly string[]; resolve(): readonly string[]; run(): UpstreamAnswer };
+/** The flag counts for all items of a name as soon as one of them, that is not a delete, carries it. */
+const namesHeldToAliases = (
+  lines: readonly string[],
+  { defaultIndex, requireAlias }: { defaultIndex: string | undefined; requireAlias: boolean },
+): Set<string> => {
+  const held = new Set<string>();
+  for (let i = 0; i < lines.length; i++) {
+    const [action, meta] = Object.entries(JSON.parse(lines[i] as string) as Record<string, Meta>)[0] as [string, Meta];
+    if (action === 'delete') continue;
+    i++;
+    if (meta.require_alias ?? requireAlias) held.add(meta._index ?? (defaultIndex as string));
+  }
+  return held;
+};
+
+export type FakeCluster = {
+  storage: Storage;
+  transport: Transport;
+  /** Write tasks under way, each by the name that its description shows. */
+  tasks: Set<{ name: string }>;
+  requests: UpstreamRequest[];
+  receive(request: UpstreamRequest): Received;
+};
+export type FakeOptions = {
+  now: () => number;
+  name: string;
+  shards?: number;
+  newId?: () => string;
+  replicateLater?: boolean;
+};
 
 export const createFakeCluster = (options: FakeOptions): FakeCluster => {
   const storage = new Storage(options);
   const requests: UpstreamRequest[] = [];
-  const tasks = new Set<string>();
+  const tasks = new Set<{ name: string }>();
   let ids = 0;
   const newId = options.newId ?? (() => `auto-${options.name}-${++ids}`);
 
@@ -80,12 +120,14 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
     ifSeqNo: number(ask.query.get('if_seq_no')),
     ifTerm: number(ask.query.get('if_primary_term')),
     requireAlias: ask.query.get('require_alias') === 'true',
+    resolved: ask.pins.get(over.index),
   });
 
   const bulk = (ask: Ask, defaultIndex: string | undefined): Reply => {
     const lines = ask.body.split('\n').filter((line) => line !== '');
     const items: string[] = [];
     const names = new Set<string>();
+    const held = namesHeldToAliases(lines, { defaultIndex, requireAlias: ask.query.get('require_alias') === 'true' });
     let errors = false;
     for (let i = 0; i < lines.length; i++) {
       const [action, meta] = Object.entries(JSON.parse(lines[i] as string) as Record<string, Meta>)[0] as [
@@ -103,9 +145,11 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
         ifSeqNo: meta.if_seq_no,
         ifTerm: meta.if_primary_term,
         requireAlias: meta.require_alias ?? ask.query.get('require_alias') === 'true',
+        resolved: ask.pins.get(meta._index ?? (defaultIndex as string)),
         source: action === 'delete' ? undefined : (lines[++i] as string),
       };
-      const answer = storage.write(op);
+      const missing = held.has(op.index) && op.resolved === undefined && !storage.aliases.has(op.index);
+      const answer = storage.write(missing ? { ...op, op: 'index', requireAlias: true } : op);
       names.add(op.index);
       errors ||= answer.error !== undefined;
       items.push(
@@ -121,6 +165,8 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
     `{"_index":"${index.name}","_id":${JSON.stringify(doc.id)},${routingField(doc.routing)}${docFields(doc)},"_score":null${source ? `,"_source":${doc.source}` : ''},"sort":[${doc.seq}]}`;
 
   const search = (ask: Ask, index: Index): Reply => {
+    if (!ask.query.has('preference'))
+      return reply(200, `{"took":1,"timed_out":false,${shardsText},"hits":{"max_score":null,"hits":[]}}`);
     const shard = Number(/_shards:(\d+)/.exec(ask.query.get('preference') ?? '')?.[1]);
     const body = JSON.parse(ask.body) as {
       size: number;
@@ -144,7 +190,8 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
   };
 
   const mget = (ask: Ask, index: Index): Reply => {
-    const { docs } = JSON.parse(ask.body) as { docs: { _id: string; routing?: string }[] };
+    const asked = JSON.parse(ask.body) as { docs?: { _id: string; routing?: string }[]; ids?: string[] };
+    const docs = asked.docs ?? (asked.ids ?? []).map((_id) => ({ _id, routing: undefined }));
     const withSource = ask.query.get('_source') !== 'false';
     return reply(
       200,
@@ -166,7 +213,7 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
                   seq_no: {
                     max_seq_no: shard.nextSeq - 1,
                     local_checkpoint: shard.nextSeq - 1,
-                    global_checkpoint: shard.nextSeq - 1,
+                    global_checkpoint: storage.checkpoint(shard),
                   },
                 },
               ],
@@ -195,6 +242,12 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
     const { actions } = JSON.parse(ask.body) as {
       actions: Record<'add' | 'remove', { index: string; alias: string; must_exist?: boolean }>[];
     };
+    if (actions.length === 0)
+      return errorReply(
+        400,
+        'action_request_validation_exception',
+        'Validation Failed: 1: Must specify at least one alias action;',
+      );
     const missing = storage.updateAliases(
       actions.map((action) => {
         const kind = 'add' in action ? 'add' : 'remove';
@@ -255,8 +308,13 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
       case '_refresh':
         storage.refresh(name);
         return reply(200, `{${shardsText}}`);
-      case '_count':
-        return reply(200, `{"count":${storage.count(name)},${shardsText}}`);
+      case '_count': {
+        // The only question with a query is for documents that have a routing; the simulation has none.
+        const count = ask.body === '' ? storage.count(name) : 0;
+        return reply(200, `{"count":${count},${shardsText}}`);
+      }
+      case '_alias':
+        return reply(storage.aliases.get(ask.segments[2] ?? '')?.has(index.name) === true ? 200 : 404, {});
       case '_search':
         return search(ask, index);
       case '_mget':
@@ -264,6 +322,7 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
       case '_stats':
         return stats(index);
       case '_settings': {
+        if (ask.method === 'GET') return reply(200, { [index.name]: { settings: {} } });
         const settings = JSON.parse(ask.body) as Record<string, unknown>;
         index.blocked =
           settings['index.blocks.write'] === true ||
@@ -278,6 +337,12 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
     }
   };
 
+  const clusterState = (name: string): Reply => {
+    const index = storage.resolve(name);
+    const terms = Object.fromEntries((index?.shards ?? []).map((_, shard) => [shard, index?.term]));
+    return reply(200, { metadata: { indices: index === undefined ? {} : { [index.name]: { primary_terms: terms } } } });
+  };
+
   const clusterWide = (ask: Ask): Reply | undefined => {
     const [first, second] = ask.segments;
     if (first === undefined)
@@ -290,7 +355,9 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
     if (first === '_aliases') return changeAliases(ask);
     if (first === '_alias') return getAliases(second ?? '*');
     if (first === '_bulk') return bulk(ask, undefined);
+    if (first === '_cluster' && second === 'state') return clusterState(ask.segments[3] ?? '');
     if (first === '_cluster') return reply(200, { status: 'green', timed_out: false });
+    if (first === '_cat') return reply(200, second === 'health' ? [{ epoch: '0', status: 'green' }] : []);
     if (first === '_tasks')
       return reply(200, {
         nodes:
@@ -299,7 +366,7 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
             : {
                 n1: {
                   tasks: Object.fromEntries(
-                    [...tasks].map((name, i) => [
+                    [...tasks].map(({ name }, i) => [
                       `n1:${i}`,
                       { action: 'indices:data/write/bulk', description: `requests[1], indices[${name}]` },
                     ]),
@@ -319,17 +386,57 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
     return onIndex(ask, name, verb);
   };
 
-  const request = async (upstream: UpstreamRequest): Promise<UpstreamAnswer> => {
-    requests.push(upstream);
-    const url = new URL(upstream.path, 'http://fake');
-    const body = upstream.body === undefined ? '' : Buffer.from(upstream.body as Uint8Array).toString('utf8');
-    const segments = url.pathname
-      .split('/')
-      .filter((part) => part !== '')
-      .map(decodeURIComponent);
-    const { status, text } = handle({ method: upstream.method, segments, query: url.searchParams, body });
-    return { status, headers: { 'content-type': 'application/json; charset=UTF-8' }, body: Buffer.from(text) };
+  const askOf = ({ method, path, body }: UpstreamRequest): Ask => {
+    const url = new URL(path, 'http://fake');
+    const segments = url.pathname.split('/').filter((part) => part !== '');
+    return {
+      method,
+      segments: segments.map(decodeURIComponent),
+      query: url.searchParams,
+      body: textOf(body),
+      pins: new Map(),
+    };
   };
 
-  return { storage, transport: { request }, tasks, requests };
+  const receive = (upstream: UpstreamRequest): Received => {
+    requests.push(upstream);
+    let ask = askOf(upstream);
+    const names = namesWritten(ask);
+    return {
+      names,
+      resolve: () => {
+        const pins = names.flatMap((name): [string, string][] => {
+          const pinned = storage.pin(name);
+          return pinned === undefined ? [] : [[name, pinned]];
+        });
+        // An update asks for its alias again when it has made the document to write.
+        ask = { ...ask, pins: new Map(ask.segments[1] === '_update' ? [] : pins) };
+        return pins.map(([, pinned]) => pinned);
+      },
+      run: () => {
+        const { status, text } = handle(ask);
+        return { status, headers: { 'content-type': 'application/json; charset=UTF-8' }, body: Buffer.from(text) };
+      },
+    };
+  };
+
+  return { storage, transport: { request: async (upstream) => receive(upstream).run() }, tasks, requests, receive };
+};
+
+const textOf = (body: UpstreamRequest['body']): string => {
+  if (body === undefined || typeof body === 'string') return body ?? '';
+  return Buffer.concat('pieces' in body ? [...body.pieces()] : [body]).toString('utf8');
+};
+
+/** Names that a request writes to; empty for everything that does not write documents. */
+const namesWritten = ({ method, segments, body }: Ask): string[] => {
+  const [first = '', verb] = segments;
+  const isBulk = first === '_bulk' || verb === '_bulk';
+  if (!isBulk) {
+    const writes =
+      verb === '_create' || verb === '_update' || (verb === '_doc' && method !== 'GET' && method !== 'HEAD');
+    return writes ? [first] : [];
+  }
+  const named = [...body.matchAll(/"_index":\s*"([^"]+)"/g)].map((match) => match[1] as string);
+  return [...new Set(first === '_bulk' ? named : [first, ...named])];
 };

@@ -13,7 +13,17 @@ export type Doc = {
   version: bigint;
 };
 type Tombstone = { version: bigint; at: number };
-type Shard = { nextSeq: number; docs: Map<string, Doc>; tombstones: Map<string, Tombstone>; visible: Map<string, Doc> };
+/** A write on the primary that its replicas do not hold yet: what it replaced, should the primary fail. */
+type Unreplicated = { seq: number; id: string; doc: Doc | undefined; tombstone: Tombstone | undefined };
+type Shard = {
+  nextSeq: number;
+  docs: Map<string, Doc>;
+  tombstones: Map<string, Tombstone>;
+  visible: Map<string, Doc>;
+  unreplicated: Unreplicated[];
+  /** Sequence numbers below it survive a failure of the primary. */
+  durable: number;
+};
 export type Index = {
   name: string;
   uuid: string;
@@ -35,6 +45,18 @@ export type WriteOp = {
   ifSeqNo?: number | undefined;
   ifTerm?: number | undefined;
   requireAlias?: boolean;
+  /** Concrete index that the name stood for when the request was resolved; it is not looked up again. */
+  resolved?: string | undefined;
+};
+/** One write as a shard applied it; told to whoever watches the storage. */
+export type Applied = {
+  index: string;
+  op: WriteOp;
+  before: Doc | undefined;
+  after: Doc | undefined;
+  seq: number;
+  term: number;
+  version: bigint;
 };
 export type WriteAnswer = {
   status: number;
@@ -59,11 +81,18 @@ export class Storage {
   readonly aliases = new Map<string, Set<string>>();
   readonly #now: () => number;
   readonly #shards: number;
+  /** Writes stay open to be lost by `failOver` until `replicate` is called. */
+  readonly #replicateLater: boolean;
+  onApplied: (applied: Applied) => void = () => undefined;
+  onLost: (lost: { index: string; seq: number; term: number; id: string }) => void = () => undefined;
+  /** Why this cluster refuses a document, as a mapping does. */
+  refusal: (source: string) => string | undefined = () => undefined;
   #uuids = 0;
 
-  constructor(options: { now: () => number; shards?: number }) {
+  constructor(options: { now: () => number; shards?: number; replicateLater?: boolean }) {
     this.#now = options.now;
     this.#shards = options.shards ?? 2;
+    this.#replicateLater = options.replicateLater ?? false;
   }
 
   createIndex(
@@ -75,6 +104,8 @@ export class Storage {
       docs: new Map<string, Doc>(),
       tombstones: new Map<string, Tombstone>(),
       visible: new Map<string, Doc>(),
+      unreplicated: [],
+      durable: 0,
     }));
     const index = {
       name,
@@ -120,9 +151,9 @@ export class Storage {
   }
 
   write(op: WriteOp): WriteAnswer {
-    const found = this.resolve(op.index);
+    const found = op.resolved === undefined ? this.resolve(op.index) : this.indices.get(op.resolved);
     // `require_alias` never applies to deletes; a delete by external version creates a missing index like any write.
-    if (op.requireAlias && op.op !== 'delete' && !this.aliases.has(op.index))
+    if (op.requireAlias && op.resolved === undefined && op.op !== 'delete' && !this.aliases.has(op.index))
       return this.#error(
         404,
         op.index,
@@ -140,6 +171,60 @@ export class Storage {
         `index [${index.name}] blocked by: [FORBIDDEN/8/index write (api)];`,
       );
     return op.op === 'update' ? this.#update(index, op) : this.#apply(index, op);
+  }
+
+  /** What a request resolved now would write to; `require_alias` is judged by the same look. */
+  pin(name: string): string | undefined {
+    return this.aliases.has(name) ? this.resolve(name)?.name : undefined;
+  }
+
+  /** The replicas hold this write: it can no longer be lost. */
+  replicate({
+    index,
+    id,
+    seq,
+    routing,
+  }: {
+    index: string;
+    id: string;
+    seq: number;
+    routing?: string | undefined;
+  }): void {
+    const held = this.indices.get(index);
+    if (held === undefined) return;
+    const shard = this.#shardOf(held, { id, routing });
+    const at = shard.unreplicated.findIndex((write) => write.seq === seq);
+    if (at < 0) return;
+    shard.unreplicated.splice(at, 1);
+    // Replicas take writes in order, so an older one that is still open here has arrived as well.
+    shard.durable = Math.max(shard.durable, seq + 1);
+  }
+
+  /** The highest sequence number below which every copy of the shard holds every write. */
+  checkpoint(shard: Shard): number {
+    return Math.min(shard.nextSeq, ...shard.unreplicated.map(({ seq }) => seq)) - 1;
+  }
+
+  /** Primaries fail: writes that no replica holds are gone, their numbers are given out again under a new term. */
+  failOver(name: string): void {
+    const index = this.resolve(name);
+    if (index === undefined) return;
+    for (const shard of index.shards) {
+      const open = shard.unreplicated.splice(0);
+      const lost = open.filter(({ seq }) => seq >= shard.durable).sort((a, b) => b.seq - a.seq);
+      for (const write of lost) this.#undo(shard, write);
+      shard.nextSeq = shard.durable;
+      shard.visible = new Map(shard.docs);
+      for (const { id, seq } of lost) this.onLost({ index: index.name, id, seq, term: index.term });
+    }
+    index.term++;
+  }
+
+  #undo(shard: Shard, { id, doc, tombstone }: Unreplicated): void {
+    if (doc === undefined) shard.docs.delete(id);
+    else shard.docs.set(id, doc);
+    if (tombstone === undefined) shard.tombstones.delete(id);
+    else shard.tombstones.set(id, tombstone);
   }
 
   #error(status: number, index: string, type: string, reason: string): WriteAnswer {
@@ -177,18 +262,28 @@ export class Storage {
       );
     if (op.op === 'create' && existing !== undefined)
       return this.#conflict(index, op.id, `document already exists (current version [${existing.version}])`);
+    const refusal = op.op === 'delete' ? undefined : this.refusal(op.source ?? '{}');
+    if (refusal !== undefined) return this.#error(400, index.name, 'mapper_parsing_exception', refusal);
+    const tombstone = shard.tombstones.get(op.id);
     const doc = {
       seq: shard.nextSeq++,
       term: index.term,
       version: op.external ? (op.version as bigint) : (known ?? 0n) + 1n,
     };
+    if (this.#replicateLater) shard.unreplicated.push({ seq: doc.seq, id: op.id, doc: existing, tombstone });
+    else shard.durable = shard.nextSeq;
+    const tell = (after: Doc | undefined): void =>
+      this.onApplied({ index: index.name, op, before: existing, after, ...doc });
     if (op.op === 'delete') {
       shard.docs.delete(op.id);
       shard.tombstones.set(op.id, { version: doc.version, at: this.#now() });
+      tell(undefined);
       return { status: existing ? 200 : 404, index: index.name, result: existing ? 'deleted' : 'not_found', doc };
     }
     shard.tombstones.delete(op.id);
-    shard.docs.set(op.id, { id: op.id, routing: op.routing, source: op.source ?? '{}', ...doc });
+    const after = { id: op.id, routing: op.routing, source: op.source ?? '{}', ...doc };
+    shard.docs.set(op.id, after);
+    tell(after);
     return { status: existing ? 200 : 201, index: index.name, result: existing ? 'updated' : 'created', doc };
   }
 

@@ -74,12 +74,13 @@ const begin = async (deps: RouteLeaderDeps): Promise<Leading> => {
   const job = createJobStore(store.config, slug);
   await job.load();
   const onProblem = (detail: string): void => logger.warn({ slug, detail }, 'sweep cannot go on');
+  const timers = { set: (run: () => void, delayMs: number) => runtime.after(delayMs, run) };
   const sweeper = createSweeper({ clusters, runtime, transforms, store, onProblem });
   return {
     deps,
     job,
     journal: createJournal({ bucket: store.config, slug, by: member, clock }),
-    writer: createPhaseWriter({ bucket: store.config, slug, by: member, now: () => runtime.now(), clock }),
+    writer: createPhaseWriter({ bucket: store.config, slug, by: member, now: () => runtime.now(), clock, timers }),
     work: new RouteWork({
       slug,
       store,

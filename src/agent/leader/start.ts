@@ -3,7 +3,7 @@
  * when somebody asks. Which of the candidates of all members leads is the lease's matter.
  */
 import { keys } from '../../coordination/keys.ts';
-import { campaign } from '../../coordination/lease.ts';
+import { campaign, type LeaseOptions } from '../../coordination/lease.ts';
 import type { RouteStates } from '../../coordination/ports.ts';
 import { type RouteLeader, type RouteLeaderDeps, startRouteLeader } from './route-leader.ts';
 
@@ -12,6 +12,8 @@ export type LeaderDeps = Omit<RouteLeaderDeps, 'slug' | 'lease' | 'state'> & {
   boot: string;
   states: () => RouteStates;
   onStates: (listener: (states: RouteStates) => void) => () => void;
+  /** Other clocks and timers than the system's. */
+  leaseTime?: Pick<LeaseOptions, 'clock' | 'timers'>;
 };
 
 /** @returns stop: gives the leases up, so that others can lead at once. */
@@ -22,7 +24,7 @@ export const startLeaders = (deps: LeaderDeps): { stop(): Promise<void> } => {
     startRouteLeader({
       ...deps,
       slug,
-      lease: campaign({ live: store.live, slug, member, boot, logger }),
+      lease: campaign({ live: store.live, slug, member, boot, logger, ...deps.leaseTime }),
       state: () => deps.states().get(slug),
     });
   const follow = (states: RouteStates): void => {

@@ -1,0 +1,121 @@
+/**
+ * The person at the command line: brings the route to `dual`, then cuts over, rolls back and rehearses a few times, each
+ * tried until it is done. Now and then the leader dies, stops or loses the store at a labelled point of a switch.
+ */
+import type { SwitchPoint } from '../../src/agent/leader/switch.ts';
+import { switchPoints } from '../../src/agent/leader/switch.ts';
+import { keys } from '../../src/coordination/keys.ts';
+import { type Ask, AskResult, type PhaseRecord } from '../../src/coordination/records.ts';
+import type { Faults } from './faults.ts';
+import type { Process } from './member.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { StoreServer } from './store.ts';
+
+export type Fate = 'crash' | 'stop' | 'part';
+export type OperatorOptions = {
+  scheduler: Scheduler;
+  server: StoreServer;
+  slug: string;
+  faults: () => Faults;
+  record: () => PhaseRecord | undefined;
+  strike: (process: Process, fate: Fate) => void;
+  /** Foreign writers must rest while a switch is asked for: nothing can protect what they write during one. */
+  quietForeigners: () => Promise<void>;
+  resumeForeigners: () => void;
+};
+type Step = 'rehearse' | 'switch';
+
+const retryMs = 2_000;
+const patienceMs = 40_000;
+
+export class Operator {
+  /** Switches committed. */
+  commits = 0;
+  /** What has been answered, for the figures of a run. */
+  readonly answers: AskResult[] = [];
+  busy = false;
+  finished = false;
+  readonly #options: OperatorOptions;
+  #asks = 0;
+  #death: { point: SwitchPoint; fate: Fate } | undefined;
+
+  constructor(options: OperatorOptions) {
+    this.#options = options;
+  }
+
+  /** Called by the process that leads when it comes to a point of a switch. */
+  readonly reached = async (point: SwitchPoint, process: Process): Promise<void> => {
+    const { scheduler, strike } = this.#options;
+    scheduler.note(`${process.name}: reached ${point}`);
+    if (this.#death?.point !== point) return;
+    const { fate } = this.#death;
+    this.#death = undefined;
+    strike(process, fate);
+    // A dead or stopped process gets no further than this; a parted one goes on.
+    if (fate !== 'part') await new Promise<void>((resolve) => scheduler.after(0, '', resolve, process));
+  };
+
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#options.scheduler.after(ms, '', resolve));
+  }
+
+  async #ask(body: Pick<Ask, 'action' | 'phase' | 'args'>): Promise<AskResult | undefined> {
+    const { scheduler, server, slug } = this.#options;
+    const id = `ask-${++this.#asks}`;
+    const ask: Ask = { schema: 1, id, by: 'operator', reason: 'simulated', at: '', ...body };
+    server.config.put(keys.ask(slug), JSON.stringify(ask));
+    scheduler.note(`operator: ${body.action} ${body.phase ?? ''}`);
+    const until = scheduler.nowMs + patienceMs;
+    while (scheduler.nowMs < until) {
+      await this.#wait(100);
+      const entry = server.config.get(keys.job(slug, 'ask'));
+      const result = entry === undefined ? undefined : AskResult.parse(JSON.parse(entry.value));
+      if (result?.id !== id || result.state === 'running') continue;
+      scheduler.note(`operator: ${body.action} ${result.state} ${result.message}`);
+      this.answers.push(result);
+      return result;
+    }
+    scheduler.note(`operator: ${body.action} not answered`);
+    return undefined;
+  }
+
+  async run(switches: number): Promise<void> {
+    while ((await this.#ask({ action: 'phase', phase: 'dual' }))?.state !== 'done') await this.#wait(retryMs);
+    const { random } = this.#options.scheduler;
+    while (this.commits < switches && !this.finished) {
+      await this.#wait(random.between(500, 6_000));
+      await this.#try(random.chance(0.45) ? 'rehearse' : 'switch');
+    }
+    this.finished = true;
+  }
+
+  /** One switch without faults, which must succeed. */
+  async finish(): Promise<AskResult | undefined> {
+    return this.#switch('switch');
+  }
+
+  async #try(step: Step): Promise<void> {
+    const { scheduler, faults, quietForeigners, resumeForeigners } = this.#options;
+    const { random } = scheduler;
+    for (let tries = 0; tries < 12 && !this.finished; tries++) {
+      if (random.chance(faults().leaderDeath))
+        this.#death = { point: random.pick(switchPoints), fate: random.pick(['crash', 'stop', 'part'] as const) };
+      await quietForeigners();
+      this.busy = true;
+      const result = await this.#switch(step);
+      this.busy = false;
+      resumeForeigners();
+      if (result?.state === 'done') return;
+      await this.#wait(retryMs);
+    }
+  }
+
+  async #switch(step: Step): Promise<AskResult | undefined> {
+    const before = this.#options.record();
+    if (step === 'rehearse') return this.#ask({ action: 'rehearse' });
+    const result = await this.#ask({ action: before?.phase === 'target' ? 'rollback' : 'advance' });
+    const after = this.#options.record();
+    if (after !== undefined && before !== undefined) this.commits += after.reign - before.reign;
+    return result;
+  }
+}

@@ -1,0 +1,225 @@
+/**
+ * The coordination store of a simulated world: two buckets on one server, reached by each process over its own link.
+ * Every call is two events, its arrival and its answer, so calls of all processes interleave; links lose, delay and part.
+ * A write whose answer did not come ends as `unknown` and may be applied later. Pushes are best effort, as in the real
+ * one: late, in any order, some never.
+ */
+import { MemoryWorkQueue } from '../../src/coordination/memory-work-queue.ts';
+import type { Bucket, CasResult, Change, Chunk, Entry, Store, WorkQueue } from '../../src/coordination/ports.ts';
+import { CrossfadeError } from '../../src/errors.ts';
+import type { Faults } from './faults.ts';
+import type { Owner, Scheduler } from './scheduler.ts';
+
+const timeoutMs = 3_000;
+export const liveTtlMs = 15_000;
+
+type Held = Entry & { writtenAtMs: number };
+type Subscriber = { link: Link; listener: (change: Change) => void };
+
+/** A process's way to the store. */
+export type Link = { readonly owner: Owner; parted: boolean };
+
+class ServerBucket {
+  readonly entries = new Map<string, Held>();
+  readonly subscribers = new Set<Subscriber>();
+  /** Told of every accepted write. */
+  onWrite: (entry: Entry) => void = () => undefined;
+  readonly #server: StoreServer;
+  readonly #ttlMs: number | undefined;
+  #revision = 0;
+
+  constructor(server: StoreServer, ttlMs?: number) {
+    this.#server = server;
+    this.#ttlMs = ttlMs;
+  }
+
+  list(prefix: string): Entry[] {
+    return [...this.entries.values()]
+      .filter(({ key }) => key.startsWith(prefix))
+      .map(({ key, value, revision }) => ({ key, value, revision }));
+  }
+
+  get(key: string): Entry | undefined {
+    return this.list(key).find((entry) => entry.key === key);
+  }
+
+  put(key: string, value: string): number {
+    const revision = ++this.#revision;
+    const held: Held = { key, value, revision, writtenAtMs: this.#server.scheduler.nowMs };
+    this.entries.set(key, held);
+    this.onWrite(held);
+    this.#push({ key, value, revision });
+    if (this.#ttlMs !== undefined)
+      this.#server.scheduler.after(this.#ttlMs, '', () => {
+        if (this.entries.get(key) === held) this.remove(key, true);
+      });
+    return revision;
+  }
+
+  remove(key: string, expired = false): void {
+    if (!this.entries.delete(key)) return;
+    const revision = ++this.#revision;
+    this.#push({ key, value: undefined, revision, ...(expired ? { expired } : {}) });
+  }
+
+  update(key: string, value: string, expected: number): CasResult {
+    const revision = this.entries.get(key)?.revision ?? 0;
+    return revision === expected ? { ok: true, revision: this.put(key, value) } : { ok: false, reason: 'conflict' };
+  }
+
+  #push(change: Change): void {
+    const { scheduler, faults } = this.#server;
+    for (const subscriber of this.subscribers) {
+      const { link } = subscriber;
+      if (link.parted || scheduler.random.chance(faults.dropPush)) continue;
+      const slow = scheduler.random.chance(faults.slowPush);
+      const delayMs = scheduler.random.between(0.2, slow ? 1_500 : 3);
+      scheduler.after(
+        delayMs,
+        '',
+        () => {
+          if (!link.parted && this.subscribers.has(subscriber)) subscriber.listener(change);
+        },
+        link.owner,
+      );
+    }
+  }
+}
+
+type Call<T> = {
+  link: Link;
+  label: string;
+  apply: () => T | Promise<T>;
+  /** What the caller learns when no answer comes. */
+  lost: () => T;
+  /** What the caller learns when the request was surely not sent. */
+  unsent: () => T;
+};
+
+export class StoreServer {
+  readonly scheduler: Scheduler;
+  faults: Faults;
+  readonly config: ServerBucket;
+  readonly live: ServerBucket;
+  readonly #queues = new Map<string, MemoryWorkQueue>();
+
+  constructor(scheduler: Scheduler, faults: Faults) {
+    this.scheduler = scheduler;
+    this.faults = faults;
+    this.config = new ServerBucket(this);
+    this.live = new ServerBucket(this, liveTtlMs);
+  }
+
+  queue(slug: string): MemoryWorkQueue {
+    const timers = { set: (run: () => void, ms: number) => this.scheduler.after(ms, '', run) };
+    const queue = this.#queues.get(slug) ?? new MemoryWorkQueue({ timers, ackWaitMs: 30_000 });
+    this.#queues.set(slug, queue);
+    return queue;
+  }
+
+  /** One call over a link. `lost` and `unsent` may throw. */
+  call<T>({ link, label, apply, lost, unsent }: Call<T>): Promise<T> {
+    const { scheduler, faults } = this;
+    const { random } = scheduler;
+    return new Promise<T>((resolve, reject) => {
+      if (!link.owner.alive) return;
+      const settle = (delayMs: number, outcome: () => T): void => {
+        const run = (): void => {
+          try {
+            resolve(outcome());
+          } catch (error) {
+            reject(error);
+          }
+        };
+        scheduler.after(delayMs, '', run, link.owner);
+      };
+      if (link.parted) return settle(random.between(1, 50), unsent);
+      if (random.chance(faults.storeLose)) return settle(timeoutMs, lost);
+      const late = random.chance(faults.storeLate);
+      if (late) settle(timeoutMs, lost);
+      scheduler.after(late ? random.between(100, 9_000) : random.between(0.2, 3), '', () => {
+        if (link.parted && !late) return settle(timeoutMs, lost);
+        const value = apply();
+        if (label !== '') scheduler.note(`${link.owner.name}: store ${label}`);
+        if (late) return;
+        if (random.chance(faults.storeLose)) return settle(timeoutMs, lost);
+        const answer = (known: T): void => settle(random.between(0.2, 3), () => (link.parted ? lost() : known));
+        // The work queue answers when it has something; its answer crosses the link like any other.
+        if (value instanceof Promise) void value.then(answer);
+        else answer(value);
+      });
+    });
+  }
+}
+
+const unavailable = (): never => {
+  throw new CrossfadeError('STORE_UNAVAILABLE');
+};
+const outcomeUnknown = (): never => {
+  throw new CrossfadeError('STORE_OUTCOME_UNKNOWN');
+};
+
+const bucketOver = (server: StoreServer, bucket: ServerBucket, link: Link): Bucket => {
+  const ask = <T>(apply: () => T): Promise<T> =>
+    server.call({ link, label: '', apply, lost: unavailable, unsent: unavailable });
+  const change = <T>(label: string, apply: () => T): Promise<T> =>
+    server.call({ link, label, apply, lost: outcomeUnknown, unsent: unavailable });
+  return {
+    get: (key) => ask(() => bucket.get(key)),
+    list: (prefix) => ask(() => bucket.list(prefix)),
+    put: (key, value) => change(key.startsWith('hb.') ? '' : `put ${key}`, () => bucket.put(key, value)),
+    update: (key, value, expected) =>
+      server.call<CasResult>({
+        link,
+        label: `cas ${key} ${expected}`,
+        apply: () => bucket.update(key, value, expected),
+        lost: () => ({ ok: false, reason: 'unknown' }),
+        unsent: () => ({ ok: false, reason: 'unavailable' }),
+      }),
+    delete: (key, expected) =>
+      change(`delete ${key}`, () => {
+        if (expected === undefined || bucket.get(key)?.revision === expected) bucket.remove(key);
+      }),
+    subscribe: (listener) => {
+      const subscriber = { link, listener };
+      bucket.subscribers.add(subscriber);
+      return () => bucket.subscribers.delete(subscriber);
+    },
+  };
+};
+
+const queueOver = (server: StoreServer, slug: string, link: Link): WorkQueue => {
+  const queue = server.queue(slug);
+  const run = <T>(apply: () => Promise<T>): Promise<T> =>
+    server.call({ link, label: '', apply, lost: unavailable, unsent: unavailable });
+  return {
+    add: (chunks: Chunk[]) => run(() => queue.add(chunks)),
+    remaining: () => run(() => queue.remaining()),
+    purge: () => run(() => queue.purge()),
+    next: async (waitMs) => {
+      const delivery = await run(() => queue.next(waitMs));
+      return (
+        delivery && {
+          ...delivery,
+          ack: () => run(() => delivery.ack()),
+          retry: (delayMs) => run(() => delivery.retry(delayMs)),
+        }
+      );
+    },
+  };
+};
+
+export const connectStore = (server: StoreServer, link: Link): Store => ({
+  config: bucketOver(server, server.config, link),
+  live: bucketOver(server, server.live, link),
+  workQueue: (slug) => queueOver(server, slug, link),
+  status: () => ({
+    connected: !link.parted,
+    kind: 'nats',
+    detail: 'simulated',
+    incarnation: 'sim',
+    alarm: undefined,
+  }),
+  onStatus: () => () => undefined,
+  close: async () => undefined,
+});

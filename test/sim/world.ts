@@ -1,0 +1,423 @@
+/**
+ * A whole migration in virtual time: two clusters, the store, three processes and a fourth that joins, clients, a writer
+ * past the sidecars, an operator, and whatever goes wrong. One seed is one run, to the last event.
+ */
+import { keys } from '../../src/coordination/keys.ts';
+import type { Members } from '../../src/coordination/members.ts';
+import type { Store } from '../../src/coordination/ports.ts';
+import { PhaseRecord, RouteSpec, type Side, sides } from '../../src/coordination/records.ts';
+import type { Transport, UpstreamRequest } from '../../src/upstream/types.ts';
+import { Checker } from './checker.ts';
+import { Client, refusedMarker } from './clients.ts';
+import { createFakeCluster } from './fake-cluster.ts';
+import { drawFaults, type Faults, noFaults } from './faults.ts';
+import { History } from './history.ts';
+import { type Member, type Process, startMember } from './member.ts';
+import { appliedKey, type SimCluster, simTransport } from './network.ts';
+import { type Fate, Operator } from './operator.ts';
+import { type Random, seededRandom } from './random.ts';
+import { Scheduler } from './scheduler.ts';
+import { connectStore, type Link, StoreServer } from './store.ts';
+
+/** Where a mutant reaches in: it switches one defence off by wrapping what the product is given. */
+export type Sabotage = {
+  transport?: (transport: Transport, at: { side: Side; world: World; process: Process }) => Transport;
+  store?: (store: Store, at: { world: World; process: Process }) => Store;
+  members?: (members: Members, at: { world: World; process: Process }) => Members;
+};
+export type WorldOptions = { seed: number; sabotage?: Sabotage; keepLog?: boolean; faults?: Partial<Faults> };
+export type Outcome = {
+  seed: number;
+  violations: readonly string[];
+  events: number;
+  virtualMs: number;
+  digest: number;
+  commits: number;
+  fast: number;
+  fenced: number;
+  log: readonly string[];
+};
+
+const slug = 'p';
+export const indexNames: Record<Side, string> = { source: 'p1', target: 'p2' };
+const workloadMs = 150_000;
+const restMs = 200_000;
+const heapOfEvents = 400_000;
+
+export class World {
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly server: StoreServer;
+  readonly clusters: Record<Side, SimCluster>;
+  readonly checker: Checker;
+  readonly history = new History();
+  readonly seed: number;
+  faults: Faults;
+  readonly #members = new Map<string, Member>();
+  readonly #clients: Client[] = [];
+  readonly #operator: Operator;
+  readonly #sabotage: Sabotage;
+  #boots = 0;
+  #running: { request: UpstreamRequest | undefined; process: string } = { request: undefined, process: '' };
+  #foreignQuiet = false;
+  #foreignOpen = 0;
+  #ended = false;
+
+  constructor({ seed, sabotage = {}, keepLog = false, faults }: WorldOptions) {
+    this.seed = seed;
+    this.random = seededRandom(seed);
+    this.scheduler = new Scheduler(this.random, { keepLog });
+    this.#sabotage = sabotage;
+    this.faults = { ...drawFaults(this.random), ...faults };
+    this.server = new StoreServer(this.scheduler, this.faults);
+    this.clusters = { source: this.#cluster('source', 2), target: this.#cluster('target', 3) };
+    this.checker = new Checker({
+      now: () => this.scheduler.nowMs,
+      history: this.history,
+      clusters: this.clusters,
+      names: indexNames,
+    });
+    this.server.config.onWrite = ({ key, value, revision }) => {
+      if (key !== keys.phase(slug)) return;
+      const record = PhaseRecord.parse(JSON.parse(value));
+      const { phase, epoch, reign, hold } = record;
+      this.scheduler.note(
+        `phase ${phase} e${epoch} r${reign}${hold === undefined ? '' : ` hold ${hold.to}`} @${revision}`,
+      );
+      this.checker.phaseWritten(record, revision);
+    };
+    this.#operator = new Operator({
+      scheduler: this.scheduler,
+      server: this.server,
+      slug,
+      faults: () => this.faults,
+      record: () => this.checker.steps.at(-1)?.record,
+      strike: (process, fate) => this.strike(process, fate),
+      quietForeigners: () => this.#quietForeigners(),
+      resumeForeigners: () => {
+        this.#foreignQuiet = false;
+      },
+    });
+  }
+
+  #cluster(name: Side, shards: number): SimCluster {
+    const { random } = this;
+    let ids = 0;
+    const fake = createFakeCluster({
+      now: () => this.scheduler.nowMs,
+      name,
+      shards,
+      replicateLater: true,
+      newId: () => `auto-${name}-${++ids}-${random.below(1e6)}`,
+    });
+    const cluster: SimCluster = { name, fake, down: false, applied: [], lost: new Set() };
+    fake.storage.createIndex(indexNames[name]);
+    fake.storage.onApplied = (applied) => {
+      cluster.applied.push(applied);
+      const { request, process } = this.#running;
+      const opaque = request?.headers?.['x-opaque-id'];
+      const { op, after, seq, term, version } = applied;
+      const what = op.external === true ? `copy ${version}` : String(opaque);
+      this.scheduler.note(`${name} ${op.op} ${op.id} ${seq}/${term} ${what} ${after?.source ?? 'gone'}`);
+      this.checker.applied(name, applied, { opaque: typeof opaque === 'string' ? opaque : undefined, process });
+    };
+    fake.storage.onLost = (lost) => {
+      cluster.lost.add(appliedKey(lost));
+      this.scheduler.note(`${name} lost ${lost.id} ${lost.seq}/${lost.term}`);
+      this.checker.lost(lost);
+    };
+    return cluster;
+  }
+
+  // Processes
+
+  #start(name: string): void {
+    const process: Process = {
+      name,
+      boot: `boot-${++this.#boots}`,
+      alive: true,
+      stoppedUntil: 0,
+      clockOffsetMs: this.random.between(0, 1e6),
+    };
+    const link: Link = { owner: process, parted: false };
+    const { members: wrap, store: wrapStore } = this.#sabotage;
+    const store = connectStore(this.server, link);
+    this.scheduler.note(`${name} starts as ${process.boot}`);
+    const member = startMember({
+      scheduler: this.scheduler,
+      process,
+      link,
+      slug,
+      store: wrapStore?.(store, { world: this, process }) ?? store,
+      transports: { source: this.#transport('source', process), target: this.#transport('target', process) },
+      onStates: (states) => this.checker.stateApplied(name, process.boot, states.get(slug)),
+      onReached: this.#operator.reached,
+      ...(wrap === undefined ? {} : { wrapMembers: (own) => wrap(own, { world: this, process }) }),
+    });
+    this.#members.set(name, member);
+  }
+
+  #transport(side: Side, process: Process): Transport {
+    const transport = simTransport({
+      scheduler: this.scheduler,
+      faults: () => this.faults,
+      cluster: this.clusters[side],
+      owner: process,
+      onRun: (request, owner) => {
+        this.#running = { request, process: owner.name };
+      },
+    });
+    return this.#sabotage.transport?.(transport, { side, world: this, process }) ?? transport;
+  }
+
+  #serving(): Member[] {
+    return [...this.#members.values()].filter(({ process, serving }) => process.alive && serving);
+  }
+
+  strike(process: Process, fate: Fate): void {
+    const { random, scheduler } = this;
+    const member = this.#members.get(process.name);
+    if (!process.alive || member?.process !== process) return;
+    scheduler.note(`${process.name}: ${fate}`);
+    switch (fate) {
+      case 'crash':
+        process.alive = false;
+        for (const client of this.#clients) client.processDied(process.name);
+        scheduler.after(random.chance(0.5) ? random.between(50, 3_000) : random.between(5_000, 30_000), '', () =>
+          this.#start(process.name),
+        );
+        return;
+      case 'stop':
+        process.stoppedUntil =
+          scheduler.nowMs + (random.chance(0.3) ? random.between(50, 3_000) : random.between(3_000, 30_000));
+        return;
+      case 'part':
+        this.#part(member.link);
+        return;
+      default:
+        fate satisfies never;
+    }
+  }
+
+  #part(link: Link): void {
+    link.parted = true;
+    const ms = this.random.chance(0.4) ? this.random.between(100, 4_000) : this.random.between(4_000, 30_000);
+    this.scheduler.after(ms, '', () => {
+      link.parted = false;
+    });
+  }
+
+  // Faults that come by themselves
+
+  #every(mean: () => number, run: () => void): void {
+    const next = (): void => {
+      const ms = mean();
+      if (this.#ended) return;
+      this.scheduler.after(ms === 0 ? 5_000 : this.random.between(0.2 * ms, 1.8 * ms), '', () => {
+        if (ms !== 0 && !this.#ended) run();
+        next();
+      });
+    };
+    next();
+  }
+
+  #schedule(): void {
+    const { random } = this;
+    const anyone = (): Process | undefined => {
+      const living = [...this.#members.values()].filter(({ process }) => process.alive);
+      return living.length === 0 ? undefined : random.pick(living).process;
+    };
+    const strikeAny = (fate: Fate) => (): void => {
+      const process = anyone();
+      if (process !== undefined) this.strike(process, fate);
+    };
+    const side = (): Side => random.pick(sides);
+    this.#every(() => this.faults.crashEveryMs, strikeAny('crash'));
+    this.#every(() => this.faults.stopEveryMs, strikeAny('stop'));
+    this.#every(() => this.faults.partitionEveryMs, strikeAny('part'));
+    this.#every(
+      () => this.faults.tombstonesEveryMs,
+      () => {
+        const on = side();
+        this.clusters[on].fake.storage.loseTombstones(indexNames[on]);
+      },
+    );
+    this.#every(
+      () => this.faults.failOverEveryMs,
+      () => {
+        const on = side();
+        this.scheduler.note(`${on} fails over`);
+        this.clusters[on].fake.storage.failOver(indexNames[on]);
+      },
+    );
+    this.#every(
+      () => this.faults.outageEveryMs,
+      () => {
+        const cluster = this.clusters[side()];
+        cluster.down = true;
+        this.scheduler.after(random.between(100, 10_000), '', () => {
+          cluster.down = false;
+        });
+      },
+    );
+  }
+
+  // A writer past the sidecars
+
+  #foreign(): void {
+    if (this.#ended || !this.faults.foreignWrites) return;
+    this.scheduler.after(this.random.between(200, 8_000), '', () => {
+      const record = this.checker.steps.at(-1)?.record;
+      const may = !this.#foreignQuiet && record?.hold === undefined && this.checker.authority === 'source';
+      if (may && !this.clusters.source.down) this.#foreignWrite();
+      this.#foreign();
+    });
+  }
+
+  #foreignWrite(): void {
+    const { random, scheduler } = this;
+    const id = random.pick(['a', 'b', 'c', 'f']);
+    const name = `foreign-${scheduler.events}`;
+    const remove = random.chance(0.3);
+    this.#foreignOpen++;
+    scheduler.after(random.between(0, 5), '', () => {
+      const path = `/${indexNames.source}/_doc/${id}`;
+      const body = remove ? undefined : `{"f0":"${name}"}`;
+      this.#running = { request: { method: 'PUT', path, headers: { 'x-opaque-id': name } }, process: 'foreigner' };
+      const cluster = this.clusters.source;
+      cluster.applied = [];
+      cluster.fake.receive({ method: remove ? 'DELETE' : 'PUT', path, body }).run();
+      for (const { index, op, seq } of cluster.applied) cluster.fake.storage.replicate({ index, id: op.id, seq });
+      this.#foreignOpen--;
+    });
+  }
+
+  async #quietForeigners(): Promise<void> {
+    this.#foreignQuiet = true;
+    while (this.#foreignOpen > 0) await new Promise<void>((resolve) => this.scheduler.after(10, '', resolve));
+  }
+
+  // The run
+
+  #prepare(): void {
+    const spec = RouteSpec.parse({
+      route: slug,
+      indices: [{ source: indexNames.source, target: indexNames.target }],
+      ackPolicy: this.random.chance(0.3) ? 'both' : 'authority',
+      copies: { flushMs: this.random.pick([0, 5, 50]) },
+      backfill: { chunkDocs: 5, concurrency: 1, maxPageDocs: this.random.pick([2, 100]) },
+    });
+    this.server.config.put(keys.config(slug), JSON.stringify(spec));
+    if (this.random.chance(0.3)) this.server.config.put(keys.percent(slug, 'write'), this.random.pick(['0', '50']));
+    const { storage } = this.clusters.source.fake;
+    for (let i = 0; i < 30; i++) {
+      this.#running = {
+        request: { method: 'PUT', path: '', headers: { 'x-opaque-id': 'foreign-seed' } },
+        process: 'seed',
+      };
+      const id = i < 3 ? (['a', 'b', 'c'][i] as string) : `old-${i}`;
+      storage.write({ op: 'index', index: indexNames.source, id, source: `{"f0":"old-${i}"}` });
+      if (i % 5 === 4) storage.write({ op: 'delete', index: indexNames.source, id: `old-${i - 1}` });
+    }
+    for (const { index, op, seq } of this.clusters.source.applied) storage.replicate({ index, id: op.id, seq });
+    this.clusters.source.applied = [];
+    this.clusters.target.fake.storage.refusal = (source) =>
+      this.faults.refusedDocuments && source.includes(refusedMarker) ? 'the mapping refuses it' : undefined;
+  }
+
+  #crowd(): void {
+    for (let i = 1; i <= 3; i++)
+      this.#clients.push(
+        new Client(`c${i}`, {
+          scheduler: this.scheduler,
+          history: this.history,
+          index: indexNames.source,
+          members: () => this.#serving(),
+          refusedDocuments: () => this.faults.refusedDocuments,
+          hurry: () => this.#operator.busy,
+          onProblem: (problem) => this.checker.problem(problem),
+        }),
+      );
+  }
+
+  #stuck = (): boolean => this.checker.violations.length > 0 || this.scheduler.events > heapOfEvents;
+
+  async run(): Promise<Outcome> {
+    this.#prepare();
+    for (const name of ['m1', 'm2', 'm3']) this.#start(name);
+    this.scheduler.after(this.random.between(5_000, 90_000), '', () => this.#start('m4'));
+    this.#crowd();
+    this.#schedule();
+    this.#foreign();
+    void this.#operator.run(2 + this.random.below(3));
+    const end = workloadMs;
+    await this.scheduler.run(end, () => this.#operator.finished || this.#stuck());
+    if (this.checker.violations.length === 0) await this.#comeToRest();
+    return this.#outcome();
+  }
+
+  /** Everything is put right; then the migration must come to rest by itself. */
+  async #comeToRest(): Promise<void> {
+    const { scheduler } = this;
+    scheduler.note('all faults end');
+    this.#operator.finished = true;
+    this.faults = noFaults;
+    this.server.faults = noFaults;
+    this.#ended = true;
+    for (const { process, link } of this.#members.values()) {
+      process.stoppedUntil = 0;
+      link.parted = false;
+    }
+    for (const cluster of Object.values(this.clusters)) cluster.down = false;
+    for (const client of this.#clients) client.stop();
+    const healedMs = scheduler.nowMs + 10_000;
+    let resting = false;
+    const look = (): void => {
+      resting = this.#isAtRest(healedMs);
+      if (!resting) scheduler.after(500, '', look);
+    };
+    look();
+    await scheduler.run(healedMs + restMs, () => resting || this.#stuck());
+    if (!resting) this.checker.problem(`I13: does not come to rest: ${this.#why(healedMs)}`);
+    else this.checker.atRest();
+  }
+
+  #why(sinceMs: number): string {
+    const text = this.server.config.get(keys.job(slug, 'status'))?.value;
+    if (text === undefined) return 'no status';
+    const status = JSON.parse(text);
+    const record = this.checker.steps.at(-1)?.record;
+    if (this.history.open().length > 0) return `${this.history.open().length} requests are open`;
+    if (record?.hold !== undefined) return 'hold';
+    if (record?.phase !== 'dual' && record?.phase !== 'target') return `phase ${record?.phase}`;
+    if (status.epoch !== record.epoch || status.reign !== record.reign) return 'status of another epoch';
+    if (status.backfill?.state !== 'done') return `backfill ${JSON.stringify(status.backfill)}`;
+    if (status.sweep?.state !== 'done') return `sweep ${JSON.stringify(status.sweep)}`;
+    if (status.quarantine?.total > 0) return `quarantine ${JSON.stringify(status.quarantine)}`;
+    if (status.tail?.behind !== 0 || status.tail?.state !== 'running') return `tail ${JSON.stringify(status.tail)}`;
+    if (status.proof?.equal !== true || Date.parse(status.proof.at) < sinceMs)
+      return `proof ${JSON.stringify(status.proof)}`;
+    return '';
+  }
+
+  #isAtRest(sinceMs: number): boolean {
+    return this.scheduler.nowMs > sinceMs && this.#why(sinceMs) === '';
+  }
+
+  #outcome(): Outcome {
+    const paths = this.#operator.answers.map(({ details }) => (details?.['report'] as { path?: string })?.path);
+    return {
+      seed: this.seed,
+      violations: this.checker.violations,
+      events: this.scheduler.events,
+      virtualMs: this.scheduler.nowMs,
+      digest: this.scheduler.digest,
+      commits: this.#operator.commits,
+      fast: paths.filter((path) => path === 'fast').length,
+      fenced: paths.filter((path) => path === 'fenced').length,
+      log: this.scheduler.log(),
+    };
+  }
+}
+
+export const simulate = (options: WorldOptions): Promise<Outcome> => new World(options).run();
