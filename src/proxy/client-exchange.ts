@@ -125,7 +125,12 @@ export class ClientExchange implements ClientRequest {
   }
 
   beginAnswer(status: number, reason: string, headers: string[]): void {
-    this.#begin(status, reason, headers);
+    if (!this.#begin(status, reason, headers)) return;
+    const { socket } = this.connection;
+    // The head goes out even if the body is late, and together with what comes in the same turn.
+    socket.cork();
+    this.#response.flushHeaders();
+    process.nextTick(() => socket.uncork());
   }
 
   writeAnswer(chunk: Buffer): boolean {
@@ -162,16 +167,16 @@ export class ClientExchange implements ClientRequest {
 
   event(): RequestEvent {
     const { family, access, routeSlug, side, upstreamMs } = this.trace;
-    const complete = !this.gone;
     const status = this.#response.headersSent ? this.#response.statusCode : 499;
+    const outcome = outcomeOf({ status, errorCode: this.#errorCode, complete: !this.gone });
     return {
       family,
       access,
       routeSlug,
-      side: side ?? 'none',
+      side: outcome === 'refused' ? 'none' : (side ?? 'none'),
       upstreamMs,
       status,
-      outcome: outcomeOf({ status, errorCode: this.#errorCode, complete }),
+      outcome,
       durationMs: performance.now() - this.#startedMs,
       errorCode: this.#errorCode,
     };

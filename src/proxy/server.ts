@@ -52,7 +52,9 @@ const politeConnections = 256;
 const allowedOnAsterisk = 'GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH';
 
 type ParserError = Error & { code?: string; reason?: string };
-const isBroken = ({ code }: ParserError): boolean => code === 'ECONNRESET' || code === 'EPIPE';
+/** The client left, within a request or between two. */
+const isLeft = ({ code }: ParserError): boolean =>
+  code === 'ECONNRESET' || code === 'EPIPE' || code === 'HPE_INVALID_EOF_STATE';
 
 const refusalFor = (error: ParserError): CrossfadeError => {
   if (error.code === 'HPE_HEADER_OVERFLOW') return new CrossfadeError('HEADERS_TOO_LARGE');
@@ -254,7 +256,7 @@ class HttpListener implements Listener {
   /** The parser, or its clock, gave this connection up. */
   #malformed(error: ParserError, socket: Socket): void {
     const connection = this.#connections.get(socket);
-    if (connection === undefined || isBroken(error) || !socket.writable) {
+    if (connection === undefined || isLeft(error) || !socket.writable) {
       socket.destroy();
       return;
     }

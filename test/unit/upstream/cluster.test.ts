@@ -2,7 +2,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import zlib from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AnswerSink, Cluster, StreamRequest } from '../../../src/upstream/types.ts';
@@ -18,6 +18,10 @@ const keep = <T extends { close(): Promise<void> }>(resource: T): T => {
   return resource;
 };
 const cluster = (...parameters: Parameters<typeof openCluster>): Cluster => keep(openCluster(...parameters));
+/** A connection is free for the next request some turns of the loop after its answer. */
+const connectionFree = async (): Promise<void> => {
+  for (let i = 0; i < 5; i++) await turn();
+};
 const code = (value: string) => expect.objectContaining({ code: value });
 const answerOk = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}';
 const onHead = (socket: Socket, then: (head: string) => void): void => {
@@ -225,8 +229,7 @@ describe('a second sending', () => {
     const server = keep(await netStub(staleAfterOne(requests)));
     const upstream = cluster(server.url);
     expect((await streamed(upstream, {})).status).toBe(200);
-    // The answer is out before the connection is free again.
-    await delay(20);
+    await connectionFree();
     const heard = await streamed(upstream, second);
     expect(heard.error?.code).toBe(error);
     expect(requests.length).toBe(count);
@@ -260,7 +263,7 @@ describe('a second sending', () => {
     );
     const upstream = cluster(server.url);
     await streamed(upstream, {});
-    await delay(20);
+    await connectionFree();
     expect((await streamed(upstream, { safeToRepeat: true })).error?.code).toBe('UPSTREAM_RESET');
     expect(requests).toBe(2);
   });
@@ -305,7 +308,7 @@ describe('a connection', () => {
     for (let i = 0; i < count; i++) {
       await transport.request({ method, path: '/', ...(method === 'HEAD' ? {} : { body: '{}' }) });
       for (const { connection } of server.seen) used.add(connection);
-      await delay(10);
+      await connectionFree();
     }
     return used.size;
   };
