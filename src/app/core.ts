@@ -24,6 +24,8 @@ export type Core = {
   readonly config: Config;
   readonly version: string;
   readonly member: string;
+  /** From the downward API of Kubernetes. */
+  readonly podIp: string | undefined;
   /** Random per process start. */
   readonly boot: string;
   readonly logger: Logger;
@@ -70,6 +72,7 @@ export const openCore = async ({ config, version, env }: CoreInput): Promise<Cor
     config,
     version,
     member,
+    podIp: env['POD_IP'] || undefined,
     boot: randomUUID(),
     logger,
     registry,

@@ -42,6 +42,8 @@ export type DataPlane = {
   readonly listener: Listener;
   /** @returns the address bound */
   listen(): Promise<{ host: string; port: number }>;
+  /** The source is of a version that reads mapping types in paths. */
+  useMappingTypes(): void;
 };
 
 const maxRepairIds = 1000;
@@ -113,10 +115,11 @@ const executorsOf = (options: DataPlaneOptions): Executors => {
 export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   const { config, logger, metrics, clusters, view } = options;
   let listening = config.listen;
+  let classify = createClassifier({ mappingTypes: 'fallback' });
   const handle = createHandler({
     clusters: clusters.client,
     table: () => view.table(),
-    classify: createClassifier({ mappingTypes: 'fallback' }),
+    classify: (method, path) => classify(method, path),
     plan,
     executors: executorsOf(options),
     listening: () => listening,
@@ -135,6 +138,9 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   });
   return {
     listener,
+    useMappingTypes: () => {
+      classify = createClassifier({ mappingTypes: 'native' });
+    },
     listen: async () => {
       const bound = await listener.listen(config.listen);
       listening = `${bound.host.includes(':') ? `[${bound.host}]` : bound.host}:${bound.port}`;

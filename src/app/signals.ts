@@ -18,6 +18,7 @@ export const firstSignal = (logger: Logger): Promise<keyof typeof signalNumbers>
           process.exit(128 + signalNumbers[signal]);
         }
         asked = true;
+        logger.info({ signal }, 'asked to end');
         resolve(signal);
       });
     }

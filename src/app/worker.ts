@@ -2,15 +2,11 @@
  * `crossfade worker`: helps with backfills and serves nobody. It is no member, so no phase move waits for it; it takes
  * chunks from the shared queue, and gives them back when it ends. Only a shared store can hold such a queue.
  */
-import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Lifecycle } from '../admin/health.ts';
-import { createAdminServer } from '../admin/server.ts';
 import { CrossfadeError } from '../errors.ts';
-import { secretFrom } from '../upstream/secret.ts';
+import { createProcessAdmin } from './agent-admin.ts';
 import { type RouteSource, startBackfillWorkers } from './backfill-workers.ts';
 import type { Core } from './core.ts';
-import { readFleet } from './read-fleet.ts';
 import { type ProcessInput, runProcess } from './run-process.ts';
 import { firstSignal } from './signals.ts';
 
@@ -20,42 +16,26 @@ const sourceOf = ({ watcher }: Core): RouteSource => ({
   onChange: (listener) => watcher.onChange(listener),
 });
 
-const createAdmin = (core: Core, lifecycle: () => Lifecycle) => {
-  const { config, logger, registry, store, member, version } = core;
-  const { token, tokenFile } = config.admin;
-  return createAdminServer({
-    config: config.admin,
-    token: secretFrom(token, tokenFile, { logger }),
-    registry,
-    health: () => ({ lifecycle: lifecycle(), unknownAuthority: [] }),
-    logger,
-    api: {
-      store,
-      fleet: () => readFleet(store),
-      discrepancies: { list: () => [] },
-      self: () => ({ member, version, store: store.status() }),
-      changed: (change) => logger.info(change, 'changed by the admin API'),
-      now: Date.now,
-      sleep: (ms) => delay(ms),
-      newId: randomUUID,
-    },
-  });
-};
-
 const work = async (core: Core): Promise<number> => {
-  const { config, logger } = core;
+  const { config, logger, registry } = core;
   if (config.nats === undefined)
     throw new CrossfadeError('CONFIG_INVALID', 'A worker needs NATS: the embedded store has no queue to share.');
   const signalled = firstSignal(logger);
   let lifecycle: Lifecycle = 'starting';
-  const admin = createAdmin(core, () => lifecycle);
+  const admin = createProcessAdmin(core, {
+    registry,
+    lifecycle: () => lifecycle,
+    unknownAuthority: () => [],
+    discrepancies: { list: () => [] },
+    self: () => ({}),
+  });
   const adminAt = await admin.listen();
   const workers = startBackfillWorkers(core, sourceOf(core));
   lifecycle = 'serving';
   logger.info({ admin: adminAt }, 'working');
-  const signal = await signalled;
+  await signalled;
   lifecycle = 'draining';
-  logger.info({ signal }, 'draining');
+  logger.info('draining');
   await workers.stop();
   await admin.close();
   await core.close();

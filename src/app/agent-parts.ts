@@ -1,0 +1,75 @@
+/** The parts of an agent that serve requests, wired to each other; agent.ts says when they start and end. */
+import { type Copier, createCopier } from '../agent/copier.ts';
+import { createRouteRepair } from '../agent/route-repair.ts';
+import { systemRuntime } from '../agent/runtime.ts';
+import { type AdmissionControl, createAdmission } from '../coordination/admission.ts';
+import type { Heartbeat, MemberRoute } from '../coordination/records.ts';
+import { ShadowReads } from '../proxy/shadow/runner.ts';
+import { totalSkipped } from '../proxy/shadow/tally.ts';
+import type { Core } from './core.ts';
+import { createDataPlane, type DataPlane } from './data-plane.ts';
+import { createDiscrepancyStore, type DiscrepancyStore } from './discrepancies.ts';
+import { noShadow, routeLine, type ShadowCounts } from './heartbeat-report.ts';
+import { observeCopy, observeHeld, observeShadow, observeSweepNeeded } from './observe.ts';
+import { transportsOf } from './open-clusters.ts';
+import { createRouteView, type RouteView } from './route-view.ts';
+
+export type AgentParts = {
+  readonly core: Core;
+  readonly view: RouteView;
+  readonly admission: AdmissionControl;
+  readonly copier: Copier;
+  readonly shadow: ShadowReads;
+  readonly discrepancies: DiscrepancyStore;
+  readonly plane: DataPlane;
+};
+
+const createShadow = ({ metrics, logger, clusters }: Core, discrepancies: DiscrepancyStore): ShadowReads =>
+  new ShadowReads({
+    transports: transportsOf(clusters.shadow),
+    random: Math.random,
+    now: () => performance.now(),
+    logger,
+    onEvent: observeShadow(metrics),
+    onReport: (report) => discrepancies.add(report),
+  });
+
+const createCopies = ({ metrics, controls, transforms }: Core, view: RouteView): Copier =>
+  createCopier({
+    clusters: controls,
+    runtime: systemRuntime,
+    transforms,
+    stateOf: (slug) => view.state(slug),
+    onOutcome: observeCopy(metrics),
+    onSweepNeeded: observeSweepNeeded(metrics),
+  });
+
+/** `onDrained`: what began before the present phase of a route has ended, and others may be waiting to hear it. */
+export const createParts = (core: Core, onDrained: () => void): AgentParts => {
+  const { metrics, controls, transforms, watcher, sharedSecret } = core;
+  const admission = createAdmission({ now: () => performance.now(), onDrained, onHeldEnd: observeHeld(metrics) });
+  const view = createRouteView({ watcher, admission });
+  const copier = createCopies(core, view);
+  const discrepancies = createDiscrepancyStore(sharedSecret);
+  const shadow = createShadow(core, discrepancies);
+  const repair = createRouteRepair({ clusters: controls, runtime: systemRuntime, transforms });
+  const plane = createDataPlane({ ...core, view, admission, copier, repair, shadow });
+  return { core, view, admission, copier, shadow, discrepancies, plane };
+};
+
+const shadowCounts = (shadow: ShadowReads, slug: string): ShadowCounts => {
+  const counts = shadow.counts(slug);
+  return { ...noShadow, compared: counts.compared, mismatched: counts.mismatched, skipped: totalSkipped(counts) };
+};
+
+/** This member's lines of its heartbeat; a route that admission does not know yet is left out. */
+export const reportRoutes = ({ view, admission, copier, shadow }: AgentParts): Heartbeat['routes'] => {
+  const lines: Record<string, MemberRoute> = {};
+  for (const [slug, state] of view.states()) {
+    const report = admission.report(slug);
+    if (report === undefined) continue;
+    const [copies, copyProblems] = [copier.report(slug), copier.problems(slug)];
+    lines[slug] = routeLine({ state, admission: report, copies, shadow: shadowCounts(shadow, slug), copyProblems });
+  }
+  return lines;
+};
