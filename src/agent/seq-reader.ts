@@ -38,12 +38,13 @@ const hitBytes = 150;
 const sizeOf = (docs: readonly StoredDoc[]): number =>
   docs.reduce((sum, { source }) => sum + hitBytes + (source?.length ?? 0), 0);
 
-/** More bytes than can be held, or more documents than the index's `max_result_window` allows. */
-const isTooMuch = (error: unknown): boolean =>
-  isCrossfadeError(error, 'UPSTREAM_BODY_TOO_LARGE') ||
-  (isCrossfadeError(error, 'UPSTREAM_REFUSED') && error.message.includes('Result window is too large'));
+const isTooLarge = (error: unknown): boolean => isCrossfadeError(error, 'UPSTREAM_BODY_TOO_LARGE');
+/** More documents than the index's `max_result_window` allows. */
+const isTooMany = (error: unknown): boolean =>
+  isCrossfadeError(error, 'UPSTREAM_REFUSED') && error.message.includes('Result window is too large');
 
-type Read = { page: SeqPage; plan: PagePlan };
+/** `limits` are tighter than given once the index has refused a page. */
+type Read = { page: SeqPage; plan: PagePlan; limits: PageLimits };
 
 const readPage = async (range: SeqRange, plan: PagePlan, options: ReadOptions): Promise<Read> => {
   const { cluster, source, limits, signal, timeoutMs } = options;
@@ -64,10 +65,8 @@ const readPage = async (range: SeqRange, plan: PagePlan, options: ReadOptions): 
   const last = docs.at(-1);
   const through = docs.length === plan.docs && last !== undefined ? last.seqNo : upTo;
   const bytes = sizeOf(docs);
-  return {
-    page: { docs, through, bytes },
-    plan: nextPage(plan, { docs: docs.length, bytes, span: through - from }, limits),
-  };
+  const next = nextPage(plan, { docs: docs.length, bytes, span: through - from }, limits);
+  return { page: { docs, through, bytes }, plan: next, limits };
 };
 
 const readSizedPage = async (range: SeqRange, plan: PagePlan, options: ReadOptions): Promise<Read> => {
@@ -75,8 +74,10 @@ const readSizedPage = async (range: SeqRange, plan: PagePlan, options: ReadOptio
     return await retrying(() => readPage(range, plan, options), options);
   } catch (error) {
     const smaller = smallerPage(plan);
-    if (smaller === undefined || !isTooMuch(error)) throw error;
-    return readSizedPage(range, smaller, options);
+    if (smaller === undefined || !(isTooLarge(error) || isTooMany(error))) throw error;
+    const { limits } = options;
+    const tighter = isTooMany(error) ? { ...limits, maxPageDocs: smaller.docs } : limits;
+    return readSizedPage(range, smaller, { ...options, limits: tighter });
   }
 };
 
@@ -85,10 +86,10 @@ export async function* readSeqRange(range: SeqRange, options: ReadOptions): Asyn
   if (range.from >= range.to) return;
   let ahead = readSizedPage(range, firstPage(options.limits), options);
   for (;;) {
-    const { page, plan } = await ahead;
+    const { page, plan, limits } = await ahead;
     const done = page.through >= range.to;
     if (!done) {
-      ahead = readSizedPage({ ...range, from: page.through }, plan, options);
+      ahead = readSizedPage({ ...range, from: page.through }, plan, { ...options, limits });
       // The caller may stop before it asks for this page; its failure then concerns nobody.
       ahead.catch(() => undefined);
     }

@@ -5,6 +5,7 @@
 import type { Side } from '../coordination/records.ts';
 import { type Direction, indexOn, stampOf } from './direction.ts';
 import type { GotDoc, StoredDoc } from './documents.ts';
+import { currentShards } from './positions.ts';
 import { retrying } from './retry.ts';
 import { sleep } from './runtime.ts';
 import { transformSource } from './transform.ts';
@@ -61,15 +62,27 @@ const isDroppedOnTheWayBack = async (follower: GotDoc, ordinal: number, io: Veri
 
 type Pair = { authority: GotDoc; follower: GotDoc };
 
+/** Lowest global checkpoint over the shards: every number up to it has been given out. */
+const settledSeq = async (ordinal: number, { clusters, direction, runtime, signal }: VerifyIo): Promise<number> => {
+  const cluster = clusters[direction.authority];
+  const stats = await currentShards(indexOn(direction, ordinal, direction.authority), { cluster, runtime, signal });
+  return Math.min(...(stats?.shards ?? []).map(({ globalCheckpoint }) => globalCheckpoint));
+};
+
+const settledStamp = (direction: Direction, doc: StoredDoc, settled: number): bigint | undefined =>
+  stampOrNone(direction, { ...doc, seqNo: Math.max(doc.seqNo, settled) });
+
+type Look = { ordinal: number; settled: number; mode: VerifyMode };
+
 const judgeNow = async (
   { authority, follower }: Pair,
-  ordinal: number,
-  mode: VerifyMode,
+  { ordinal, settled, mode }: Look,
   io: VerifyIo,
 ): Promise<Judgement> => {
   const found = authority.kind === 'found' ? authority.doc : undefined;
   const expected = found && (await expectedSource(found, ordinal, io));
-  const judgement = judge({ authority, follower, expected, stamp: found && stampOrNone(io.direction, found) }, mode);
+  const bound = found && settledStamp(io.direction, found, settled);
+  const judgement = judge({ authority, follower, expected, settled: bound }, mode);
   const inOrder = judgement.kind === 'extra' && (await isDroppedOnTheWayBack(follower, ordinal, io));
   return inOrder ? { kind: 'equal' } : judgement;
 };
@@ -88,10 +101,11 @@ const lookAt = async (
   };
   const followers = await read(direction.follower);
   const authorities = await read(direction.authority);
+  const at: Look = { ordinal, mode, settled: await settledSeq(ordinal, io) };
   return Promise.all(
     batch.map(async (one, i): Promise<Suspect> => {
       const pair = { authority: authorities[i] as GotDoc, follower: followers[i] as GotDoc };
-      const judgement = await judgeNow(pair, ordinal, mode, io);
+      const judgement = await judgeNow(pair, at, io);
       const seen = fingerprint(pair.authority, pair.follower);
       const moved = judgement.kind !== 'equal' && seen !== one.seen;
       return { ...one, seen, judgement: moved ? { kind: 'unclear', reason: 'changing' } : judgement };

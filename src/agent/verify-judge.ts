@@ -14,13 +14,13 @@ export type Judgement =
   /** A shard could not say. */
   | { kind: 'unclear'; reason: string };
 
-export type Side2 = {
+export type Compared = {
   authority: GotDoc;
   follower: GotDoc;
   /** What the follower should hold; null when the transform drops the document. */
   expected: Uint8Array | null | undefined;
-  /** Stamp of the authority's present document under this reign. */
-  stamp: bigint | undefined;
+  /** No later write of the document can get a stamp at or below this; undefined when it cannot be told. */
+  settled: bigint | undefined;
 };
 
 const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
@@ -31,11 +31,11 @@ export const sameDocument = (a: Uint8Array, b: Uint8Array): boolean => {
   return same(left, right) || canonical(left) === canonical(right);
 };
 
-/** A version above the stamp would make the follower refuse later copies; nothing of this engine leaves one behind. */
-const isAhead = (version: bigint | undefined, stamp: bigint | undefined): boolean =>
-  version !== undefined && stamp !== undefined && version > stamp;
+/** Such a version would make the follower refuse later copies; nothing of this engine leaves one behind. */
+const isAhead = (version: bigint | undefined, settled: bigint | undefined): boolean =>
+  version !== undefined && settled !== undefined && version > settled;
 
-export const judge = ({ authority, follower, expected, stamp }: Side2, mode: VerifyMode): Judgement => {
+export const judge = ({ authority, follower, expected, settled }: Compared, mode: VerifyMode): Judgement => {
   if (authority.kind === 'unknown') return { kind: 'unclear', reason: authority.reason };
   if (follower.kind === 'unknown') return { kind: 'unclear', reason: follower.reason };
   const wanted = authority.kind === 'found' && expected !== null;
@@ -50,7 +50,7 @@ export const judge = ({ authority, follower, expected, stamp }: Side2, mode: Ver
       reason: 'content',
       ...(mode === 'full' ? { paths: differingPaths(expected, source) } : {}),
     };
-  if (mode !== 'hash' && isAhead(version, stamp))
-    return { kind: 'different', reason: `version ${version} is ahead of ${stamp}` };
+  if (mode !== 'hash' && isAhead(version, settled))
+    return { kind: 'different', reason: `version ${version} would bar later copies` };
   return { kind: 'equal' };
 };
