@@ -7,7 +7,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import { connect } from '@nats-io/transport-node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { NatsConfig } from '../../../src/config.ts';
+import { NatsConfig, TlsClient } from '../../../src/config.ts';
 import { campaign } from '../../../src/coordination/lease.ts';
 import { createMembers } from '../../../src/coordination/members.ts';
 import { openNatsStore } from '../../../src/coordination/nats-store.ts';
@@ -179,31 +179,24 @@ describe('an old server', () => {
   });
 });
 
-/**
- * What a sidecar needs on a server with permissions. `NAME` is one token of the bucket's name; a work queue's stream name
- * ends in the slug of its route, so those permissions name the token by `*`.
- */
+/** What a sidecar needs, and no more, where an administrator created the buckets. `*` stands for each stream of work. */
 const sidecarPermissions = (name: string, member: string) => ({
   publish: [
-    `$JS.API.STREAM.INFO.KV_${name}`,
-    `$JS.API.STREAM.INFO.KV_${name}_live`,
+    '$JS.API.STREAM.INFO.*',
     `$JS.API.STREAM.MSG.GET.KV_${name}`,
     `$JS.API.STREAM.MSG.GET.KV_${name}_live`,
     `$KV.${name}.>`,
     `$KV.${name}_live.hb.${member}`,
     `$KV.${name}_live.lease.>`,
-    `$JS.API.STREAM.INFO.*`,
-    `$JS.API.STREAM.CREATE.*`,
-    `$JS.API.STREAM.PURGE.*`,
-    `$JS.API.CONSUMER.CREATE.*.workers`,
-    `$JS.API.CONSUMER.CREATE.*.workers.>`,
-    `$JS.API.CONSUMER.DURABLE.CREATE.*.workers`,
-    `$JS.API.CONSUMER.INFO.*.workers`,
-    `$JS.API.CONSUMER.MSG.NEXT.*.workers`,
-    `$JS.ACK.*.workers.>`,
+    '$JS.API.STREAM.CREATE.*',
+    '$JS.API.STREAM.PURGE.*',
+    '$JS.API.CONSUMER.CREATE.*.workers',
+    '$JS.API.CONSUMER.INFO.*.workers',
+    '$JS.API.CONSUMER.MSG.NEXT.*.workers',
+    '$JS.ACK.*.workers.>',
     `${name}.work.*`,
   ],
-  subscribe: [`_INBOX.>`, `${name}.evt.>`, `${name}_live.evt.>`],
+  subscribe: ['_INBOX.>', `${name}.evt.>`, `${name}_live.evt.>`],
 });
 
 describe('a server with accounts and permissions', () => {
@@ -281,5 +274,36 @@ describe('a server with accounts and permissions', () => {
       code: 'STORE_UNSUPPORTED',
       message: expect.stringContaining('$KV.crossfade_live.hb.another'),
     });
+  });
+});
+
+describe('a server with TLS that asks for a certificate', () => {
+  const fixture = (name: string) => join(import.meta.dirname, '../../fixtures/tls', name);
+  const caFile = fixture('ca.pem');
+  const client = { certFile: fixture('client.pem'), keyFile: fixture('client.key') };
+  const start = async (): Promise<string> => {
+    const dir = mkdtempSync(join(tmpdir(), 'crossfade-tls-'));
+    cleanUps.push(async () => rmSync(dir, { recursive: true }));
+    const files = ['--tlscert', fixture('server.pem'), '--tlskey', fixture('server.key'), '--tlscacert', caFile];
+    const server = await startNats({ dir, extraArgs: ['--tls', '--tlsverify', ...files] });
+    cleanUps.push(() => server.stop());
+    return server.url;
+  };
+
+  it.each<[string, Partial<TlsClient>, boolean]>([
+    [
+      'the authority, the name in the certificate and a client certificate',
+      { ...client, caFile, serverName: 'cluster.example' },
+      true,
+    ],
+    ['everything unverified', { ...client, verify: false }, true],
+    ['no authority', { ...client, serverName: 'cluster.example' }, false],
+    ['a name that is not in the certificate', { ...client, caFile, serverName: 'another.example' }, false],
+    ['no client certificate', { caFile, serverName: 'cluster.example' }, false],
+  ])('and a client with %s', async (_, tls, connects) => {
+    const store = open({ servers: [await start()], tls: TlsClient.parse(tls) });
+    const ready = store.ready(connects ? 10_000 : 1_500);
+    if (connects) await ready;
+    else await expect(ready).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
   });
 });
