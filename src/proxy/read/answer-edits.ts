@@ -65,7 +65,9 @@ export const answerNeeds = (
   const none = request.method === 'HEAD' || isSourceOnly(group);
   const rename = origin.side === 'target' && names.size > 0;
   if (none) return { rename: rename && request.method !== 'HEAD', terms: false, cursor: false };
-  const mayShowTerms = family === 'get' || (!infoFamilies.has(family) && request.asksTokens !== false);
+  // A document always carries its term, and what a stored template asks for stands on the cluster.
+  const unseen = family === 'get' || family === 'template_search';
+  const mayShowTerms = unseen || (!infoFamilies.has(family) && request.asksTokens !== false);
   return {
     rename,
     terms: mayShowTerms && origin.reign !== 1,

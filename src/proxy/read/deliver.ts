@@ -3,18 +3,22 @@ import type { RouteState } from '../../coordination/ports.ts';
 import type { Side } from '../../coordination/records.ts';
 import type { UpstreamAnswer } from '../../upstream/types.ts';
 import type { ClientRequest } from '../client-request.ts';
+import type { RouteTable } from '../types.ts';
 
 export const sideHeaderName = 'x-crossfade-side';
 
-/** Empty when the process or the route has it switched off. */
+type HeaderRules = { readonly sideHeader: boolean; readonly table: () => Pick<RouteTable, 'states'> };
+
+/** Empty when the process or the route has it switched off; for answers of no single route, when any route has. */
 export const sideHeaders = (
-  deps: { readonly sideHeader: boolean },
+  { sideHeader, table }: HeaderRules,
   side: Side | 'both',
   state: RouteState | undefined,
-): Record<string, string> =>
-  deps.sideHeader && state?.spec.reads.sideHeader !== false
-    ? { [sideHeaderName]: side === 'both' ? 'source, target' : side }
-    : {};
+): Record<string, string> => {
+  const asked = state === undefined ? table().states : [state];
+  if (!sideHeader || asked.some(({ spec }) => !spec.reads.sideHeader)) return {};
+  return { [sideHeaderName]: side === 'both' ? 'source, target' : side };
+};
 
 type Delivery = {
   readonly status: number;

@@ -92,11 +92,11 @@ const chooserOf = (shared: Shared, { request, plan }: MultiReading): ((state: Ro
   return (state) => {
     const known = chosen.get(state.slug);
     if (known !== undefined) return known;
-    const { principal, connectionId: connection, head } = request;
+    const { principal, head } = request;
     const { side, reason } = chooseSide({
       state,
       followerPercent: effectivePercents(state).read,
-      key: stickyKey(state.spec.reads, head, { principal, connection }),
+      key: stickyKey(state.spec.reads, head, shared.callerOf(request)),
       principal,
       pin: headPin(plan.operation, head, state),
       random,

@@ -49,7 +49,7 @@ export const createReadExecutor =
     };
     request.trace.routeSlug = plan.state.slug;
     try {
-      const choice = chooseFor(shared, reading, pinOf(shared, reading));
+      const choice = chooseFor(shared, reading);
       if (choice.side === reading.authority) return await serveAuthority(shared, reading, { reason: choice.reason });
       await serveFollower(shared, reading, choice.reason);
     } catch (error) {
@@ -75,15 +75,18 @@ const isCopyPending = (
   return copies.isPending({ slug: state.slug, ordinal: index.ordinal, id, routing });
 };
 
-const chooseFor = ({ deps }: Shared, { request, plan }: Reading, pin: PinReason | undefined): SideChoice => {
-  const caller = { principal: request.principal, connection: request.connectionId };
+const chooseFor = (shared: Shared, reading: Reading): SideChoice => {
+  const { request, plan, authority } = reading;
+  const followerPercent = effectivePercents(plan.state).read;
+  // The common case costs nothing more than this.
+  if (followerPercent <= 0) return { side: authority, reason: 'single_side' };
   return chooseSide({
     state: plan.state,
-    followerPercent: effectivePercents(plan.state).read,
-    key: stickyKey(plan.state.spec.reads, request.head, caller),
+    followerPercent,
+    key: stickyKey(plan.state.spec.reads, request.head, shared.callerOf(request)),
     principal: request.principal,
-    pin,
-    random: deps.random(),
+    pin: pinOf(shared, reading),
+    random: shared.deps.random(),
   });
 };
 

@@ -1,6 +1,7 @@
 /** What the executors of one process share: the breaker of each route's follower, names of the present table, the mac. */
 import { createHmac } from 'node:crypto';
 import { systemTimers, type Timers } from '../../coordination/timers.ts';
+import type { ClientRequest } from '../client-request.ts';
 import type { IndexNames } from '../rename.ts';
 import type { RouteTable } from '../types.ts';
 import { type Breaker, createBreaker } from './breaker.ts';
@@ -8,6 +9,7 @@ import type { Mac } from './cursor-token.ts';
 import { createForwarder, type Forwarder } from './forward.ts';
 import { defaultHedgeMs, type ReadDeps, type ReadEvent } from './ports.ts';
 import { clientNames } from './side-names.ts';
+import type { Caller } from './sticky-key.ts';
 
 /** 96 bits: enough against accidents and idle hands, short in a URL. */
 const macChars = 16;
@@ -22,6 +24,8 @@ export type Shared = {
   readonly hedgeMs: number;
   readonly date: () => Date;
   readonly emit: (event: ReadEvent) => void;
+  /** Connections are counted from 1 in every process; with this in front their keys spread over the buckets. */
+  callerOf(request: Pick<ClientRequest, 'principal' | 'connectionId'>): Caller;
   breakerOf(slug: string): Breaker;
   namesOf(table: RouteTable): IndexNames;
 };
@@ -31,6 +35,7 @@ export const createShared = (deps: ReadDeps): Shared => {
   const emit = deps.onEvent ?? (() => undefined);
   const breakers = new Map<string, Breaker>();
   const names = new WeakMap<RouteTable, IndexNames>();
+  const process = deps.random().toString(36);
   return {
     deps,
     mac,
@@ -39,6 +44,7 @@ export const createShared = (deps: ReadDeps): Shared => {
     timers: deps.timers ?? systemTimers,
     hedgeMs: deps.hedgeMs ?? defaultHedgeMs,
     date: deps.date ?? (() => new Date()),
+    callerOf: ({ principal, connectionId }) => ({ principal, connection: `${process}/${connectionId}` }),
     breakerOf: (slug) => {
       const known = breakers.get(slug);
       if (known !== undefined) return known;

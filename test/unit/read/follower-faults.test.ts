@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Percents, type Phase, RouteSpec } from '../../../src/coordination/records.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type FakeCluster, misbehaviours, searchAnswer, startFakeCluster } from '../../support/fake-cluster.ts';
-import { type ReadStack, startReadStack } from '../../support/read-stack.ts';
+import { type Got, type ReadStack, startReadStack } from '../../support/read-stack.ts';
 import { routeState } from '../../support/routes.ts';
 
 let source: FakeCluster;
@@ -23,20 +23,13 @@ beforeEach(async () => {
 });
 
 const indices = [{ source: 'source_index', target: 'target_index' }];
-const set = ({
-  phase = 'dual',
-  percent = { read: 100 },
-  slug = 'r',
-}: {
-  phase?: Phase;
-  percent?: Partial<Percents>;
-  slug?: string;
-} = {}) => {
-  const state = routeState({ slug, phase, indices, aliases: ['r'], percent });
+type Change = { phase?: Phase; percent?: Partial<Percents>; spec?: object };
+const set = ({ phase = 'dual', percent = { read: 100 }, spec = {} }: Change = {}) => {
+  const state = routeState({ slug: 'r', phase, indices, aliases: ['r'], percent });
   const reign = phase === 'target' ? 2 : 1;
   stack.setStates({
     ...state,
-    spec: RouteSpec.parse({ route: slug, indices, aliases: ['r'] }),
+    spec: RouteSpec.parse({ route: 'r', indices, aliases: ['r'], ...spec }),
     phase: { ...state.phase, reign },
   });
 };
@@ -190,6 +183,39 @@ it('terms in answers of a later reign carry the reign, whoever asks', async () =
     found: true,
     _source: { _primary_term: 1 },
   });
+});
+
+describe('terms in a later reign are shown with the reign', () => {
+  const hit = { _index: 'target_index', _id: '1', _seq_no: 3, _primary_term: 2 };
+  const shown = { ...hit, _index: 'source_index', _primary_term: 2 ** 32 + 2 };
+  it.each<[string, string, unknown, object, (json: Got['json']) => unknown]>([
+    ['a search', '/r/_search', { seq_no_primary_term: true }, { hits: { hits: [hit] } }, (json) => json.hits.hits[0]],
+    ['documents', '/r/_mget', { ids: ['1'] }, { docs: [{ ...hit, found: true }] }, (json) => json.docs[0]],
+    [
+      'searches',
+      '/r/_msearch',
+      [{}, { seq_no_primary_term: true }],
+      { took: 1, responses: [{ hits: { hits: [hit] } }] },
+      (json) => json.responses[0].hits.hits[0],
+    ],
+    ['a template', '/r/_search/template', { id: 'stored' }, { hits: { hits: [hit] } }, (json) => json.hits.hits[0]],
+  ])('in %s', async (_title, path, body, answer, pick) => {
+    set({ phase: 'target', percent: {} });
+    target.answer = () => ({ body: answer });
+    const got = await stack.send('POST', path, { body });
+    expect(pick(got.json)).toMatchObject(shown);
+  });
+});
+
+it('no answer names its side when a route has that switched off', async () => {
+  set({ spec: { reads: { sideHeader: false } } });
+  source.answer = () => ({ body: { took: 1, responses: [expected] } });
+  const many = await stack.send('POST', '/_msearch', { body: [{ index: 'elsewhere' }, {}] });
+  const page = await stack.send('POST', '/_search/scroll', { body: { scroll_id: 'abc' } });
+  for (const got of [await search(), many, page]) {
+    expect(got.status).toBe(200);
+    expect(got.headers).not.toHaveProperty('x-crossfade-side');
+  }
 });
 
 it('a client that leaves takes its request at the cluster with it', async () => {
