@@ -4,6 +4,9 @@
  * behind. What stands outside the marks is written by hand.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { exitTable } from '../src/cli/exit-codes.ts';
+import { buildProgram, type ProgramDeps } from '../src/cli/program.ts';
 import { otherVariables } from '../src/config/environment.ts';
 import { configSettings } from '../src/config/load.ts';
 import { errorTable } from '../src/errors.ts';
@@ -66,11 +69,58 @@ const errors = (): string =>
     ]),
   );
 
+const exits = (): string =>
+  table(
+    ['code', 'meaning'],
+    Object.values(exitTable).map(({ code: number, meaning }) => [String(number), cell(meaning)]),
+  );
+
+/** Leaves of the command tree, with what `--help` says of them. */
+const leaves = (command: Command, path: string): { path: string; command: Command }[] =>
+  command.commands.length === 0
+    ? [{ path, command }]
+    : command.commands.flatMap((child) => leaves(child, `${path} ${child.name()}`.trim()));
+
+/** Options that many commands share, described once on the page. */
+const groups: readonly { name: string; flags: readonly string[] }[] = [
+  { name: 'common', flags: ['--config <file>', '--json'] },
+  { name: 'change', flags: ['--yes', '--dry-run', '--by <name>', '--reason <text>'] },
+  { name: 'wait', flags: ['--wait', '--timeout <seconds>'] },
+];
+
+const optionsOf = (command: Command): string => {
+  const flags = command.options.map((option) => option.flags);
+  const shared = groups.filter((group) => group.flags.every((flag) => flags.includes(flag)));
+  const own = flags.filter((flag) => !shared.some((group) => group.flags.includes(flag)));
+  return [...shared.map(({ name }) => name), ...own.map(code)].join(', ');
+};
+
+const usage = (path: string, command: Command): string => {
+  const words = command.registeredArguments.map((given) =>
+    given.required ? `<${given.name()}>` : `[${given.name()}]`,
+  );
+  return code([path, ...words].join(' '));
+};
+
+const commands = (): string =>
+  table(
+    ['command', 'meaning', 'options'],
+    leaves(
+      buildProgram(unused, () => undefined),
+      '',
+    ).map(({ path, command }) => [usage(path, command), cell(command.description()), optionsOf(command)]),
+  );
+
+/** The tree is only looked at, so nothing of this is ever called. */
+const unused = { io: { out: () => undefined, note: () => undefined }, env: {}, version: '0' } as unknown as ProgramDeps;
+
 /** Page, name of the part, its text. */
 export const parts: readonly { page: string; part: string; render: () => string }[] = [
   { page: 'docs/configuration.md', part: 'settings', render: settings },
   { page: 'docs/configuration.md', part: 'variables', render: variables },
   { page: 'docs/metrics.md', part: 'metrics', render: metrics },
+  { page: 'docs/cli.md', part: 'commands', render: commands },
+  { page: 'docs/cli.md', part: 'exits', render: exits },
   { page: 'docs/errors.md', part: 'errors', render: errors },
 ];
 

@@ -152,7 +152,7 @@ const addRoutes = (program: Command, run: RunAction): void => {
     .argument('<route>')
     .action((slug: string, options: Options) => run(options, (context) => routeReset(context, { slug })));
   withChange(route.command('delete'))
-    .description('remove a route that is off or final from the store')
+    .description('remove a route that is off from the store')
     .argument('<route>')
     .action((slug: string, options: Options) => run(options, (context) => routeDelete(context, { slug })));
   withWait(program.command('phase'))

@@ -62,10 +62,10 @@ export const routeReset = async (context: CliContext, { slug }: { slug: string }
   };
 };
 
-const deletable = (state: RouteState): void => {
-  const { phase } = state.phase;
-  if (phase === 'off' || phase === 'final') return;
-  throw new CrossfadeError('PHASE_REFUSED', `A route can be deleted in off or final; ${state.slug} is in ${phase}.`);
+/** Elsewhere a member that starts would find a route in force whose traffic it cannot tell, and refuse everything. */
+const deletable = ({ slug, phase: { phase } }: RouteState): void => {
+  if (phase === 'off') return;
+  throw new CrossfadeError('PHASE_REFUSED', `A route can be deleted in off only; ${slug} is in ${phase}.`);
 };
 
 /** The phase record stays: epochs are never used twice, also when a route of this name is applied again. */

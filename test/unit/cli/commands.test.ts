@@ -145,8 +145,8 @@ describe('route reset', () => {
 });
 
 describe('route delete', () => {
-  test('is refused while the route is neither off nor final', async () => {
-    const made = await withRoute({ phase: 'dual', epoch: 1 });
+  test.each(['observe', 'dual', 'target', 'final'] as const)('is refused while the route is in %s', async (phase) => {
+    const made = await withRoute({ phase, epoch: 1 });
     expect((await made.run('route delete products --yes')).exit).toBe(exitTable.refused.code);
   });
 
