@@ -42,12 +42,23 @@ const partSeverity: Readonly<Record<string, Severity>> = {
   _ignored: 'S9',
 };
 
+const diffPart = (
+  context: Context,
+  path: Path | undefined,
+  name: string,
+  pair: { authority?: Json; other?: Json },
+): void => {
+  const { authority, other } = pair;
+  if (clusterLocal.has(name) || (authority !== undefined && other !== undefined && sameValue(authority, other))) return;
+  diffOptional(context, child(path, name), { authority, other }, { severity: partSeverity[name] ?? 'S9' });
+};
+
 const diffParts = (context: Context, path: Path | undefined, a: JsonObject, b: JsonObject): void => {
-  for (const name of new Set([...Object.keys(a), ...Object.keys(b)])) {
-    if (clusterLocal.has(name)) continue;
-    const pair = { authority: a[name], other: b[name] };
-    diffOptional(context, child(path, name), pair, { severity: partSeverity[name] ?? 'S9' });
+  for (const name of Object.keys(a)) {
+    const [authority, other] = [a[name]!, b[name]];
+    diffPart(context, path, name, other === undefined ? { authority } : { authority, other });
   }
+  for (const name of Object.keys(b)) if (a[name] === undefined) diffPart(context, path, name, { other: b[name]! });
 };
 
 const diffScore = (

@@ -215,7 +215,8 @@ const compareContents = (
   const rules = hitRules(context, comparison);
   if (!comparison.facts.neighbours) compareTotals(context, child(path, 'total'), comparison);
   compareMaxScore(context, path, comparison, rules.scoreTolerance);
-  for (const twins of comparison.matching.common) compareTwins(context, path, twins, { ...comparison, rules });
+  const each = { ...comparison, rules };
+  for (const twins of comparison.matching.common) compareTwins(context, path, twins, each);
 };
 
 export const compareHits = (context: Context, parent: Path | undefined, comparison: HitsComparison): RankMetrics => {

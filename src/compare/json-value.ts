@@ -6,8 +6,8 @@
 export type Json = null | boolean | number | bigint | string | Json[] | JsonObject;
 export type JsonObject = { [key: string]: Json };
 
-/** A digit run long enough to leave the range of exact integers; inside strings it only costs time. */
-const longInteger = /\d{17}|9\d{15}/;
+/** An integer that may leave the range of exact ones; a match inside a string only costs time. */
+const longInteger = /[:[,\s]-?(?:\d{17}|9\d{15})/;
 const wholeNumber = /^-?\d{16,}$/;
 
 /** `context` is absent before Node 21: there, such integers compare as rounded doubles. */

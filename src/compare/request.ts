@@ -41,8 +41,11 @@ export type SearchFacts = {
 
 export type Query = ReadonlyMap<string, string>;
 
+const noQuery: Query = new Map();
+
 /** `;` separates as `&` does, and the last duplicate wins, as the server reads it. */
-export const parseQuery = (query: string): Query => new Map(new URLSearchParams(query.replaceAll(';', '&')));
+export const parseQuery = (query: string): Query =>
+  query === '' ? noQuery : new Map(new URLSearchParams(query.replaceAll(';', '&')));
 
 /** A parameter given without a value means true. */
 export const isTrue = (query: Query, name: string): boolean => {
