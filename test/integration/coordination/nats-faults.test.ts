@@ -2,6 +2,8 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { Kvm } from '@nats-io/kv';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NatsConfig } from '../../../src/config.ts';
 import { casAndConfirm } from '../../../src/coordination/cas.ts';
@@ -228,7 +230,6 @@ describe('a bucket that vanishes', () => {
     const chunk = { index: 0, shard: 0, fromSeq: 0, toSeq: 9 };
     await queue.add([chunk]);
     await withNats(url, async (connection) => {
-      const { jetstreamManager } = await import('@nats-io/jetstream');
       await (await jetstreamManager(connection)).streams.delete(`${bucket}_work_products`);
     });
     expect(await queue.remaining()).toBe(0);
@@ -286,5 +287,32 @@ describe('news', () => {
     });
     await eventually(() => told().every((values) => values.length === 3));
     expect(told()).toEqual(Array(3).fill(['25\n', '', '50']));
+  });
+
+  it('tell of every way in which a key can go', async () => {
+    await startServer();
+    const republish = { src: `$KV.${bucket}.>`, dest: `${bucket}.evt.>` };
+    await withNats(url, (admin) => new Kvm(admin).create(bucket, { history: 5, republish, markerTTL: 5_000 }));
+    const store = await openReady();
+    const changes = new Map<string, Change>();
+    store.config.subscribe((change) => changes.set(change.key, change));
+    const key = (way: string) => `rt.products.pct.${way}`;
+    const isGone = (way: string) =>
+      eventually(() => changes.has(key(way)) && changes.get(key(way))?.value === undefined);
+    await withNats(url, async (person) => {
+      const bare = await new Kvm(person).open(bucket);
+      for (const way of ['read', 'shadow', 'write']) await bare.put(key(way), '1');
+      await bare.create(key('ttl'), '1', '1s');
+      await eventually(() => ['read', 'shadow', 'write', 'ttl'].every((way) => changes.get(key(way))?.value === '1'));
+      await bare.delete(key('read'));
+      await bare.purge(key('shadow'));
+      await (await jetstreamManager(person)).streams.purge(`KV_${bucket}`, { filter: `$KV.${bucket}.${key('write')}` });
+      for (const way of ['read', 'shadow', 'write', 'ttl']) await isGone(way);
+    });
+    expect(changes.get(key('read'))?.expired).toBeUndefined();
+    expect(changes.get(key('shadow'))?.expired).toBeUndefined();
+    expect([changes.get(key('write'))?.expired, changes.get(key('ttl'))?.expired]).toEqual([true, true]);
+    expect(await store.config.list('rt.')).toEqual([]);
+    expect(await store.config.update(key('ttl'), '2', 0)).toMatchObject({ ok: true });
   });
 });
