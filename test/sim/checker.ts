@@ -79,7 +79,10 @@ export class Checker {
     const { clusters, names } = this.#world;
     if (clusters[side].fake.storage.indices.get(write.index)?.autoCreated === true)
       this.#violation(`${process} created the index ${write.index} on the ${side} by writing to it`);
-    if (write.index !== names[side]) return;
+    if (write.index !== names[side]) {
+      this.#violation(`${process} wrote to ${write.index} on the ${side}`);
+      return;
+    }
     if (write.op.external === true) this.#copyApplied(side, write, process);
     else this.#writeApplied(side, write, { opaque, process });
   }

@@ -66,7 +66,7 @@ export class Client {
   #think(): void {
     if (this.#stopped) return;
     const { scheduler, hurry } = this.#crowd;
-    const ms = scheduler.random.between(5, hurry() ? 60 : 1_200);
+    const ms = scheduler.random.between(5, hurry() ? 60 : 2_000);
     scheduler.after(ms, '', () => this.#act());
   }
 

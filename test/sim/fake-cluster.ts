@@ -294,11 +294,13 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
   const onIndex = (ask: Ask, name: string, verb: string | undefined): Reply => {
     const index = storage.resolve(name);
     if (verb === undefined && ask.method === 'PUT') {
-      const settings =
-        (JSON.parse(ask.body || '{}') as { settings?: { index?: Record<string, unknown> } }).settings?.index ?? {};
+      const settings = flatSettings((JSON.parse(ask.body || '{}') as { settings?: Settings }).settings ?? {});
       if (storage.indices.has(name))
         return errorReply(400, 'resource_already_exists_exception', `index [${name}] already exists`);
-      storage.createIndex(name, { hidden: settings['hidden'] === true, blocked: settings['blocks.write'] === true });
+      storage.createIndex(name, {
+        hidden: String(settings['hidden']) === 'true',
+        blocked: String(settings['blocks.write']) === 'true',
+      });
       return reply(200, { acknowledged: true, shards_acknowledged: true, index: name });
     }
     if (index === undefined) return errorReply(404, 'index_not_found_exception', `no such index [${name}]`);
@@ -421,6 +423,14 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
   };
 
   return { storage, transport: { request: async (upstream) => receive(upstream).run() }, tasks, requests, receive };
+};
+
+type Settings = Record<string, unknown>;
+/** As the cluster takes them: nested under `index`, with the prefix, or without. */
+const flatSettings = (settings: Settings): Settings => {
+  const { index, ...rest } = settings;
+  const flat = Object.entries({ ...rest, ...(index as Settings | undefined) });
+  return Object.fromEntries(flat.map(([name, value]) => [name.replace(/^index\./, ''), value]));
 };
 
 const textOf = (body: UpstreamRequest['body']): string => {

@@ -55,27 +55,40 @@ export const noFaults: Faults = {
   refusedDocuments: false,
 };
 
+/** The rates of requests, all scaled: calm between storms, so that a migration gets anywhere at all. */
+export const scaled = (faults: Faults, by: number): Faults => ({
+  ...faults,
+  loseRequest: faults.loseRequest * by,
+  loseAnswer: faults.loseAnswer * by,
+  late: faults.late * by,
+  busy: faults.busy * by,
+  slow: faults.slow * by,
+  duplicate: faults.duplicate * by,
+  storeLose: faults.storeLose * by,
+  storeLate: faults.storeLate * by,
+});
+
 export const drawFaults = (random: Random): Faults => {
   if (random.chance(0.1)) return noFaults;
   const rate = (on: number, most: number): number => (random.chance(on) ? random.between(most / 10, most) : 0);
   const every = (on: number, fastest: number): number => (random.chance(on) ? random.between(fastest, fastest * 4) : 0);
   return {
-    loseRequest: rate(0.4, 0.02),
-    loseAnswer: rate(0.5, 0.03),
-    late: rate(0.5, 0.02),
-    busy: rate(0.4, 0.05),
-    slow: rate(0.5, 0.05),
-    duplicate: rate(0.4, 0.1),
-    storeLose: rate(0.3, 0.02),
-    storeLate: rate(0.3, 0.02),
+    loseRequest: rate(0.4, 0.05),
+    loseAnswer: rate(0.5, 0.1),
+    late: rate(0.5, 0.1),
+    busy: rate(0.4, 0.1),
+    slow: rate(0.5, 0.2),
+    duplicate: rate(0.4, 0.3),
+    storeLose: rate(0.3, 0.05),
+    storeLate: rate(0.3, 0.05),
     dropPush: rate(0.5, 0.3),
     slowPush: rate(0.5, 0.3),
-    crashEveryMs: every(0.4, 15_000),
-    stopEveryMs: every(0.4, 15_000),
-    partitionEveryMs: every(0.4, 15_000),
+    crashEveryMs: every(0.35, 20_000),
+    stopEveryMs: every(0.35, 20_000),
+    partitionEveryMs: every(0.35, 20_000),
     tombstonesEveryMs: every(0.6, 500),
     failOverEveryMs: every(0.5, 4_000),
-    outageEveryMs: every(0.2, 20_000),
+    outageEveryMs: every(0.15, 30_000),
     leaderDeath: random.chance(0.5) ? random.between(0.2, 0.8) : 0,
     foreignWrites: random.chance(0.3),
     refusedDocuments: random.chance(0.15),

@@ -7,7 +7,7 @@
 import { CrossfadeError } from '../../src/errors.ts';
 import type { Transport, UpstreamAnswer, UpstreamRequest } from '../../src/upstream/types.ts';
 import type { FakeCluster } from './fake-cluster.ts';
-import type { Faults } from './faults.ts';
+import { type Faults, scaled } from './faults.ts';
 import type { Owner, Scheduler } from './scheduler.ts';
 import type { Applied } from './storage.ts';
 
@@ -61,6 +61,7 @@ class Exchange {
   readonly #request: UpstreamRequest;
   readonly #caller: Caller;
   #ended = false;
+  readonly #isWrite: boolean;
   #cancelTimeout = (): void => undefined;
   readonly #onAbort = (): void => this.#fail('CLIENT_CLOSED');
 
@@ -68,17 +69,24 @@ class Exchange {
     this.#options = options;
     this.#request = request;
     this.#caller = caller;
+    this.#isWrite = /_doc|_create|_update|_bulk/.test(request.path);
+  }
+
+  /** What a control call suffers is repeated a second later; the writes are what a run is about. */
+  #rates(): Faults {
+    const faults = this.#options.faults();
+    return this.#isWrite ? faults : scaled(faults, 0.1);
   }
 
   begin(): void {
-    const { scheduler, owner, faults } = this.#options;
+    const { scheduler, owner } = this.#options;
     const { random } = scheduler;
     if (!owner.alive) return;
     const { signal, timeoutMs = defaultTimeoutMs } = this.#request;
     if (signal?.aborted === true) return this.#fail('CLIENT_CLOSED');
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     this.#cancelTimeout = scheduler.after(timeoutMs, '', () => this.#fail('UPSTREAM_TIMEOUT'), owner);
-    const rates = faults();
+    const rates = this.#rates();
     if (random.chance(rates.loseRequest)) return this.#loseSoon();
     const late = random.chance(rates.late);
     if (late) this.#later(random.between(1, 20), () => this.#fail('UPSTREAM_RESET'));
@@ -101,10 +109,10 @@ class Exchange {
   }
 
   #arrive(): void {
-    const { scheduler, cluster, faults } = this.#options;
+    const { scheduler, cluster } = this.#options;
     const { random } = scheduler;
     if (cluster.down) return this.#later(random.between(0.1, 5), () => this.#fail('UPSTREAM_UNREACHABLE'));
-    if (random.chance(faults().busy)) return this.#answer(busyAnswer(random.chance(0.5) ? 429 : 503));
+    if (random.chance(this.#rates().busy)) return this.#answer(busyAnswer(random.chance(0.5) ? 429 : 503));
     const received = cluster.fake.receive(this.#request);
     if (received.names.length === 0) return this.#answer(received.run());
     this.#write(received);
@@ -157,7 +165,7 @@ class Exchange {
 
   #answer(answer: UpstreamAnswer): void {
     const { random } = this.#options.scheduler;
-    if (random.chance(this.#options.faults().loseAnswer)) return this.#loseSoon();
+    if (random.chance(this.#rates().loseAnswer)) return this.#loseSoon();
     this.#later(random.between(0.1, 2), () => {
       if (!this.#end()) return;
       this.#caller.resolve(answer);

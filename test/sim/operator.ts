@@ -25,7 +25,7 @@ export type OperatorOptions = {
 };
 type Step = 'rehearse' | 'switch';
 
-const retryMs = 2_000;
+const retryMs = 3_000;
 const patienceMs = 40_000;
 
 export class Operator {

@@ -98,16 +98,20 @@ type Call<T> = {
 
 export class StoreServer {
   readonly scheduler: Scheduler;
-  faults: Faults;
+  readonly #faults: () => Faults;
   readonly config: ServerBucket;
   readonly live: ServerBucket;
   readonly #queues = new Map<string, MemoryWorkQueue>();
 
-  constructor(scheduler: Scheduler, faults: Faults) {
+  constructor(scheduler: Scheduler, faults: () => Faults) {
     this.scheduler = scheduler;
-    this.faults = faults;
+    this.#faults = faults;
     this.config = new ServerBucket(this);
     this.live = new ServerBucket(this, liveTtlMs);
+  }
+
+  get faults(): Faults {
+    return this.#faults();
   }
 
   queue(slug: string): MemoryWorkQueue {

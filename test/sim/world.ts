@@ -10,7 +10,7 @@ import type { Transport, UpstreamRequest } from '../../src/upstream/types.ts';
 import { Checker } from './checker.ts';
 import { Client, refusedMarker } from './clients.ts';
 import { createFakeCluster } from './fake-cluster.ts';
-import { drawFaults, type Faults, noFaults } from './faults.ts';
+import { drawFaults, type Faults, noFaults, scaled } from './faults.ts';
 import { History } from './history.ts';
 import { type Member, type Process, startMember } from './member.ts';
 import { appliedKey, type SimCluster, simTransport } from './network.ts';
@@ -40,7 +40,7 @@ export type Outcome = {
 
 const slug = 'p';
 export const indexNames: Record<Side, string> = { source: 'p1', target: 'p2' };
-const workloadMs = 150_000;
+const workloadMs = 120_000;
 const restMs = 200_000;
 const heapOfEvents = 400_000;
 
@@ -52,7 +52,9 @@ export class World {
   readonly checker: Checker;
   readonly history = new History();
   readonly seed: number;
-  faults: Faults;
+  /** In force now. */
+  faults: Faults = noFaults;
+  readonly #drawn: Faults;
   readonly #members = new Map<string, Member>();
   readonly #clients: Client[] = [];
   readonly #operator: Operator;
@@ -62,14 +64,15 @@ export class World {
   #foreignQuiet = false;
   #foreignOpen = 0;
   #ended = false;
+  #stormEnds = (): void => undefined;
 
   constructor({ seed, sabotage = {}, keepLog = false, faults }: WorldOptions) {
     this.seed = seed;
     this.random = seededRandom(seed);
     this.scheduler = new Scheduler(this.random, { keepLog });
     this.#sabotage = sabotage;
-    this.faults = { ...drawFaults(this.random), ...faults };
-    this.server = new StoreServer(this.scheduler, this.faults);
+    this.#drawn = { ...drawFaults(this.random), ...faults };
+    this.server = new StoreServer(this.scheduler, () => this.faults);
     this.clusters = { source: this.#cluster('source', 2), target: this.#cluster('target', 3) };
     this.checker = new Checker({
       now: () => this.scheduler.nowMs,
@@ -85,6 +88,7 @@ export class World {
         `phase ${phase} e${epoch} r${reign}${hold === undefined ? '' : ` hold ${hold.to}`} @${revision}`,
       );
       this.checker.phaseWritten(record, revision);
+      if (hold !== undefined && this.random.chance(0.4)) this.#weather(true);
     };
     this.#operator = new Operator({
       scheduler: this.scheduler,
@@ -209,6 +213,15 @@ export class World {
 
   // Faults that come by themselves
 
+  /** Storms and calms, in turns. A storm likes to begin while writes are held. */
+  #weather(storm: boolean): void {
+    if (this.#ended) return;
+    this.#stormEnds();
+    this.faults = storm ? this.#drawn : scaled(this.#drawn, 0.02);
+    const ms = storm ? this.random.between(500, 5_000) : this.random.between(4_000, 20_000);
+    this.#stormEnds = this.scheduler.after(ms, storm ? 'calm' : 'storm', () => this.#weather(!storm));
+  }
+
   #every(mean: () => number, run: () => void): void {
     const next = (): void => {
       const ms = mean();
@@ -265,7 +278,7 @@ export class World {
   // A writer past the sidecars
 
   #foreign(): void {
-    if (this.#ended || !this.faults.foreignWrites) return;
+    if (this.#ended || !this.#drawn.foreignWrites) return;
     this.scheduler.after(this.random.between(200, 8_000), '', () => {
       const record = this.checker.steps.at(-1)?.record;
       const may = !this.#foreignQuiet && record?.hold === undefined && this.checker.authority === 'source';
@@ -347,8 +360,12 @@ export class World {
     for (const name of ['m1', 'm2', 'm3']) this.#start(name);
     this.scheduler.after(this.random.between(5_000, 90_000), '', () => this.#start('m4'));
     this.#crowd();
-    this.#schedule();
-    this.#foreign();
+    const calmStart = this.random.chance(0.85);
+    this.scheduler.after(calmStart ? 4_000 : 0, '', () => {
+      this.#weather(!calmStart);
+      this.#schedule();
+      this.#foreign();
+    });
     void this.#operator.run(2 + this.random.below(3));
     const end = workloadMs;
     await this.scheduler.run(end, () => this.#operator.finished || this.#stuck());
@@ -361,9 +378,9 @@ export class World {
     const { scheduler } = this;
     scheduler.note('all faults end');
     this.#operator.finished = true;
-    this.faults = noFaults;
-    this.server.faults = noFaults;
     this.#ended = true;
+    this.#stormEnds();
+    this.faults = noFaults;
     for (const { process, link } of this.#members.values()) {
       process.stoppedUntil = 0;
       link.parted = false;
@@ -392,7 +409,8 @@ export class World {
     if (record?.phase !== 'dual' && record?.phase !== 'target') return `phase ${record?.phase}`;
     if (status.epoch !== record.epoch || status.reign !== record.reign) return 'status of another epoch';
     if (status.backfill?.state !== 'done') return `backfill ${JSON.stringify(status.backfill)}`;
-    if (status.sweep?.state !== 'done') return `sweep ${JSON.stringify(status.sweep)}`;
+    if (status.sweep?.state === 'needed' || status.sweep?.state === 'running')
+      return `sweep ${JSON.stringify(status.sweep)}`;
     if (status.quarantine?.total > 0) return `quarantine ${JSON.stringify(status.quarantine)}`;
     if (status.tail?.behind !== 0 || status.tail?.state !== 'running') return `tail ${JSON.stringify(status.tail)}`;
     if (status.proof?.equal !== true || Date.parse(status.proof.at) < sinceMs)
