@@ -5,11 +5,11 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { exitTable } from '../src/cli/exit-codes.ts';
 import { buildProgram, type ProgramDeps } from '../src/cli/program.ts';
 import { otherVariables } from '../src/config/environment.ts';
 import { configSettings } from '../src/config/load.ts';
 import { errorTable } from '../src/errors.ts';
+import { exitTable } from '../src/exit-codes.ts';
 import { type Declaration, metricTable, perRoute } from '../src/metrics.ts';
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');

@@ -4,13 +4,13 @@
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import * as z from 'zod';
-import { type AskDeps, readResult, submitAsk } from '../app/ask-leader.ts';
-import type { FleetStatus, RouteStatus } from '../app/fleet-status.ts';
-import { readAudit } from '../app/read-audit.ts';
-import { knobNames, resetKnobs, turnKnob } from '../app/route-knobs.ts';
 import type { Store } from '../coordination/ports.ts';
 import { askActions, phases } from '../coordination/records.ts';
 import { CrossfadeError } from '../errors.ts';
+import { type AskDeps, readResult, submitAsk } from '../fleet/ask-leader.ts';
+import type { FleetStatus, RouteStatus } from '../fleet/fleet-status.ts';
+import { readAudit } from '../fleet/read-audit.ts';
+import { knobNames, resetKnobs, turnKnob } from '../fleet/route-knobs.ts';
 
 export type Discrepancies = {
   list(slug: string, filter: { severity?: string | undefined; shape?: string | undefined }): readonly unknown[];

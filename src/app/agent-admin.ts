@@ -5,11 +5,11 @@ import type { Registry } from 'prom-client';
 import type { AdminApi } from '../admin/api.ts';
 import type { Lifecycle } from '../admin/health.ts';
 import { type AdminServer, createAdminServer } from '../admin/server.ts';
+import { readFleet } from '../fleet/read-fleet.ts';
 import { secretFrom } from '../upstream/secret.ts';
 import { type AgentParts, reportRoutes } from './agent-parts.ts';
 import type { Core } from './core.ts';
 import { scrapeOf } from './observe.ts';
-import { readFleet } from './read-fleet.ts';
 
 type ProcessAdmin = {
   registry: Pick<Registry, 'contentType' | 'metrics'>;

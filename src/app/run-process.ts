@@ -3,8 +3,8 @@
  * every end has a code of its own (docs/cli.md).
  */
 
-import { exitCode, exitOf } from '../cli/exit-codes.ts';
 import { isCrossfadeError } from '../errors.ts';
+import { exitCode, exitOf } from '../exit-codes.ts';
 import { type Core, openCore } from './core.ts';
 import { loadProcessConfig } from './load-process-config.ts';
 import { crashOnUnplanned } from './signals.ts';

@@ -2,9 +2,10 @@
  * Waits for the answer to a request. One that nobody takes up is withdrawn by compare-and-set, so that an agent started
  * hours later does not carry out a cutover that everybody has forgotten.
  */
-import { type AskDeps, askPollMs, isOver, readResult, type Submitted, withdrawAsk } from '../app/ask-leader.ts';
+
 import type { AskResult } from '../coordination/records.ts';
 import { CrossfadeError } from '../errors.ts';
+import { type AskDeps, askPollMs, isOver, readResult, type Submitted, withdrawAsk } from '../fleet/ask-leader.ts';
 import { CliError } from './cli-error.ts';
 import type { CliContext } from './context.ts';
 

@@ -1,6 +1,6 @@
 /** An end of a command that its own code planned: an exit and a sentence for the person at the terminal. */
 import { isCrossfadeError } from '../errors.ts';
-import { type Exit, exitOf } from './exit-codes.ts';
+import { type Exit, exitOf } from '../exit-codes.ts';
 
 export class CliError extends Error {
   override readonly name = 'CliError';

@@ -5,7 +5,7 @@
 
 import type { CliConfig } from '../config.ts';
 import type { Store } from '../coordination/ports.ts';
-import type { Exit } from './exit-codes.ts';
+import type { Exit } from '../exit-codes.ts';
 import type { CliIo } from './io.ts';
 
 /** Options that every command understands. */

@@ -3,6 +3,7 @@
  * options and runs through run-command.ts; `agent` and `worker` are processes and are passed in.
  */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { exitCode, exitTable } from '../exit-codes.ts';
 import { type AdminClient, createAdminClient } from './admin-client.ts';
 import { apply } from './commands/apply.ts';
 import { audit } from './commands/audit.ts';
@@ -13,7 +14,6 @@ import { routeDelete, routeReset, routeSet } from './commands/route.ts';
 import { members, status, watchStatus } from './commands/status.ts';
 import { completionScript, type Shell, shells } from './completion.ts';
 import type { CommonOptions } from './context.ts';
-import { exitCode, exitTable } from './exit-codes.ts';
 import { type CliDeps, type Run, runCommand } from './run-command.ts';
 
 export type ProcessOptions = { configPath: string | undefined };

@@ -1,7 +1,8 @@
 /** The status of the fleet and of one route as text for a terminal. Pure: status in, lines out. */
-import type { FleetStatus, RouteStatus } from '../app/fleet-status.ts';
+
 import type { Answer } from '../coordination/job-status.ts';
 import { stages } from '../coordination/job-status.ts';
+import type { FleetStatus, RouteStatus } from '../fleet/fleet-status.ts';
 import { bar, bytes, count, milliseconds, percent, seconds, unknownText, yesNo } from './format.ts';
 import type { Style } from './style.ts';
 import { alignRows, table } from './table.ts';

@@ -9,9 +9,9 @@ import { renderIssues } from '../config/issues.ts';
 import { loadCliConfig } from '../config/load.ts';
 import type { CliConfig } from '../config.ts';
 import type { Store } from '../coordination/ports.ts';
+import { exitCode } from '../exit-codes.ts';
 import { CliError, failureOf } from './cli-error.ts';
 import type { CliContext, CommonOptions, Outcome } from './context.ts';
-import { exitCode } from './exit-codes.ts';
 import type { CliIo } from './io.ts';
 
 export type CliDeps = {

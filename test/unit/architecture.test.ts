@@ -43,11 +43,15 @@ const isUnder = (file: string, places: readonly string[]): boolean =>
 
 /** By folder: every file (`*`), or those named. */
 const pureNames: Readonly<Record<string, string>> = {
-  src: 'errors config',
+  src: 'errors exit-codes config',
   'src/json': '*',
   'src/compare': '*',
   'src/proxy/planning': '*',
-  'src/config': 'closest cross-checks issues member redact settings',
+  'src/config': 'closest cross-checks environment issues load member redact route-file settings',
+  'src/fleet': 'fleet-status route-knobs',
+  'src/admin': 'access health',
+  'src/cli': 'format render-details render-status style table',
+  'src/app': 'admin-address heartbeat-report',
   'src/coordination':
     'admission-gate authority-from-aliases bucket effective human-values incarnation job-status keys membership nats-support phase-machine ports records route-cell route-state stamp',
   'src/proxy':
@@ -67,7 +71,7 @@ const pure = Object.entries(pureNames).flatMap(([folder, names]) =>
 );
 
 /** Libraries without effects. */
-const pureLibraries = new Set(['zod']);
+const pureLibraries = new Set(['zod', 'yaml']);
 
 const pureFiles = files.filter((file) => isUnder(file, pure));
 
@@ -77,7 +81,7 @@ const withoutComments = (text: string): string => text.replaceAll(/\/\*[\s\S]*?\
 const ambient =
   /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bperformance\.now\b|\bprocess\.|\bset(?:Timeout|Interval|Immediate)\(|\bfetch\(|\bconsole\.|\bglobalThis\b/;
 
-/** Rooms that may know each other, values and types alike; files beside the rooms may be used by all. */
+/** Rooms that may know each other, values and types alike; files beside the rooms may be used by all; `app` wires all. */
 const mayKnow: Readonly<Record<string, readonly string[]>> = {
   json: [],
   compare: ['json', 'coordination'],
@@ -85,8 +89,10 @@ const mayKnow: Readonly<Record<string, readonly string[]>> = {
   upstream: ['coordination', 'json'],
   proxy: ['compare', 'coordination', 'json', 'upstream'],
   agent: ['compare', 'coordination', 'json', 'upstream'],
-  app: ['agent', 'compare', 'config', 'coordination', 'json', 'upstream'],
   config: ['coordination'],
+  fleet: ['config', 'coordination'],
+  admin: ['config', 'coordination', 'fleet'],
+  cli: ['config', 'coordination', 'fleet'],
 };
 
 const isRoom = (name: string): boolean => !name.endsWith('.ts');

@@ -1,5 +1,5 @@
 /** `audit <slug>`: who changed what, when and why, oldest first. */
-import { readAudit } from '../../app/read-audit.ts';
+import { readAudit } from '../../fleet/read-audit.ts';
 import type { CliContext, Outcome } from '../context.ts';
 import { requireRoute } from '../route-states.ts';
 import { table } from '../table.ts';

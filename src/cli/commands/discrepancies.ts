@@ -2,7 +2,7 @@
  * `discrepancies <slug>`: differences that shadow reads found, asked of every agent's admin listener, since samples are
  * kept where they were found. Values in them are redacted by the agent.
  */
-import { readFleet } from '../../app/read-fleet.ts';
+import { readFleet } from '../../fleet/read-fleet.ts';
 import type { AdminClient } from '../admin-client.ts';
 import { CliError } from '../cli-error.ts';
 import type { CliContext, Outcome } from '../context.ts';

@@ -3,10 +3,10 @@
  * preflight of a route needs the clusters, so it runs where they are configured and says so where they are not.
  */
 
-import type { FleetStatus } from '../../app/fleet-status.ts';
-import { readFleet } from '../../app/read-fleet.ts';
 import type { CliConfig } from '../../config.ts';
 import type { RouteSpec } from '../../coordination/records.ts';
+import type { FleetStatus } from '../../fleet/fleet-status.ts';
+import { readFleet } from '../../fleet/read-fleet.ts';
 import type { CliContext, Outcome } from '../context.ts';
 import { pickRoute, readStates } from '../route-states.ts';
 import { styleOf } from '../style.ts';

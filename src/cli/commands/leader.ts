@@ -2,17 +2,19 @@
  * Commands that the leader of a route carries out: phase, advance, rollback, abort, pause, resume, finalize, verify,
  * repair. Each leaves a request in the store; with --wait the exit code tells how it ended.
  */
-import { type AskRequest, submitAsk } from '../../app/ask-leader.ts';
+
 import { heartbeatPrefix } from '../../coordination/keys.ts';
 import { pathBetween } from '../../coordination/phase-machine.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { type Ask, type AskResult, authorityIn, type Phase, phases } from '../../coordination/records.ts';
 import { type ErrorCode, errorTable } from '../../errors.ts';
+import { type Exit, exitOf } from '../../exit-codes.ts';
+import { type AskRequest, submitAsk } from '../../fleet/ask-leader.ts';
 import { askDeps, awaitAnswer, turnMs } from '../ask.ts';
 import { CliError } from '../cli-error.ts';
 import { confirm } from '../confirm.ts';
 import type { CliContext, Outcome } from '../context.ts';
-import { type Exit, exitOf } from '../exit-codes.ts';
+import { renderDetails } from '../render-details.ts';
 import { requireRoute } from '../route-states.ts';
 
 export type WaitChoice = { wait: boolean; timeoutSeconds: number | undefined };
@@ -27,13 +29,18 @@ const exits: Record<AskResult['state'], Exit> = {
   running: 'waiting',
 };
 
-const exitOfResult = ({ state, code }: AskResult): Exit =>
-  state === 'failed' && code !== undefined && code in errorTable ? exitOf(code as ErrorCode) : exits[state];
+const exitOfResult = ({ state, code, details }: AskResult): Exit => {
+  // A check that ran to its end is done, and says so; scripts want to know what it found.
+  if (state === 'done' && details?.['equal'] === false) return 'different';
+  return state === 'failed' && code !== undefined && code in errorTable ? exitOf(code as ErrorCode) : exits[state];
+};
 
 const asked = ({ slug, action, phase }: AskRequest): string => [action, slug, phase].filter(Boolean).join(' ');
 
 const outcomeOf = (request: AskRequest, result: AskResult, next: string | undefined): Outcome => ({
-  text: `${asked(request)}: ${result.state}. ${result.message}`.trim(),
+  text: [`${asked(request)}: ${result.state}. ${result.message}`.trim(), renderDetails(result.details)]
+    .filter((part) => part !== '')
+    .join('\n'),
   json: { request: asked(request), ...result },
   next: result.state === 'done' ? next : `status ${request.slug}`,
   exit: exitOfResult(result),

@@ -1,10 +1,11 @@
 /**
  * `route set|reset|delete`: the keys that people turn, and the end of a route.
  */
-import { type KnobName, knobKey, knobNames, resetKeys, resetKnobs, turnKnob } from '../../app/route-knobs.ts';
+
 import { keys } from '../../coordination/keys.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { CrossfadeError } from '../../errors.ts';
+import { type KnobName, knobKey, knobNames, resetKeys, resetKnobs, turnKnob } from '../../fleet/route-knobs.ts';
 import { CliError } from '../cli-error.ts';
 import { confirm } from '../confirm.ts';
 import type { CliContext, Outcome } from '../context.ts';

@@ -1,6 +1,6 @@
 /** `status [slug]` and its live view, `members`: what the store knows, once or again and again. */
-import type { FleetStatus, RouteStatus } from '../../app/fleet-status.ts';
-import { readFleet } from '../../app/read-fleet.ts';
+import type { FleetStatus, RouteStatus } from '../../fleet/fleet-status.ts';
+import { readFleet } from '../../fleet/read-fleet.ts';
 import type { CliContext, Outcome } from '../context.ts';
 import { yesNo } from '../format.ts';
 import { type RenderOptions, renderFleet, renderRoute } from '../render-status.ts';

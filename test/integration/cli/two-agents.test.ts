@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { RouteStatus } from '../../../src/app/fleet-status.ts';
+import type { RouteStatus } from '../../../src/fleet/fleet-status.ts';
 import { type AgentProcess, crossfade, type Ran, startAgent } from '../../support/agent-process.ts';
 import { eventually } from '../../support/eventually.ts';
 import { services, uniqueName } from '../../support/services.ts';

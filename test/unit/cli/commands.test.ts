@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { exitTable } from '../../../src/cli/exit-codes.ts';
 import { keys } from '../../../src/coordination/keys.ts';
 import { Ask } from '../../../src/coordination/records.ts';
+import { exitTable } from '../../../src/exit-codes.ts';
 import { answerAsk, harness, products, putReport, withLeader, withRoute } from './harness.ts';
 
 const routeFile = JSON.stringify(products);
@@ -212,6 +212,24 @@ describe('a command for the leader', () => {
     });
     expect(ran.exit).toBe(exitTable[exit].code);
     expect(ran.out).toContain(`advance products: ${state}. as the leader says`);
+  });
+
+  test('verify ends with a code of its own when it found differences, and lists them', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const findings = Array.from({ length: 25 }, (_, i) => ({ kind: 'missing', id: `doc-${i}` }));
+    const ran = await made.run('verify products --mode full --wait', {
+      onSleep: async () => {
+        await answerAsk(made, {
+          state: 'done',
+          message: '25 wrong',
+          details: { equal: false, checked: 100, findings },
+        });
+      },
+    });
+    expect(ran.exit).toBe(exitTable.different.code);
+    expect(ran.out).toMatch(/checked +100\n/);
+    expect(ran.out).toMatch(/kind +id\nmissing +doc-0\n/);
+    expect(ran.out).toContain('and 5 more');
   });
 
   test('tells what the leader is doing while it waits', async () => {

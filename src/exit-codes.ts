@@ -2,7 +2,7 @@
  * What the exit code of a command means. Scripts branch on these numbers, so they never change their meaning; docs/cli.md
  * lists them and a test keeps the two equal. 64 and 70 are the values of sysexits.h for the same two cases.
  */
-import type { ErrorCode } from '../errors.ts';
+import type { ErrorCode } from './errors.ts';
 
 export const exitTable = {
   done: { code: 0, meaning: 'done' },
