@@ -27,5 +27,7 @@ export const createReadExecutors = (deps: ReadDeps): ReadExecutors => {
   };
 };
 
+export { wrapCursor } from './cursor-token.ts';
 export { createPassThrough } from './pass-through.ts';
 export type { PassThrough, ReadDeps, ReadEvent } from './ports.ts';
+export { createCursorMac } from './shared.ts';

@@ -13,8 +13,12 @@ import type { Caller } from './sticky-key.ts';
 
 /** 96 bits: enough against accidents and idle hands, short in a URL. */
 const macChars = 16;
-const digest = (secret: string, text: string): string =>
-  createHmac('sha256', secret).update(text).digest('base64url').slice(0, macChars);
+
+/** The secret is asked for at each use, because it may become known late. */
+export const createCursorMac =
+  (secret: () => string): Mac =>
+  (text) =>
+    createHmac('sha256', secret()).update(text).digest('base64url').slice(0, macChars);
 
 export type Shared = {
   readonly deps: ReadDeps;
@@ -31,7 +35,7 @@ export type Shared = {
 };
 
 export const createShared = (deps: ReadDeps): Shared => {
-  const mac: Mac = (text) => digest(deps.cursorSecret(), text);
+  const mac = createCursorMac(deps.cursorSecret);
   const emit = deps.onEvent ?? (() => undefined);
   const breakers = new Map<string, Breaker>();
   const names = new WeakMap<RouteTable, IndexNames>();

@@ -1,4 +1,5 @@
-import { Agent } from 'undici';
+import { gzipSync } from 'node:zlib';
+import { Agent, request } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { sideOf, useRoute } from './fixture.ts';
 
@@ -68,7 +69,6 @@ describe('the percentage of reads', () => {
 
   it('keeps a client connection on one side when nothing else names the client', async () => {
     route.set({ percent: { read: 50 } });
-    const { request } = await import('undici');
     for (let i = 0; i < 4; i++) {
       const dispatcher = new Agent({ connections: 1 });
       const sides = new Set<unknown>();
@@ -137,6 +137,17 @@ describe('an answer of the target', () => {
     route.set({ percent: { read: 100 }, spec: { reads: { sideHeader: false } } });
     expect(sideOf(await route.send('GET', `/${route.slug}/_count`))).toBeUndefined();
   });
+});
+
+it('a compressed search goes to the target readable', async () => {
+  route.set({ percent: { read: 100 } });
+  const answer = await request(`${route.stack.url}/${route.slug}/_search`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'content-encoding': 'gzip', 'accept-encoding': 'gzip' },
+    body: gzipSync('{"size":2}'),
+  });
+  expect([answer.statusCode, answer.headers['x-crossfade-side']]).toEqual([200, 'target']);
+  expect(((await answer.body.json()) as { hits: { hits: unknown[] } }).hits.hits).toHaveLength(2);
 });
 
 describe('reads that only the authority can answer stay there at 100 %', () => {
