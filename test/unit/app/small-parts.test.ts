@@ -1,0 +1,161 @@
+import { describe, expect, test } from 'vitest';
+import { adminUrl } from '../../../src/app/admin-address.ts';
+import { createDiscrepancyStore } from '../../../src/app/discrepancies.ts';
+import { noShadow, routeLine } from '../../../src/app/heartbeat-report.ts';
+import { readAliases } from '../../../src/app/read-aliases.ts';
+import { knowsMappingTypes, learnDialect } from '../../../src/app/source-dialect.ts';
+import { AdminConfig } from '../../../src/config.ts';
+import { MemberRoute } from '../../../src/coordination/records.ts';
+import type { ShadowReport } from '../../../src/proxy/shadow/ports.ts';
+import type { Transport } from '../../../src/upstream/types.ts';
+import { routeState } from '../../support/routes.ts';
+
+describe('the address of the admin listener that others are told', () => {
+  const tls = { certFile: 'c', keyFile: 'k' };
+  test.each([
+    [{ publicUrl: 'https://pod.example:9600' }, '0.0.0.0', '10.0.0.7', 'https://pod.example:9600'],
+    [{}, '0.0.0.0', '10.0.0.7', 'http://10.0.0.7:9600'],
+    [{}, '::', 'fd00::7', 'http://[fd00::7]:9600'],
+    [{ tls }, '10.0.0.7', undefined, 'https://10.0.0.7:9600'],
+    [{}, '127.0.0.1', '10.0.0.7', 'http://127.0.0.1:9600'],
+    [{}, '0.0.0.0', undefined, undefined],
+  ])('%j on %s in a pod %s is %s', (config, host, podIp, expected) => {
+    expect(adminUrl(AdminConfig.parse(config), { host, port: 9600 }, podIp)).toBe(expected);
+  });
+});
+
+describe('a line of the heartbeat', () => {
+  const state = {
+    ...routeState({ phase: 'dual', percent: { read: 25 }, stop: true }),
+    errors: [{ key: 'rt.products.rate', message: 'no' }],
+  };
+  const line = routeLine({
+    state,
+    admission: { phaseRevision: 2, epoch: 1, held: true, heldRequests: 4, inFlight: 3, byQuery: 1, drained: false },
+    copies: {
+      pendingCopies: 1,
+      pendingBytes: 2,
+      oldestPendingMs: 3.7,
+      dropped: 4,
+      quarantined: 5,
+      unknownOutcomes: 6,
+      sweepNeeded: 7,
+      ledger: [8],
+      reign: 1,
+    },
+    shadow: noShadow,
+    copyProblems: ['target: 429'],
+  });
+
+  test('is a valid record', () => {
+    expect(MemberRoute.safeParse(line).error).toBeUndefined();
+  });
+
+  test('tells what is in force and what is wrong', () => {
+    expect(line).toMatchObject({
+      phaseRevision: 2,
+      held: true,
+      drained: false,
+      percent: { read: 0, write: 100 },
+      ledger: [8],
+    });
+    expect(line.errors).toEqual(['rt.products.rate: no', 'target: 429']);
+  });
+});
+
+describe('mapping types in paths', () => {
+  test.each([
+    ['elasticsearch', 6, true],
+    ['elasticsearch', 7, true],
+    ['elasticsearch', 8, false],
+    ['opensearch', 1, true],
+    ['opensearch', 2, false],
+    ['opensearch', 3, false],
+  ] as const)('%s %d: %s', (distribution, major, expected) => {
+    expect(knowsMappingTypes({ distribution, major })).toBe(expected);
+  });
+
+  test('are learnt once the source answers', async () => {
+    let told = 0;
+    const info = async () =>
+      ({ name: '', uuid: '', distribution: 'elasticsearch', version: '7.10.2', major: 7, minor: 10 }) as const;
+    await learnDialect({ info }, { onTypes: () => told++, signal: new AbortController().signal });
+    expect(told).toBe(1);
+  });
+});
+
+describe('the aliases of both clusters', () => {
+  const answering = (status: number, body: string): Transport => ({
+    request: async () => ({ status, headers: {}, body: Buffer.from(body) }),
+  });
+  const away: Transport = { request: () => Promise.reject(new Error('away')) };
+  const good = answering(200, '{"i":{"aliases":{}}}');
+
+  test.each([
+    ['both answer', good, good, false, true],
+    ['the target is away, which may hold the marker', good, away, false, false],
+    ['the source is away', away, good, false, false],
+    ['the source forbids it', answering(403, '{}'), good, false, false],
+    ['the answer is no JSON', answering(200, 'oops'), good, false, false],
+    ['both sides are one cluster and it answers', good, away, true, true],
+  ])('%s', async (_, source, target, sameCluster, told) => {
+    expect((await readAliases({ source, target }, sameCluster)) !== undefined).toBe(told);
+  });
+
+  test('are the same object when both sides are one cluster', async () => {
+    const answers = await readAliases({ source: good, target: good }, true);
+    expect(answers?.target).toBe(answers?.source);
+  });
+});
+
+describe('samples of mismatches', () => {
+  const report = (severity: 'none' | 'S4', family: ShadowReport['family'] = 'search'): ShadowReport => ({
+    slug: 'products',
+    family,
+    shape: { fingerprint: 'abc', label: 'match' },
+    atMs: Date.now(),
+    authority: 'source',
+    observation: {
+      severity,
+      differences: [
+        { severity: 'S4', kind: 'missing_hit', path: ['hits', { key: 'planted-id' }], authority: '"planted-value"' },
+      ],
+      counts: { S4: 1 },
+    },
+    baseline: undefined,
+    settled: false,
+    authorityMs: 1,
+    otherMs: 2,
+    request: {
+      method: 'POST',
+      path: '/products/_search',
+      query: '',
+      body: Buffer.from('{"query":{"match":{"name":"planted-value"}}}'),
+    },
+    answers: { source: { status: 200, body: Buffer.from('{}') }, target: { status: 200, body: Buffer.from('{}') } },
+  });
+
+  test('are kept redacted, by route, severity and shape', () => {
+    const store = createDiscrepancyStore(() => 'secret');
+    store.add(report('S4'));
+    const [sample] = store.list('products', {});
+    expect(sample).toMatchObject({
+      route: 'products',
+      severity: 'S4',
+      shape: 'abc',
+      summary: 'missing_hit',
+      authority: 'source',
+    });
+    expect(JSON.stringify(sample)).not.toContain('planted');
+    expect(store.list('products', { severity: 'S4', shape: 'abc' })).toHaveLength(1);
+    expect(store.list('products', { severity: 'S3' })).toEqual([]);
+    expect(store.list('products', { severity: 'nonsense' })).toEqual([]);
+    expect(store.list('orders', {})).toEqual([]);
+  });
+
+  test('of equal answers are not kept', () => {
+    const store = createDiscrepancyStore(() => 'secret');
+    store.add(report('none'));
+    expect(store.list('products', {})).toEqual([]);
+  });
+});
