@@ -14,6 +14,7 @@ import { repairRoute, verifyRoute } from './checks.ts';
 import { answerOf, gateConditions, type SwitchKind } from './gate.ts';
 import { gatherGate } from './gate-facts.ts';
 import { movePhase } from './moves.ts';
+import { type Begun, begunAt, resumedResult } from './resumed-ask.ts';
 import type { Leading } from './route-leader.ts';
 import { runRouteSwitch } from './switch-runner.ts';
 
@@ -208,15 +209,22 @@ const runStop = async (leading: Leading, state: RouteState): Promise<void> => {
     );
 };
 
+const begin = async (leading: Leading, ask: Ask, begun: Begun): Promise<Result> => {
+  await leading.journal.answer(ask, { state: 'running', message: '', details: begun });
+  return Promise.resolve()
+    .then(() => carryOut(leading, ask))
+    .catch(failure);
+};
+
 export const runAsk = async (leading: Leading, state: RouteState): Promise<void> => {
   const { journal, deps } = leading;
   await runStop(leading, state);
-  const ask = await journal.pendingAsk();
-  if (ask === undefined) return;
-  await journal.answer(ask, { state: 'running', message: '' });
-  const result = await Promise.resolve()
-    .then(() => carryOut(leading, ask))
-    .catch(failure);
+  const pending = await journal.pendingAsk();
+  if (pending === undefined) return;
+  const { ask } = pending;
+  const now = begunAt((await leading.writer.read()).record);
+  const begun = pending.begun ?? now;
+  const result = resumedResult(ask, begun, now) ?? (await begin(leading, ask, begun));
   await journal.answer(ask, result);
   deps.logger.info(
     { slug: deps.slug, action: ask.action, by: ask.by, state: result.state, reason: result.message },

@@ -5,6 +5,7 @@
 import { keys } from '../../coordination/keys.ts';
 import type { Bucket } from '../../coordination/ports.ts';
 import { Ask, AskResult, type AuditEntry } from '../../coordination/records.ts';
+import { Begun } from './resumed-ask.ts';
 
 const parse = <T>(
   schema: { safeParse(value: unknown): { success: boolean; data?: T } },
@@ -18,8 +19,8 @@ const parse = <T>(
 };
 
 export type Journal = {
-  /** The newest ask that has no final answer yet. */
-  pendingAsk(): Promise<Ask | undefined>;
+  /** The newest ask that has no final answer yet, and where the route stood if somebody has begun it already. */
+  pendingAsk(): Promise<{ ask: Ask; begun: Begun | undefined } | undefined>;
   answer(ask: Pick<Ask, 'id'>, result: Omit<AskResult, 'schema' | 'id' | 'at'>): Promise<void>;
   audit(entry: Omit<AuditEntry, 'schema' | 'at' | 'by'>): Promise<void>;
 };
@@ -46,7 +47,8 @@ export const createJournal = ({ bucket, slug, by, clock }: JournalOptions): Jour
       if (ask === undefined) return undefined;
       const answered = await bucket.get(answerKey);
       const result = answered && parse(AskResult, answered.value);
-      return result?.id === ask.id && isFinal(result) ? undefined : ask;
+      if (result?.id !== ask.id) return { ask, begun: undefined };
+      return isFinal(result) ? undefined : { ask, begun: parse(Begun, JSON.stringify(result.details ?? {})) };
     },
     answer: async ({ id }, result) => {
       await bucket.put(answerKey, JSON.stringify({ schema: 1, id, at: clock(), ...result } satisfies AskResult));
