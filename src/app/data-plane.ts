@@ -2,7 +2,6 @@
  * Puts the data plane together: listener, handler, executors of reads and writes, shadow reads. Nothing is decided here;
  * each room gets the ports it asks for and its events go to the metrics.
  */
-import { createHmac } from 'node:crypto';
 import type { Copier } from '../agent/copier.ts';
 import type { RouteRepair } from '../agent/route-repair.ts';
 import type { Config } from '../config.ts';
@@ -16,8 +15,13 @@ import { createHandler } from '../proxy/execute.ts';
 import { createByBodyExecutor } from '../proxy/execute-by-body.ts';
 import type { Executors } from '../proxy/executors.ts';
 import { plan } from '../proxy/plan.ts';
-import { wrapTaskId } from '../proxy/read/execute-cursor.ts';
-import { createPassThrough, createReadExecutors, type PassThrough } from '../proxy/read/index.ts';
+import {
+  createCursorMac,
+  createPassThrough,
+  createReadExecutors,
+  type PassThrough,
+  wrapCursor,
+} from '../proxy/read/index.ts';
 import { createListener, type Listener } from '../proxy/server.ts';
 import type { ShadowReads } from '../proxy/shadow/runner.ts';
 import { createWriteExecutors } from '../proxy/write/index.ts';
@@ -58,8 +62,7 @@ const repairIdsOf =
 
 const writeExecutors = (options: DataPlaneOptions) => {
   const { config, logger, metrics, clusters, view, admission, copier, sharedSecret } = options;
-  // The same digest as reads use, because they unwrap what is wrapped here.
-  const mac = (text: string) => createHmac('sha256', sharedSecret()).update(text).digest('base64url').slice(0, 16);
+  const mac = createCursorMac(sharedSecret);
   return createWriteExecutors({
     transports: transportsOf(clusters.client),
     admission,
@@ -71,7 +74,7 @@ const writeExecutors = (options: DataPlaneOptions) => {
     onEvent: observeWrite(metrics),
     sameCluster: clusters.sameCluster,
     repairIds: repairIdsOf(options),
-    wrapTaskId: (task, origin) => wrapTaskId(task, origin, mac),
+    wrapTaskId: (task, origin) => wrapCursor(task, origin, mac),
   });
 };
 
