@@ -70,6 +70,13 @@ const newest = (open: EpochAlias[], side: Side): ReadonlyMap<number, string> => 
   return new Map(ofSide.map((alias) => [alias.ordinal, alias.index]));
 };
 
+/**
+ * Routes that the clusters know and a store that answers does not, and whose authority is not plainly the source: the
+ * store was lost and made anew. Their traffic must not pass as if it were unrouted.
+ */
+export const routesUnknownTo = (known: Pick<ReadonlySet<string>, 'has'>, answers: AliasAnswers): DerivedRoute[] =>
+  routesFromAliases(answers).filter(({ slug, authority }) => authority !== 'source' && !known.has(slug));
+
 type Evidence = {
   slug: string;
   epoch: number;

@@ -1,4 +1,5 @@
 /** What a store on NATS does when the server stops, stalls, forgets, or is another one. Each test has a server of its own. */
+import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,6 +48,11 @@ const startServer = async (): Promise<Nats> => {
 const kill = async (server: Nats): Promise<void> => {
   process.kill(server.pid, 'SIGKILL');
   await server.stop();
+};
+/** A signal takes effect a moment after it was sent. */
+const stall = async ({ pid }: Nats): Promise<void> => {
+  process.kill(pid, 'SIGSTOP');
+  await eventually(() => execFileSync('ps', ['-o', 'state=', '-p', `${pid}`], { encoding: 'utf8' }).startsWith('T'));
 };
 const open = (options: Partial<Parameters<typeof openNatsStore>[0]> = {}): NatsStore => {
   const config = NatsConfig.parse({ servers: [url], bucket });
@@ -134,7 +140,7 @@ describe('a server that stalls', () => {
     const server = await startServer();
     const store = await openReady({ timeoutMs: 300 });
     const revision = await store.config.put(read, '1');
-    process.kill(server.pid, 'SIGSTOP');
+    await stall(server);
     const plain = await store.config.update('rt.products.stop', 'on', 0);
     const patience = { now: () => performance.now(), deadlineMs: performance.now() + 30_000 };
     const confirmed = casAndConfirm(store.config, { key: read, value: '2', expected: revision }, patience);

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   type AliasAnswer,
   routesFromAliases,
+  routesUnknownTo,
   statesFromAliases,
 } from '../../../src/coordination/authority-from-aliases.ts';
 import { authorityMarker, epochAlias, fenceIndex } from '../../../src/coordination/keys.ts';
@@ -78,6 +79,18 @@ describe('the authority read from aliases', () => {
 
   it('ignores aliases of the application, and answers that hold none', () => {
     expect(authorities({ p1: ['products', 'crossfade', 'crossfade-x', 'crossfade-Y-e1'], p3: [] }, {})).toEqual([]);
+  });
+});
+
+describe('a store that lost its routes', () => {
+  const source = answer({ a1: [e(1, 0, 'a')], [fenceIndex]: [e(1, 0, 'c')] });
+  const target = answer({ b2: [e(2, 0, 'b'), marker(2, 2, 'b')], c2: [e(2, 0, 'c')] });
+
+  it('is found out by routes whose authority is the target or in doubt', () => {
+    const slugs = (known: string[]) => routesUnknownTo(new Set(known), { source, target }).map((route) => route.slug);
+    expect(slugs([])).toEqual(['b', 'c']);
+    expect(slugs(['b'])).toEqual(['c']);
+    expect(slugs(['a', 'b', 'c'])).toEqual([]);
   });
 });
 
