@@ -2,9 +2,12 @@
  * What the leader leaves in writing: the answer to an operator's ask, and the audit log, one key per entry. Entries are
  * created and never overwritten, so two leaders cannot hide each other's.
  */
+import { casAndConfirm } from '../../coordination/cas.ts';
 import { keys } from '../../coordination/keys.ts';
 import type { Bucket } from '../../coordination/ports.ts';
 import { Ask, AskResult, type AuditEntry } from '../../coordination/records.ts';
+import type { Timers } from '../../coordination/timers.ts';
+import { CrossfadeError } from '../../errors.ts';
 import { Begun } from './resumed-ask.ts';
 
 const parse = <T>(
@@ -21,17 +24,35 @@ const parse = <T>(
 export type Journal = {
   /** The newest ask that has no final answer yet, and where the route stood if somebody has begun it already. */
   pendingAsk(): Promise<{ ask: Ask; begun: Begun | undefined } | undefined>;
+  /** Over the answer that `pendingAsk` saw. @throws STORE_CONFLICT, STORE_OUTCOME_UNKNOWN, STORE_UNAVAILABLE */
   answer(ask: Pick<Ask, 'id'>, result: Omit<AskResult, 'schema' | 'id' | 'at'>): Promise<void>;
   audit(entry: Omit<AuditEntry, 'schema' | 'at' | 'by'>): Promise<void>;
 };
-export type JournalOptions = { bucket: Bucket; slug: string; by: string; clock: () => string };
+export type JournalOptions = {
+  bucket: Bucket;
+  slug: string;
+  by: string;
+  clock: () => string;
+  /** Monotonic milliseconds. */
+  now: () => number;
+  timers?: Timers;
+};
+
+const patienceMs = 5_000;
+const failures = {
+  conflict: 'STORE_CONFLICT',
+  unknown: 'STORE_OUTCOME_UNKNOWN',
+  unavailable: 'STORE_UNAVAILABLE',
+} as const;
 
 const isFinal = (result: AskResult): boolean => result.state !== 'running';
 
-export const createJournal = ({ bucket, slug, by, clock }: JournalOptions): Journal => {
+export const createJournal = ({ bucket, slug, by, clock, now, timers }: JournalOptions): Journal => {
   const answerKey = keys.job(slug, 'ask');
   const prefix = `audit.${slug}.`;
   let next: number | undefined;
+  /** Of the answer as it was last read or written: a late write of ours must not open an ask again that was answered. */
+  let answered = 0;
 
   const firstFree = async (): Promise<number> => {
     const used = (await bucket.list(prefix))
@@ -45,13 +66,18 @@ export const createJournal = ({ bucket, slug, by, clock }: JournalOptions): Jour
       const entry = await bucket.get(keys.ask(slug));
       const ask = entry && parse(Ask, entry.value);
       if (ask === undefined) return undefined;
-      const answered = await bucket.get(answerKey);
-      const result = answered && parse(AskResult, answered.value);
+      const standing = await bucket.get(answerKey);
+      answered = standing?.revision ?? 0;
+      const result = standing && parse(AskResult, standing.value);
       if (result?.id !== ask.id) return { ask, begun: undefined };
       return isFinal(result) ? undefined : { ask, begun: parse(Begun, JSON.stringify(result.details ?? {})) };
     },
     answer: async ({ id }, result) => {
-      await bucket.put(answerKey, JSON.stringify({ schema: 1, id, at: clock(), ...result } satisfies AskResult));
+      const value = JSON.stringify({ schema: 1, id, at: clock(), ...result } satisfies AskResult);
+      const patience = { now, deadlineMs: now() + patienceMs, ...(timers === undefined ? {} : { timers }) };
+      const written = await casAndConfirm(bucket, { key: answerKey, value, expected: answered }, patience);
+      if (!written.ok) throw new CrossfadeError(failures[written.reason], `${answerKey} could not be written`);
+      answered = written.revision;
     },
     audit: async (entry) => {
       next ??= await firstFree();

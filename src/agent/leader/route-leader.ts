@@ -79,7 +79,7 @@ const begin = async (deps: RouteLeaderDeps): Promise<Leading> => {
   return {
     deps,
     job,
-    journal: createJournal({ bucket: store.config, slug, by: member, clock }),
+    journal: createJournal({ bucket: store.config, slug, by: member, clock, now: () => runtime.now(), timers }),
     writer: createPhaseWriter({ bucket: store.config, slug, by: member, now: () => runtime.now(), clock, timers }),
     work: new RouteWork({
       slug,
