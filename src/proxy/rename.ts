@@ -1,6 +1,6 @@
 /**
  * Puts other index names into an answer, so that an application never learns that its index has another name on the side
- * that answered: `_index` of documents, `index` of errors and shard failures, and names in brackets inside error reasons.
+ * that answered: `_index` of documents, `index` of errors and shard failures, and names in brackets or paths inside error reasons.
  * Invariant: what the application stored (`_source`, `fields`, `highlight`, ...) is never looked into, so a document may
  * hold any of these words; bytes outside the places named above are kept as they were.
  */
@@ -66,9 +66,9 @@ const renameString = (buf: Buffer, slice: Slice, { names, edits }: Walk): void =
 
 const renameInText = (buf: Buffer, slice: Slice, { names, edits }: Walk): void => {
   const before = rawOf(buf, slice);
-  const text = before.replace(/\[([^\]/[]+)(?=[\]/])/g, (found, name: string) => {
+  const text = before.replace(/([[/])([^\][/\s]+)(?=[\]/])/g, (found, mark: string, name: string) => {
     const to = names.get(name);
-    return to === undefined ? found : `[${to}`;
+    return to === undefined ? found : `${mark}${to}`;
   });
   if (text !== before) edits.push({ ...slice, text });
 };

@@ -6,6 +6,7 @@ import type { RouteState } from '../../coordination/ports.ts';
 import { applyEdits, members, skipSpace } from '../../json/scan.ts';
 import type { UpstreamAnswer } from '../../upstream/types.ts';
 import type { ClientAnswer } from '../client-request.ts';
+import { decodeComponent } from '../percent-encoding.ts';
 import { type IndexNames, renameIndices } from '../rename.ts';
 import { answerEdits } from './answer-facts.ts';
 import { applyFilterPath, type FilterPath } from './filter-path.ts';
@@ -14,6 +15,8 @@ import { shownNames } from './names.ts';
 export type Treatment = {
   readonly stripGet: boolean;
   readonly filter: FilterPath | undefined;
+  /** As the client wrote it. */
+  readonly name: string;
 };
 
 /** The transport has undone the coding; the length is set anew. */
@@ -31,7 +34,7 @@ export const clientHeaders = (
 /** `/index/_doc/id`: the first segment is the index. */
 const renameLocation = (location: string, names: IndexNames): string => {
   const [, first = '', rest = ''] = /^\/([^/]*)(.*)$/s.exec(location) ?? [];
-  const to = names.get(decodeURIComponent(first));
+  const to = names.get(decodeComponent(first) ?? first);
   return to === undefined ? location : `/${encodeURIComponent(to)}${rest}`;
 };
 
@@ -40,10 +43,9 @@ const isError = (body: Buffer): boolean => {
   return error !== undefined && status !== undefined;
 };
 
-/** @param states every route whose names may stand in the answer */
-export const showBody = (body: Buffer, states: readonly RouteState[], filter: FilterPath | undefined): Buffer => {
+export const showBody = (body: Buffer, names: IndexNames, filter: FilterPath | undefined): Buffer => {
   try {
-    const renamed = renameIndices(body, shownNames(states));
+    const renamed = renameIndices(body, names);
     return filter === undefined || isError(renamed) ? renamed : applyFilterPath(renamed, filter);
   } catch {
     return body;
@@ -52,11 +54,12 @@ export const showBody = (body: Buffer, states: readonly RouteState[], filter: Fi
 
 export const showSingle = (answer: UpstreamAnswer, state: RouteState, treatment: Treatment): ClientAnswer => {
   const { reign } = state.phase;
+  const names = shownNames([state], treatment.name);
   const edited = editSingle(answer.body, { stripGet: treatment.stripGet, reign });
   return {
     status: answer.status,
-    headers: clientHeaders(answer.headers, shownNames([state])),
-    body: showBody(edited, [state], treatment.filter),
+    headers: clientHeaders(answer.headers, names),
+    body: showBody(edited, names, treatment.filter),
   };
 };
 

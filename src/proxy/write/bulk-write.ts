@@ -190,10 +190,7 @@ const respond = async ({ client }: BulkContext, run: BulkRun): Promise<void> => 
   const { status, headers, body } = run.answer();
   const { states } = run;
   if (states.length === 1) client.trace.routeSlug = states[0]?.slug;
+  const names = shownNames(states);
   const filter = parseFilterPath(getParam(client.head.query, 'filter_path'));
-  client.respond({
-    status,
-    headers: clientHeaders(headers, shownNames(states)),
-    body: showBody(body, states, filter),
-  });
+  client.respond({ status, headers: clientHeaders(headers, names), body: showBody(body, names, filter) });
 };

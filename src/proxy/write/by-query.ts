@@ -8,6 +8,8 @@ import type { RouteState, Ticket } from '../../coordination/ports.ts';
 import { CrossfadeError } from '../../errors.ts';
 import type { UpstreamAnswer } from '../../upstream/types.ts';
 import { getParam } from '../query.ts';
+import { type BodyFacts, inspectBody } from '../read/body-names.ts';
+import { lookupElsewhere, targetBody } from '../read/outgoing.ts';
 import type { Plan, RoutedIndex } from '../types.ts';
 import { clientHeaders, showBody } from './answer-client.ts';
 import {
@@ -60,7 +62,7 @@ export const createByQuery =
       const attempt: Attempt = {
         deps,
         client,
-        body,
+        body: { ...body, bytes: onSide(deps, body, ticket) },
         ticket,
         query: { head, operation: plan.operation, state: ticket.state, indices },
       };
@@ -85,6 +87,38 @@ const indicesUnder = (deps: WriteDeps, { operation }: ByQueryPlan, ticket: Ticke
   ticket.done();
   throw new CrossfadeError('NOT_READY', 'The route of these indices changed while the request was waiting.');
 };
+
+/**
+ * The query in the words of the authority: it may look documents of other indices up by name.
+ * @throws CrossfadeError when it names what is not current there, or uses `_index` in a way that cannot be said there
+ */
+const onSide = (deps: WriteDeps, { bytes, json }: RequestBody, ticket: Ticket): Buffer => {
+  const { state } = ticket;
+  if (authorityOf(state) === 'source' || !json) return bytes;
+  const facts = factsOf(bytes);
+  if (facts === undefined) return bytes;
+  const table = deps.table();
+  const error =
+    isUnsayable(facts, state) ??
+    lookupElsewhere(facts, { table, side: 'target', sameCluster: deps.sameCluster ?? false });
+  if (error === undefined) return targetBody(bytes, facts, table);
+  ticket.done();
+  throw error;
+};
+
+/** undefined when the body is not JSON: the cluster says what is wrong with it. */
+const factsOf = (bytes: Buffer): BodyFacts | undefined => {
+  try {
+    return inspectBody(bytes);
+  } catch {
+    return undefined;
+  }
+};
+
+const isUnsayable = ({ opaque }: BodyFacts, { spec }: RouteState): CrossfadeError | undefined =>
+  opaque && spec.indices.some(({ source, target }) => source !== target)
+    ? new CrossfadeError('UNSUPPORTED', 'The query uses _index in a way that cannot be said on the target.')
+    : undefined;
 
 const runAttempt = async (attempt: Attempt): Promise<'done' | 'fenced'> => {
   const { deps, ticket, query, client } = attempt;
@@ -111,12 +145,12 @@ const runAttempt = async (attempt: Attempt): Promise<'done' | 'fenced'> => {
   return 'done';
 };
 
-export const respondWith = (client: WriteClient, answer: UpstreamAnswer, state: RouteState): void =>
-  client.respond({
-    status: answer.status,
-    headers: clientHeaders(answer.headers, shownNames([state])),
-    body: showBody(answer.body, [state], parseFilterPath(getParam(client.head.query, 'filter_path'))),
-  });
+export const respondWith = (client: WriteClient, answer: UpstreamAnswer, state: RouteState): void => {
+  const names = shownNames([state]);
+  const filter = parseFilterPath(getParam(client.head.query, 'filter_path'));
+  const headers = clientHeaders(answer.headers, names);
+  client.respond({ status: answer.status, headers, body: showBody(answer.body, names, filter) });
+};
 
 const send = async ({ deps, client, body, ticket, query }: Attempt): Promise<UpstreamAnswer> => {
   const { method } = client.head;

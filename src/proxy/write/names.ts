@@ -27,11 +27,15 @@ export const concreteName = (state: RouteState, ordinal: number): string => {
   return pair[authorityOf(state)];
 };
 
-/** Names in the authority's answers to the names that clients know. */
-export const shownNames = (states: readonly RouteState[]): IndexNames => {
+/**
+ * Names in the authority's answers to the names that clients know. Concrete indices show as the source's; an epoch alias
+ * shows as the source's index, or as `addressed` where a request addressed one name, because it stands in errors only.
+ */
+export const shownNames = (states: readonly RouteState[], addressed?: string): IndexNames => {
   const names = new Map<string, string>();
   for (const state of states) {
-    for (const [ordinal, pair] of state.spec.indices.entries()) names.set(writeName(state, ordinal), pair.source);
+    for (const [ordinal, pair] of state.spec.indices.entries())
+      names.set(writeName(state, ordinal), addressed ?? pair.source);
     if (authorityOf(state) === 'target') for (const [from, to] of clientNames([state])) names.set(from, to);
   }
   return names;

@@ -89,7 +89,7 @@ const passOn = async ({ deps, client, write, ticket }: Attempt): Promise<void> =
     const { head, body } = write;
     const request = { method: head.method, path: pathWithQuery(head), headers: body.headers, body: bodyOf(body.bytes) };
     const answer = await sendTo(deps, client, { side: 'source', request });
-    client.respond(showSingle(answer, ticket.state, { stripGet: false, filter: undefined }));
+    client.respond(showSingle(answer, ticket.state, { stripGet: false, filter: undefined, name: write.name }));
   } finally {
     ticket.done();
   }
@@ -112,7 +112,8 @@ const runAttempt = async (attempt: Attempt, index: RoutedIndex): Promise<'done' 
   }
   const settled = settle(attempt, { index, prepared, answer }).finally(() => ticket.done());
   await acknowledge(deps, state, settled);
-  client.respond(showSingle(answer, state, { stripGet: prepared.askedSource, filter: prepared.filter }));
+  const { askedSource: stripGet, filter } = prepared;
+  client.respond(showSingle(answer, state, { stripGet, filter, name: attempt.write.name }));
   return 'done';
 };
 

@@ -162,6 +162,16 @@ describe('update by query', () => {
     expect(member.seen.find(({ path }) => path.includes('_tasks'))?.path).toBe('/_tasks/node%3A7');
   });
 
+  it('names other indices as the target does, once that has the authority', async () => {
+    const query = (index: string) => `{"query":{"terms":{"id":{"index":"${index}","id":"1","path":"ids"}}}}`;
+    const member = new Member(script({ done: counts(1) }), [{ phase: 'target' }]);
+    await member.sender.send({ ...update, body: query('products_v1') });
+    expect(member.writes).toMatchObject([{ side: 'target', body: query('products_v2') }]);
+    for (const body of [query('elsewhere'), '{"query":{"wildcard":{"_index":"products_*"}}}'])
+      expect((await member.sender.send({ ...update, body })).status).toBe(400);
+    expect([member.writes.length, member.drained()]).toEqual([1, true]);
+  });
+
   it('through an alias with routing takes no other routing', async () => {
     const routes = [{ aliases: [{ name: 'eu', routing: 'r' }] }];
     const member = new Member(script({ done: counts(1) }), routes);

@@ -115,7 +115,7 @@ describe('a write that meets the fence', () => {
     await member.time.advance(1);
     expect(await answer).toMatchObject({
       status: 404,
-      json: { error: { reason: 'no such index [products_v1]', index: 'products_v1' } },
+      json: { error: { reason: 'no such index [products]', index: 'products' } },
     });
   });
 
