@@ -48,7 +48,8 @@ const stage = (ok: boolean): boolean => {
 };
 
 const stages = [
-  () => stage(run(bin('biome'), ['check', '.'])),
+  () => stage(run(bin('prettier'), ['--check', '.'])),
+  () => stage(run(bin('oxlint'), [])),
   () => stage(run(bin('tsc'), ['-p', '.'])),
   () => vitest('unit'),
   () => vitest('integration'),
