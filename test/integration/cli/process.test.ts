@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AgentProcess, crossfade, startAgent } from '../../support/agent-process.ts';
 import { eventually } from '../../support/eventually.ts';
 import { services, uniqueName } from '../../support/services.ts';
+import { dropStreams } from '../coordination/nats-admin.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'crossfade-process-'));
 let clusters: Record<string, string>;
@@ -128,6 +129,34 @@ describe('an agent with the embedded store', () => {
     });
     expect(await agent.stop()).toBe(0);
     expect(readFileSync(env.CROSSFADE_STORE_FILE, 'utf8')).toContain(slug);
+  });
+});
+
+describe('a worker', () => {
+  test('needs a shared store', async () => {
+    const ran = await crossfade(['worker'], {
+      ...clusters,
+      CROSSFADE_ADMIN_LISTEN: '127.0.0.1:0',
+      CROSSFADE_STORE_FILE: join(folder, 'worker.json'),
+    });
+    expect(ran.exit).toBe(64);
+    expect(ran.out).toContain('A worker needs NATS');
+  });
+
+  test('is no member, answers probes, and ends at SIGTERM', async () => {
+    const { natsUrl } = await services();
+    const bucket = uniqueName('worker');
+    const env = { CROSSFADE_NATS_SERVERS: natsUrl, CROSSFADE_NATS_BUCKET: bucket };
+    const worker = await startAgent({ env: { ...clusters, ...env }, command: 'worker', upAt: 'working' });
+    started.push(worker);
+    expect(await ready(worker)).toBe(200);
+    const members = await eventually(async () => {
+      const ran = await crossfade(['members', '--json'], env);
+      return ran.exit === 0 ? (JSON.parse(ran.out) as { members: unknown[] }) : undefined;
+    });
+    expect(members).toEqual({ members: [] });
+    expect(await worker.stop()).toBe(0);
+    await dropStreams(natsUrl, bucket);
   });
 });
 
