@@ -40,7 +40,7 @@ export const gatherGate = async (leading: Leading, state: RouteState): Promise<G
   });
   const [source, target] = await Promise.all([healthOf(leading, 'source', state), healthOf(leading, 'target', state)]);
   const { tail } = work.facts();
-  const queued = lines.reduce((sum, line) => sum + line.quarantined, 0);
+  // Members' own lists are left out: the tail meets every document that a member was refused, and knows when it is mended.
   const listed = work.quarantines().reduce((sum, { docs, overflowed }) => sum + docs.length + overflowed, 0);
   const current = job.current();
   return {
@@ -48,7 +48,7 @@ export const gatherGate = async (leading: Leading, state: RouteState): Promise<G
     paused: current.paused,
     backfillDone: current.work?.backfill === 'done',
     tail: { behind: tail.behind, lagSeconds: tail.lagSeconds, maxLagSeconds },
-    quarantined: queued + listed,
+    quarantined: listed,
     sweepPending: work.sweepPending(),
     proofAgeSeconds: work.proofAgeSeconds(),
     maxProofAgeSeconds,

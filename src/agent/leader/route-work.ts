@@ -14,6 +14,7 @@ import { balance, observe, openLedger } from '../ledger.ts';
 import { countProof } from '../proof.ts';
 import { createQuarantine, type Quarantine, type QuarantineRecord } from '../quarantine.ts';
 import { clearQuarantines, loadQuarantines, saveQuarantine, tailOwner } from '../quarantine-store.ts';
+import { retryQuarantined } from '../route-repair.ts';
 import type { Runtime } from '../runtime.ts';
 import { type TailResult, tailStep } from '../tail.ts';
 import type { Transforms } from '../transform.ts';
@@ -38,6 +39,8 @@ export type RouteWorkDeps = {
 };
 
 const proofEveryMs = 20_000;
+const retryQuarantineMs = 15_000;
+const isEmpty = ({ docs, overflowed }: QuarantineRecord): boolean => docs.length + overflowed === 0;
 const emptyFacts: WorkFacts = {
   backfill: { record: undefined, remaining: 0, rate: 0, state: 'running' },
   tail: { state: 'none', behind: 0, lagSeconds: 0, detail: undefined, copied: 0 },
@@ -50,6 +53,9 @@ export class RouteWork {
   #facts = emptyFacts;
   #quarantine: Quarantine = createQuarantine();
   #quarantines: QuarantineRecord[] = [];
+  /** The tail's list as a leader before left it was taken over. */
+  #knowsQuarantine = false;
+  #retriedAtMs = Number.NEGATIVE_INFINITY;
   #alarms = new Map<string, string>();
   #drift: Drift = [];
   #shards: Record<Side, number[]> | undefined;
@@ -142,6 +148,7 @@ export class RouteWork {
     if (plan.kind !== 'ok') return this.setAlarm('backfill', plan.detail);
     await clearQuarantines(store.config, slug);
     this.#quarantine = createQuarantine();
+    this.#knowsQuarantine = true;
     // Workers begin at this record; without the tail below, a successor begins the backfill again.
     await store.config.put(keys.job(slug, backfillName), JSON.stringify(plan.record));
     await this.#save({ backfill: 'running', tail: plan.tail });
@@ -203,6 +210,29 @@ export class RouteWork {
         copied: this.#facts.tail.copied + docs,
       },
     };
+  }
+
+  /** The tail has passed the documents of this list, so it must outlive the leader that saw them refused. */
+  async #takeOverQuarantine(): Promise<void> {
+    if (this.#knowsQuarantine) return;
+    const { store, slug } = this.#deps;
+    const saved = (await loadQuarantines(store.config, slug)).get(tailOwner);
+    if (saved !== undefined) this.#quarantine = createQuarantine(saved);
+    this.#knowsQuarantine = true;
+  }
+
+  /** Documents that were deleted since, or whose refusal had a cause that is mended, leave the quarantine. */
+  async #retryQuarantine(state: RouteState): Promise<void> {
+    const { store, slug, clusters, runtime, transforms, job } = this.#deps;
+    if (runtime.now() - this.#retriedAtMs < retryQuarantineMs || this.#quarantines.every(isEmpty)) return;
+    this.#retriedAtMs = runtime.now();
+    const direction = directionOf(state);
+    const transform = await transforms.towards(state.spec.transform, direction.follower);
+    const pins = job.current().work?.tail?.indices ?? [];
+    const io = { clusters, runtime, direction, transform, pins };
+    this.#quarantine = createQuarantine(await retryQuarantined(this.#quarantine.record(), io));
+    for (const [owner, record] of await loadQuarantines(store.config, slug))
+      if (owner !== tailOwner) await saveQuarantine(store.config, { slug, owner }, await retryQuarantined(record, io));
   }
 
   async #keepQuarantine(): Promise<void> {
@@ -286,12 +316,14 @@ export class RouteWork {
     const { backfill } = this.#deps.job.current().work ?? { backfill: undefined };
     if (backfill === 'none') await this.#beginBackfill(state);
     if (backfill === 'running') await this.#watchBackfill();
+    await this.#takeOverQuarantine();
     const tail = await this.#tail(directionOf(state), state);
+    await this.#retryQuarantine(state);
     await this.#keepQuarantine();
     await this.#watchLedger(state);
     if (this.#deps.job.current().work?.backfill !== 'done') return;
     this.#sweep(state);
-    const refused = this.#quarantines.some(({ docs, overflowed }) => docs.length + overflowed > 0);
+    const refused = !this.#quarantines.every(isEmpty);
     if (tail?.caughtUp === true && !this.sweepPending() && !refused) await this.#prove(state, pendingCopies);
   }
 
@@ -300,7 +332,10 @@ export class RouteWork {
     return this.#deps.sweeper.stop();
   }
 
-  /** Until every cursor stands at its checkpoint; false when the time is up or the tail cannot go on. */
+  /**
+   * Until every cursor stands at its checkpoint; false when the time is up, the tail cannot go on, or the follower
+   * refused a document: an update that it refuses does not show in any count.
+   */
   async tailTo(direction: Direction, state: RouteState, timeoutMs: number): Promise<boolean> {
     const abort = new AbortController();
     const cancel = this.#deps.runtime.after(timeoutMs, () => abort.abort());
@@ -308,7 +343,7 @@ export class RouteWork {
       for (;;) {
         const result = await this.#tail(direction, state, abort.signal);
         if (result === undefined || abort.signal.aborted) return false;
-        if (result.caughtUp && result.behind === 0) return true;
+        if (result.caughtUp && result.behind === 0) return this.#quarantine.size() === 0;
         if (result.kind !== 'ok' && result.kind !== 'unavailable') return false;
       }
     } finally {
