@@ -29,7 +29,9 @@ export const settlePhase = async (
 ): Promise<void> => {
   const { clusters, slug } = leading.deps;
   const authority = authorityIn(record.phase);
-  const firstEpoch = leading.job.current().next?.epoch ?? leading.job.current().work?.epoch ?? record.epoch;
+  const { next, work } = leading.job.current();
+  const reignWork = [next, work].find((one) => one?.reign === record.reign && one.authority === authority);
+  const firstEpoch = reignWork?.epoch ?? record.epoch;
   await Promise.all(
     sides.map(async (side) => {
       await ensureFence(clusters[side]);
@@ -39,7 +41,6 @@ export const settlePhase = async (
       await applyAliases(clusters[side], slug, new Map([...fenced, ...open, ...marker]));
     }),
   );
-  leading.lostSinceMs = leading.deps.runtime.now();
 };
 
 const markerOf = (
