@@ -34,6 +34,8 @@ export interface Members {
   onChange(listener: (view: Membership) => void): () => void;
   /** Sends a heartbeat within about a millisecond; calls in between are one. */
   beat(): void;
+  /** Lists everybody's heartbeats now: whoever joined before is in the view after. @throws CrossfadeError STORE_UNAVAILABLE */
+  refresh(): Promise<void>;
   /**
    * Puts the first heartbeat and begins to repeat it. Resolves when the store has it: re-read the phase then, and open
    * the listener after that, so that no barrier can overlook this member.
@@ -86,6 +88,10 @@ class Membering implements Members {
       if (this.#sending === undefined) void this.#send().catch(() => undefined);
       else this.#again = true;
     }, coalesceMs);
+  }
+
+  refresh(): Promise<void> {
+    return this.#list();
   }
 
   async join(): Promise<void> {

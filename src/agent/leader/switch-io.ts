@@ -2,6 +2,7 @@
  * Carries out the steps of a switch on real clusters, store and members: the shell behind switch.ts. One is made for
  * each switch and remembers what it saw while the members were drained.
  */
+import { copyAlias, epochAlias } from '../../coordination/keys.ts';
 import type { Members } from '../../coordination/members.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, otherSide, type Side, sides } from '../../coordination/records.ts';
@@ -27,7 +28,7 @@ export type SwitchIoDeps = {
   /** The record the switch starts from. */
   start: PhaseWrite;
   clusters: Record<Side, ClusterControl>;
-  members: Pick<Members, 'view' | 'onChange'>;
+  members: Pick<Members, 'view' | 'onChange' | 'refresh'>;
   writer: PhaseWriter;
   job: JobStore;
   runtime: Runtime;
@@ -42,13 +43,22 @@ export type SwitchIoDeps = {
   tailTo: (direction: Direction, timeoutMs: number) => Promise<boolean>;
   /** Marker and fence of the phase just committed. */
   settle: (committed: PhaseWrite) => Promise<void>;
+  /** Both sides are fenced: whoever was lost before can write no more. */
+  onFenced?: () => void;
   /** Tells the data plane and the leader's own view of a new record at once, without waiting for the store to echo it. */
   onStep?: (write: PhaseWrite) => void;
   onReached?: (point: SwitchPoint) => Promise<void>;
 };
 
 /** The moment when every member was held and drained. */
-type Rest = { totals: number[]; samples: LedgerSample[]; events: number; ledger: Ledger | undefined };
+type Rest = {
+  totals: number[];
+  samples: LedgerSample[];
+  events: number;
+  ledger: Ledger | undefined;
+  /** Processes that the ledger knows and that are not among the members any more. */
+  gone: string[];
+};
 const taskPollMs = 20;
 
 export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
@@ -76,8 +86,16 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
     );
   };
 
+  const namesOf = (epoch: number, ordinal: number): string[] => [
+    epochAlias(slug, epoch, ordinal),
+    copyAlias(slug, epoch, ordinal),
+  ];
+  const oldEpochs = Array.from({ length: start.record.epoch }, (_, i) => i + 1);
+
   const writeTaskRuns = async (): Promise<boolean> => {
-    const names = sides.map((side) => spec.indices.map((pair) => pair[side]));
+    // A write that was resolved and has not reached its shard shows under the alias only.
+    const aliases = spec.indices.flatMap((_, ordinal) => oldEpochs.flatMap((epoch) => namesOf(epoch, ordinal)));
+    const names = sides.map((side) => [...spec.indices.map((pair) => pair[side]), ...aliases]);
     const running = await Promise.all(sides.map((side) => clusters[side].listWriteTasks()));
     return running.some((tasks, i) => tasks.some((task) => namesTask(task, names[i] as string[])));
   };
@@ -89,7 +107,11 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
     const { work, events } = job.current();
     const totals = await totalsOn(clusters[from], spec, { side: from, shards: deps.shards[from] });
     const ledger = work?.ledger?.reign === reign ? samples.reduce(observe, work.ledger) : undefined;
-    return { totals, samples, events: totalEvents(foldEvents(events, view, slug)), ledger };
+    const present = new Set(samples.map(({ boot }) => boot));
+    const gone = Object.entries(ledger?.lines ?? {}).flatMap(([boot, { member }]) =>
+      present.has(boot) ? [] : [member],
+    );
+    return { totals, samples, events: totalEvents(foldEvents(events, view, slug)), ledger, gone };
   };
   const direction = { ...directionOf({ slug, spec, phase: start.record }) };
 
@@ -114,25 +136,30 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
       return step.write;
     },
     awaitDrained: async (held, timeoutMs) => {
-      const query = { slug, phaseRevision: held.revision, expect: 'held_and_drained' as const, timeoutMs };
-      const result = await awaitBarrier({ members, runtime }, query);
+      const deadline = runtime.now() + timeoutMs;
+      const query = { slug, phaseRevision: held.revision, expect: 'held_and_drained' as const };
+      // Whoever joined before the hold stands in a listing made after it, even if nobody has told us of them yet.
+      await Promise.all([members.refresh(), awaitBarrier({ members, runtime }, { ...query, timeoutMs })]);
+      const result = await awaitBarrier({ members, runtime }, { ...query, timeoutMs: deadline - runtime.now() });
       return result.ok
         ? { ok: true }
         : { ok: false, waitingFor: result.waitingFor.map(({ member, reason }) => `${member} ${reason}`) };
     },
     drainFacts: async () => {
       rest = await look();
-      const { ledger, totals, events } = rest;
+      const { ledger, totals, events, gone } = rest;
+      const lost = [...members.view().lost].filter(([, { lostAtMs }]) => lostAtMs >= deps.lostSinceMs);
       return {
-        missing: [...members.view().lost]
-          .filter(([, { lostAtMs }]) => lostAtMs >= deps.lostSinceMs)
-          .map(([name]) => name),
+        missing: [...new Set([...lost.map(([name]) => name), ...gone])],
         unproven: events - (job.current().work?.ledgerEvents ?? 0),
         ledgerBalanced: ledger !== undefined && balance(ledger, totals).balanced,
       };
     },
     countsEqual: async () => (await countProof({ clusters, runtime, direction, attempts: 1 })).equal,
-    fenceBoth: fence,
+    fenceBoth: async () => {
+      await fence();
+      deps.onFenced?.();
+    },
     awaitNoWriteTasks: async (timeoutMs) => {
       const deadline = runtime.now() + timeoutMs;
       while (await writeTaskRuns()) {

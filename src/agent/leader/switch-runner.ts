@@ -40,6 +40,9 @@ export const runRouteSwitch = async (
   if (state === undefined) throw new CrossfadeError('ROUTE_UNKNOWN');
   await work.quiesce();
   const start = await writer.read();
+  // Gate and kind were decided on what this process had heard of; from another record they mean something else.
+  if (start.revision !== state.phaseRevision)
+    return { at: deps.clock(), kind, result: 'refused', stepsMs: {}, reason: 'the phase record moved meanwhile' };
   const io = createSwitchIo({
     state,
     start,
@@ -55,6 +58,9 @@ export const runRouteSwitch = async (
     isLeader: () => deps.lease.isHeld(),
     tailTo: (direction, timeoutMs) => work.tailTo(direction, state, timeoutMs),
     settle: (committed) => settlePhase(leading, state.spec, committed),
+    onFenced: () => {
+      leading.lostSinceMs = deps.runtime.now();
+    },
     onStep: (write) => deps.onStep?.(deps.slug, write),
     ...(deps.onReached === undefined ? {} : { onReached: deps.onReached }),
   });
