@@ -43,6 +43,11 @@ const lengthProblem = ({ lengths }: RequestScan): CrossfadeError | undefined => 
     : bad('Content-Length is not a decimal number.');
 };
 
+const methodProblem = (method: string): CrossfadeError | undefined =>
+  methods.has(method)
+    ? undefined
+    : new CrossfadeError('UNSUPPORTED', `The method ${method} is not known to OpenSearch.`);
+
 const expectationProblem = ({ expectations }: RequestScan, { minor }: Version): CrossfadeError | undefined => {
   if (expectations.length === 0 || minor === 0) return undefined;
   return expectations.length === 1 && expectations[0]?.toLowerCase() === '100-continue'
@@ -58,12 +63,12 @@ const lengthOf = ({ codings, lengths }: RequestScan): number | undefined => {
 /** What to refuse a request for, or how its body is framed. */
 export const frame = (method: string, version: Version, scan: RequestScan): Framing | CrossfadeError => {
   if (version.major !== 1 || version.minor > 1) return bad('The protocol is not HTTP/1.0 or HTTP/1.1.');
-  if (!methods.has(method))
-    return new CrossfadeError('UNSUPPORTED', `The method ${method} is not known to OpenSearch.`);
+  // Doubts about the framing come first: after them nothing on the connection is obeyed.
   const problem =
     hostProblem(scan, version) ??
     codingProblem(scan, version) ??
     lengthProblem(scan) ??
+    methodProblem(method) ??
     expectationProblem(scan, version);
   if (problem !== undefined) return problem;
   return { bodyLength: lengthOf(scan), expectsContinue: scan.expectations.length > 0 && version.minor > 0 };
