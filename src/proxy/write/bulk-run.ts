@@ -112,6 +112,12 @@ export class BulkRun {
     return fenced;
   }
 
+  /** The rest may not be begun any more. @throws the error itself while nothing has a result yet */
+  giveUpAll(open: readonly Addressed[], error: unknown): undefined {
+    if (open.length === this.#results.length) throw error;
+    this.#fail(open, failureOf(error));
+  }
+
   /** Fills in what can wait no longer and returns the rest. @throws CrossfadeError FENCED when nothing was applied at all */
   giveUp(
     open: readonly Addressed[],

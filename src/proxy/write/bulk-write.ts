@@ -105,7 +105,9 @@ const runBulk = async (context: BulkJob, actions: readonly Addressed[]): Promise
   let open = actions;
   let deadlineMs: number | undefined;
   while (open.length > 0) {
-    const fenced = await run.attempt(await begin(context, open));
+    const attempt = await begin(context, open).catch((error: unknown) => run.giveUpAll(open, error));
+    if (attempt === undefined) break;
+    const fenced = await run.attempt(attempt);
     if (fenced.size === 0) break;
     open = open.filter(({ position }) => fenced.has(position));
     const states = new Set(fenced.values());

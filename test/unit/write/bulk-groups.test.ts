@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RouteState } from '../../../src/coordination/ports.ts';
 import { classify } from '../../../src/proxy/classify.ts';
@@ -174,6 +175,51 @@ describe('the bulk body for one cluster', () => {
     const states = [routeState({ indices: [{ source: 'logs-2026.02.03', target: 'l2' }], aliases: [] })];
     const { requests } = divided({ states, body: '{"index":{"_index":"<logs-{now/d}>"}}\n{}\n' });
     expect(requests[0]?.body).toContain('"_index":"crossfade-products-e1"');
+  });
+
+  it('changes nothing of any action but the names and what the copies need', () => {
+    const scalar = fc.oneof(fc.string(), fc.integer(), fc.constant(null));
+    const meta = fc.record(
+      {
+        _id: scalar,
+        routing: fc.string({ minLength: 1 }),
+        version: fc.nat(),
+        pipeline: fc.string(),
+        _index: fc.constantFrom('products', 'products_v1', 'x'),
+      },
+      { requiredKeys: ['_index'] },
+    );
+    const source = fc.jsonValue().map((value) => JSON.stringify({ value }));
+    const entry = fc.tuple(
+      fc.constantFrom('index', 'create', 'update', 'delete'),
+      meta,
+      source,
+      fc.constantFrom('\n', '\r\n'),
+    );
+    fc.assert(
+      fc.property(fc.array(entry, { minLength: 1, maxLength: 8 }), (entries) => {
+        const lines = entries.map(([op, values, document, end]) => {
+          const action = `${JSON.stringify({ [op]: values })}${end}`;
+          return op === 'delete' ? action : `${action}${document}${end}`;
+        });
+        const { requests } = divided({ body: lines.join('') });
+        const sent = parseBulk(Buffer.from(requests[0]?.body ?? ''));
+        if (sent.kind !== 'actions') throw new Error('malformed');
+        const text = (slice: { start: number; end: number }) =>
+          requests[0]?.body === undefined ? '' : Buffer.from(requests[0].body).toString('utf8', slice.start, slice.end);
+        expect(sent.actions.map(({ op }) => op)).toEqual(entries.map(([op]) => op));
+        sent.actions.forEach(({ line, source: document, op }, i) => {
+          const [, before, given] = entries[i] as (typeof entries)[number];
+          const {
+            _source: _,
+            require_alias: __,
+            ...after
+          } = (JSON.parse(text(line)) as Record<string, Record<string, unknown>>)[op] ?? {};
+          expect(after).toEqual({ ...before, _index: before._index === 'x' ? 'x' : 'crossfade-products-e1' });
+          if (document !== undefined) expect(text(document)).toBe(given);
+        });
+      }),
+    );
   });
 
   it('takes the answer’s filter for itself', () => {

@@ -56,6 +56,7 @@ describe('taking a bulk body apart', () => {
     ['[]\n', 1, '[]\nx'],
     ['{"index":[]}\n', 1, '{"index":[]}\nx'],
     ['{"delete":{}} /* c */\n', 1, '{"delete":{}} /* c */\nx'],
+    ['{"delete":{"_index":"a","\\u005findex":"b"}}\n', 1, '{"delete":{"_index":"a","\\u005findex":"b"}}\nx'],
     ['{"delete":{"_index":"a","_index":"b"}}\n', 1, '{"delete":{"_index":"a","_index":"b"}}\nx'],
     ['{"delete":{}}', 1, 'x'],
     ['{"index":{}}\n{"x":1}', 2, 'x'],

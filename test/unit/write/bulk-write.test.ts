@@ -65,6 +65,21 @@ describe('a bulk', () => {
     expect(got.json).toMatchObject({ errors: true, items: [{}, { index: { error: { type: 'crossfade_fenced' } } }] });
   });
 
+  it('does not claim that nothing was sent when a hold keeps only a part of it back', async () => {
+    const member = new Member(() => bulkAnswer(indexed('1'), fencedItem('index')));
+    const answer = send(member, [...action('1'), ...action('2')]);
+    await member.time.settle();
+    member.learn({ epoch: 2, hold: { to: 'target', rehearsal: false, budgetMs: 100, graceMs: 100 } });
+    await member.time.advance(201);
+    const got = await answer;
+    expect(idsOf(got)).toEqual([
+      ['1', 201],
+      ['2', 503],
+    ]);
+    expect(got.headers).not.toHaveProperty('x-crossfade-not-sent');
+    expect(member.drained()).toBe(true);
+  });
+
   it('is refused safely as a whole when everything stays fenced', async () => {
     for (const fenced of [bulkAnswer(fencedItem('index')), fencedAnswer]) {
       const member = new Member(() => fenced);
