@@ -138,7 +138,8 @@ export const createClusterControl = (transport: Transport): ClusterControl => {
       // An index that never held a document has no mapping of the field.
       sort: [{ _seq_no: { order: 'asc', unmapped_type: 'long' } }],
       seq_no_primary_term: true,
-      version: true,
+      // Whoever copies contents has no use for the version here, whoever deletes has none for the content.
+      version: !source,
       track_total_hits: false,
       _source: source,
     };

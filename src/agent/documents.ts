@@ -3,7 +3,7 @@
  * cluster sent, `_version` stays decimal text, because a stamp can exceed 2^53 and a document may hold numbers that
  * JavaScript would change. Invariant: an answer that covers only part of what was asked is an error, never a short list.
  */
-import { eachElement, eachMember, parseSlice, rawOf, type Slice } from '../json/scan.ts';
+import { isKey, parseSlice, rawOf, type Slice, skipValue, walkElements, walkMembers } from '../json/scan.ts';
 
 export type StoredDoc = {
   id: string;
@@ -19,77 +19,86 @@ export type SearchPage = { docs: StoredDoc[]; complete: boolean; reason: string 
 /** `unknown`: the shard could not say; it must never be taken for absent. */
 export type GotDoc = { kind: 'found'; doc: StoredDoc } | { kind: 'absent' } | { kind: 'unknown'; reason: string };
 
-const text = (buf: Uint8Array, slice: Slice): string => String(parseSlice(buf, slice));
-const integer = (buf: Uint8Array, slice: Slice): number => Number(rawOf(buf, slice));
-
-/** One hit or one `docs` entry; `extra` sees the members that are not part of a document. */
-const readDoc = (buf: Uint8Array, at: number, extra?: (key: string, value: Slice) => void): StoredDoc => {
-  const doc: StoredDoc = {
-    id: '',
-    routing: undefined,
-    seqNo: -1,
-    primaryTerm: 0,
-    version: undefined,
-    source: undefined,
-  };
-  eachMember(buf, at, (key, value) => {
-    if (key === '_id') doc.id = text(buf, value);
-    else if (key === '_routing') doc.routing = text(buf, value);
-    else if (key === '_seq_no') doc.seqNo = integer(buf, value);
-    else if (key === '_primary_term') doc.primaryTerm = integer(buf, value);
-    else if (key === '_version') doc.version = BigInt(rawOf(buf, value));
-    else if (key === '_source') doc.source = buf.subarray(value.start, value.end);
-    else extra?.(key, value);
-  });
-  return doc;
+const text = (buf: Uint8Array, slice: Slice): string => {
+  const raw = rawOf(buf, slice);
+  return raw.includes('\\') ? (JSON.parse(raw) as string) : raw.slice(1, -1);
 };
 
-const readHits = (buf: Uint8Array, at: number): StoredDoc[] => {
-  const docs: StoredDoc[] = [];
-  eachMember(buf, at, (key, value) => {
-    if (key !== 'hits') return;
-    eachElement(buf, value.start, (hit) => {
-      docs.push(readDoc(buf, hit.start));
+const emptyDoc = (): StoredDoc => ({
+  id: '',
+  routing: undefined,
+  seqNo: -1,
+  primaryTerm: 0,
+  version: undefined,
+  source: undefined,
+});
+
+/** Takes a member of a hit or of a `docs` entry into `doc`; false when it is no part of a document. */
+const takeMember = (doc: StoredDoc, buf: Uint8Array, key: Slice, value: Slice): boolean => {
+  if (isKey(buf, key, '_id')) doc.id = text(buf, value);
+  else if (isKey(buf, key, '_source')) doc.source = buf.subarray(value.start, value.end);
+  else if (isKey(buf, key, '_seq_no')) doc.seqNo = Number(rawOf(buf, value));
+  else if (isKey(buf, key, '_primary_term')) doc.primaryTerm = Number(rawOf(buf, value));
+  else if (isKey(buf, key, '_version')) doc.version = BigInt(rawOf(buf, value));
+  else if (isKey(buf, key, '_routing')) doc.routing = text(buf, value);
+  else return false;
+  return true;
+};
+
+/** Reads the hits array at `at`; returns its end. */
+const readHits = (buf: Uint8Array, at: number, docs: StoredDoc[]): number =>
+  walkElements(buf, at, (start) => {
+    const doc = emptyDoc();
+    docs.push(doc);
+    return walkMembers(buf, start, (key, from) => {
+      const end = skipValue(buf, from);
+      takeMember(doc, buf, key, { start: from, end });
+      return end;
     });
   });
-  return docs;
-};
 
 type ShardCounts = { failed?: number; successful?: number; total?: number };
 
 /** The answer of `_search`; incomplete when a shard failed, timed out or was not asked. */
 export const readSearch = (body: Uint8Array): SearchPage => {
-  let docs: StoredDoc[] = [];
+  const docs: StoredDoc[] = [];
   let timedOut = false;
   let shards: ShardCounts = {};
-  eachMember(body, 0, (key, value) => {
-    if (key === 'hits') docs = readHits(body, value.start);
-    else if (key === 'timed_out') timedOut = rawOf(body, value) === 'true';
-    else if (key === '_shards') shards = parseSlice(body, value) as ShardCounts;
+  walkMembers(body, 0, (key, start) => {
+    if (isKey(body, key, 'hits'))
+      return walkMembers(body, start, (inner, at) =>
+        isKey(body, inner, 'hits') ? readHits(body, at, docs) : undefined,
+      );
+    const end = skipValue(body, start);
+    if (isKey(body, key, 'timed_out')) timedOut = rawOf(body, { start, end }) === 'true';
+    else if (isKey(body, key, '_shards')) shards = parseSlice(body, { start, end }) as ShardCounts;
+    return end;
   });
   const complete = !timedOut && shards.failed === 0 && shards.successful === shards.total && (shards.total ?? 0) > 0;
   return { docs, complete, reason: timedOut ? 'the search timed out' : `shards: ${JSON.stringify(shards)}` };
 };
 
-const readGot = (buf: Uint8Array, at: number): GotDoc => {
+const readGot = (buf: Uint8Array, at: number, got: GotDoc[]): number => {
+  const doc = emptyDoc();
   let found: boolean | undefined;
   let error: string | undefined;
-  const doc = readDoc(buf, at, (key, value) => {
-    if (key === 'found') found = rawOf(buf, value) === 'true';
-    else if (key === 'error') error = rawOf(buf, value);
+  const end = walkMembers(buf, at, (key, start) => {
+    const value = { start, end: skipValue(buf, start) };
+    if (takeMember(doc, buf, key, value)) return value.end;
+    if (isKey(buf, key, 'found')) found = rawOf(buf, value) === 'true';
+    else if (isKey(buf, key, 'error')) error = rawOf(buf, value);
+    return value.end;
   });
-  if (error !== undefined || found === undefined) return { kind: 'unknown', reason: error ?? 'no answer' };
-  return found ? { kind: 'found', doc } : { kind: 'absent' };
+  if (error !== undefined || found === undefined) got.push({ kind: 'unknown', reason: error ?? 'no answer' });
+  else got.push(found ? { kind: 'found', doc } : { kind: 'absent' });
+  return end;
 };
 
 /** The answer of `_mget`, in the order asked. */
 export const readMultiGet = (body: Uint8Array): GotDoc[] => {
   const got: GotDoc[] = [];
-  eachMember(body, 0, (key, value) => {
-    if (key !== 'docs') return;
-    eachElement(body, value.start, (entry) => {
-      got.push(readGot(body, entry.start));
-    });
-  });
+  walkMembers(body, 0, (key, start) =>
+    isKey(body, key, 'docs') ? walkElements(body, start, (entry) => readGot(body, entry, got)) : undefined,
+  );
   return got;
 };

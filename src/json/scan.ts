@@ -20,10 +20,22 @@ export const skipSpace = (buf: Uint8Array, at: number): number => {
   return i;
 };
 
+/** Up to here a string is searched byte by byte: most are short, where a call into the native search costs more. */
+const nativeSearchBytes = 64;
+
 /** `at` is the opening quote; returns the position after the closing one. */
 const skipString = (buf: Uint8Array, at: number): number => {
-  let i = at + 1;
-  for (; ; i++) {
+  const near = Math.min(buf.length, at + 1 + nativeSearchBytes);
+  for (let i = at + 1; i < near; i++) {
+    const c = buf[i];
+    if (c === QUOTE) return i + 1;
+    if (c === BACKSLASH) i++;
+  }
+  return skipLongString(buf, at);
+};
+
+const skipLongString = (buf: Uint8Array, at: number): number => {
+  for (let i = at + 1; ; i++) {
     i = buf.indexOf(QUOTE, i);
     if (i < 0) return fail(at);
     let slashes = 0;
@@ -34,15 +46,19 @@ const skipString = (buf: Uint8Array, at: number): number => {
 
 const skipContainer = (buf: Uint8Array, at: number): number => {
   let depth = 0;
-  for (let i = at; i < buf.length; ) {
-    const c = buf[i];
-    if (c === QUOTE) {
-      i = skipString(buf, i);
-      continue;
+  for (let i = at; i < buf.length; i++) {
+    switch (buf[i]) {
+      case QUOTE:
+        i = skipString(buf, i) - 1;
+        break;
+      case 0x7b:
+      case 0x5b:
+        depth++;
+        break;
+      case 0x7d:
+      case 0x5d:
+        if (--depth === 0) return i + 1;
     }
-    if (c === 0x7b || c === 0x5b) depth++;
-    else if ((c === 0x7d || c === 0x5d) && --depth === 0) return i + 1;
-    i++;
   }
   return fail(at);
 };
@@ -68,12 +84,13 @@ export const parseSlice = (buf: Uint8Array, { start, end }: Slice): unknown =>
 export const rawOf = (buf: Uint8Array, { start, end }: Slice): string =>
   Buffer.from(buf.buffer, buf.byteOffset + start, end - start).toString('utf8');
 
-/** Calls `visit(key, value, keySlice)` for each member of the object at `at`; returning false stops. Returns the end. */
-export const eachMember = (
-  buf: Uint8Array,
-  at: number,
-  visit: (key: string, value: Slice, keySlice: Slice) => unknown,
-): number => {
+/**
+ * What a walk made of a value: its end when it went through it itself, undefined to have it skipped, `stop` to end there.
+ */
+export type Walked = number | undefined | { stop: number };
+
+/** Calls `walk(keySlice, start of value)` for each member of the object at `at`, each byte looked at once. Returns the end. */
+export const walkMembers = (buf: Uint8Array, at: number, walk: (keySlice: Slice, start: number) => Walked): number => {
   let i = skipSpace(buf, at);
   if (buf[i] !== 0x7b) return fail(i);
   i = skipSpace(buf, i + 1);
@@ -83,13 +100,31 @@ export const eachMember = (
     i = skipSpace(buf, keySlice.end);
     if (buf[i] !== 0x3a) return fail(i);
     const start = skipSpace(buf, i + 1);
-    const end = skipValue(buf, start);
-    if (visit(keyText(buf, keySlice), { start, end }, keySlice) === false) return end;
-    i = skipSpace(buf, end);
+    const walked = walk(keySlice, start);
+    if (typeof walked === 'object') return walked.stop;
+    i = skipSpace(buf, walked ?? skipValue(buf, start));
     if (buf[i] === 0x2c) i = skipSpace(buf, i + 1);
     else if (buf[i] !== 0x7d) return fail(i);
   }
   return i + 1;
+};
+
+/** Calls `visit(key, value, keySlice)` for each member of the object at `at`; returning false stops. Returns the end. */
+export const eachMember = (
+  buf: Uint8Array,
+  at: number,
+  visit: (key: string, value: Slice, keySlice: Slice) => unknown,
+): number =>
+  walkMembers(buf, at, (keySlice, start) => {
+    const end = skipValue(buf, start);
+    return visit(keyText(buf, keySlice), { start, end }, keySlice) === false ? { stop: end } : end;
+  });
+
+/** Is the key in `keySlice` this one? For keys of plain ASCII, compared without making a string. */
+export const isKey = (buf: Uint8Array, { start, end }: Slice, key: string): boolean => {
+  if (end - start - 2 !== key.length) return false;
+  for (let i = 0; i < key.length; i++) if (buf[start + 1 + i] !== key.charCodeAt(i)) return false;
+  return true;
 };
 
 const keyText = (buf: Uint8Array, slice: Slice): string => {
@@ -97,24 +132,27 @@ const keyText = (buf: Uint8Array, slice: Slice): string => {
   return raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw;
 };
 
-/** Calls `visit(slice, i)` for each element of the array at `at`; returning false stops. Returns the end. */
-export const eachElement = (
-  buf: Uint8Array,
-  at: number,
-  visit: (value: Slice, i: number) => unknown,
-): number => {
+/** Calls `walk(start, i)` for each element of the array at `at`, each byte looked at once. Returns the end. */
+export const walkElements = (buf: Uint8Array, at: number, walk: (start: number, i: number) => Walked): number => {
   let i = skipSpace(buf, at);
   if (buf[i] !== 0x5b) return fail(i);
   i = skipSpace(buf, i + 1);
   for (let n = 0; buf[i] !== 0x5d; n++) {
-    const end = skipValue(buf, i);
-    if (visit({ start: i, end }, n) === false) return end;
-    i = skipSpace(buf, end);
+    const walked = walk(i, n);
+    if (typeof walked === 'object') return walked.stop;
+    i = skipSpace(buf, walked ?? skipValue(buf, i));
     if (buf[i] === 0x2c) i = skipSpace(buf, i + 1);
     else if (buf[i] !== 0x5d) return fail(i);
   }
   return i + 1;
 };
+
+/** Calls `visit(slice, i)` for each element of the array at `at`; returning false stops. Returns the end. */
+export const eachElement = (buf: Uint8Array, at: number, visit: (value: Slice, i: number) => unknown): number =>
+  walkElements(buf, at, (start, i) => {
+    const end = skipValue(buf, start);
+    return visit({ start, end }, i) === false ? { stop: end } : end;
+  });
 
 /** Slices of the named members of the object at `at`; the last duplicate wins, as in JSON.parse. */
 export const members = <K extends string>(
