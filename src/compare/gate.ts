@@ -90,14 +90,20 @@ export const gateStatus = (
   return isError(authority) ? compareErrors(context, path, sides) : { kind: 'compare' };
 };
 
-const isPartial = (body: Json): boolean =>
-  member(body, 'timed_out') === true || (numberMember(member(body, '_shards'), 'failed') ?? 0) > 0;
+/** A shard without any copy is not reported as failed: it only lacks among the successful ones. */
+const lacksShards = (shards: Json | undefined): boolean => {
+  const [total, successful, failed] = ['total', 'successful', 'failed'].map((name) => numberMember(shards, name));
+  return (failed ?? 0) > 0 || (total !== undefined && successful !== undefined && successful < total);
+};
+
+const isPartial = (body: Json): boolean => member(body, 'timed_out') === true || lacksShards(member(body, '_shards'));
 
 const isTerminated = (body: Json): boolean => member(body, 'terminated_early') === true;
 
 const completenessOf = (body: Json): Json => ({
   timed_out: member(body, 'timed_out') ?? null,
   total: member(member(body, '_shards'), 'total') ?? null,
+  successful: member(member(body, '_shards'), 'successful') ?? null,
   failed: member(member(body, '_shards'), 'failed') ?? null,
 });
 

@@ -10,6 +10,7 @@ const none = (failure: Answer['failure']): Answer => ({
 });
 const error = (status: number, type = 'some_exception') => json({ error: { type, reason: 'r' }, status }, status);
 const partial = json({ ...page([]), _shards: { total: 2, successful: 1, failed: 1 } });
+const unassigned = json({ ...page([]), _shards: { total: 5, successful: 4, skipped: 0, failed: 0 } });
 const timedOut = json({ ...page([]), timed_out: true });
 
 describe('answers that are not both good', () => {
@@ -25,6 +26,7 @@ describe('answers that are not both good', () => {
     ['the same refusal', error(400), error(400), []],
     ['the same status for another cause', error(400, 'a'), error(400, 'b'), ['S9 error_type error']],
     ['partial on the other side only', good, partial, ['S2 partial _shards']],
+    ['a shard without a copy on the other side only', good, unassigned, ['S2 partial _shards']],
     ['timed out on the other side only', good, timedOut, ['S2 partial _shards']],
     ['text instead of JSON', good, { status: 200, body: Buffer.from('upstream busy') }, ['S1 unparsable ']],
     ['an empty body instead of JSON', good, { status: 200, body: Buffer.alloc(0) }, ['S1 unparsable ']],
@@ -54,6 +56,7 @@ describe('an authority that cannot judge', () => {
     ['was overloaded', error(429), good, 'authority_failed', true],
     ['failed as the other side did', error(500), error(500), 'authority_failed', false],
     ['was partial', partial, good, 'authority_partial', false],
+    ['had a shard without a copy', unassigned, good, 'authority_partial', false],
     ['was partial as the other side was', partial, partial, 'authority_partial', false],
     ['spoke another format', { status: 200, body: Buffer.from('---\nyaml: 1') }, good, 'not_json', false],
   ];
