@@ -4,6 +4,7 @@ import type { CliConfig } from '../config.ts';
 import { openFileStore } from '../coordination/file-store.ts';
 import { openNatsStore } from '../coordination/nats-store.ts';
 import type { Store } from '../coordination/ports.ts';
+import { CrossfadeError, isCrossfadeError } from '../errors.ts';
 import { silentLogger } from '../log.ts';
 
 const readyMs = 5000;
@@ -17,6 +18,9 @@ export const openCliStore = async ({ nats, store: { file } }: CliConfig): Promis
     return store;
   } catch (error) {
     await store.close();
-    throw error;
+    if (!isCrossfadeError(error, 'STORE_UNAVAILABLE')) throw error;
+    throw new CrossfadeError('STORE_UNAVAILABLE', `NATS at ${nats.servers.join(', ')}: ${error.message}`, {
+      cause: error,
+    });
   }
 };
