@@ -100,10 +100,11 @@ const parse = <T>(what: string, schema: z.ZodType<T>, body: Buffer): T => {
   throw new CrossfadeError('UPSTREAM_INVALID', `${what}: unexpected answer`, { cause: parsed.error });
 };
 
-type Call = CallOptions & { method: string; path: string; body?: unknown };
+/** `reads`: a POST that changes nothing, so the transport may repeat it when a pooled connection proves dead. */
+type Call = CallOptions & { method: string; path: string; body?: unknown; reads?: boolean };
 
 export const createClusterControl = (transport: Transport): ClusterControl => {
-  const send = ({ method, path, body, timeoutMs, signal, maxBodyBytes }: Call): Promise<UpstreamAnswer> =>
+  const send = ({ method, path, body, timeoutMs, signal, maxBodyBytes, reads }: Call): Promise<UpstreamAnswer> =>
     transport.request({
       method,
       path,
@@ -111,6 +112,7 @@ export const createClusterControl = (transport: Transport): ClusterControl => {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       timeoutMs: timeoutMs ?? defaultTimeoutMs,
       signal,
+      safeToRepeat: reads,
       ...(maxBodyBytes === undefined ? {} : { maxBodyBytes }),
     });
   const buffered = async (call: Call, absentIs404 = false): Promise<Buffer | undefined> => {
@@ -143,7 +145,7 @@ export const createClusterControl = (transport: Transport): ClusterControl => {
       track_total_hits: false,
       _source: source,
     };
-    const page = readSearch((await buffered({ method: 'POST', path, body, ...options })) as Buffer);
+    const page = readSearch((await buffered({ method: 'POST', path, body, reads: true, ...options })) as Buffer);
     if (!page.complete) throw refusal(`POST ${path}`, 503, { type: 'partial_answer', reason: page.reason });
     return page.docs;
   };
@@ -152,7 +154,7 @@ export const createClusterControl = (transport: Transport): ClusterControl => {
     if (docs.length === 0) return [];
     const path = `/${name(index)}/_mget?realtime=true&_source=${source}${primary ? '&preference=_primary' : ''}`;
     const body = { docs: docs.map(({ id, routing }) => ({ _id: id, ...(routing === undefined ? {} : { routing }) })) };
-    const got = readMultiGet((await buffered({ method: 'POST', path, body, ...options })) as Buffer);
+    const got = readMultiGet((await buffered({ method: 'POST', path, body, reads: true, ...options })) as Buffer);
     if (got.length === docs.length) return got;
     throw new CrossfadeError('UPSTREAM_INVALID', `POST ${path}: ${got.length} answers to ${docs.length} documents`);
   };
@@ -167,7 +169,7 @@ export const createClusterControl = (transport: Transport): ClusterControl => {
 
   const refresh = async (index: string, options?: CallOptions): Promise<void> => {
     const path = `/${name(index)}/_refresh`;
-    const { _shards: shards } = await ask(answers.RefreshAnswer, { method: 'POST', path, ...options });
+    const { _shards: shards } = await ask(answers.RefreshAnswer, { method: 'POST', path, reads: true, ...options });
     if (shards.failed > 0)
       throw refusal(`POST ${path}`, 503, { type: 'partial_answer', reason: JSON.stringify(shards) });
   };
@@ -201,6 +203,8 @@ export const createClusterControl = (transport: Transport): ClusterControl => {
         body,
         timeoutMs: timeoutMs ?? defaultTimeoutMs,
         signal,
+        // Every item carries a stamp: a second delivery is refused as already there.
+        safeToRepeat: true,
       }),
     searchBySeq,
     mget,
