@@ -1,0 +1,131 @@
+/** The role files of deploy/nats on a real server: each role can do its work, and the server denies it the rest. */
+import { join } from 'node:path';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { Kvm } from '@nats-io/kv';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NatsConfig } from '../../../src/config.ts';
+import { keys } from '../../../src/coordination/keys.ts';
+import { campaign } from '../../../src/coordination/lease.ts';
+import { openNatsStore } from '../../../src/coordination/nats-store.ts';
+import { silentLogger } from '../../../src/log.ts';
+import { eventually } from '../../support/eventually.ts';
+import { startNats } from '../../support/services.ts';
+
+type Role = 'setup' | 'sidecar' | 'operator' | 'viewer';
+const roles: readonly Role[] = ['setup', 'sidecar', 'operator', 'viewer'];
+const passwordOf = (role: Role): string => `secret-of-${role}`;
+const variableOf = (role: Role): string => `CROSSFADE_${role.toUpperCase()}_PASSWORD`;
+
+const cleanUps: (() => Promise<unknown>)[] = [];
+let url: string;
+
+const connectAs = async (role: Role): Promise<NatsConnection> => {
+  const connection = await connect({ servers: [url], user: `crossfade-${role}`, pass: passwordOf(role) });
+  cleanUps.push(() => connection.close());
+  return connection;
+};
+
+const storeAs = async (role: Role, liveTtlMs = 15_000) => {
+  const config = NatsConfig.parse({
+    servers: [url],
+    username: `crossfade-${role}`,
+    password: passwordOf(role),
+    createBuckets: false,
+  });
+  const store = openNatsStore({ config, member: role, logger: silentLogger(), timeoutMs: 2000, liveTtlMs });
+  cleanUps.push(() => store.close());
+  await store.ready(10_000);
+  return store;
+};
+
+beforeAll(async () => {
+  for (const role of roles) process.env[variableOf(role)] = passwordOf(role);
+  const config = join(import.meta.dirname, '../../../deploy/nats/account.conf');
+  const server = await startNats({ extraArgs: ['-c', config] });
+  cleanUps.push(() => server.stop());
+  url = server.url;
+  const kvm = new Kvm(await connectAs('setup'));
+  await kvm.create('crossfade', { history: 32, republish: { src: '$KV.crossfade.>', dest: 'crossfade.evt.>' } });
+  await kvm.create('crossfade_live', {
+    history: 1,
+    ttl: 15_000,
+    republish: { src: '$KV.crossfade_live.>', dest: 'crossfade_live.evt.>' },
+  });
+});
+afterAll(async () => {
+  for (const cleanUp of cleanUps.reverse()) await cleanUp();
+  for (const role of roles) delete process.env[variableOf(role)];
+});
+
+describe('a sidecar', () => {
+  it('coordinates: it pins the store, leads, writes the phase and follows changes', async () => {
+    const store = await storeAs('sidecar');
+    const seen: string[] = [];
+    store.config.subscribe(({ key }) => seen.push(key));
+    expect(await store.config.get(keys.meta)).toBeDefined();
+    expect((await store.config.update(keys.phase('products'), '{}', 0)).ok).toBe(true);
+    await store.live.put(keys.heartbeat('gateway-0'), '{}');
+    const lease = campaign({ live: store.live, slug: 'products', member: 'a', boot: 'b', logger: silentLogger() });
+    await eventually(() => expect(lease.isHeld()).toBe(true));
+    await lease.release();
+    await eventually(() => expect(seen).toContain(keys.phase('products')));
+  });
+
+  it('works off the queue of a backfill, from making it to its end', async () => {
+    const queue = (await storeAs('sidecar')).workQueue('products');
+    await queue.add([{ index: 0, shard: 0, fromSeq: -1, toSeq: 9 }]);
+    expect(await queue.remaining()).toBe(1);
+    const delivery = await queue.next(2000);
+    await delivery?.ack();
+    expect(await queue.remaining()).toBe(0);
+    await queue.purge();
+  });
+
+  it.each([
+    ['delete a bucket', (nats: NatsConnection) => manage(nats, (streams) => streams.delete('KV_crossfade'))],
+    ['purge a bucket', (nats: NatsConnection) => manage(nats, (streams) => streams.purge('KV_crossfade'))],
+    ['change a route', (nats: NatsConnection) => nats.request('$KV.crossfade.rt.products.cfg', '{}')],
+  ])('may not %s', async (_, attempt) => {
+    await expect(attempt(await connectAs('sidecar'))).rejects.toThrow(/permissions violation/i);
+  });
+});
+
+describe('an operator', () => {
+  it('applies a route, turns its percentages and asks its leader', async () => {
+    const { config } = await storeAs('operator');
+    const wanted = [keys.config('orders'), keys.percent('orders', 'read'), keys.stop('orders'), keys.ask('orders')];
+    for (const key of wanted) expect(await config.put(key, '0')).toBeGreaterThan(0);
+    await config.delete(keys.percent('orders', 'read'));
+    expect(await config.get(keys.percent('orders', 'read'))).toBeUndefined();
+  });
+
+  it.each([keys.phase('orders'), keys.audit('orders', 1), keys.meta])('may not write %s', async (key) => {
+    const { config } = await storeAs('operator');
+    await expect(config.put(key, '{}')).rejects.toThrow();
+  });
+
+  it('may not take the lease', async () => {
+    const { live } = await storeAs('operator');
+    await expect(live.put(keys.lease('orders'), '{}')).rejects.toThrow();
+  });
+});
+
+describe('a viewer', () => {
+  it('reads routes and heartbeats', async () => {
+    await (await storeAs('sidecar')).live.put(keys.heartbeat('gateway-1'), '{}');
+    const { config, live } = await storeAs('viewer');
+    await (await storeAs('operator')).config.put(keys.stop('orders'), 'on');
+    expect((await config.get(keys.stop('orders')))?.value).toBe('on');
+    expect(await live.get(keys.heartbeat('gateway-1'))).toBeDefined();
+  });
+
+  it('may not pull the brake', async () => {
+    const { config } = await storeAs('viewer');
+    await expect(config.put(keys.stop('orders'), 'off')).rejects.toThrow();
+  });
+});
+
+type Streams = Awaited<ReturnType<typeof jetstreamManager>>['streams'];
+const manage = async (nats: NatsConnection, attempt: (streams: Streams) => Promise<unknown>): Promise<unknown> =>
+  attempt((await jetstreamManager(nats, { checkAPI: false })).streams);
