@@ -2,18 +2,21 @@
  * Reads documents back from the authority in real time: the way to a post-image when the request does not hold it. What
  * comes back carries its own position, which may be newer than the write that asked, and that is as good. It is read from
  * the concrete index, because a fenced alias would show an empty one.
+ * With segment replication a replica may answer with an older document or none, so an answer that does not show the
+ * write is asked for again at the primary. Invariant: what is returned as found is at least as new as the write.
  */
 import { isCrossfadeError } from '../../errors.ts';
 import { eachElement, members, rawOf } from '../../json/scan.ts';
 import type { Transport } from '../../upstream/types.ts';
 import { readFacts } from './answer-facts.ts';
 
-export type BackId = { readonly id: string; readonly routing: string | undefined };
 export type Position = {
   readonly seq: number | undefined;
   readonly term: number | undefined;
   readonly version: string | undefined;
 };
+/** `position` is that of the write to be seen, as far as its answer told it. */
+export type BackId = { readonly id: string; readonly routing: string | undefined; readonly position: Position };
 export type BackRead =
   | { readonly kind: 'found'; readonly source: Uint8Array; readonly position: Position }
   | { readonly kind: 'absent' }
@@ -35,16 +38,38 @@ export const readBack = async (request: BackRequest): Promise<BackRead[]> => {
   const results: BackRead[] = [];
   for (let i = 0; i < request.docs.length; i += pageDocs)
     results.push(...(await readPage({ ...request, docs: request.docs.slice(i, i + pageDocs) })));
+  return atPrimary(request, results);
+};
+
+const isOlder = ({ position }: BackId, read: BackRead): boolean =>
+  read.kind === 'found' && position.seq !== undefined && (read.position.seq ?? -1) < position.seq;
+
+/** Asks again for what does not show its write. A cluster that knows no such preference has no such replicas either. */
+const atPrimary = async (request: BackRequest, first: readonly BackRead[]): Promise<BackRead[]> => {
+  const doubtful = first.flatMap((read, i) => {
+    const doc = request.docs[i] as BackId;
+    return read.kind === 'absent' || isOlder(doc, read) ? [{ i, doc }] : [];
+  });
+  const results = [...first];
+  if (doubtful.length === 0) return results;
+  const again = await readPage({ ...request, docs: doubtful.map(({ doc }) => doc), preference: '_primary' });
+  doubtful.forEach(({ i, doc }, n) => {
+    const read = again[n] as BackRead;
+    if (read.kind !== 'failed') results[i] = isOlder(doc, read) ? { kind: 'failed' } : read;
+    else if (first[i]?.kind !== 'absent') results[i] = read;
+  });
   return results;
 };
 
-const readPage = async (request: BackRequest): Promise<BackRead[]> => {
-  const { transport, index, docs, headers, maxBodyBytes } = request;
+type Page = BackRequest & { readonly preference?: string };
+
+const readPage = async (request: Page): Promise<BackRead[]> => {
+  const { transport, index, docs, headers, maxBodyBytes, preference } = request;
   const asked = docs.map(({ id, routing }) => ({ _id: id, ...(routing === undefined ? {} : { routing }) }));
   try {
     const answer = await transport.request({
       method: 'POST',
-      path: `/${encodeURIComponent(index)}/_mget?realtime=true`,
+      path: `/${encodeURIComponent(index)}/_mget?realtime=true${preference === undefined ? '' : `&preference=${preference}`}`,
       headers: { ...headers, 'content-type': 'application/json', accept: 'application/json' },
       body: JSON.stringify({ docs: asked }),
       maxBodyBytes,
@@ -58,7 +83,7 @@ const readPage = async (request: BackRequest): Promise<BackRead[]> => {
 };
 
 /** Documents of very different sizes: ask for fewer at once. */
-const readHalves = async (request: BackRequest): Promise<BackRead[]> => {
+const readHalves = async (request: Page): Promise<BackRead[]> => {
   const middle = Math.ceil(request.docs.length / 2);
   const first = await readPage({ ...request, docs: request.docs.slice(0, middle) });
   return [...first, ...(await readPage({ ...request, docs: request.docs.slice(middle) }))];

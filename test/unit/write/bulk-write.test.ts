@@ -176,7 +176,7 @@ describe('a bulk', () => {
       if (!path.includes('_mget')) return bulkAnswer(...Array.from({ length: count }, (_, id) => item(id)));
       const { docs } = JSON.parse(body) as { docs: { _id: string }[] };
       return {
-        body: { docs: docs.map(({ _id }) => ({ _id, found: true, _seq_no: 1, _primary_term: 1, _source: {} })) },
+        body: { docs: docs.map(({ _id }) => ({ _id, found: true, _seq_no: 8, _primary_term: 1, _source: {} })) },
       };
     });
     await send(
@@ -196,7 +196,7 @@ describe('a bulk', () => {
       const { docs } = JSON.parse(body) as { docs: { _id: string }[] };
       if (docs.length > 1) return new CrossfadeError('UPSTREAM_BODY_TOO_LARGE');
       return {
-        body: { docs: docs.map(({ _id }) => ({ _id, found: true, _seq_no: 1, _primary_term: 1, _source: {} })) },
+        body: { docs: docs.map(({ _id }) => ({ _id, found: true, _seq_no: 8, _primary_term: 1, _source: {} })) },
       };
     });
     await send(member, [...action('1'), ...action('2'), ...action('3')]);

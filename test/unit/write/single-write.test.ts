@@ -264,6 +264,26 @@ describe('a post-image that the request does not hold', () => {
     expect(member.offered).toMatchObject([{ id: 'made up' }]);
   });
 
+  it('is asked of the primary when a replica does not show the write yet', async () => {
+    const member = new Member(({ path }) => {
+      if (!path.includes('_mget')) return { status: 201, body: written() };
+      return { body: { docs: [path.includes('preference=_primary') ? found : { ...found, _seq_no: 6 }] } };
+    });
+    await member.sender.send({ ...put, path: '/products/_doc/1?pipeline=p' });
+    await member.time.settle();
+    expect(unpackStamp('narrow', member.offered[0]?.stamp as bigint)).toMatchObject({ seq: 9 });
+  });
+
+  it('is never taken from a replica that lags behind', async () => {
+    const member = new Member(({ path }) => {
+      if (!path.includes('_mget')) return { status: 201, body: written() };
+      return path.includes('preference') ? { status: 400, body: {} } : { body: { docs: [{ ...found, _seq_no: 6 }] } };
+    });
+    await member.sender.send({ ...put, path: '/products/_doc/1?pipeline=p' });
+    await member.time.settle();
+    expect([member.offered, member.unknown]).toEqual([[], [false]]);
+  });
+
   it('leaves a sweep to do when the document is gone meanwhile', async () => {
     const member = new Member(readBack({ _index: 'products_v1', _id: '1', found: false }));
     await member.sender.send({ ...put, path: '/products/_doc/1?pipeline=p' });
