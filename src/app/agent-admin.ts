@@ -45,7 +45,7 @@ export const createProcessAdmin = (core: Core, parts: ProcessAdmin): AdminServer
 export type AgentAdminInput = { parts: AgentParts; lifecycle: () => Lifecycle; members: () => number };
 
 export const createAgentAdmin = ({ parts, lifecycle, members }: AgentAdminInput): AdminServer => {
-  const { core, view, admission, copier, discrepancies, plane } = parts;
+  const { core, view, admission, copier, discrepancies, evidence, plane } = parts;
   const { registry, metrics, store } = core;
   return createProcessAdmin(core, {
     registry: scrapeOf(registry, metrics, {
@@ -59,6 +59,9 @@ export const createAgentAdmin = ({ parts, lifecycle, members }: AgentAdminInput)
     lifecycle,
     unknownAuthority: () => view.unknownAuthority(),
     discrepancies,
-    self: () => ({ routes: reportRoutes(parts) }),
+    self: () => ({
+      routes: reportRoutes(parts),
+      evidence: Object.fromEntries([...view.states().keys()].map((slug) => [slug, evidence.judgement(slug)])),
+    }),
   });
 };

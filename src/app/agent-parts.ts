@@ -4,12 +4,14 @@ import { createRouteRepair } from '../agent/route-repair.ts';
 import { systemRuntime } from '../agent/runtime.ts';
 import { type AdmissionControl, createAdmission } from '../coordination/admission.ts';
 import type { Heartbeat, MemberRoute } from '../coordination/records.ts';
+import type { ShadowReport } from '../proxy/shadow/ports.ts';
 import { ShadowReads } from '../proxy/shadow/runner.ts';
 import { totalSkipped } from '../proxy/shadow/tally.ts';
 import type { Core } from './core.ts';
 import { createDataPlane, type DataPlane } from './data-plane.ts';
 import { createDiscrepancyStore, type DiscrepancyStore } from './discrepancies.ts';
-import { noShadow, routeLine, type ShadowCounts } from './heartbeat-report.ts';
+import { createEvidence, type Evidence } from './evidence.ts';
+import { routeLine, type ShadowCounts } from './heartbeat-report.ts';
 import { observeCopy, observeHeld, observeShadow, observeSweepNeeded } from './observe.ts';
 import { transportsOf } from './open-clusters.ts';
 import { createRouteView, type RouteView } from './route-view.ts';
@@ -21,17 +23,18 @@ export type AgentParts = {
   readonly copier: Copier;
   readonly shadow: ShadowReads;
   readonly discrepancies: DiscrepancyStore;
+  readonly evidence: Evidence;
   readonly plane: DataPlane;
 };
 
-const createShadow = ({ metrics, logger, clusters }: Core, discrepancies: DiscrepancyStore): ShadowReads =>
+const createShadow = ({ metrics, logger, clusters }: Core, onReport: (report: ShadowReport) => void): ShadowReads =>
   new ShadowReads({
     transports: transportsOf(clusters.shadow),
     random: Math.random,
     now: () => performance.now(),
     logger,
     onEvent: observeShadow(metrics),
-    onReport: (report) => discrepancies.add(report),
+    onReport,
   });
 
 const createCopies = ({ metrics, controls, transforms }: Core, view: RouteView): Copier =>
@@ -51,25 +54,31 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
   const view = createRouteView({ watcher, admission });
   const copier = createCopies(core, view);
   const discrepancies = createDiscrepancyStore(sharedSecret);
-  const shadow = createShadow(core, discrepancies);
+  const evidence = createEvidence({ state: (slug) => view.state(slug), now: Date.now });
+  const shadow = createShadow(core, (report) => {
+    evidence.note(report);
+    discrepancies.add(report);
+  });
   const repair = createRouteRepair({ clusters: controls, runtime: systemRuntime, transforms });
   const plane = createDataPlane({ ...core, view, admission, copier, repair, shadow });
-  return { core, view, admission, copier, shadow, discrepancies, plane };
+  return { core, view, admission, copier, shadow, discrepancies, evidence, plane };
 };
 
-const shadowCounts = (shadow: ShadowReads, slug: string): ShadowCounts => {
-  const counts = shadow.counts(slug);
-  return { ...noShadow, compared: counts.compared, mismatched: counts.mismatched, skipped: totalSkipped(counts) };
+const shadowCounts = ({ shadow, evidence }: AgentParts, slug: string): ShadowCounts => {
+  const { compared, mismatched, ...counts } = shadow.counts(slug);
+  const { verdict } = evidence.judgement(slug);
+  return { compared, mismatched, skipped: totalSkipped({ compared, mismatched, ...counts }), verdict };
 };
 
 /** This member's lines of its heartbeat; a route that admission does not know yet is left out. */
-export const reportRoutes = ({ view, admission, copier, shadow }: AgentParts): Heartbeat['routes'] => {
+export const reportRoutes = (parts: AgentParts): Heartbeat['routes'] => {
+  const { view, admission, copier } = parts;
   const lines: Record<string, MemberRoute> = {};
   for (const [slug, state] of view.states()) {
     const report = admission.report(slug);
     if (report === undefined) continue;
     const [copies, copyProblems] = [copier.report(slug), copier.problems(slug)];
-    lines[slug] = routeLine({ state, admission: report, copies, shadow: shadowCounts(shadow, slug), copyProblems });
+    lines[slug] = routeLine({ state, admission: report, copies, shadow: shadowCounts(parts, slug), copyProblems });
   }
   return lines;
 };

@@ -63,7 +63,7 @@ const copiesLine = ({ copies }: RouteStatus): string =>
   `pending ${count(copies.pending)} (${bytes(copies.pendingBytes)}, oldest ${milliseconds(copies.oldestPendingMs)})  dropped ${count(copies.dropped)}  quarantined ${count(copies.quarantined)}`;
 
 const shadowLine = ({ shadow, verdict }: RouteStatus): string =>
-  `compared ${count(shadow.compared)}  mismatched ${count(shadow.mismatched)}  skipped ${count(shadow.skipped)}  verdict ${verdict?.verdict ?? unknownText}`;
+  `compared ${count(shadow.compared)}  mismatched ${count(shadow.mismatched)}  skipped ${count(shadow.skipped)}  verdict ${verdict?.verdict ?? shadow.verdict}`;
 
 const proofLine = ({ proof }: RouteStatus): string =>
   proof === null ? unknownText : `${proof.equal ? 'equal' : 'DIFFERENT'} by ${proof.method} at ${proof.at}`;

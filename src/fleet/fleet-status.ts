@@ -59,7 +59,7 @@ export type RouteStatus = {
   indices: RouteState['spec']['indices'];
   members: (Omit<MemberStatus, 'route'> & Partial<MemberRoute>)[];
   copies: CopyTotals;
-  shadow: { compared: number; mismatched: number; skipped: number };
+  shadow: { compared: number; mismatched: number; skipped: number; verdict: MemberRoute['verdict'] };
   leader: string | null;
   /** The leader's report, or undefined parts when there is none. */
   backfill: BackfillStatus | null;
@@ -130,6 +130,12 @@ const copyTotals = (lines: readonly MemberRoute[]): CopyTotals => ({
   unknownOutcomes: sum(lines, 'unknownOutcomes'),
   sweepNeeded: sum(lines, 'sweepNeeded'),
 });
+
+/** One pod's alarm is enough to look. */
+const worstVerdict = (lines: readonly MemberRoute[]): MemberRoute['verdict'] => {
+  const order = ['rollback', 'hold', 'inconclusive', 'promote'] as const;
+  return order.find((verdict) => lines.some((line) => line.verdict === verdict)) ?? 'inconclusive';
+};
 
 const unknown = (reason: string): Answer => ({ ok: false, reasons: [reason] });
 
@@ -230,6 +236,7 @@ const routeStatus = (state: RouteState, beats: readonly Heartbeat[], input: Flee
       compared: sum(lines, 'compared'),
       mismatched: sum(lines, 'mismatched'),
       skipped: sum(lines, 'skipped'),
+      verdict: worstVerdict(lines),
     },
     leader,
     ...('problem' in report ? withoutReport(report.problem) : fromReport(report)),

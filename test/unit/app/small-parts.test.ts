@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { adminUrl } from '../../../src/app/admin-address.ts';
 import { createDiscrepancyStore } from '../../../src/app/discrepancies.ts';
+import { createEvidence } from '../../../src/app/evidence.ts';
 import { noShadow, routeLine } from '../../../src/app/heartbeat-report.ts';
 import { readAliases } from '../../../src/app/read-aliases.ts';
 import { knowsMappingTypes, learnDialect } from '../../../src/app/source-dialect.ts';
@@ -108,33 +109,73 @@ describe('the aliases of both clusters', () => {
   });
 });
 
-describe('samples of mismatches', () => {
-  const report = (severity: 'none' | 'S4', family: ShadowReport['family'] = 'search'): ShadowReport => ({
-    slug: 'products',
-    family,
-    shape: { fingerprint: 'abc', label: 'match' },
-    atMs: Date.now(),
-    authority: 'source',
-    observation: {
-      severity,
-      differences: [
-        { severity: 'S4', kind: 'missing_hit', path: ['hits', { key: 'planted-id' }], authority: '"planted-value"' },
-      ],
-      counts: { S4: 1 },
-    },
-    baseline: undefined,
-    settled: false,
-    authorityMs: 1,
-    otherMs: 2,
-    request: {
-      method: 'POST',
-      path: '/products/_search',
-      query: '',
-      body: Buffer.from('{"query":{"match":{"name":"planted-value"}}}'),
-    },
-    answers: { source: { status: 200, body: Buffer.from('{}') }, target: { status: 200, body: Buffer.from('{}') } },
+const report = (severity: 'none' | 'S4', family: ShadowReport['family'] = 'search'): ShadowReport => ({
+  slug: 'products',
+  family,
+  shape: { fingerprint: 'abc', label: 'match' },
+  atMs: Date.now(),
+  authority: 'source',
+  observation: {
+    severity,
+    differences: [
+      { severity: 'S4', kind: 'missing_hit', path: ['hits', { key: 'planted-id' }], authority: '"planted-value"' },
+    ],
+    counts: { S4: 1 },
+  },
+  baseline: undefined,
+  settled: false,
+  authorityMs: 1,
+  otherMs: 2,
+  request: {
+    method: 'POST',
+    path: '/products/_search',
+    query: '',
+    body: Buffer.from('{"query":{"match":{"name":"planted-value"}}}'),
+  },
+  answers: { source: { status: 200, body: Buffer.from('{}') }, target: { status: 200, body: Buffer.from('{}') } },
+});
+
+describe('the evidence of this process', () => {
+  const compared = (severity: 'none' | 'S0', slug = 'products'): ShadowReport => ({
+    ...report('none'),
+    slug,
+    observation: { severity, differences: [], counts: {} },
   });
 
+  test('says hold while there is none, and rollback when the other side keeps failing', () => {
+    let nowMs = Date.now();
+    const evidence = createEvidence({ state: () => routeState(), now: () => nowMs });
+    expect(evidence.judgement('products').verdict).toBe('hold');
+    for (let i = 0; i < 500; i += 1) evidence.note(compared('S0'));
+    nowMs += 1000;
+    expect(evidence.judgement('products')).toMatchObject({ verdict: 'rollback', compared: 500 });
+    expect(evidence.judgement('orders').verdict).toBe('hold');
+  });
+
+  test.each([
+    ['the share of reads', routeState({ percent: { read: 50 } })],
+    ['the phase', routeState({ phase: 'target' })],
+    ['the brake', routeState({ stop: true })],
+    ['the spec', { ...routeState(), specRevision: 9 }],
+  ])('begins again when %s changes', (_, next) => {
+    let state = routeState();
+    const evidence = createEvidence({ state: () => state, now: Date.now });
+    for (let i = 0; i < 500; i += 1) evidence.note(compared('S0'));
+    state = next;
+    expect(evidence.judgement('products')).toMatchObject({ verdict: 'hold', compared: 0 });
+  });
+
+  test('leaves out what was discarded', () => {
+    const evidence = createEvidence({ state: () => routeState(), now: Date.now });
+    evidence.note({
+      ...compared('S0'),
+      observation: { severity: 'S0', differences: [], counts: {}, discard: 'unstable' },
+    });
+    expect(evidence.judgement('products').compared).toBe(0);
+  });
+});
+
+describe('samples of mismatches', () => {
   test('are kept redacted, by route, severity and shape', () => {
     const store = createDiscrepancyStore(() => 'secret');
     store.add(report('S4'));
