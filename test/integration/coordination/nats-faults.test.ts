@@ -222,10 +222,14 @@ describe('a bucket that vanishes', () => {
     );
     const all = () => members.every((member) => member.view().members.size === 2);
     await eventually(all);
+    // The loss may last for a moment only, so it is noted when it happens.
+    let noticed = false;
+    for (const member of members)
+      member.onChange(({ lost, watchingSinceMs }) => {
+        noticed ||= lost.size > 0 || watchingSinceMs === undefined;
+      });
     await deleteBucket(url, `${bucket}_live`);
-    await eventually(() =>
-      members.some((member) => member.view().lost.size > 0 || member.view().watchingSinceMs === undefined),
-    );
+    await eventually(() => noticed);
     await eventually(() => all() && members.every((member) => member.view().lost.size === 0));
   });
 

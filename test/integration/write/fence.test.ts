@@ -18,6 +18,8 @@ describe('a switch of authority under writes', () => {
     await write('PUT', `/${slug}/_doc/u`, { n: 1 });
     await write('PUT', `/${slug}/_doc/d`, { n: 1 });
     await write('PUT', `/${slug}/_doc/b`, { n: 1 });
+    // A real switch waits for the copies too.
+    await eventually(() => route.admission.report(slug)?.inFlight === 0);
     const commit = await switchTo(2, 2, 'target');
     const late = [
       write('PUT', `/${slug}/_doc/i`, { n: 2 }),
