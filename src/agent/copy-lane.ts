@@ -83,7 +83,7 @@ export class CopyLane {
 
   #isFull(): boolean {
     const { maxBatchDocs, maxBatchBytes } = this.#settings;
-    return this.queue.bytes >= maxBatchBytes || classes.some((kind) => this.queue.isReady(kind, maxBatchDocs));
+    return this.queue.queuedBytes >= maxBatchBytes || classes.some((kind) => this.queue.isReady(kind, maxBatchDocs));
   }
 
   #after(delayMs: number, run: () => void): void {

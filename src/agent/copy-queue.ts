@@ -46,10 +46,15 @@ export class CopyQueue {
   readonly #slots = new Map<string, Slot>();
   readonly #ready: Record<RefreshClass, Slot[]> = { none: [], wait_for: [], true: [] };
   #bytes = 0;
+  #flyingBytes = 0;
   #copies = 0;
 
   get bytes(): number {
     return this.#bytes;
+  }
+  /** Of those, what is not under way. */
+  get queuedBytes(): number {
+    return this.#bytes - this.#flyingBytes;
   }
   /** Copies queued or under way. */
   get size(): number {
@@ -105,6 +110,7 @@ export class CopyQueue {
       batch.push(pending);
       slot.next = undefined;
       slot.flying = pending;
+      this.#flyingBytes += pending.bytes;
       slot.place = 'behind_flight';
       if (batch.length >= limits.maxDocs) break;
     }
@@ -116,7 +122,7 @@ export class CopyQueue {
   land(pending: Pending): void {
     const slot = this.#slots.get(pending.key);
     if (slot?.flying !== pending) return;
-    this.#setFlying(slot, undefined);
+    this.#unfly(slot, pending);
     if (slot.next === undefined) this.#slots.delete(pending.key);
     else this.#enqueue(slot);
   }
@@ -125,7 +131,7 @@ export class CopyQueue {
   delay(pending: Pending): string | undefined {
     const slot = this.#slots.get(pending.key);
     if (slot?.flying !== pending) return undefined;
-    this.#setFlying(slot, undefined);
+    this.#unfly(slot, pending);
     const again = { ...pending, attempts: pending.attempts + 1 };
     this.#setNext(slot, slot.next === undefined ? again : coalesce(slot.next, again));
     slot.place = 'waiting';
@@ -143,6 +149,7 @@ export class CopyQueue {
     this.#slots.clear();
     for (const queue of Object.values(this.#ready)) queue.length = 0;
     this.#bytes = 0;
+    this.#flyingBytes = 0;
     this.#copies = 0;
     return all.filter((pending) => pending !== undefined);
   }
@@ -155,9 +162,10 @@ export class CopyQueue {
     this.#account(slot.next, pending);
     slot.next = pending;
   }
-  #setFlying(slot: Slot, pending: undefined): void {
-    this.#account(slot.flying, pending);
-    slot.flying = pending;
+  #unfly(slot: Slot, pending: Pending): void {
+    this.#account(pending, undefined);
+    this.#flyingBytes -= pending.bytes;
+    slot.flying = undefined;
   }
   #account(before: Pending | undefined, after: Pending | undefined): void {
     this.#bytes += (after?.bytes ?? 0) - (before?.bytes ?? 0);

@@ -33,14 +33,17 @@ export const checkPosition = (
   const recreated = (detail: string): Recreated => ({ kind: 'index_recreated', detail: `${index}: ${detail}` });
   if (stats === undefined) return recreated('the index does not exist');
   if (stats.uuid !== position.uuid) return recreated(`UUID was ${position.uuid}, is ${stats.uuid}`);
-  for (const { shard, history, globalCheckpoint } of stats.shards) {
+  const unavailable = (detail: string): Unavailable => ({ kind: 'unavailable', detail: `${index}: ${detail}` });
+  for (const { shard, history } of stats.shards) {
     const known = position.histories[shard];
     if (known === undefined) return recreated(`shard ${shard} is new`);
     if (known !== '' && history !== undefined && history !== known) return recreated(`shard ${shard} was restored`);
-    if (globalCheckpoint < (position.cursors[shard] ?? -1)) return recreated(`shard ${shard} went back in history`);
   }
   const missing = position.cursors.length - stats.shards.length;
-  if (missing > 0) return { kind: 'unavailable', detail: `${index}: ${missing} shards have no started primary` };
+  if (missing > 0) return unavailable(`${missing} shards have no started primary`);
+  // A replica that was just promoted knows an older checkpoint than its predecessor told, until it has caught up.
+  const behind = stats.shards.find(({ shard, globalCheckpoint }) => globalCheckpoint < (position.cursors[shard] ?? -1));
+  if (behind !== undefined) return unavailable(`shard ${behind.shard} does not yet know its own checkpoint`);
   return { kind: 'ok', shards: stats.shards };
 };
 

@@ -117,7 +117,8 @@ describe('the queue of copies', () => {
           for (const one of flying.splice(0)) landOne(one);
           flying.push(...queue.take('none', all));
         }
-        expect({ settled, size: queue.size, bytes: queue.bytes }).toEqual({ settled: offered, size: 0, bytes: 0 });
+        const { size, bytes, queuedBytes } = queue;
+        expect({ settled, size, bytes, queuedBytes }).toEqual({ settled: offered, size: 0, bytes: 0, queuedBytes: 0 });
       }),
     );
   });

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { type IndexAnswer, indexInfoOf, namesTask, StatsAnswer, shardsOf } from '../../../src/agent/control-answers.ts';
+import { checkPosition, type IndexPosition } from '../../../src/agent/positions.ts';
+
+const position: IndexPosition = { uuid: 'u1', cursors: [10, -1], histories: ['h0', 'h1'] };
+const shard = (number: number, over: Partial<{ globalCheckpoint: number; history: string | undefined }> = {}) => ({
+  shard: number,
+  primaryNode: 'n1',
+  maxSeqNo: 20,
+  globalCheckpoint: 15,
+  history: `h${number}`,
+  ...over,
+});
+
+describe('a position on an index', () => {
+  it.each([
+    ['holds while the index is the same', { uuid: 'u1', shards: [shard(0), shard(1)] }, 'ok'],
+    ['is void when the index is gone', undefined, 'index_recreated'],
+    ['is void when the index has another UUID', { uuid: 'u2', shards: [shard(0), shard(1)] }, 'index_recreated'],
+    [
+      'is void when a shard was restored under the same UUID',
+      { uuid: 'u1', shards: [shard(0, { history: 'x' }), shard(1)] },
+      'index_recreated',
+    ],
+    [
+      'is void when there are more shards than before',
+      { uuid: 'u1', shards: [shard(0), shard(1), shard(2)] },
+      'index_recreated',
+    ],
+    ['waits for a shard without a primary', { uuid: 'u1', shards: [shard(0)] }, 'unavailable'],
+    [
+      'waits for a promoted replica that knows an older checkpoint',
+      { uuid: 'u1', shards: [shard(0, { globalCheckpoint: 9 }), shard(1)] },
+      'unavailable',
+    ],
+    ['holds where histories are not told', { uuid: 'u1', shards: [shard(0, { history: undefined }), shard(1)] }, 'ok'],
+  ])('%s', (_title, stats, kind) => {
+    expect(checkPosition('p1', position, stats).kind).toBe(kind);
+  });
+});
+
+describe('control answers', () => {
+  const copy = (primary: boolean, state: string, node: string | null, globalCheckpoint: number) => ({
+    routing: { state, primary, node },
+    seq_no: { max_seq_no: 9, local_checkpoint: 9, global_checkpoint: globalCheckpoint },
+  });
+
+  it('give the primary of each shard, in order, and leave out shards without one', () => {
+    const stats = StatsAnswer.parse({
+      indices: {
+        p1: {
+          uuid: 'u',
+          shards: {
+            '10': [copy(true, 'STARTED', 'n2', 4)],
+            '2': [copy(false, 'STARTED', 'n1', 3), copy(true, 'RELOCATING', 'n2', 5)],
+            '3': [copy(false, 'STARTED', 'n1', 3), copy(true, 'INITIALIZING', 'n2', -1)],
+          },
+        },
+      },
+    });
+    expect(
+      shardsOf(stats, 'p1')?.shards.map(({ shard: number, globalCheckpoint }) => [number, globalCheckpoint]),
+    ).toEqual([
+      [2, 5],
+      [10, 4],
+    ]);
+    expect(shardsOf(stats, 'other')).toBeUndefined();
+  });
+
+  it('tell an index by its settings, and refuse a name that means several', () => {
+    const body = (uuid: string) => ({
+      aliases: {},
+      mappings: {},
+      settings: {
+        'index.uuid': uuid,
+        'index.number_of_shards': '3',
+        'index.number_of_replicas': '1',
+        'index.replication.type': 'SEGMENT',
+      },
+    });
+    const one: (typeof IndexAnswer)['_output'] = { p1: body('u') };
+    expect(indexInfoOf(one)).toMatchObject({
+      name: 'p1',
+      uuid: 'u',
+      shards: 3,
+      replicas: 1,
+      segmentReplication: true,
+      maxResultWindow: 10_000,
+    });
+    expect(indexInfoOf({ p1: body('u'), p2: body('v') })).toBeUndefined();
+  });
+
+  it.each([
+    ['requests[1], index[p1][0]', true],
+    ['requests[3], indices[other, p1]', true],
+    ['update-by-query [p1]', true],
+    ['reindex from [a] to [p1]', true],
+    ['requests[1], index[p10][0]', false],
+    ['', false],
+  ])('find the index in a task described as %j: %s', (description, expected) => {
+    expect(namesTask({ id: 't', action: 'a', description, runningMs: 0, parent: undefined }, ['p1'])).toBe(expected);
+  });
+});
