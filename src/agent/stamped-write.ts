@@ -2,6 +2,7 @@
  * From a document of the authority to the write that the follower gets: transform, alias, one line. Shared by direct
  * copies, tail, backfill and repair, so that all of them send the same bytes for the same document.
  */
+import { documentLine } from '../json/document-line.ts';
 import { oneLine } from '../json/scan.ts';
 import type { StampedWrite } from './copy-bulk.ts';
 import { copyAliasOf, type Direction, indexOn } from './direction.ts';
@@ -33,7 +34,8 @@ export const prepareWrite = async (
   const head = { alias: copyAliasOf(target, ordinal), id, routing, stamp };
   const gone: Prepared = { ok: true, write: { ...head, op: 'delete' } };
   if (source === undefined) return gone;
-  if (transform === undefined) return { ok: true, write: { ...head, op: 'index', source: oneLine(source) } };
+  if (transform === undefined)
+    return { ok: true, write: { ...head, op: 'index', source: documentLine(source) ?? oneLine(source) } };
   try {
     const made = await transformSource(transform, source, {
       id,

@@ -2,7 +2,7 @@
  * Pure: is the follower's document what the authority's should be? Bytes are compared first, then meaning: key order and
  * notation of numbers may differ where a transform or the storage wrote the document anew.
  */
-import { oneLine } from '../json/scan.ts';
+import { documentLine } from '../json/document-line.ts';
 import type { GotDoc } from './documents.ts';
 import { canonical, differingPaths } from './exact-json.ts';
 import type { VerifyMode } from './verify-state.ts';
@@ -27,7 +27,7 @@ const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) ===
 
 /** Equal by bytes on one line, or by meaning. */
 export const sameDocument = (a: Uint8Array, b: Uint8Array): boolean => {
-  const [left, right] = [oneLine(a), oneLine(b)];
+  const [left, right] = [documentLine(a) ?? a, documentLine(b) ?? b];
   return same(left, right) || canonical(left) === canonical(right);
 };
 

@@ -7,6 +7,7 @@ import type { RouteRepair } from '../agent/route-repair.ts';
 import type { Config } from '../config.ts';
 import type { AdmissionControl } from '../coordination/admission.ts';
 import type { DocKey, RouteState } from '../coordination/ports.ts';
+import { CrossfadeError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { createClassifier } from '../proxy/classify.ts';
@@ -52,12 +53,18 @@ export type DataPlane = {
 
 const maxRepairIds = 1000;
 
-/** Repairs in slices, so that a delete-by-query of many documents takes no more memory than one page. */
+/**
+ * Repairs in slices, so that a delete-by-query of many documents takes no more memory than one page.
+ * @throws when a document could not be decided, so that the caller asks for a sweep
+ */
 const repairIdsOf =
   ({ repair }: DataPlaneOptions) =>
   async (state: RouteState, keys: readonly DocKey[]): Promise<void> => {
-    for (let at = 0; at < keys.length; at += maxRepairIds)
-      await repair.repair(state, keys.slice(at, at + maxRepairIds));
+    for (let at = 0; at < keys.length; at += maxRepairIds) {
+      const repaired = await repair.repair(state, keys.slice(at, at + maxRepairIds));
+      const undecided = repaired.filter(({ outcome }) => outcome.kind === 'failed').length;
+      if (undecided > 0) throw new CrossfadeError('UPSTREAM_REFUSED', `${undecided} documents could not be repaired`);
+    }
   };
 
 const writeExecutors = (options: DataPlaneOptions) => {

@@ -8,7 +8,7 @@ import { updatedSource } from './answer-facts.ts';
 import { type BulkAnswer, type BulkItem, type ItemResult, type ItemTreatment, itemBytes } from './bulk-answer.ts';
 import type { BulkInput, Entry, Group, Routed } from './bulk-groups.ts';
 import type { AppliedWrite } from './copying.ts';
-import { documentLine } from './document.ts';
+import { documentLine } from '../../json/document-line.ts';
 import { type Fencing, fencing } from './fence.ts';
 import { isCopying, writeName } from './names.ts';
 import { postImage } from './post-image.ts';

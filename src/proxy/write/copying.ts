@@ -5,7 +5,7 @@
  */
 import type { Copy, DocKey, RouteState } from '../../coordination/ports.ts';
 import { fitsLayout, packStamp } from '../../coordination/stamp.ts';
-import { documentLine } from './document.ts';
+import { documentLine } from '../../json/document-line.ts';
 import { authorityOf, concreteName } from './names.ts';
 import type { WriteDeps } from './ports.ts';
 import type { PostImage } from './post-image.ts';

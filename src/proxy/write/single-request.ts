@@ -7,7 +7,7 @@ import { skipSpace } from '../../json/scan.ts';
 import { addParam, getFlag, getParam, removeParam, setParam } from '../query.ts';
 import type { Operation, RequestHead, RoutedIndex } from '../types.ts';
 import { answersJson, asksForSource, updateFacts } from './asking.ts';
-import { documentLine } from './document.ts';
+import { documentLine } from '../../json/document-line.ts';
 import { type FilterPath, parseFilterPath } from './filter-path.ts';
 import { isCopying, pathWithQuery, withIndex, writeName } from './names.ts';
 import { mayDelete, type WriteOp } from './post-image.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { documentLine } from '../../../src/proxy/write/document.ts';
+import { documentLine } from '../../../src/json/document-line.ts';
 
 const lineOf = (text: string) => {
   const line = documentLine(Buffer.from(text));

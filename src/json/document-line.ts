@@ -3,7 +3,7 @@
  * breaks between tokens become blanks. The server's JSON parser takes comments, and a `//` comment would swallow what
  * follows once its line break is gone, so comments are blanked. Invariant: bytes inside strings are never touched.
  */
-import { oneLine } from '../../json/scan.ts';
+import { oneLine } from './scan.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -37,7 +37,7 @@ const opensObject = (text: Uint8Array): boolean => text[0] === OPEN_BRACE && tex
 
 const withoutComments = (text: Uint8Array): Uint8Array => {
   let out: Uint8Array | undefined;
-  for (let i = 0; i < text.length; ) {
+  for (let i = 0; i < text.length;) {
     if (text[i] === QUOTE) i = stringEnd(text, i);
     else if (text[i] === SLASH && (text[i + 1] === SLASH || text[i + 1] === STAR)) {
       const end = commentEnd(text, i);
