@@ -100,6 +100,10 @@ export const metricTable = {
   errors: counter('errors_total', 'Answers that the sidecar authored itself, by code.', { code: errorCodes }),
   requestsInFlight: gauge('requests_in_flight', 'Requests of the application under way.', {}),
   clientConnections: gauge('client_connections', 'Open connections of the application.', {}),
+  writesInFlight: gauge('writes_in_flight', 'Writes that were admitted and have not ended, their copies included.', {
+    route,
+  }),
+  writesHeld: gauge('writes_held', 'Writes that wait for a switch of authority.', { route }),
   holdWait: histogram(
     'hold_wait_seconds',
     'How long a write waited for a switch of authority.',
@@ -193,7 +197,6 @@ export const metricTable = {
     '1 while the store holds another incarnation or lost its bucket; the last known good is kept.',
     {},
   ),
-  storeRevision: gauge('store_revision', 'Highest revision of the store that was applied.', {}),
   members: gauge('members', 'Members with a live heartbeat, as this member sees them.', {}),
 
   leader: gauge('leader', '1 while this member leads the route.', { route }),

@@ -45,16 +45,18 @@ export const createProcessAdmin = (core: Core, parts: ProcessAdmin): AdminServer
 export type AgentAdminInput = { parts: AgentParts; lifecycle: () => Lifecycle; members: () => number };
 
 export const createAgentAdmin = ({ parts, lifecycle, members }: AgentAdminInput): AdminServer => {
-  const { core, view, admission, copier, discrepancies, evidence, plane } = parts;
+  const { core, view, admission, copier, discrepancies, evidence, plane, shadow } = parts;
   const { registry, metrics, store } = core;
   return createProcessAdmin(core, {
     registry: scrapeOf(registry, metrics, {
       states: () => view.states(),
       admission,
       copier,
+      shadow,
       store: () => store.status(),
       members,
       connections: () => plane.listener.connections,
+      requests: plane.inFlight,
     }),
     lifecycle,
     unknownAuthority: () => view.unknownAuthority(),

@@ -15,6 +15,7 @@ import { type AgentParts, createParts, reportRoutes } from './agent-parts.ts';
 import { startBackfillWorkers } from './backfill-workers.ts';
 import type { Core } from './core.ts';
 import { learnRoutes, storeWaitMs } from './learn-routes.ts';
+import { routeLog, storeLog } from './log-changes.ts';
 import { observeCutover, observeJobStatus } from './observe-leader.ts';
 import { type ProcessInput, runProcess } from './run-process.ts';
 import { firstSignal } from './signals.ts';
@@ -93,11 +94,13 @@ class Agent {
   async start(): Promise<void> {
     const { core, view, plane } = this.#parts;
     const admin = await this.#admin.listen();
+    core.store.onStatus(storeLog(core.logger));
     void learnDialect(core.controls.source, { onTypes: plane.useMappingTypes, signal: this.#ended.signal });
     await learnRoutes(core, view);
     const members = createMembership(this.#parts, admin);
     this.#members = members;
     view.onChange(() => members.beat());
+    view.onChange(routeLog(core.logger));
     await join(core, members);
     const listening = await plane.listen();
     this.#lifecycle = 'serving';

@@ -63,6 +63,8 @@ export const openCore = async ({ config, version, env }: CoreInput): Promise<Cor
   const member = memberName({ member: config.member, env, hostName: hostname() });
   const logger = createLogger({ level: config.log.level, member });
   logger.info({ version, config: redacted(config, configNode) }, 'starting');
+  if (config.nats !== undefined && config.routes.length > 0)
+    logger.warn('routes of the configuration seed the embedded store only; with NATS, use apply');
   const registry = new Registry();
   const metrics = metricsOf(registry, version);
   const clusters = openClusters(config, logger);

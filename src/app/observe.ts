@@ -5,6 +5,7 @@
 import type { Registry } from 'prom-client';
 import type { Copier } from '../agent/copier.ts';
 import type { AdmissionControl } from '../coordination/admission.ts';
+import type { AdmissionReport } from '../coordination/admission-gate.ts';
 import { effectivePercents } from '../coordination/effective.ts';
 import { percentKinds } from '../coordination/keys.ts';
 import type { CopyOutcome, RouteState, RouteStates, StoreStatus, SweepReason } from '../coordination/ports.ts';
@@ -12,7 +13,7 @@ import { phases } from '../coordination/records.ts';
 import { type Metrics, unrouted, type writeEvents } from '../metrics.ts';
 import type { RequestEvent } from '../proxy/client-request.ts';
 import type { ReadEvent } from '../proxy/read/ports.ts';
-import type { ShadowEvent } from '../proxy/shadow/runner.ts';
+import type { ShadowEvent, ShadowReads } from '../proxy/shadow/runner.ts';
 import type { WriteEvent } from '../proxy/write/ports.ts';
 import type { Transport } from '../upstream/types.ts';
 
@@ -116,23 +117,27 @@ export type ScrapeSources = {
   states: () => RouteStates;
   admission: Pick<AdmissionControl, 'report'>;
   copier: Pick<Copier, 'report'>;
+  shadow: Pick<ShadowReads, 'counts'>;
   store: () => StoreStatus;
   members: () => number;
   connections: () => number;
+  requests: () => number;
 };
 
 const exclusive = (set: (value: string, on: 0 | 1) => void, values: readonly string[], present: string): void => {
   for (const value of values) set(value, value === present ? 1 : 0);
 };
 
-const scrapeRoute = (metrics: Metrics, state: RouteState, held: boolean): void => {
+const scrapeRoute = (metrics: Metrics, state: RouteState, admission: AdmissionReport | undefined): void => {
   const route = state.slug;
+  metrics.writesInFlight.set({ route }, admission?.inFlight ?? 0);
+  metrics.writesHeld.set({ route }, admission?.heldRequests ?? 0);
+  metrics.routeHeld.set({ route }, admission?.held ? 1 : 0);
   const percents = effectivePercents(state);
   for (const kind of percentKinds) metrics.routePercent.set({ route, kind }, percents[kind]);
   exclusive((phase, on) => metrics.routePhase.set({ route, phase }, on), phases, state.phase.phase);
   metrics.routeEpoch.set({ route }, state.phase.epoch);
   metrics.routeReign.set({ route }, state.phase.reign);
-  metrics.routeHeld.set({ route }, held ? 1 : 0);
   metrics.routeStopped.set({ route }, state.stop ? 1 : 0);
   metrics.routeConfigErrors.set({ route }, state.errors.length);
 };
@@ -154,6 +159,9 @@ const scraped = [
   'routeEpoch',
   'routeReign',
   'routeHeld',
+  'writesInFlight',
+  'writesHeld',
+  'shadowInFlight',
   'routeStopped',
   'routeConfigErrors',
   'copiesPending',
@@ -170,9 +178,11 @@ export const takeState = (metrics: Metrics, sources: ScrapeSources): void => {
   metrics.storeAlarm.set(store.alarm === undefined ? 0 : 1);
   metrics.members.set(sources.members());
   metrics.clientConnections.set(sources.connections());
+  metrics.requestsInFlight.set(sources.requests());
   for (const name of scraped) metrics[name].reset();
   for (const state of sources.states().values()) {
-    scrapeRoute(metrics, state, sources.admission.report(state.slug)?.held ?? false);
+    scrapeRoute(metrics, state, sources.admission.report(state.slug));
+    metrics.shadowInFlight.set({ route: state.slug }, sources.shadow.counts(state.slug).underWay);
     scrapeCopies(metrics, state.slug, sources.copier);
   }
 };

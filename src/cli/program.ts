@@ -3,6 +3,7 @@
  * options and runs through run-command.ts; `agent` and `worker` are processes and are passed in.
  */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { AdminConfig } from '../config.ts';
 import { exitCode, exitTable } from '../exit-codes.ts';
 import { type AdminClient, createAdminClient } from './admin-client.ts';
 import { apply } from './commands/apply.ts';
@@ -165,8 +166,8 @@ const addRoutes = (program: Command, run: RunAction): void => {
     );
 };
 
-const adminClient = (deps: ProgramDeps, token: string | undefined): AdminClient =>
-  createAdminClient({ url: deps.env['CROSSFADE_ADMIN_URL'] || undefined, token });
+const adminClient = (deps: ProgramDeps, { token, tokenFile }: AdminConfig): AdminClient =>
+  createAdminClient({ url: deps.env['CROSSFADE_ADMIN_URL'] || undefined, token, tokenFile });
 
 const addViews = (program: Command, run: RunAction, deps: ProgramDeps): void => {
   withCommon(program.command('status'))
@@ -197,7 +198,7 @@ const addViews = (program: Command, run: RunAction, deps: ProgramDeps): void => 
     .option('--shape <fingerprint>', 'of this query shape only')
     .action((slug: string, { severity, shape, ...options }: Options) =>
       run(options, (context) =>
-        discrepancies(context, { slug, severity, shape, admin: adminClient(deps, context.config.admin.token) }),
+        discrepancies(context, { slug, severity, shape, admin: adminClient(deps, context.config.admin) }),
       ),
     );
   withCommon(program.command('doctor'))

@@ -1,3 +1,4 @@
+import { globSync, readFileSync } from 'node:fs';
 import { Registry } from 'prom-client';
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -13,10 +14,12 @@ import {
 import { observeCutover, observeJobStatus } from '../../../src/app/observe-leader.ts';
 import { RouteJobStatus } from '../../../src/coordination/job-status.ts';
 import type { CopyReport, RouteStates } from '../../../src/coordination/ports.ts';
-import { createMetrics, type Metrics } from '../../../src/metrics.ts';
+import { createMetrics, type Metrics, metricTable } from '../../../src/metrics.ts';
 import type { RequestEvent } from '../../../src/proxy/client-request.ts';
+import { noCounts } from '../../../src/proxy/shadow/tally.ts';
 import { routeState } from '../../support/routes.ts';
 
+const root = new URL('../../../', import.meta.url).pathname;
 let registry: Registry;
 let metrics: Metrics;
 beforeEach(() => {
@@ -119,9 +122,11 @@ describe('a scrape', () => {
     states: () => states,
     admission: { report: () => undefined },
     copier: { report: () => copies },
+    shadow: { counts: () => ({ ...noCounts, underWay: 2 }) },
     store: () => ({ connected: true, kind: 'nats', detail: '', incarnation: 'i', alarm: undefined }),
     members: () => 3,
     connections: () => 7,
+    requests: () => 5,
   });
 
   test('shows the present state, twice the same', async () => {
@@ -135,8 +140,10 @@ describe('a scrape', () => {
       'crossfade_copies_pending{route="products"} 3',
       'crossfade_copies_oldest_pending_seconds{route="products"} 0.5',
       'crossfade_copies_dropped_total{route="products"} 2',
+      'crossfade_shadow_in_flight{route="products"} 2',
       'crossfade_members 3',
       'crossfade_client_connections 7',
+      'crossfade_requests_in_flight 5',
       'crossfade_store_connected 1',
     ])
       expect(first.split('\n')).toContain(line);
@@ -209,5 +216,17 @@ describe('the leader', () => {
     expect(await series('cutover_step_seconds_sum')).toEqual([
       'crossfade_cutover_step_seconds_sum{route="products",step="drain"} 0.02',
     ]);
+  });
+});
+
+describe('every declared metric', () => {
+  test('is fed by somebody', () => {
+    const text = globSync('src/app/*.ts', { cwd: root })
+      .map((file) => readFileSync(`${root}${file}`, 'utf8'))
+      .join('\n');
+    const unfed = Object.keys(metricTable).filter(
+      (name) => !new RegExp(`metrics\\.${name}\\b|^  ${name}: \\(`, 'm').test(text),
+    );
+    expect(unfed).toEqual([]);
   });
 });

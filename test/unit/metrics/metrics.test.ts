@@ -51,8 +51,8 @@ describe('the metrics', () => {
   test('can be created twice on two registries', () => {
     const first = createMetrics(registry);
     const second = createMetrics(new Registry());
-    first.requestsInFlight.set(5);
-    expect(second.requestsInFlight).not.toBe(first.requestsInFlight);
+    first.members.set(5);
+    expect(second.members).not.toBe(first.members);
   });
 });
 
