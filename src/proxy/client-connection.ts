@@ -26,7 +26,7 @@ export class ClientConnection {
   readonly id: string;
   readonly socket: Socket;
   /** Requests whose answer is not out yet. */
-  pending = 0;
+  readonly pending = new Set<ClientExchange>();
   /** The newest request. */
   current: ClientExchange | undefined;
   /** Nothing further is obeyed; the connection ends when the owed answers are out. */
@@ -63,7 +63,7 @@ export class ClientConnection {
   /** Asked when an answer is about to be written: does the connection end with it? */
   endsWithAnswer(): boolean {
     if (this.#doubtfulEnd !== undefined) this.#resolveDoubt(this.#doubtfulEnd);
-    return (this.closing || this.draining) && this.pending === 1 && this.refusal === undefined;
+    return (this.closing || this.draining) && this.pending.size === 1 && this.refusal === undefined;
   }
 
   #resolveDoubt(end: number): void {

@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { CrossfadeError, type ErrorCode, renderError } from '../errors.ts';
+import { latin1 } from '../upstream/latin1.ts';
 import { ClientBody } from './client-body.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { ClientAnswer, ClientRequest, RequestEvent, RequestTrace } from './client-request.ts';
@@ -47,6 +48,7 @@ export class ClientExchange implements ClientRequest {
   readonly #body: ClientBody;
   readonly #startedMs = performance.now();
   readonly #notifyClosed: (exchange: ClientExchange) => void;
+  #over = false;
   #errorCode: ErrorCode | undefined;
   #aborter: AbortController | undefined;
   #onGone: (() => void)[] | undefined;
@@ -61,7 +63,7 @@ export class ClientExchange implements ClientRequest {
     this.#notifyClosed = init.onClosed;
     this.#body = new ClientBody(init.request, init.response, init.framing);
     init.response.sendDate = false;
-    init.response.on('close', () => this.#closed());
+    init.response.on('close', () => this.closed());
   }
 
   get connectionId(): string {
@@ -121,7 +123,7 @@ export class ClientExchange implements ClientRequest {
     if (!this.#begin(status, reason, headers)) return;
     this.#body.discard();
     if (body === undefined || body.length > oneWriteBytes) this.#response.end(body);
-    else this.#response.end(body.toString('latin1'), 'latin1');
+    else this.#response.end(latin1(body), 'latin1');
   }
 
   beginAnswer(status: number, reason: string, headers: string[]): void {
@@ -165,6 +167,20 @@ export class ClientExchange implements ClientRequest {
     return !this.#request.complete;
   }
 
+  /** The answer is out, or its connection is gone. */
+  closed(): void {
+    if (this.#over) return;
+    this.#over = true;
+    if (!this.#response.writableFinished) {
+      this.gone = true;
+      const error = new CrossfadeError('CLIENT_CLOSED');
+      this.#body.fail(error);
+      this.#aborter?.abort(error);
+      for (const callback of this.#onGone ?? []) callback();
+    }
+    this.#notifyClosed(this);
+  }
+
   event(): RequestEvent {
     const { family, access, routeSlug, side, upstreamMs } = this.trace;
     const status = this.#response.headersSent ? this.#response.statusCode : 499;
@@ -189,16 +205,5 @@ export class ClientExchange implements ClientRequest {
     if (reason === undefined) this.#response.writeHead(status, headers);
     else this.#response.writeHead(status, reason, headers);
     return true;
-  }
-
-  #closed(): void {
-    if (!this.#response.writableFinished) {
-      this.gone = true;
-      const error = new CrossfadeError('CLIENT_CLOSED');
-      this.#body.fail(error);
-      this.#aborter?.abort(error);
-      for (const callback of this.#onGone ?? []) callback();
-    }
-    this.#notifyClosed(this);
   }
 }

@@ -31,6 +31,8 @@ export type BoundAddress = { host: string; port: number };
 export type DrainOptions = {
   /** How long clients may take to leave. */
   graceMs: number;
+  /** How long nobody may have been connected before clients count as gone; for those that connect for each request. */
+  quietMs?: number;
   /** Take no new connections and end each one with its next answer. Default: go on serving until clients are gone. */
   stopAccepting?: boolean;
 };
@@ -102,7 +104,7 @@ class HttpListener implements Listener {
     this.#ownNames.has(authority) || authority === localAuthority(socket);
   #serial = 0;
   #draining = false;
-  #onEmpty: (() => void) | undefined;
+  #onConnections: (() => void) | undefined;
   #unwatch: (() => void) | undefined;
 
   constructor(options: ListenerOptions) {
@@ -141,17 +143,22 @@ class HttpListener implements Listener {
     return this.#connections.size;
   }
 
-  async drain({ graceMs, stopAccepting = false }: DrainOptions): Promise<boolean> {
+  async drain({ graceMs, quietMs = 0, stopAccepting = false }: DrainOptions): Promise<boolean> {
     if (stopAccepting) this.#stopAccepting();
-    if (this.#connections.size === 0) return true;
     return new Promise((resolve) => {
+      let quiet: NodeJS.Timeout | undefined;
       const finish = (gone: boolean): void => {
-        clearTimeout(timer);
-        this.#onEmpty = undefined;
+        clearTimeout(grace);
+        clearTimeout(quiet);
+        this.#onConnections = undefined;
         resolve(gone);
       };
-      const timer = setTimeout(finish, graceMs, false);
-      this.#onEmpty = () => finish(true);
+      const grace = setTimeout(finish, graceMs, false);
+      this.#onConnections = () => {
+        clearTimeout(quiet);
+        if (this.#connections.size === 0) quiet = setTimeout(finish, quietMs, true);
+      };
+      this.#onConnections();
     });
   }
 
@@ -192,9 +199,12 @@ class HttpListener implements Listener {
     if (this.#connections.size >= this.#options.limits.maxConnections)
       connection.unwelcome = new CrossfadeError('TOO_MANY_CONNECTIONS');
     this.#connections.set(socket, connection);
+    this.#onConnections?.();
     socket.once('close', () => {
       this.#connections.delete(socket);
-      if (this.#connections.size === 0) this.#onEmpty?.();
+      // node tells only the request whose turn it is to be answered.
+      for (const exchange of connection.pending) exchange.closed();
+      this.#onConnections?.();
     });
   }
 
@@ -214,7 +224,7 @@ class HttpListener implements Listener {
       framing,
       onClosed: this.#onClosed,
     });
-    connection.pending++;
+    connection.pending.add(exchange);
     connection.current = exchange;
     if (connection.unwelcome !== undefined) exchange.respondError(connection.unwelcome);
     else if (refused) exchange.respondError(admitted);
@@ -243,12 +253,13 @@ class HttpListener implements Listener {
 
   #finished(exchange: ClientExchange): void {
     const { connection } = exchange;
-    connection.pending--;
-    if (connection.closing && connection.pending === 0) this.#endConnection(connection);
+    connection.pending.delete(exchange);
+    if (connection.closing && connection.pending.size === 0) this.#endConnection(connection);
     this.#options.observe?.(exchange.event());
   }
 
   #endConnection(connection: ClientConnection): void {
+    if (connection.socket.destroyed) return;
     if (connection.refusal !== undefined) this.#writeRefusal(connection, connection.refusal);
     else connection.socket.destroySoon();
   }
@@ -267,13 +278,13 @@ class HttpListener implements Listener {
     if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && socket.bytesRead === 0) socket.destroy();
     else if (current?.incomplete) current.breakBody(refusalFor(error));
     else if (!closing && error.code !== 'HPE_CLOSED_CONNECTION') connection.refusal = refusalFor(error);
-    if (connection.pending === 0) this.#endConnection(connection);
+    if (connection.pending.size === 0) this.#endConnection(connection);
   }
 
   #refuseConnect(socket: Socket): void {
     socket.on('error', () => socket.destroy());
     const connection = this.#connections.get(socket);
-    if (connection === undefined || connection.pending > 0 || connection.closing) socket.destroy();
+    if (connection === undefined || connection.pending.size > 0 || connection.closing) socket.destroy();
     else this.#writeRefusal(connection, new CrossfadeError('BAD_TARGET', 'CONNECT is not served here.'));
   }
 

@@ -6,7 +6,9 @@
  */
 import type { Dispatcher, Pool } from 'undici';
 import { CrossfadeError } from '../errors.ts';
+import type { Deadlines, Expiring } from './deadlines.ts';
 import type { HeaderPairs } from './header-pairs.ts';
+import { latin1 } from './latin1.ts';
 import { isReset, isStaleConnection, mapSent, mapUnsent } from './low-level-errors.ts';
 import type { Origins } from './origins.ts';
 import type { Connection, ConnectionAware } from './pools.ts';
@@ -19,6 +21,7 @@ export type ExchangeContext = {
   readonly prefixes: readonly string[];
   readonly origins: Origins;
   readonly now: () => number;
+  readonly deadlines: Deadlines;
   onReachable(index: number, reachable: boolean, cause?: unknown): void;
 };
 
@@ -29,12 +32,11 @@ const maxStaleTurns = 3;
 
 type Phase = 'waiting' | 'sent' | 'answering' | 'done';
 
-export class Exchange implements Dispatcher.DispatchHandler, UpstreamStream, ConnectionAware {
+export class Exchange implements Dispatcher.DispatchHandler, UpstreamStream, ConnectionAware, Expiring {
   connection: Connection | undefined;
   readonly #context: ExchangeContext;
   readonly #request: StreamRequest;
   readonly #sink: AnswerSink;
-  readonly #timer: NodeJS.Timeout;
   #headers: HeaderPairs = [];
   #path = '';
   #body: Buffer | PulledBody | null = null;
@@ -51,7 +53,7 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamStream, Con
     this.#context = context;
     this.#request = request;
     this.#sink = sink;
-    this.#timer = setTimeout(expire, timeoutMs, this);
+    context.deadlines.set(this, timeoutMs);
   }
 
   /** `headers` and `path` as they go on the wire, credentials included. */
@@ -193,15 +195,13 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamStream, Con
 
   #settle(): void {
     this.#phase = 'done';
-    clearTimeout(this.#timer);
+    this.#context.deadlines.clear(this);
     if (this.#body instanceof PulledBody) this.#body.cancel();
   }
 }
 
-const expire = (exchange: Exchange): void => exchange.expired();
-
 const textPairs = (raw: Buffer[]): string[] => {
   const pairs: string[] = [];
-  for (let i = 0; i < raw.length; i++) pairs.push((raw[i] as Buffer).toString('latin1'));
+  for (let i = 0; i < raw.length; i++) pairs.push(latin1(raw[i] as Buffer));
   return pairs;
 };

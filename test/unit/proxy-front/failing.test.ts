@@ -122,6 +122,16 @@ describe('a client that leaves', () => {
     await eventually(() => server.sockets.size === 0);
   });
 
+  it('takes all its pipelined requests with it, not only the one whose turn it is', async () => {
+    const { front, server } = await behind((socket) => socket.resume());
+    const client = await rawConnection(front.port);
+    client.socket.write(`GET /1 HTTP/1.1\r\n${H}\r\nGET /2 HTTP/1.1\r\n${H}\r\nGET /3 HTTP/1.1\r\n${H}\r\n`);
+    await eventually(() => server.sockets.size === 3);
+    client.socket.destroy();
+    await eventually(() => server.sockets.size === 0 && front.events.length === 3);
+    expect(front.events.map(({ outcome }) => outcome)).toEqual(Array(3).fill('client_closed'));
+  });
+
   it('is known to whoever works for it', async () => {
     const heard: string[] = [];
     const front = await withHandle(async (request) => {
@@ -251,6 +261,18 @@ describe('a drain', () => {
     expect(await client.until(/ok$/)).not.toMatch(/connection: close/i);
     expect(await sendRaw(front.port, get)).toMatch(/ok$/);
     client.socket.end();
+    expect(await gone).toBe(true);
+  });
+
+  it('waits for clients that connect for each request', async () => {
+    const front = await withHandle(async (request) => request.respond({ status: 200, headers: {}, body: 'ok' }));
+    let over = false;
+    const gone = front.listener.drain({ graceMs: 10_000, quietMs: 400 }).then((result) => {
+      over = true;
+      return result;
+    });
+    for (let i = 0; i < 3; i++) expect(await sendRaw(front.port, get)).toMatch(/ok$/);
+    expect(over).toBe(false);
     expect(await gone).toBe(true);
   });
 
