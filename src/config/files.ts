@@ -2,7 +2,7 @@
  * The part of reading a configuration that touches the disk: the file itself, and whether the files and folders that it
  * names can be used. Every unusable file is reported, beside the mistakes that load.ts finds.
  */
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { ConfigIssue } from './issues.ts';
 import { valueAt } from './issues.ts';
@@ -52,10 +52,16 @@ export const checkFiles = (config: unknown, settings: readonly Setting[]): Confi
   return [...unreadable, ...checkStoreFolder(config)];
 };
 
+/** Missing folders are created at the start, below this one. */
+const existingAncestor = (folder: string): string =>
+  existsSync(folder) || dirname(folder) === folder ? folder : existingAncestor(dirname(folder));
+
 const checkStoreFolder = (config: unknown): ConfigIssue[] => {
   const file = valueAt(config, ['store', 'file']);
   if (typeof file !== 'string' || valueAt(config, ['nats']) !== undefined) return [];
-  const folder = dirname(resolve(file));
-  const wrong = problem(folder, constants.R_OK | constants.W_OK);
+  const folder = existingAncestor(dirname(resolve(file)));
+  const wrong =
+    problem(folder, constants.R_OK | constants.W_OK) ??
+    (statSync(folder).isDirectory() ? undefined : `${folder} is no folder`);
   return wrong === undefined ? [] : [issue({ name: 'store.file' }, file, `a path in a writable folder; ${wrong}`)];
 };

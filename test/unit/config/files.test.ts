@@ -30,7 +30,9 @@ describe('the files that a configuration names', () => {
   });
 
   test('include the folder of the embedded store, but only when it is used', () => {
-    const store = { file: join(folder, 'absent', 'state.json') };
+    // A file cannot become a folder, whoever runs this test.
+    const store = { file: join(present, 'below', 'state.json') };
+    expect(check({ store: { file: join(folder, 'absent', 'state.json') } })).toEqual([]);
     expect(check({ store })).toEqual(['store.file']);
     expect(check({ store, nats: { servers: ['a'] } })).toEqual([]);
   });
