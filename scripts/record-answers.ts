@@ -1,9 +1,10 @@
 /**
  * Records real answers for the golden tests of the comparison: the same catalog in one shard and in five shards with
  * deleted leftovers, one request of every kind, both sides' answers as they came. Run against two clusters of one
- * version: `node scripts/record-answers.ts http://127.0.0.1:9200 http://127.0.0.1:9201`.
+ * version, or one cluster named twice: `node scripts/record-answers.ts http://127.0.0.1:9200 http://127.0.0.1:9201`.
  */
 import { writeFile } from 'node:fs/promises';
+import type { Answer } from '../src/compare/types.ts';
 import { seeded } from '../test/fixtures/compare/catalog.ts';
 import { allKinds } from '../test/fixtures/compare/queries.ts';
 import { type RecordedAnswer, recordsFile } from '../test/fixtures/compare/records.ts';
@@ -11,6 +12,8 @@ import { ask, comparedRequest, drop, layOut } from '../test/fixtures/compare/sho
 
 const documents = 300;
 const index = 'crossfade-recorded';
+/** Another name, so that one cluster can hold both; the tests rename it back. */
+const otherIndex = `${index}-on-target`;
 
 const versionOf = async (url: string): Promise<string> => {
   const body = (await (await fetch(url)).json()) as { version: { number: string } };
@@ -20,19 +23,16 @@ const versionOf = async (url: string): Promise<string> => {
 const text = (bytes: Uint8Array | undefined): string | undefined =>
   bytes === undefined ? undefined : Buffer.from(bytes).toString('utf8');
 
+const side = ({ status, body }: Answer) => ({ status, body: text(body)! });
+
 const record = async (source: string, target: string): Promise<RecordedAnswer[]> => {
   const records: RecordedAnswer[] = [];
   for (const kind of allKinds(seeded(20), documents)) {
     const { body, ...request } = comparedRequest(index, kind);
-    const [authority, other] = await Promise.all([source, target].map((url) => ask(url, { ...request, body })));
-    const side = (answer: typeof authority) => ({ status: answer!.status, body: text(answer!.body)! });
-    records.push({
-      name: kind.name,
-      api: kind.api,
-      request: { ...request, ...(body && { body: text(body)! }) },
-      authority: side(authority),
-      other: side(other),
-    });
+    const authority = await ask(source, { ...request, body });
+    const other = await ask(target, comparedRequest(otherIndex, kind));
+    const asked = { ...request, ...(body && { body: text(body)! }) };
+    records.push({ name: kind.name, api: kind.api, request: asked, authority: side(authority), other: side(other) });
   }
   return records;
 };
@@ -40,13 +40,13 @@ const record = async (source: string, target: string): Promise<RecordedAnswer[]>
 const [source, target] = process.argv.slice(2);
 if (source === undefined || target === undefined) throw new Error('usage: record-answers.ts SOURCE_URL TARGET_URL');
 const version = await versionOf(source);
-await Promise.all([drop(source, index), drop(target, index)]);
+await Promise.all([drop(source, index), drop(target, otherIndex)]);
 try {
   await layOut({ url: source, index, shards: 1, documents });
-  await layOut({ url: target, index, shards: 5, documents, seed: 11 });
+  await layOut({ url: target, index: otherIndex, shards: 5, documents, seed: 11 });
   const records = await record(source, target);
   await writeFile(recordsFile(version), `[\n${records.map((one) => JSON.stringify(one)).join(',\n')}\n]\n`);
   process.stdout.write(`${records.length} answers of OpenSearch ${version}\n`);
 } finally {
-  await Promise.all([drop(source, index), drop(target, index)]);
+  await Promise.all([drop(source, index), drop(target, otherIndex)]);
 }

@@ -3,7 +3,7 @@ import type { Context } from './context.ts';
 import { isLocalOrder } from './hit.ts';
 import { distinct, identityOf } from './identity.ts';
 import { arrayMember, isObject, type Json, type JsonObject, numberMember, textOf } from './json-value.ts';
-import { type Matching, type Ordering, type Page, type RankedHit, typicalScale } from './ranking.ts';
+import { bestScale, type Matching, type Ordering, type Page, type RankedHit, typicalScale } from './ranking.ts';
 import type { SearchFacts } from './request.ts';
 import { pageTotal } from './totals.ts';
 
@@ -53,5 +53,6 @@ export const orderingOf = (
   if (sample === undefined) return { kind: 'unknown' };
   if (!leadsByScore(sample, facts)) return { kind: arrayMember(sample, 'sort') ? 'fields' : 'unknown' };
   const { tolerance, band, layoutBand } = context.rules.profile.scores;
-  return { kind: 'score', tolerance, band: sharedStatistics ? band : layoutBand, scale: typicalScale(common) };
+  const scale = typicalScale(common) ?? bestScale(authority, other);
+  return { kind: 'score', tolerance, band: sharedStatistics ? band : layoutBand, scale };
 };

@@ -54,9 +54,12 @@ export const Profile = z.strictObject({
       band: share
         .default(0.1)
         .describe('relative noise of scores when both sides have the same shards, or share term statistics'),
-      layoutBand: share
-        .default(0.6)
-        .describe('relative noise of scores when shard counts differ: term statistics are local to a shard'),
+      layoutBand: z
+        .number()
+        .min(0)
+        .max(10)
+        .default(1)
+        .describe('the same when shard counts differ: term statistics are local to a shard; 1 = a factor of two'),
     })
     .prefault({}),
   rank: z

@@ -53,13 +53,19 @@ export const matchPages = (authority: Page, other: Page): Matching => {
   return { common, missing, extra: [...left.values()] };
 };
 
+/** Ratio of both pages' best scores; versions of the storage differ in a constant factor. */
+export const bestScale = (authority: Page, other: Page): number => {
+  const [a, b] = [authority.hits[0]?.score ?? 0, other.hits[0]?.score ?? 0];
+  return a > 0 && b > 0 ? b / a : 1;
+};
+
 /** Middle of the score ratios, the same seen from either side (geometric mean of the two middle ones). */
-export const typicalScale = (common: Matching['common']): number => {
+export const typicalScale = (common: Matching['common']): number | undefined => {
   const ratios = common
     .map(({ authority, other }) => (other.score ?? 0) / (authority.score ?? 0))
     .filter((ratio) => Number.isFinite(ratio) && ratio > 0)
     .sort((x, y) => x - y);
-  if (ratios.length === 0) return 1;
+  if (ratios.length === 0) return undefined;
   const low = ratios[Math.floor((ratios.length - 1) / 2)]!;
   const high = ratios[Math.ceil((ratios.length - 1) / 2)]!;
   return Math.sqrt(low * high);

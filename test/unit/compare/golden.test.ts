@@ -401,7 +401,7 @@ const editedCopy = (record: RecordedAnswer, edit: Change['edit']): Answer => {
 const pattern = (expected: string): RegExp =>
   new RegExp(`^${expected.replace(/[.#]/g, '\\$&').replaceAll('*', '[^ ]+')}$`);
 
-for (const version of ['3.8.0']) {
+for (const version of ['2.19.6', '3.8.0']) {
   const records = recorded(version);
   const named = (name: string): RecordedAnswer => {
     const found = records.find((record) => record.name === name);

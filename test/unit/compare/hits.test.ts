@@ -148,11 +148,11 @@ describe('hits near the cut of a page sorted by score', () => {
     expect(compared(page(spread(10), { total: 50 }), page(other, { total: 50 }), relevance(10)).severity).toBe('S4');
   });
 
-  it('are compared on one scale: scores that all doubled exchange nothing', () => {
-    const doubled = spread(10).map((hit) => ({ ...hit, score: hit.score! * 2 }));
+  it('are compared on one scale: scores that all tripled exchange nothing', () => {
+    const tripled = spread(10).map((hit) => ({ ...hit, score: hit.score! * 3 }));
     const observation = compared(
       page(spread(10), { total: 50 }),
-      page(doubled, { total: 50, shards: 2 }),
+      page(tripled, { total: 50, shards: 2 }),
       relevance(10),
     );
     expect(observation.counts).toEqual({ S8: 10 });
