@@ -84,6 +84,13 @@ const isAliasTrouble = (error: ItemError | undefined): boolean =>
   error?.type === 'illegal_argument_exception' &&
   (error.reason ?? '').startsWith('no write index is defined for alias');
 
+/**
+ * Two documents that map the same new field differently at the same moment: the loser is told that the type cannot be
+ * changed. Tried again it meets the mapping that won, which then takes or refuses it for good.
+ */
+const isMappingRace = (error: ItemError | undefined): boolean =>
+  error?.type === 'illegal_argument_exception' && / cannot be changed from type \[/.test(error.reason ?? '');
+
 /** The fate of one item by its status; `error` is present exactly when the write was not applied. */
 export const itemFate = ({ status, error }: Item): WriteFate => {
   if (status < 300 || (status === 404 && error === undefined)) return { kind: 'applied' };
@@ -91,6 +98,7 @@ export const itemFate = ({ status, error }: Item): WriteFate => {
   const reason = explain(status, error);
   if (isFence(error)) return { kind: 'fenced' };
   if (status === 500) return { kind: 'retry', cause: 'error', reason };
+  if (isMappingRace(error)) return { kind: 'retry', cause: 'error', reason };
   if (isPassingStatus(status) || status > 500) return { kind: 'retry', cause: 'busy', reason };
   const blocked = status === 401 || status === 403 || status === 404 || status === 405 || isAliasTrouble(error);
   return blocked ? { kind: 'retry', cause: 'blocked', reason } : { kind: 'quarantine', reason };

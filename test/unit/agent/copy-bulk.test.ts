@@ -69,6 +69,7 @@ const error = (type: string, reason = '') => ({ type, reason });
 const fence = error('cluster_block_exception', 'index [crossfade-fence] blocked by: [FORBIDDEN/8/index write (api)];');
 const blocked = error('cluster_block_exception', 'index [p2] blocked by: [FORBIDDEN/8/index write (api)];');
 const noWriteIndex = error('illegal_argument_exception', 'no write index is defined for alias [crossfade-p-c1]. The …');
+const mappingRace = error('illegal_argument_exception', 'mapper [n] cannot be changed from type [long] to [float]');
 
 describe('the fate of one item', () => {
   it.each([
@@ -81,6 +82,7 @@ describe('the fate of one item', () => {
     ['429 is tried again', { status: 429, error: error('rejected_execution_exception') }, 'retry busy'],
     ['503 is tried again', { status: 503, error: error('unavailable_shards_exception') }, 'retry busy'],
     ['500 is tried again, but not for ever', { status: 500, error: error('null_pointer_exception') }, 'retry error'],
+    ['a race of two new mappings is tried again, but not for ever', { status: 400, error: mappingRace }, 'retry error'],
     ['a missing index waits for somebody', { status: 404, error: error('index_not_found_exception') }, 'retry blocked'],
     ['a write block waits for somebody', { status: 403, error: blocked }, 'retry blocked'],
     ['missing rights wait for somebody', { status: 403, error: error('security_exception') }, 'retry blocked'],
