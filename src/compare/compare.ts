@@ -71,50 +71,25 @@ const compareCounts = (context: Context, request: ComparedRequest, bodies: Bodie
   return {};
 };
 
-const compareGet = (context: Context, { request, authority, other }: Comparison, bodies: Bodies): void =>
+type SearchApi = 'search' | 'template_search' | 'msearch' | 'msearch_template' | 'count';
+type Comparator = (context: Context, bodies: Bodies, comparison: Comparison) => void;
+
+const compareGet: Comparator = (context, bodies, { request, authority, other }) =>
   isSourceRead(request)
     ? compareSource(context, { authority: authority.status, other: other.status }, bodies)
     : compareDocument(context, undefined, bodies);
 
-type RankedApi = 'search' | 'template_search' | 'msearch' | 'msearch_template' | 'count';
-
-const comparePlain = (
-  context: Context,
-  comparison: Comparison,
-  api: Exclude<ComparableApi, RankedApi>,
-  bodies: Bodies,
-): void => {
-  switch (api) {
-    case 'get':
-      compareGet(context, comparison, bodies);
-      break;
-    case 'mget':
-      compareDocuments(context, bodies);
-      break;
-    case 'explain':
-      compareExplain(context, bodies);
-      break;
-    case 'field_caps':
-      compareFieldCaps(context, bodies);
-      break;
-    case 'validate':
-      compareValidation(context, bodies);
-      break;
-    case 'termvectors':
-      compareTermVectors(context, undefined, bodies);
-      break;
-    case 'mtermvectors':
-      compareTermVectorItems(context, bodies);
-      break;
-    case 'rank_eval':
-      compareRankEval(context, bodies);
-      break;
-    case 'analyze':
-      compareAnalysis(context, bodies);
-      break;
-    default:
-      api satisfies never;
-  }
+/** APIs whose answers need nothing of the request to be compared. */
+const plainComparators: Readonly<Record<Exclude<ComparableApi, SearchApi>, Comparator>> = {
+  get: compareGet,
+  mget: compareDocuments,
+  explain: compareExplain,
+  field_caps: compareFieldCaps,
+  validate: compareValidation,
+  termvectors: (context, bodies) => compareTermVectors(context, undefined, bodies),
+  mtermvectors: compareTermVectorItems,
+  rank_eval: compareRankEval,
+  analyze: compareAnalysis,
 };
 
 const compareBodies = (context: Context, comparison: Comparison, bodies: Bodies): Compared => {
@@ -131,7 +106,7 @@ const compareBodies = (context: Context, comparison: Comparison, bodies: Bodies)
     case 'count':
       return compareCounts(context, request, bodies);
     default:
-      comparePlain(context, comparison, api, bodies);
+      plainComparators[api](context, bodies, comparison);
       return {};
   }
 };

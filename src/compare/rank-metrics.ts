@@ -11,11 +11,10 @@ export type RankedIds = { readonly ids: readonly string[]; readonly groups: read
 
 export const perfect: RankMetrics = { overlap1: 1, overlap3: 1, overlap10: 1, overlapSize: 1, jaccard: 1, rbo: 1 };
 
-/** Ids present at depth d: those ranked within it, and the whole of the group it ends in. */
-const depthOf = ({ ids, groups }: RankedIds, depth: number): number => {
-  let end = Math.min(depth, ids.length);
-  while (end > 0 && end < ids.length && groups[end] === groups[end - 1]) end++;
-  return end;
+/** For each depth from 1: how many ids are present, those ranked within it and the whole of the group it ends in. */
+const presentByDepth = ({ ids, groups }: RankedIds, depth: number): number[] => {
+  const ends = new Map(groups.map((group, i) => [group, i + 1]));
+  return Array.from({ length: depth }, (_, i) => (i < ids.length ? ends.get(groups[i]!)! : ids.length));
 };
 
 /** For each depth from 1: the share of the possible agreement between both lists' first ranks. */
@@ -28,8 +27,9 @@ export const agreements = (a: RankedIds, b: RankedIds, depth: number): number[] 
       own.add(list.ids[i]!);
     }
   };
+  const [endsA, endsB] = [presentByDepth(a, depth), presentByDepth(b, depth)];
   return Array.from({ length: depth }, (_, i) => {
-    const [endA, endB] = [depthOf(a, i + 1), depthOf(b, i + 1)];
+    const [endA, endB] = [endsA[i]!, endsB[i]!];
     take(a, endA, seenA, seenB);
     take(b, endB, seenB, seenA);
     return endA + endB === 0 ? 1 : (2 * both) / (endA + endB);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { compareAnswers } from '../../../src/compare/compare.ts';
+import { guessApi } from '../../../src/compare/guess-api.ts';
 import { pathText, rulesFrom } from '../../../src/compare/rules.ts';
 import type { Answer, Observation } from '../../../src/compare/types.ts';
 import { answerOf, type RecordedAnswer, recorded, requestOf } from '../../fixtures/compare/records.ts';
@@ -461,3 +462,14 @@ for (const version of ['2.19.6', '3.8.0']) {
     );
   });
 }
+
+describe('the API of an answer', () => {
+  it.each(recorded('3.8.0').map((record) => [record.name, record] as const))(
+    'of %s is told by its form',
+    (name, record) => {
+      // A bare document has no form of its own.
+      const expected = name === 'get_source' ? 'search' : record.api;
+      expect(guessApi(JSON.parse(record.authority.body))).toBe(expected);
+    },
+  );
+});

@@ -285,3 +285,11 @@ describe('contents', () => {
     expect(compared(of({}), of({ toString: 'x' })).severity).toBe('S7');
   });
 });
+
+describe('pages of ten thousand tied hits', () => {
+  it('are equal in whatever order', () => {
+    const ids = Array.from({ length: 10_000 }, (_, i) => `${i}@1`);
+    const observation = compared(page(scored(...ids)), page(scored(...ids.toReversed())), relevance(10_000));
+    expect(observation).toMatchObject({ severity: 'none', metrics: { rbo: 1, overlap1: 1 } });
+  });
+});
