@@ -53,8 +53,9 @@ const testsOf = ({ limits, requireBaseline }: VerdictOptions): Test[] =>
 /** Tests that share the route's half of alpha: two per severity, one of latency. */
 export const routeTests = (options: VerdictOptions): number => 2 * testsOf(options).length + 1;
 export const routeThreshold = (options: VerdictOptions): number => Math.log((2 * routeTests(options)) / options.alpha);
-const shapeThreshold = (options: VerdictOptions): number =>
-  Math.log((2 * 2 * testsOf(options).length * options.maxShapes) / options.alpha);
+/** Members may tell different shapes apart, so that together there are more than each may have. */
+const shapeThreshold = (options: VerdictOptions, shapes: number): number =>
+  Math.log((2 * 2 * testsOf(options).length * Math.max(options.maxShapes, shapes)) / options.alpha);
 
 const seenOf = (counters: Counters, { rank }: Test): Trials => ({
   hits: counters.bySeverity[rank]!,
@@ -152,7 +153,7 @@ export const routeEvidence = (summary: Summary, options: VerdictOptions): Severi
 /** The most suspicious first. A shape's evidence is kept over the whole step, without windows. */
 export const shapeEvidence = (summary: Summary, options: VerdictOptions): ShapeEvidence[] => {
   const tests = testsOf(options);
-  const logThreshold = shapeThreshold(options);
+  const logThreshold = shapeThreshold(options, Object.keys(summary.shapes).length);
   return Object.entries(summary.shapes)
     .flatMap(([shape, { label, counters }]) => {
       const all = tests.map((test) =>

@@ -5,6 +5,7 @@
  */
 import * as z from 'zod';
 import { severityRank } from './findings.ts';
+import { ShapeRegistry } from './shape.ts';
 import type { Observation, QueryShape, Severity } from './types.ts';
 
 const count = z.int().min(0);
@@ -135,6 +136,8 @@ export type TallyOptions = {
   /** Differences below it are jitter, whatever the ratio. */
   latencyFloorMs: number;
   slowMs: number;
+  /** Shapes told apart; later ones count together as `other`. */
+  maxShapes: number;
 };
 
 export const defaultTallyOptions: TallyOptions = {
@@ -144,6 +147,7 @@ export const defaultTallyOptions: TallyOptions = {
   slowerRatio: 1.5,
   latencyFloorMs: 5,
   slowMs: 1000,
+  maxShapes: 100,
 };
 
 const rankOf = (severity: Severity | 'none'): number => (severity === 'none' ? -1 : severityRank(severity));
@@ -179,10 +183,13 @@ const noteLatency = (latency: LatencyCounters, { authorityMs, otherMs }: Counted
 /** Counts one member's comparisons of one route. Discarded ones must not be noted: they are skips. */
 export class Tally {
   readonly #options: TallyOptions;
+  /** Outlives a step, so that labels stay what they are. */
+  readonly #shapes: ShapeRegistry;
   #summary: Summary;
 
   constructor(step: number, options: TallyOptions = defaultTallyOptions) {
     this.#options = options;
+    this.#shapes = new ShapeRegistry(options.maxShapes);
     this.#summary = emptySummary(step);
   }
 
@@ -192,7 +199,7 @@ export class Tally {
   }
 
   note(counted: Counted): void {
-    const shape = this.#shape(counted.shape);
+    const shape = this.#shape(this.#shapes.admit(counted.shape));
     const window = this.#window(Math.floor(counted.atMs / this.#options.windowMs));
     const isWarm = shape.compared >= this.#options.warmupPairs && counted.observation.severity !== 'S0';
     for (const counters of [shape, window]) {

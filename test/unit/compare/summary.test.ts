@@ -81,6 +81,22 @@ describe('a tally', () => {
     ]);
   });
 
+  it('tells a bounded number of shapes apart, over all steps', () => {
+    const tally = new Tally(1, { ...quick, maxShapes: 2 });
+    const note = (name: string) => tally.note(counted('S4', { shape: { fingerprint: name, label: name } }));
+    for (const name of ['a', 'b', 'c', 'd', 'a']) note(name);
+    const compared = () =>
+      Object.entries(tally.snapshot().shapes).map(([name, { counters }]) => [name, counters.compared]);
+    expect(compared()).toEqual([
+      ['a', 2],
+      ['b', 1],
+      ['other', 2],
+    ]);
+    tally.restart(2);
+    note('d');
+    expect(compared()).toEqual([['other', 1]]);
+  });
+
   it('starts again when the step changes', () => {
     const tally = new Tally(1);
     tally.note(counted('S4'));
