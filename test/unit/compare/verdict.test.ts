@@ -166,8 +166,8 @@ describe('simulated operation with a look every 200 comparisons', () => {
     ['mismatches at their limit under noise', { rank: 4, bad: 0.005, noise: 0.01, baseline: 0.1 }],
     ['noise far above every limit', { rank: 4, bad: 0, noise: 0.08, baseline: 0.1 }],
   ])('rolls back in at most alpha of the runs: %s', (_, truth) => {
-    const results = runs(truth, 300);
-    expect(rolledBack(results).length).toBeLessThanOrEqual(options.alpha * 300);
+    const results = runs(truth, 200);
+    expect(rolledBack(results).length).toBeLessThanOrEqual(options.alpha * 200);
   });
 
   it.each<[string, Truth, number]>([
