@@ -95,7 +95,7 @@ export const startAgent = async ({
       if (line === undefined && child.exitCode !== null) return { ended: `${stderr()}\n${stdout()}` };
       return line;
     },
-    { what: `${command} to say "${upAt}"` },
+    { what: `${command} to say "${upAt}"`, timeoutMs: 60_000 },
   );
   if ('ended' in up) throw new Error(`${command} ended: ${up['ended']}`);
   return {
