@@ -101,6 +101,8 @@ const copyChunk = async (chunk: Chunk, state: RouteState, worker: Worker): Promi
 const tryChunk = async (chunk: Chunk, worker: Worker): Promise<ChunkEnd> => {
   const state = worker.state();
   if (state === undefined) return later('the route is not known');
+  // A hold names the epoch of the switch, whose aliases belong to the other direction; nothing may be sent under it.
+  if (state.phase.hold !== undefined) return later('a switch of authority is under way', 500);
   try {
     return await copyChunk(chunk, state, worker);
   } catch (error) {

@@ -175,7 +175,8 @@ export class RouteCopies {
 
   #renew(copy: Copy, follower: Side): Copy | undefined {
     const newest = this.#options.stateOf?.(this.#slug);
-    if (newest === undefined) return undefined;
+    // The epoch of a hold belongs to the other direction: its copy alias does not stand on this follower.
+    if (newest === undefined || newest.phase.hold !== undefined) return undefined;
     const { epoch, reign, follower: now } = directionOf(newest);
     return reign === copy.reign && epoch > copy.epoch && now === follower ? { ...copy, epoch } : undefined;
   }

@@ -52,5 +52,8 @@ export const govern = ({ duty, bestMsPerDoc }: Governor, page: PageSignals): Gov
   return { duty: Math.max(minDuty, next), bestMsPerDoc: best };
 };
 
-/** The rest after `workMs` of work that keeps the duty. */
-export const restMs = ({ duty }: Governor, workMs: number): number => workMs * (1 / duty - 1);
+/** A page that had to be repeated for long would otherwise rest for many times as long, with its chunk in hand. */
+export const maxRestMs = 10_000;
+
+/** The rest after `workMs` of work that keeps the duty, bounded. */
+export const restMs = ({ duty }: Governor, workMs: number): number => Math.min(maxRestMs, workMs * (1 / duty - 1));
