@@ -53,8 +53,8 @@ export const startRelay = async (upstream: string): Promise<Relay> => {
   const pass = async (asked: Asked, incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { statusCode, headers, bytes } = await forward(asked, incoming, await buffer(incoming));
     const kept = endToEnd(headers);
-    const length = asked.method === 'HEAD' ? headers['content-length'] : bytes.length;
-    response.writeHead(statusCode, length === undefined ? kept : { ...kept, 'content-length': length });
+    const length = asked.method === 'HEAD' ? Number(headers['content-length'] ?? 0) : bytes.length;
+    response.writeHead(statusCode, { ...kept, 'content-length': length });
     response.end(bytes);
   };
   const misbehaving = async (fault: Fault, asked: Asked, incoming: IncomingMessage, response: ServerResponse) => {

@@ -1,0 +1,38 @@
+/** NATS dies with kill -9 under load and comes back: writes do not notice, and switches work again. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { startNats } from '../support/services.ts';
+import { buildWorld, type World } from './world.ts';
+
+let nats: Awaited<ReturnType<typeof startNats>>;
+let world: World;
+beforeAll(async () => {
+  nats = await startNats();
+  world = await buildWorld({ natsUrl: nats.url });
+});
+afterAll(async () => {
+  await world?.close();
+  await nats.stop();
+});
+
+const connected = async (): Promise<number> => {
+  const texts = world.members.map(async ({ process }) => (await fetch(`${process.adminUrl}/metrics`)).text());
+  return (await Promise.all(texts)).filter((text) => /^crossfade_store_connected 1$/m.test(text)).length;
+};
+
+test('writes go on while NATS is dead, and a cutover succeeds after it is back', async () => {
+  await world.load.acknowledges(60);
+  process.kill(nats.pid, 'SIGKILL');
+  await eventually(async () => (await connected()) === 0, { timeoutMs: 30_000, what: 'agents to miss NATS' });
+  const from = world.recorder.operations.length;
+  await world.load.acknowledges(120);
+  expect(Object.keys(world.recorder.refusals(from)).filter((answer) => answer !== 'none' && answer !== '409')).toEqual(
+    [],
+  );
+
+  nats = await startNats({ port: nats.port, dir: nats.dir });
+  await eventually(async () => (await connected()) === 3, { timeoutMs: 30_000, what: 'agents to find NATS' });
+  expect((await world.switchTo('target')).phase).toBe('target');
+  await world.load.acknowledges(60);
+  expect(await world.verdict()).toEqual([]);
+}, 150_000);
