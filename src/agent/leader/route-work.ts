@@ -12,7 +12,7 @@ import type { ClusterControl } from '../cluster.ts';
 import { type Direction, directionOf } from '../direction.ts';
 import { balance, observe, openLedger } from '../ledger.ts';
 import { countProof } from '../proof.ts';
-import { createQuarantine, type Quarantine, type QuarantineRecord } from '../quarantine.ts';
+import { createQuarantine, emptyQuarantine, type Quarantine, type QuarantineRecord } from '../quarantine.ts';
 import { clearQuarantines, loadQuarantines, saveQuarantine, tailOwner } from '../quarantine-store.ts';
 import { retryQuarantined } from '../route-repair.ts';
 import type { Runtime } from '../runtime.ts';
@@ -55,6 +55,7 @@ export class RouteWork {
   #quarantines: QuarantineRecord[] = [];
   /** The tail's list as a leader before left it was taken over. */
   #knowsQuarantine = false;
+  #savedQuarantine = JSON.stringify(emptyQuarantine);
   #retriedAtMs = Number.NEGATIVE_INFINITY;
   #alarms = new Map<string, string>();
   #drift: Drift = [];
@@ -148,6 +149,7 @@ export class RouteWork {
     if (plan.kind !== 'ok') return this.setAlarm('backfill', plan.detail);
     await clearQuarantines(store.config, slug);
     this.#quarantine = createQuarantine();
+    this.#savedQuarantine = JSON.stringify(emptyQuarantine);
     this.#knowsQuarantine = true;
     // Workers begin at this record; without the tail below, a successor begins the backfill again.
     await store.config.put(keys.job(slug, backfillName), JSON.stringify(plan.record));
@@ -190,6 +192,8 @@ export class RouteWork {
       quarantine: this.#quarantine,
       signal,
     });
+    // First the list: a cursor that has passed a refused document must never stand without it.
+    await this.#saveQuarantine();
     await this.#save({ tail: result.state });
     this.#noteTail(result);
     return result;
@@ -218,6 +222,7 @@ export class RouteWork {
     const { store, slug } = this.#deps;
     const saved = (await loadQuarantines(store.config, slug)).get(tailOwner);
     if (saved !== undefined) this.#quarantine = createQuarantine(saved);
+    this.#savedQuarantine = JSON.stringify(this.#quarantine.record());
     this.#knowsQuarantine = true;
   }
 
@@ -235,13 +240,21 @@ export class RouteWork {
       if (owner !== tailOwner) await saveQuarantine(store.config, { slug, owner }, await retryQuarantined(record, io));
   }
 
+  async #saveQuarantine(): Promise<void> {
+    const { store, slug } = this.#deps;
+    const own = this.#quarantine.record();
+    const text = JSON.stringify(own);
+    if (text === this.#savedQuarantine) return;
+    await saveQuarantine(store.config, { slug, owner: tailOwner }, own);
+    this.#savedQuarantine = text;
+  }
+
   async #keepQuarantine(): Promise<void> {
     const { store, slug } = this.#deps;
+    await this.#saveQuarantine();
     const saved = await loadQuarantines(store.config, slug);
-    const own = this.#quarantine.record();
-    if (JSON.stringify(saved.get(tailOwner) ?? '') !== JSON.stringify(own.docs.length + own.overflowed > 0 ? own : ''))
-      await saveQuarantine(store.config, { slug, owner: tailOwner }, own);
-    this.#quarantines = [own, ...[...saved].filter(([owner]) => owner !== tailOwner).map(([, record]) => record)];
+    const others = [...saved].filter(([owner]) => owner !== tailOwner).map(([, record]) => record);
+    this.#quarantines = [this.#quarantine.record(), ...others];
   }
 
   async #watchLedger(state: RouteState): Promise<void> {
