@@ -57,8 +57,11 @@ export type JobState = z.infer<typeof JobState>;
 
 export const emptyJob: JobState = { schema: 1, paused: false, events: {}, pausesMs: [] };
 
-export const newWork = (at: Pick<ReignWork, 'reign' | 'authority' | 'epoch'>): ReignWork => ({
-  ...at,
+/** Takes just these fields: `at` may carry more, and a record with more cannot be read again. */
+export const newWork = ({ reign, authority, epoch }: Pick<ReignWork, 'reign' | 'authority' | 'epoch'>): ReignWork => ({
+  reign,
+  authority,
+  epoch,
   backfill: 'none',
   sweep: { coveredEvents: -1, removed: 0 },
   ledgerEvents: 0,
