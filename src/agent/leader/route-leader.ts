@@ -124,11 +124,22 @@ const publish = async (leading: Leading, state: RouteState): Promise<void> => {
     percentRead: state.stop ? 0 : state.percent.read,
     percentShadow: state.percent.shadow,
     quarantines: work.quarantines(),
-    verdict: undefined,
+    verdict: {
+      verdict: gate.verdict,
+      reason: 'the worst that any member reports',
+      samples: compared(leading),
+      eValues: [],
+    },
   });
   deps.onStatus?.(deps.slug, status);
   await deps.store.config.put(keys.job(deps.slug, jobStatusName), JSON.stringify(status));
 };
+
+const compared = ({ deps }: Leading): number =>
+  [...deps.members.view().members.values()].reduce(
+    (sum, { heartbeat }) => sum + (heartbeat?.routes[deps.slug]?.compared ?? 0),
+    0,
+  );
 
 const pendingCopies = ({ deps }: Leading): number =>
   [...deps.members.view().members.values()].reduce((sum, { heartbeat }) => {

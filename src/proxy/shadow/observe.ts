@@ -86,11 +86,17 @@ const compareRounds = async (deps: ObserveDeps, sample: Sample): Promise<Observe
 
 type Judged = { readonly observation: Observation; readonly baseline: Observation | undefined };
 
-const judge = (deps: ObserveDeps, sample: Sample, { authority, other, again }: Round): Judged => {
+/** `request` as it was asked: what it pinned decides how strictly the answers are compared. */
+const judge = (
+  deps: ObserveDeps,
+  sample: Sample,
+  { authority, other, again }: Round,
+  request = sample.request,
+): Judged => {
   const against = (answer: Answer): Observation =>
     compareAnswers({
       api: sample.api,
-      request: sample.request,
+      request,
       authority: authority.answer,
       other: answer,
       renameIndex: (name) => deps.namesOf(sample.state).get(name) ?? name,
@@ -102,9 +108,13 @@ const judge = (deps: ObserveDeps, sample: Sample, { authority, other, again }: R
 const isEqual = (observation: Observation | undefined): boolean =>
   observation === undefined || observation.severity === 'none';
 
+/** Differences of scores and cosmetics do not go away by waiting, and say little: a repetition would cost more. */
+const isMild = (observation: Observation | undefined): boolean =>
+  isEqual(observation) || observation?.severity === 'S8' || observation?.severity === 'S9';
+
 /** A failure of the other side is evidence as it stands: asking again would hide that it fails now and then. */
 const mustRepeat = ({ state }: Sample, { observation, baseline }: Judged): boolean =>
-  state.spec.shadow.recheck && observation.severity !== 'S0' && !(isEqual(observation) && isEqual(baseline));
+  state.spec.shadow.recheck && observation.severity !== 'S0' && !(isMild(observation) && isMild(baseline));
 
 const finish = ({ observation, baseline }: Judged, round: Round, settled: boolean): Observed =>
   observation.discard === undefined
@@ -124,7 +134,8 @@ const repeat = async (deps: ObserveDeps, sample: Sample): Promise<Observed> => {
     await deps.refresh(sample.state);
     const isLast = i === deps.settleMs.length - 1;
     const round = await laterRound(deps, sample, { preference, again: sample.baseline || isLast });
-    const judged = judge(deps, sample, round);
+    const query = recheckQuery(sample.api, sample.request, preference);
+    const judged = judge(deps, sample, round, { ...sample.request, query });
     const equal = isEqual(judged.observation) && (!sample.baseline || isEqual(judged.baseline));
     if (equal || isLast) return concluded(sample, judged, { round, equal });
   }
