@@ -26,8 +26,8 @@ export type World = {
   /** Those that clients are told of. */
   members: Member[];
   named(name: string): Member;
-  /** Starts one more agent and tells the clients of it. */
-  join(name: string): Promise<Member>;
+  /** Starts one more agent, perhaps with its own way to NATS, and tells the clients of it. */
+  join(name: string, natsUrl?: string): Promise<Member>;
   /** The clients learn of it at once, as from a closed port on the same host. */
   kill(member: Member): Promise<void>;
   cli(...args: string[]): Promise<Ran>;
@@ -98,10 +98,11 @@ export const buildWorld = async (options: WorldOptions = {}): Promise<World> => 
     const { exit, out, err } = await cli(...args);
     if (exit !== 0) throw new Error(`crossfade ${args.join(' ')}: exit ${exit}: ${out}${err}`);
   };
-  const launch = async (name: string): Promise<Member> => {
+  const launch = async (name: string, ownNatsUrl = natsUrl): Promise<Member> => {
     const process = await startAgent({
       env: {
         ...store,
+        CROSSFADE_NATS_SERVERS: ownNatsUrl,
         CROSSFADE_MEMBER: name,
         CROSSFADE_CLUSTERS_SOURCE_URL: options.sourceUrl ?? urls.sourceUrl,
         CROSSFADE_CLUSTERS_TARGET_URL: options.targetUrl ?? urls.targetUrl,
@@ -168,8 +169,8 @@ export const buildWorld = async (options: WorldOptions = {}): Promise<World> => 
       if (member === undefined) throw new Error(`no agent ${name}`);
       return member;
     },
-    join: async (name) => {
-      const member = await launch(name);
+    join: async (name, ownNatsUrl) => {
+      const member = await launch(name, ownNatsUrl);
       members.push(member);
       return member;
     },

@@ -1,0 +1,49 @@
+/** A TCP link between one process and a server that can be cut without either of them being told. */
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+export type TcpLink = {
+  port: number;
+  /** Bytes go nowhere from now on; connections stay open, as with a switch that has lost its route. */
+  cut(): void;
+  /** Ends what was cut, so that the process connects anew. */
+  heal(): void;
+  close(): void;
+};
+
+export const startTcpLink = async (to: { host: string; port: number }): Promise<TcpLink> => {
+  const sockets = new Set<Socket>();
+  let isCut = false;
+  const endAll = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  const join = (from: Socket, into: Socket): void => {
+    sockets.add(from);
+    from.on('data', (bytes) => void (isCut || into.write(bytes)));
+    from.on('error', () => undefined);
+    from.once('close', () => {
+      sockets.delete(from);
+      into.destroy();
+    });
+  };
+  const server = createServer((near) => {
+    const far = connect(to.port, to.host);
+    join(near, far);
+    join(far, near);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    cut: () => {
+      isCut = true;
+    },
+    heal: () => {
+      isCut = false;
+      endAll();
+    },
+    close: () => {
+      server.close();
+      endAll();
+    },
+  };
+};
