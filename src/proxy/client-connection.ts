@@ -26,7 +26,7 @@ export class ClientConnection {
   readonly id: string;
   readonly socket: Socket;
   /** Requests whose answer is not out yet. */
-  readonly pending = new Set<ClientExchange>();
+  readonly pending: ClientExchange[] = [];
   /** The newest request. */
   current: ClientExchange | undefined;
   /** Nothing further is obeyed; the connection ends when the owed answers are out. */
@@ -48,6 +48,15 @@ export class ClientConnection {
     this.socket = socket;
   }
 
+  /** The answer of this request is out, or never will be. */
+  settled(exchange: ClientExchange): void {
+    const at = this.pending.indexOf(exchange);
+    if (at < 0) return;
+    // An array and no Set: a long-lived hash table that changes with every request is garbage of the old generation.
+    const last = this.pending.pop() as ClientExchange;
+    if (last !== exchange) this.pending[at] = last;
+  }
+
   /** False when the request must not be obeyed because its bytes cannot be trusted to be one. */
   obeys(request: IncomingMessage, upgrade: boolean, bodyLength: number | undefined): boolean {
     if (this.#doubtfulEnd !== undefined) this.closing = true;
@@ -63,7 +72,7 @@ export class ClientConnection {
   /** Asked when an answer is about to be written: does the connection end with it? */
   endsWithAnswer(): boolean {
     if (this.#doubtfulEnd !== undefined) this.#resolveDoubt(this.#doubtfulEnd);
-    return (this.closing || this.draining) && this.pending.size === 1 && this.refusal === undefined;
+    return (this.closing || this.draining) && this.pending.length === 1 && this.refusal === undefined;
   }
 
   #resolveDoubt(end: number): void {

@@ -203,7 +203,7 @@ class HttpListener implements Listener {
     socket.once('close', () => {
       this.#connections.delete(socket);
       // node tells only the request whose turn it is to be answered.
-      for (const exchange of connection.pending) exchange.closed();
+      for (const exchange of [...connection.pending]) exchange.closed();
       this.#onConnections?.();
     });
   }
@@ -224,7 +224,7 @@ class HttpListener implements Listener {
       framing,
       onClosed: this.#onClosed,
     });
-    connection.pending.add(exchange);
+    connection.pending.push(exchange);
     connection.current = exchange;
     if (connection.unwelcome !== undefined) exchange.respondError(connection.unwelcome);
     else if (refused) exchange.respondError(admitted);
@@ -253,8 +253,8 @@ class HttpListener implements Listener {
 
   #finished(exchange: ClientExchange): void {
     const { connection } = exchange;
-    connection.pending.delete(exchange);
-    if (connection.closing && connection.pending.size === 0) this.#endConnection(connection);
+    connection.settled(exchange);
+    if (connection.closing && connection.pending.length === 0) this.#endConnection(connection);
     this.#options.observe?.(exchange.event());
   }
 
@@ -278,13 +278,13 @@ class HttpListener implements Listener {
     if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && socket.bytesRead === 0) socket.destroy();
     else if (current?.incomplete) current.breakBody(refusalFor(error));
     else if (!closing && error.code !== 'HPE_CLOSED_CONNECTION') connection.refusal = refusalFor(error);
-    if (connection.pending.size === 0) this.#endConnection(connection);
+    if (connection.pending.length === 0) this.#endConnection(connection);
   }
 
   #refuseConnect(socket: Socket): void {
     socket.on('error', () => socket.destroy());
     const connection = this.#connections.get(socket);
-    if (connection === undefined || connection.pending.size > 0 || connection.closing) socket.destroy();
+    if (connection === undefined || connection.pending.length > 0 || connection.closing) socket.destroy();
     else this.#writeRefusal(connection, new CrossfadeError('BAD_TARGET', 'CONNECT is not served here.'));
   }
 

@@ -9,7 +9,6 @@ import { CrossfadeError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { bufferedTransport } from './buffered.ts';
 import { createCredentials } from './credentials.ts';
-import { Deadlines } from './deadlines.ts';
 import { Exchange, type ExchangeContext } from './exchange.ts';
 import type { HeaderPairs } from './header-pairs.ts';
 import { defaultOriginTimes, Origins, type OriginTimes } from './origins.ts';
@@ -83,7 +82,6 @@ export const createCluster = (config: ClusterConfig, options: ClusterOptions): C
     prefixes: targets.map(({ prefix }) => prefix),
     origins: new Origins(targets.length, options.originTimes ?? defaultOriginTimes),
     now,
-    deadlines: new Deadlines(now),
     onReachable: watchReachability(logger, side, urls),
   };
   const stream = (request: StreamRequest, sink: AnswerSink): Exchange => {
@@ -100,7 +98,6 @@ export const createCluster = (config: ClusterConfig, options: ClusterOptions): C
     const closing = Promise.all(context.pools.map((pool) => pool.close()));
     await Promise.race([closing, delay(graceMs, undefined, { ref: false })]);
     await Promise.all(context.pools.map((pool) => pool.destroy()));
-    context.deadlines.close();
   };
   return { transport: bufferedTransport(stream), stream, close };
 };

@@ -6,7 +6,6 @@
  */
 import type { Dispatcher, Pool } from 'undici';
 import { CrossfadeError } from '../errors.ts';
-import type { Deadlines, Expiring } from './deadlines.ts';
 import type { HeaderPairs } from './header-pairs.ts';
 import { latin1 } from './latin1.ts';
 import { isReset, isStaleConnection, mapSent, mapUnsent } from './low-level-errors.ts';
@@ -21,7 +20,6 @@ export type ExchangeContext = {
   readonly prefixes: readonly string[];
   readonly origins: Origins;
   readonly now: () => number;
-  readonly deadlines: Deadlines;
   onReachable(index: number, reachable: boolean, cause?: unknown): void;
 };
 
@@ -32,11 +30,12 @@ const maxStaleTurns = 3;
 
 type Phase = 'waiting' | 'sent' | 'answering' | 'done';
 
-export class Exchange implements Dispatcher.DispatchHandler, UpstreamStream, ConnectionAware, Expiring {
+export class Exchange implements Dispatcher.DispatchHandler, UpstreamStream, ConnectionAware {
   connection: Connection | undefined;
   readonly #context: ExchangeContext;
   readonly #request: StreamRequest;
   readonly #sink: AnswerSink;
+  readonly #timer: NodeJS.Timeout;
   #headers: HeaderPairs = [];
   #path = '';
   #body: Buffer | PulledBody | null = null;
@@ -53,7 +52,7 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamStream, Con
     this.#context = context;
     this.#request = request;
     this.#sink = sink;
-    context.deadlines.set(this, timeoutMs);
+    this.#timer = setTimeout(expire, timeoutMs, this);
   }
 
   /** `headers` and `path` as they go on the wire, credentials included. */
@@ -195,10 +194,12 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamStream, Con
 
   #settle(): void {
     this.#phase = 'done';
-    this.#context.deadlines.clear(this);
+    clearTimeout(this.#timer);
     if (this.#body instanceof PulledBody) this.#body.cancel();
   }
 }
+
+const expire = (exchange: Exchange): void => exchange.expired();
 
 const textPairs = (raw: Buffer[]): string[] => {
   const pairs: string[] = [];
