@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { RouteStatus } from '../../../src/fleet/fleet-status.ts';
 import { type AgentProcess, crossfade, type Ran, startAgent } from '../../support/agent-process.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -15,7 +15,7 @@ const source = `${slug}_v1`;
 const target = `${slug}_v2`;
 const folder = mkdtempSync(join(tmpdir(), 'crossfade-cli-'));
 let urls: Awaited<ReturnType<typeof services>>;
-let agents: AgentProcess[];
+let agents: AgentProcess[] = [];
 let env: Record<string, string>;
 
 const cli = (...args: string[]): Promise<Ran> => crossfade(args, env);
@@ -50,6 +50,12 @@ beforeAll(async () => {
       },
     });
   agents = await Promise.all([start('gateway-0'), start('gateway-1')]);
+});
+
+/** What the agents complained about, when a test failed. */
+afterEach(({ task }) => {
+  if (task.result?.state !== 'fail') return;
+  for (const agent of agents) console.error(agent.pid, JSON.stringify(agent.log().filter(({ level }) => level >= 40)));
 });
 
 afterAll(async () => {
