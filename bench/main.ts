@@ -1,9 +1,14 @@
 /** `npm run bench [-- name ...]`: runs the benchmarks beside their rivals, prints ratios, keeps JSON. Minutes, not hours. */
 import { keepReport, type Report } from './lib/report.ts';
+import { benchCluster } from './cluster.ts';
 import { benchCompare } from './compare.ts';
 import { benchProxy } from './proxy.ts';
 
-const benches: Record<string, () => Promise<Report>> = { proxy: benchProxy, compare: benchCompare };
+const benches: Record<string, () => Promise<Report>> = {
+  proxy: benchProxy,
+  cluster: benchCluster,
+  compare: benchCompare,
+};
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in benches));

@@ -1,0 +1,104 @@
+/**
+ * What the sidecar costs against a real cluster: search, get, single index and bulk, direct beside off, dual and shadow
+ * 100 %, on the same two clusters in one run. Rounds are interleaved; ratios are taken within a round.
+ */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { request } from 'undici';
+import { copyAlias, epochAlias } from '../src/coordination/keys.ts';
+import { startServices } from '../test/support/services/start.ts';
+import { type Load, type LoadResult, runLoad } from './lib/load.ts';
+import { median, type Report, table } from './lib/report.ts';
+import { needPrograms, startCrossfade } from './lib/servers.ts';
+
+const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3);
+const seconds = Number(process.env['BENCH_SECONDS'] ?? 4);
+const documents = 2000;
+const connections = 8;
+
+const document = (i: number): string =>
+  JSON.stringify({ name: `steel lamp ${i}`, text: 'lorem ipsum dolor '.repeat(8), price: i + 0.5 });
+const lines = (ids: readonly number[]): string =>
+  ids.map((i) => `{"index":{"_index":"bench","_id":"${i}"}}\n${document(i)}\n`).join('');
+const range = (length: number): number[] => Array.from({ length }, (_, i) => i);
+
+const loads: Record<string, Load> = {
+  search: { method: 'POST', path: '/bench/_search', body: '{"query":{"match":{"name":"lamp"}},"size":10}' },
+  get: { method: 'GET', path: '/bench/_doc/7' },
+  index: { method: 'PUT', path: '/bench/_doc/7', body: document(7) },
+  'bulk of 100': { method: 'POST', path: '/_bulk', body: lines(range(100)) },
+};
+
+const call = async (url: string, method: 'PUT' | 'POST' | 'DELETE', body?: string): Promise<void> => {
+  const headers = { 'content-type': 'application/json' };
+  const answer = await request(url, { method, ...(body === undefined ? {} : { body, headers }) });
+  await answer.body.dump();
+  if (answer.statusCode >= 400 && method !== 'DELETE') throw new Error(`${method} ${url}: ${answer.statusCode}`);
+};
+
+/** The index as it is in `dual` with a complete backfill: the same documents, and the aliases of epoch 1. */
+const seed = async (url: string, index: string, aliases: readonly string[]): Promise<void> => {
+  await call(`${url}/${index}`, 'DELETE');
+  const settings = { settings: { number_of_shards: 1, number_of_replicas: 0 } };
+  const named = Object.fromEntries(aliases.map((alias) => [alias, { is_write_index: true }]));
+  await call(`${url}/${index}`, 'PUT', JSON.stringify({ ...settings, aliases: named }));
+  await call(`${url}/_bulk?refresh=true`, 'POST', lines(range(documents)).replaceAll('"bench"', `"${index}"`));
+};
+
+export const benchCluster = async (): Promise<Report> => {
+  needPrograms(['wrk']);
+  const dir = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
+  const services = await startServices({ onProgress: (message) => process.stdout.write(`${message}\n`) });
+  const { sourceUrl: source, targetUrl: target } = services;
+  await seed(source, 'bench_v1', ['bench', epochAlias('bench', 1, 0)]);
+  await seed(target, 'bench_v2', [copyAlias('bench', 1, 0)]);
+  const crossfade = (name: string, mode: Parameters<typeof startCrossfade>[0]['mode']) =>
+    startCrossfade({ name, dir, source, target, mode });
+  const servers = [
+    await crossfade('off', { phase: 'off' }),
+    await crossfade('dual', { phase: 'dual' }),
+    await crossfade('shadow', { phase: 'dual', shadow: 100 }),
+  ];
+  const urls = {
+    direct: source,
+    off: servers[0]?.url,
+    dual: servers[1]?.url,
+    'shadow 100 %': servers[2]?.url,
+  } as Record<string, string>;
+  const results: Record<string, Record<string, LoadResult[]>> = {};
+  try {
+    for (let round = 0; round <= rounds; round++)
+      for (const [kind, load] of Object.entries(loads))
+        for (const [name, url] of Object.entries(urls)) {
+          const result = await runLoad({ url, load, connections, seconds: round === 0 ? 1 : seconds, dir });
+          if (result.errors > 0) throw new Error(`${name}, ${kind}: ${result.errors} failed requests`);
+          // The first round warms up.
+          if (round > 0) ((results[kind] ??= {})[name] ??= []).push(result);
+        }
+  } finally {
+    await Promise.all(servers.map((server) => server.stop()));
+    await Promise.all([call(`${source}/bench_v1`, 'DELETE'), call(`${target}/bench_v2`, 'DELETE')]);
+    await services.stop();
+  }
+  const of = (kind: string, name: string): LoadResult[] => results[kind]?.[name] ?? [];
+  const throughput = (kind: string, name: string): number =>
+    median(of(kind, name).map((one, round) => one.perSecond / (of(kind, 'direct')[round]?.perSecond ?? Number.NaN)));
+  const rows = Object.keys(loads).flatMap((kind) =>
+    Object.keys(urls).map((name) => ({
+      load: kind,
+      through: name,
+      'req/s': median(of(kind, name).map((one) => one.perSecond)).toFixed(0),
+      'p50 ms': median(of(kind, name).map((one) => one.p50Ms)).toFixed(2),
+      'p99 ms': median(of(kind, name).map((one) => one.p99Ms)).toFixed(2),
+      'throughput / direct': throughput(kind, name).toFixed(2),
+    })),
+  );
+  const ratios = Object.fromEntries(
+    Object.keys(loads).flatMap((kind) =>
+      Object.keys(urls).map((name) => [`${kind}, ${name} / direct`, throughput(kind, name)]),
+    ),
+  );
+  process.stdout.write(`${table(rows)}\n`);
+  return { name: 'cluster', rows, ratios, raw: results };
+};
