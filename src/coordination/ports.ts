@@ -14,7 +14,10 @@ export type Change = { key: string; value: string | undefined; revision: number;
 /** `unknown`: the write timed out and may still be applied; read back before acting on it. */
 export type CasResult = { ok: true; revision: number } | { ok: false; reason: 'conflict' | 'unknown' | 'unavailable' };
 
-/** A revisioned key-value bucket. Reads go to the leader of the store, never to a stale replica. */
+/**
+ * A revisioned key-value bucket. Reads go to the leader of the store, never to a stale replica. While the store is out of
+ * reach every operation fails at once, so whoever tries again has to pause in between.
+ */
 export interface Bucket {
   get(key: string): Promise<Entry | undefined>;
   /** Entries whose key starts with `prefix`, deleted ones left out. */
@@ -39,7 +42,7 @@ export type ChunkDelivery = {
 /** Chunks of a backfill, shared by any number of processes; unacknowledged ones come again. */
 export interface WorkQueue {
   add(chunks: Chunk[]): Promise<void>;
-  /** Next chunk, or undefined when none came within `waitMs`. */
+  /** Next chunk, or undefined when none came within `waitMs`. Fails at once while the store is out of reach. */
   next(waitMs: number): Promise<ChunkDelivery | undefined>;
   /** Chunks not yet acknowledged. */
   remaining(): Promise<number>;

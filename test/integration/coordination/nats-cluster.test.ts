@@ -84,10 +84,7 @@ describe('a cluster of three servers', () => {
 
     const raise = async (i: number): Promise<void> => {
       for (let done = 0; done < 20; ) {
-        const entry = await store(i)
-          .config.get('counter')
-          .catch(() => undefined);
-        if (entry === undefined) continue;
+        const entry = await eventually(() => store(i).config.get('counter'), { timeoutMs: 30_000 });
         const write = {
           key: 'counter',
           value: JSON.stringify([JSON.parse(entry.value)[0] + 1, i, done]),
