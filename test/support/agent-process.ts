@@ -7,10 +7,6 @@ import { join } from 'node:path';
 import { eventually } from './eventually.ts';
 
 const main = new URL('../../src/main.ts', import.meta.url).pathname;
-const running = new Set<ChildProcess>();
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
 
 type LogLine = { msg?: string; level: number } & Record<string, unknown>;
 export type AgentProcess = {
@@ -33,10 +29,20 @@ const environment = (env: Record<string, string>): Record<string, string> => ({
   ...env,
 });
 
+/**
+ * Ends the child when this process is gone, however it ended: a test worker may be killed, and then no handler runs. The
+ * pipe to the guard closes with this process.
+ */
+const guard = (child: ChildProcess): void => {
+  const script = `cat > /dev/null; kill -9 ${child.pid}`;
+  const watching = spawn('sh', ['-c', script], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  watching.unref();
+  child.once('exit', () => watching.kill('SIGKILL'));
+};
+
 const launch = (args: readonly string[], env: Record<string, string>): ChildProcess => {
   const child = spawn(process.execPath, [main, ...args], { env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] });
-  running.add(child);
-  child.once('exit', () => running.delete(child));
+  guard(child);
   return child;
 };
 
