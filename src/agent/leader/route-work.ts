@@ -15,7 +15,7 @@ import { countProof } from '../proof.ts';
 import { createQuarantine, emptyQuarantine, type Quarantine, type QuarantineRecord } from '../quarantine.ts';
 import { clearQuarantines, loadQuarantines, saveQuarantine, tailOwner } from '../quarantine-store.ts';
 import { retryQuarantined } from '../route-repair.ts';
-import type { Runtime } from '../runtime.ts';
+import { type Runtime, sleep } from '../runtime.ts';
 import { type TailResult, tailStep } from '../tail.ts';
 import type { Transforms } from '../transform.ts';
 import { readProgress } from '../worker-progress.ts';
@@ -39,6 +39,7 @@ export type RouteWorkDeps = {
 };
 
 const proofEveryMs = 20_000;
+const retryTailMs = 20;
 const retryQuarantineMs = 15_000;
 const isEmpty = ({ docs, overflowed }: QuarantineRecord): boolean => docs.length + overflowed === 0;
 const emptyFacts: WorkFacts = {
@@ -358,6 +359,8 @@ export class RouteWork {
         if (result === undefined || abort.signal.aborted) return false;
         if (result.caughtUp && result.behind === 0) return this.#quarantine.size() === 0;
         if (result.kind !== 'ok' && result.kind !== 'unavailable') return false;
+        // A cluster that fails at once must not be asked in a tight loop.
+        if (result.kind === 'unavailable') await sleep(this.#deps.runtime, retryTailMs, abort.signal);
       }
     } finally {
       cancel();
