@@ -39,7 +39,12 @@ export const errorTable = {
     true,
     'The header section is larger than limits.maxHeaderBytes.',
   ),
-  EXPECTATION_FAILED: row(417, 'crossfade_expectation_failed', true, 'The request expects something other than 100-continue.'),
+  EXPECTATION_FAILED: row(
+    417,
+    'crossfade_expectation_failed',
+    true,
+    'The request expects something other than 100-continue.',
+  ),
   REQUEST_TIMEOUT: row(408, 'crossfade_request_timeout', true, 'The client did not send its whole request in time.'),
   TOO_MANY_CONNECTIONS: row(
     503,

@@ -51,9 +51,7 @@ export type SweepIo = {
   onPage?: (page: PageWork) => Promise<void> | void;
 };
 export type SweepEnd =
-  | { kind: 'done' | 'more' }
-  | PositionProblem
-  | { kind: 'fenced' | 'stopped' | 'stale'; detail: string };
+  { kind: 'done' | 'more' } | PositionProblem | { kind: 'fenced' | 'stopped' | 'stale'; detail: string };
 export type SweepResult = SweepEnd & { state: SweepState };
 
 type BeginIo = Pick<SweepIo, 'clusters' | 'runtime' | 'direction' | 'signal'>;

@@ -1,7 +1,7 @@
 /** Lays out rows for a terminal: columns as wide as their widest cell, two blanks between, nothing behind the last. */
 
 // Colour sequences take no room on the screen.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what is looked for.
+// The escape character is what is looked for.
 const colour = /\u001b\[\d+m/g;
 const width = (text: string): number => [...text.replace(colour, '')].length;
 const pad = (text: string, size: number): string => text + ' '.repeat(Math.max(0, size - width(text)));

@@ -88,7 +88,7 @@ const freezeJson = (body: Uint8Array, iso: string): Walk => {
 
 const lineSlices = (body: Uint8Array): Uint8Array[] => {
   const lines: Uint8Array[] = [];
-  for (let at = 0; at < body.length; ) {
+  for (let at = 0; at < body.length;) {
     const end = body.indexOf(0x0a, at);
     lines.push(body.subarray(at, end < 0 ? body.length : end + 1));
     at = end < 0 ? body.length : end + 1;

@@ -13,9 +13,7 @@ import type { DiscardReason } from './types.ts';
 export type Outcome = { status: number; failure?: string | undefined; body: Json | undefined };
 /** `done`: nothing of the contents is to be compared any more. */
 export type Gate =
-  | { kind: 'compare' }
-  | { kind: 'done' }
-  | { kind: 'discard'; reason: DiscardReason; otherBetter?: true };
+  { kind: 'compare' } | { kind: 'done' } | { kind: 'discard'; reason: DiscardReason; otherBetter?: true };
 
 /** Failures and overload say nothing about the data. */
 const isFailed = ({ status, failure }: Outcome): boolean =>

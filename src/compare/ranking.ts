@@ -25,9 +25,7 @@ export type Page = {
  * unknown: the answers carry neither sort values nor scores, so order cannot be judged.
  */
 export type Ordering =
-  | { kind: 'fields' }
-  | { kind: 'score'; tolerance: number; band: number; scale: number }
-  | { kind: 'unknown' };
+  { kind: 'fields' } | { kind: 'score'; tolerance: number; band: number; scale: number } | { kind: 'unknown' };
 
 /** How sure it is that a hit belongs on the page: `tied` may be swapped freely, `noise` only by the noise of scores. */
 export type Openness = 'closed' | 'noise' | 'tied';

@@ -12,8 +12,7 @@ import { type ConfigIssue, fromZod, type IssueContext, issueAt } from './issues.
 import { type SchemaNode, type Setting, schemaNode, settingsOf } from './settings.ts';
 
 export type Loaded<T> =
-  | { readonly ok: true; readonly config: T }
-  | { readonly ok: false; readonly issues: ConfigIssue[] };
+  { readonly ok: true; readonly config: T } | { readonly ok: false; readonly issues: ConfigIssue[] };
 export type ConfigInput = { readonly fileText?: string | undefined; readonly env: Environment };
 
 type Values = Record<string, unknown>;

@@ -20,8 +20,7 @@ type Marker = { side: Side; slug: string; epoch: number; reign: number };
 
 /** `indices[side][ordinal]` = concrete index that the newest epoch alias on that side stands on. */
 export type DerivedRoute = { slug: string; epoch: number; indices: Record<Side, ReadonlyMap<number, string>> } & (
-  | { authority: Side; reign: number }
-  | { authority: 'unknown'; reason: string }
+  { authority: Side; reign: number } | { authority: 'unknown'; reason: string }
 );
 
 const epochForm = /^crossfade-([a-z0-9][a-z0-9_-]*)-e(\d+)(?:-(\d+))?$/;

@@ -43,7 +43,7 @@ export class NatsStreamReader {
   /** Every message after `after` up to `upTo` that is still there, in order. */
   async walk(after: number, upTo: number): Promise<StoredMessage[]> {
     const messages: StoredMessage[] = [];
-    for (let seq = after + 1; seq <= upTo; ) {
+    for (let seq = after + 1; seq <= upTo;) {
       const query = { seq, next_by_subj: `${this.#prefix}>` };
       const message = this.#stored(await this.#manager.streams.getMessage(this.stream, query));
       if (message === undefined || message.revision > upTo) break;

@@ -7,9 +7,7 @@
 
 /** `text`: the name. `undetermined`: the same with `*` in place of each date. `invalid`: the server refuses it. */
 export type DateMathName =
-  | { kind: 'name'; text: string }
-  | { kind: 'undetermined'; pattern: string }
-  | { kind: 'invalid' };
+  { kind: 'name'; text: string } | { kind: 'undetermined'; pattern: string } | { kind: 'invalid' };
 
 export const isDateMath = (name: string): boolean => name.length > 1 && name.startsWith('<') && name.endsWith('>');
 

@@ -7,8 +7,7 @@ import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 
 export type Decoded =
-  | { ok: true; body: Buffer }
-  | { ok: false; reason: 'too_large' | 'malformed' | 'unknown_encoding' };
+  { ok: true; body: Buffer } | { ok: false; reason: 'too_large' | 'malformed' | 'unknown_encoding' };
 
 type Unpack = (body: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>;
 const gunzip = promisify(zlib.gunzip) as Unpack;

@@ -22,6 +22,11 @@ const connected = async (): Promise<number> => {
 
 test('writes go on while NATS is dead, and a cutover succeeds after it is back', async () => {
   await world.load.acknowledges(60);
+  // A chunk in the hands of a worker would come again only after its ack wait; that is the backfill's matter.
+  await eventually(async () => (await world.status()).backfill?.state === 'done', {
+    timeoutMs: 60_000,
+    what: 'the backfill',
+  });
   process.kill(nats.pid, 'SIGKILL');
   await eventually(async () => (await connected()) === 0, { timeoutMs: 30_000, what: 'agents to miss NATS' });
   const from = world.recorder.operations.length;

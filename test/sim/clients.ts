@@ -11,6 +11,8 @@ export type Crowd = {
   scheduler: Scheduler;
   history: History;
   index: string;
+  /** The few documents that most writes go to. */
+  hotIds: readonly string[];
   /** Processes that serve now. */
   members: () => readonly Member[];
   /** Documents the follower will not take are among those written. */
@@ -21,7 +23,6 @@ export type Crowd = {
 };
 type Token = { id: string; seq: string; term: string; marker: string };
 
-const hotIds = ['a', 'b', 'c', 'd', 'e'];
 export const refusedMarker = 'refused-by-target';
 const json = { 'content-type': 'application/json' };
 /** The server's refusals and our own that say the write was not applied. */
@@ -66,7 +67,7 @@ export class Client {
   #think(): void {
     if (this.#stopped) return;
     const { scheduler, hurry } = this.#crowd;
-    const ms = scheduler.random.between(5, hurry() ? 60 : 2_000);
+    const ms = scheduler.random.between(5, hurry() ? 60 : 1_200);
     scheduler.after(ms, '', () => this.#act());
   }
 
@@ -74,7 +75,10 @@ export class Client {
     if (this.#stopped) return;
     const { scheduler, members } = this.#crowd;
     const serving = members();
-    if (serving.length === 0) return this.#think();
+    if (serving.length === 0) {
+      this.#think();
+      return;
+    }
     const member = scheduler.random.pick(serving);
     const { sent, items } = scheduler.random.chance(0.25) ? this.#bulk() : this.#single();
     const name = `${this.#name}-${++this.#count}`;
@@ -146,7 +150,7 @@ export class Client {
   }
 
   #single(): { sent: Sent; items: WriteItem[] } {
-    const { scheduler, index } = this.#crowd;
+    const { scheduler, index, hotIds } = this.#crowd;
     const { random } = scheduler;
     const id = random.pick(hotIds);
     const kind = random.pick([
@@ -196,7 +200,7 @@ export class Client {
   }
 
   #bulk(): { sent: Sent; items: WriteItem[] } {
-    const { index, scheduler } = this.#crowd;
+    const { index, scheduler, hotIds } = this.#crowd;
     const { random } = scheduler;
     const ids = [...hotIds].sort(() => random.next() - 0.5).slice(0, 2 + random.below(3));
     const items = ids.map((id) => this.#item(random.pick(['index', 'create', 'update', 'delete'] as const), id));

@@ -25,6 +25,8 @@ export type NetworkOptions = {
   faults: () => Faults;
   cluster: SimCluster;
   owner: Owner;
+  replicateMs?: number | undefined;
+  arrival?: ((request: UpstreamRequest) => UpstreamRequest) | undefined;
   /** Told before a request is run: whose it is. */
   onRun?: (request: UpstreamRequest, owner: Owner) => void;
 };
@@ -83,11 +85,17 @@ class Exchange {
     const { random } = scheduler;
     if (!owner.alive) return;
     const { signal, timeoutMs = defaultTimeoutMs } = this.#request;
-    if (signal?.aborted === true) return this.#fail('CLIENT_CLOSED');
+    if (signal?.aborted === true) {
+      this.#fail('CLIENT_CLOSED');
+      return;
+    }
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     this.#cancelTimeout = scheduler.after(timeoutMs, '', () => this.#fail('UPSTREAM_TIMEOUT'), owner);
     const rates = this.#rates();
-    if (random.chance(rates.loseRequest)) return this.#loseSoon();
+    if (random.chance(rates.loseRequest)) {
+      this.#loseSoon();
+      return;
+    }
     const late = random.chance(rates.late);
     if (late) this.#later(random.between(1, 20), () => this.#fail('UPSTREAM_RESET'));
     const travelMs = late ? random.between(20, 8_000) : random.between(0.1, 2);
@@ -111,16 +119,21 @@ class Exchange {
   #arrive(): void {
     const { scheduler, cluster } = this.#options;
     const { random } = scheduler;
-    if (cluster.down) return this.#later(random.between(0.1, 5), () => this.#fail('UPSTREAM_UNREACHABLE'));
-    if (random.chance(this.#rates().busy)) return this.#answer(busyAnswer(random.chance(0.5) ? 429 : 503));
-    const received = cluster.fake.receive(this.#request);
-    if (received.names.length === 0) return this.#answer(received.run());
-    this.#write(received);
+    if (cluster.down) this.#later(random.between(0.1, 5), () => this.#fail('UPSTREAM_UNREACHABLE'));
+    else if (random.chance(this.#rates().busy)) this.#answer(busyAnswer(random.chance(0.5) ? 429 : 503));
+    else this.#take();
+  }
+
+  #take(): void {
+    const { cluster } = this.#options;
+    const received = cluster.fake.receive(this.#options.arrival?.(this.#request) ?? this.#request);
+    if (received.names.length === 0) this.#answer(received.run());
+    else this.#write(received);
   }
 
   /** Coordinating node, then shard: the parent task lasts until the end, the child's only while the shard works. */
   #write(received: ReturnType<FakeCluster['receive']>): void {
-    const { scheduler, cluster, faults } = this.#options;
+    const { scheduler, cluster, faults, replicateMs = 3 } = this.#options;
     const { tasks } = cluster.fake;
     const { random } = scheduler;
     const isSlow = random.chance(faults().slow);
@@ -135,7 +148,7 @@ class Exchange {
       });
       scheduler.after(handOverMs + workMs, '', () => {
         const { answer, applied } = this.#run(received);
-        scheduler.after(random.between(0.02, 3), '', () => {
+        scheduler.after(random.between(0.02, replicateMs), '', () => {
           for (const task of [...children, ...parents]) tasks.delete(task);
           this.#replicated(answer, applied);
         });
@@ -159,17 +172,17 @@ class Exchange {
       if (cluster.lost.has(appliedKey({ index, id: op.id, seq, term }))) lost = true;
       else storage.replicate({ index, id: op.id, routing: op.routing, seq });
     }
-    if (lost) return this.#later(scheduler.random.between(1, 50), () => this.#fail('UPSTREAM_RESET'));
-    this.#answer(answer);
+    if (lost) this.#later(scheduler.random.between(1, 50), () => this.#fail('UPSTREAM_RESET'));
+    else this.#answer(answer);
   }
 
   #answer(answer: UpstreamAnswer): void {
     const { random } = this.#options.scheduler;
-    if (random.chance(this.#rates().loseAnswer)) return this.#loseSoon();
-    this.#later(random.between(0.1, 2), () => {
-      if (!this.#end()) return;
-      this.#caller.resolve(answer);
-    });
+    if (random.chance(this.#rates().loseAnswer)) this.#loseSoon();
+    else
+      this.#later(random.between(0.1, 2), () => {
+        if (this.#end()) this.#caller.resolve(answer);
+      });
   }
 
   #fail(code: 'CLIENT_CLOSED' | 'UPSTREAM_TIMEOUT' | 'UPSTREAM_RESET' | 'UPSTREAM_UNREACHABLE'): void {

@@ -16,6 +16,8 @@ export type OperatorOptions = {
   scheduler: Scheduler;
   server: StoreServer;
   slug: string;
+  /** Share of documents copied directly, all the time; else it changes now and then. */
+  percentWrite: string | undefined;
   faults: () => Faults;
   record: () => PhaseRecord | undefined;
   strike: (process: Process, fate: Fate) => void;
@@ -83,15 +85,25 @@ export class Operator {
     while ((await this.#ask({ action: 'phase', phase: 'dual' }))?.state !== 'done') await this.#wait(retryMs);
     const { random } = this.#options.scheduler;
     while (this.commits < switches && !this.finished) {
+      const { percentWrite } = this.#options;
+      if (percentWrite !== undefined)
+        this.#options.server.config.put(keys.percent(this.#options.slug, 'write'), percentWrite);
+      else if (random.chance(0.3)) await this.#copyLess();
       await this.#wait(random.between(500, 6_000));
       await this.#try(random.chance(0.45) ? 'rehearse' : 'switch');
     }
     this.finished = true;
   }
 
-  /** One switch without faults, which must succeed. */
-  async finish(): Promise<AskResult | undefined> {
-    return this.#switch('switch');
+  /** For a while most documents reach the follower through the tail alone, several writes as one copy. */
+  async #copyLess(): Promise<void> {
+    const { scheduler, server, slug } = this.#options;
+    const { random } = scheduler;
+    server.config.put(keys.percent(slug, 'write'), random.pick(['0', '50']));
+    this.busy = true;
+    await this.#wait(random.between(500, 3_000));
+    this.busy = false;
+    if (random.chance(0.7)) server.config.put(keys.percent(slug, 'write'), '100');
   }
 
   async #try(step: Step): Promise<void> {

@@ -22,7 +22,7 @@ export type Got = {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests reach into answers of every API
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests reach into answers of every API
   json: any;
 };
 export type ReadStack = {

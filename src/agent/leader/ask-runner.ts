@@ -139,7 +139,8 @@ const advance = (leading: Leading, reason: string): Promise<Result> | Result => 
     case 'dual':
       return switchNow(leading, 'cutover', reason);
     case 'target':
-      return walkTo(leading, 'final', reason);
+      // The end of a migration cannot be taken back, so it has a word of its own.
+      return refused('PHASE_REFUSED', 'the target has the authority; finalize ends the migration');
     case 'final':
       return refused('PHASE_REFUSED', 'the migration is complete');
     default:

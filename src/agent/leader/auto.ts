@@ -21,9 +21,7 @@ export type AutoEvidence = {
   quarantined: number;
 };
 export type AutoDecision =
-  | { kind: 'none'; reason: string }
-  | { kind: 'raise'; to: number; reason: string }
-  | { kind: 'home'; reason: string };
+  { kind: 'none'; reason: string } | { kind: 'raise'; to: number; reason: string } | { kind: 'home'; reason: string };
 
 const over = (value: number | undefined, limit: number | undefined): boolean =>
   value !== undefined && limit !== undefined && value > limit;

@@ -29,24 +29,20 @@ const fleetFindings = ({ store, members, errors }: FleetStatus): Finding[] => [
     : { check: 'members', level: 'warn', about: 'agents', reason: 'none is running', todo: 'start an agent' },
   ...members
     .filter(({ stale }) => stale)
-    .map(
-      ({ member }): Finding => ({
-        check: 'members',
-        level: 'warn',
-        about: member,
-        reason: 'serves from its cached state',
-        todo: 'check its way to the store',
-      }),
-    ),
-  ...errors.map(
-    ({ key, message }): Finding => ({
-      check: 'values',
+    .map(({ member }): Finding => ({
+      check: 'members',
       level: 'warn',
-      about: key,
-      reason: message,
-      todo: 'write a valid value, or delete the key',
-    }),
-  ),
+      about: member,
+      reason: 'serves from its cached state',
+      todo: 'check its way to the store',
+    })),
+  ...errors.map(({ key, message }): Finding => ({
+    check: 'values',
+    level: 'warn',
+    about: key,
+    reason: message,
+    todo: 'write a valid value, or delete the key',
+  })),
 ];
 
 const noClusters: Finding = {

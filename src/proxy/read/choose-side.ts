@@ -25,14 +25,7 @@ export const pinReasons = [
 export type PinReason = (typeof pinReasons)[number];
 
 export type ChoiceReason =
-  | PinReason
-  | 'single_side'
-  | 'percent'
-  | 'allowed'
-  | 'denied'
-  | 'no_key'
-  | 'breaker_open'
-  | 'fallback';
+  PinReason | 'single_side' | 'percent' | 'allowed' | 'denied' | 'no_key' | 'breaker_open' | 'fallback';
 
 export type SideChoice = { readonly side: Side; readonly reason: ChoiceReason };
 

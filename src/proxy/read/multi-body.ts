@@ -49,7 +49,7 @@ export const parseMulti = (family: Family, body: Buffer): MultiBody =>
 /** Line ranges without their line feed. As on the server, a line feed at the very start is skipped, the last one is due. */
 const linesOf = (buf: Buffer): Slice[] => {
   const lines: Slice[] = [];
-  for (let start = buf[0] === NEWLINE ? 1 : 0; start < buf.length; ) {
+  for (let start = buf[0] === NEWLINE ? 1 : 0; start < buf.length;) {
     const end = buf.indexOf(NEWLINE, start);
     if (end < 0) throw new SyntaxError('the body must end with a line feed');
     lines.push({ start, end });

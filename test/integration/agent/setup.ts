@@ -114,7 +114,7 @@ export const realRoute = async (options: RouteOptions = {}): Promise<RealRoute> 
     const begun = await beginTail('start', io);
     if (begun.kind !== 'ok') throw new Error(begun.detail);
     const result = await tailStep(begun.state, io);
-    for (let last = result; !last.caughtUp && last.kind === 'ok'; ) {
+    for (let last = result; !last.caughtUp && last.kind === 'ok';) {
       last = await tailStep(last.state, io);
       Object.assign(result, last, { docs: result.docs + last.docs, applied: result.applied + last.applied });
     }

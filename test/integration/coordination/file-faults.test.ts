@@ -41,7 +41,7 @@ const exitCode = async (child: ChildProcess): Promise<number> => (await once(chi
 describe('processes that share a store file', () => {
   it('lose no write to one another', async () => {
     const codes = ['a', 'b', 'c'].map(() => exitCode(run('raise', 'job.products.counter', '40')));
-    for (let done = 0; done < 40; ) {
+    for (let done = 0; done < 40;) {
       const entry = await store.config.get('job.products.counter');
       const next = `${Number(entry?.value ?? 0) + 1}`;
       if ((await store.config.update('job.products.counter', next, entry?.revision ?? 0)).ok) done++;

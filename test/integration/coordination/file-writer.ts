@@ -8,7 +8,7 @@ import type { Bucket } from '../../../src/coordination/ports.ts';
 const [, , file = '', action, key = '', argument = ''] = process.argv;
 
 const raise = async (bucket: Bucket, times: number): Promise<void> => {
-  for (let done = 0; done < times; ) {
+  for (let done = 0; done < times;) {
     const entry = await bucket.get(key);
     const next = `${Number(entry?.value ?? 0) + 1}`;
     if ((await bucket.update(key, next, entry?.revision ?? 0)).ok) done++;

@@ -83,7 +83,7 @@ describe('a cluster of three servers', () => {
     const [holder] = await eventually(() => (holders().length === 1 ? holders() : undefined));
 
     const raise = async (i: number): Promise<void> => {
-      for (let done = 0; done < 20; ) {
+      for (let done = 0; done < 20;) {
         const entry = await eventually(() => store(i).config.get('counter'), { timeoutMs: 30_000 });
         const write = {
           key: 'counter',

@@ -123,7 +123,7 @@ export const testStore = (name: string, prepare: () => Promise<StoreUnderTest>):
         const k = key();
         await one.config.put(k, '0');
         const raise = async (store: Store): Promise<void> => {
-          for (let done = 0; done < 10; ) {
+          for (let done = 0; done < 10;) {
             const entry = await store.config.get(k);
             const next = `${Number(entry?.value) + 1}`;
             if ((await store.config.update(k, next, entry?.revision ?? 0)).ok) done++;

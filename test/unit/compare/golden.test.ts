@@ -11,7 +11,7 @@ const renameIndex = (name: string) => name.replace('-on-target', '');
 const observe = (record: RecordedAnswer, authority: Answer, other: Answer): Observation =>
   compareAnswers({ api: record.api, request: requestOf(record), authority, other, renameIndex, rules });
 
-// biome-ignore lint/suspicious/noExplicitAny: a recorded answer is edited freely
+// oxlint-disable-next-line typescript/no-explicit-any -- a recorded answer is edited freely
 type Editable = any;
 type Change = {
   of: string;

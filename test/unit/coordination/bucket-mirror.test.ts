@@ -38,7 +38,7 @@ class Stream {
 /** One look of the follower. */
 const look = (mirror: BucketMirror, stream: Stream): Change[] => {
   const changes: Change[] = [];
-  for (let again = true; again; ) {
+  for (let again = true; again;) {
     const { extent } = stream;
     const plan = mirror.catchup(extent);
     again = plan.kind === 'reload';
