@@ -8,6 +8,8 @@ import type { Membership } from '../../coordination/membership.ts';
 export type Events = Readonly<Record<string, number>>;
 
 const bootKey = (member: string, boot: string): string => `${member}/${boot}`;
+/** Under which a process that vanished without leaving is counted. */
+export const lostKey = (member: string, boot: string): string => `lost:${bootKey(member, boot)}`;
 
 export const foldEvents = (known: Events, view: Membership, slug: string): Record<string, number> => {
   const events: Record<string, number> = { ...known };
@@ -19,7 +21,7 @@ export const foldEvents = (known: Events, view: Membership, slug: string): Recor
     if (heartbeat !== undefined && line !== undefined)
       raise(bootKey(member, heartbeat.boot), line.sweepNeeded + line.unknownOutcomes + line.dropped);
   }
-  for (const [member, { boot }] of view.lost) raise(`lost:${bootKey(member, boot ?? '')}`, 1);
+  for (const [member, { boot }] of view.lost) raise(lostKey(member, boot ?? ''), 1);
   return events;
 };
 

@@ -3,6 +3,7 @@ import { barrier } from '../../coordination/membership.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import type { Side } from '../../coordination/records.ts';
 import type { GateFacts, Health } from './gate.ts';
+import { outOfReach } from './out-of-reach.ts';
 import type { Leading } from './route-leader.ts';
 
 const maxLagSeconds = 3;
@@ -56,7 +57,11 @@ export const gatherGate = async (leading: Leading, state: RouteState): Promise<G
     members: {
       live: view.members.size,
       behind: applied.waitingFor.map(({ member, reason }) => `${member} ${reason}`),
-      missing: [...view.lost.keys()],
+      outOfReach: outOfReach(view, {
+        ledger: current.work?.ledger,
+        events: current.events,
+        since: leading.lostSinceMs,
+      }),
     },
     byQuery: lines.reduce((sum, line) => sum + line.byQuery, 0),
     health: { source, target },

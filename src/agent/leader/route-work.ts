@@ -95,6 +95,10 @@ export class RouteWork {
     if (text === undefined) this.#alarms.delete(name);
     else this.#alarms.set(name, text);
   }
+  /** Whoever was out of reach has been stopped: what it wrote is no sign of a foreign writer from here on. */
+  noteFenced(): void {
+    this.#drift = [];
+  }
   /** A switch has just proven both sides equal. */
   noteProven(): void {
     this.#provenAtMs = this.#deps.runtime.now();

@@ -19,6 +19,7 @@ import { awaitBarrier } from './barrier-wait.ts';
 import { fenceThrough, prepareSwitch } from './epochs.ts';
 import { foldEvents, totalEvents } from './events.ts';
 import { type JobStore, newWork } from './job-state.ts';
+import { lostSince } from './out-of-reach.ts';
 import type { PhaseWriter } from './phase-writer.ts';
 import { ledgerSamples, refreshAll, totalsOn } from './sequences.ts';
 import type { PhaseWrite, SwitchIo, SwitchPoint } from './switch.ts';
@@ -100,12 +101,14 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
     return running.some((tasks, i) => tasks.some((task) => namesTask(task, names[i] as string[])));
   };
 
+  const sequences = (): Promise<number[]> => totalsOn(clusters[from], spec, { side: from, shards: deps.shards[from] });
+
   /** What the members count and the authority gave out, now that nothing is under way. */
   const look = async (): Promise<Rest> => {
     const view = members.view();
     const samples = ledgerSamples(view, slug);
     const { work, events } = job.current();
-    const totals = await totalsOn(clusters[from], spec, { side: from, shards: deps.shards[from] });
+    const totals = await sequences();
     const ledger = work?.ledger?.reign === reign ? samples.reduce(observe, work.ledger) : undefined;
     const present = new Set(samples.map(({ boot }) => boot));
     const gone = Object.entries(ledger?.lines ?? {}).flatMap(([boot, { member }]) =>
@@ -148,12 +151,18 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
     drainFacts: async () => {
       rest = await look();
       const { ledger, totals, events, gone } = rest;
-      const lost = [...members.view().lost].filter(([, { lostAtMs }]) => lostAtMs >= deps.lostSinceMs);
       return {
-        missing: [...new Set([...lost.map(([name]) => name), ...gone])],
+        missing: [...new Set([...lostSince(members.view(), deps.lostSinceMs), ...gone])],
         unproven: events - (job.current().work?.ledgerEvents ?? 0),
         ledgerBalanced: ledger !== undefined && balance(ledger, totals).balanced,
+        sequences: totals,
       };
+    },
+    sequences: async () => {
+      const totals = await sequences();
+      // What a lost member wrote before the fence is on both sides once they are proven equal: the baseline is now.
+      if (rest !== undefined) rest = { ...rest, totals };
+      return totals;
     },
     countsEqual: async () => (await countProof({ clusters, runtime, direction, attempts: 1 })).equal,
     fenceBoth: async () => {

@@ -60,6 +60,7 @@ export const runRouteSwitch = async (
     settle: (committed) => settlePhase(leading, state.spec, committed),
     onFenced: () => {
       leading.lostSinceMs = deps.runtime.now();
+      work.noteFenced();
     },
     onStep: (write) => deps.onStep?.(deps.slug, write),
     ...(deps.onReached === undefined ? {} : { onReached: deps.onReached }),

@@ -17,6 +17,8 @@ export type DrainFacts = {
   unproven: number;
   /** Every sequence number since the last clean proof is accounted for by a member. */
   ledgerBalanced: boolean;
+  /** By index: the sequence numbers that the balance was struck with. */
+  sequences: readonly number[];
 };
 export type PhaseWrite = { record: PhaseRecord; revision: number };
 export type Barrier = { ok: true } | { ok: false; waitingFor: readonly string[] };
@@ -31,6 +33,8 @@ export interface SwitchIo {
   stepPhase(event: PhaseEvent): Promise<PhaseWrite | undefined>;
   awaitDrained(held: PhaseWrite, timeoutMs: number): Promise<Barrier>;
   drainFacts(): Promise<DrainFacts>;
+  /** Sequence numbers given out on the authority so far, by index. */
+  sequences(): Promise<readonly number[]>;
   /** After a refresh of both sides: does each index hold the same number of documents on both? */
   countsEqual(): Promise<boolean>;
   /** Closes every alias of the epochs before the held one, on both sides. */
@@ -98,9 +102,16 @@ const remainingMs = (run: Run): number => {
   return left > 0 ? left : giveUp('the time budget is used up');
 };
 
+/** An update by somebody else shows in no count, but it takes a sequence number. */
+const stoodStill = async (run: Run, before: readonly number[]): Promise<boolean> => {
+  const now = await timed(run, 'still', () => run.io.sequences());
+  return now.length === before.length && now.every((sequence, i) => sequence === before[i]);
+};
+
 const fastProof = async (run: Run): Promise<boolean> => {
-  if (!mayGoFast(await timed(run, 'ledger', () => run.io.drainFacts()))) return false;
-  return timed(run, 'count', () => run.io.countsEqual());
+  const facts = await timed(run, 'ledger', () => run.io.drainFacts());
+  if (!mayGoFast(facts)) return false;
+  return (await timed(run, 'count', () => run.io.countsEqual())) && stoodStill(run, facts.sequences);
 };
 
 const fencedProof = async (run: Run): Promise<void> => {
@@ -109,9 +120,11 @@ const fencedProof = async (run: Run): Promise<void> => {
   await io.reached('fenced');
   if (!(await timed(run, 'tasks', () => io.awaitNoWriteTasks(remainingMs(run)))))
     giveUp('write tasks kept running after the fence');
+  const sequences = await io.sequences();
   if (!(await timed(run, 'tail', () => io.tailToCheckpoint(remainingMs(run)))))
     giveUp('the tail did not reach the checkpoint');
   if (!(await timed(run, 'count', () => io.countsEqual()))) giveUp('document counts differ');
+  if (!(await stoodStill(run, sequences))) giveUp('somebody writes past the fence');
 };
 
 const prove = async (run: Run, held: PhaseWrite): Promise<'fast' | 'fenced'> => {

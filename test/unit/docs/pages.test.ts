@@ -97,7 +97,7 @@ const facts: GateFacts = {
   proofAgeSeconds: 0,
   maxProofAgeSeconds: 120,
   verdict: 'promote',
-  members: { live: 1, behind: [], missing: [] },
+  members: { live: 1, behind: [], outOfReach: [] },
   byQuery: 0,
   health: { source: 'green', target: 'green' },
   unaccountedGrowing: false,

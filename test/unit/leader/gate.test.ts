@@ -12,7 +12,7 @@ const good: GateFacts = {
   proofAgeSeconds: 5,
   maxProofAgeSeconds: 600,
   verdict: 'hold',
-  members: { live: 2, behind: [], missing: [] },
+  members: { live: 2, behind: [], outOfReach: [] },
   byQuery: 0,
   health: { source: 'green', target: 'yellow' },
   unaccountedGrowing: false,
@@ -26,8 +26,8 @@ const bad: [string, Partial<GateFacts>][] = [
   ['store connected', { storeConnected: false }],
   ['not paused', { paused: true }],
   ['no switch under way', { record: { ...good.record, hold: held } }],
-  ['members alive and in phase', { members: { live: 0, behind: [], missing: [] } }],
-  ['members alive and in phase', { members: { live: 2, behind: ['pod-1'], missing: [] } }],
+  ['members alive and in phase', { members: { live: 0, behind: [], outOfReach: [] } }],
+  ['members alive and in phase', { members: { live: 2, behind: ['pod-1'], outOfReach: [] } }],
   ['backfill complete', { backfillDone: false }],
   ['tail caught up', { tail: { behind: 900, lagSeconds: 4, maxLagSeconds: 3 } }],
   ['quarantine empty', { quarantined: 1 }],
@@ -54,6 +54,17 @@ describe('switch gate', () => {
       expect(answerOf(conditions)).toMatchObject({ ok: false, reasons: [expect.stringContaining(condition)] });
     });
   }
+
+  it('lets growth pass while a lost member can explain it, and says which', () => {
+    const members = { live: 2, behind: [], outOfReach: ['pod-3'] };
+    const conditions = gateConditions('cutover', { ...good, members, unaccountedGrowing: true });
+    expect(answerOf(conditions).ok).toBe(true);
+    expect(conditions.find(({ condition }) => condition === 'nobody writes past the sidecars')).toMatchObject({
+      value: 'growing while pod-3 is out of reach',
+    });
+    const steady = gateConditions('cutover', { ...good, members });
+    expect(steady.find(({ condition }) => condition === 'nobody writes past the sidecars')?.value).toBe('steady');
+  });
 
   it('lets a rollback through when the verdict is bad, because that is when it is wanted', () => {
     expect(answerOf(gateConditions('rollback', { ...good, verdict: 'rollback' })).ok).toBe(true);

@@ -10,7 +10,7 @@ import {
 import { type PhaseEvent, stepPhase } from '../../../src/coordination/phase-machine.ts';
 import { initialPhase, type PhaseRecord } from '../../../src/coordination/records.ts';
 
-const clean: DrainFacts = { missing: [], unproven: 0, ledgerBalanced: true };
+const clean: DrainFacts = { missing: [], unproven: 0, ledgerBalanced: true, sequences: [5, 7] };
 const settings = { kind: 'cutover', budgetMs: 2000, graceMs: 3000, percentFloor: 7, at: 'now' } as const;
 
 type Fake = {
@@ -19,6 +19,8 @@ type Fake = {
   counts?: boolean[];
   tasksEnd?: boolean;
   tailReaches?: boolean;
+  /** What the authority has given out, look by look; the last one stays. */
+  sequences?: number[][];
   stepMs?: number;
   failAt?: SwitchPoint;
   loseLeaseAt?: SwitchPoint;
@@ -32,6 +34,7 @@ const fakeIo = (fake: Fake = {}) => {
   let clock = 0;
   let leader = true;
   const counts = [...(fake.counts ?? [])];
+  const sequences = [...(fake.sequences ?? [])];
   const act = async (name: string): Promise<void> => {
     done.push(name);
     clock += fake.stepMs ?? 1;
@@ -53,6 +56,7 @@ const fakeIo = (fake: Fake = {}) => {
       return fake.drained === false ? { ok: false, waitingFor: ['pod-2'] } : { ok: true };
     },
     drainFacts: async () => fake.drain ?? clean,
+    sequences: async () => (sequences.length > 1 ? sequences.shift() : sequences[0]) ?? clean.sequences,
     countsEqual: async () => {
       await act('count');
       return counts.shift() ?? true;
@@ -109,11 +113,39 @@ describe('switch of authority', () => {
     expect(done.filter((step) => step === 'count')).toHaveLength(2);
   });
 
+  it('takes the fenced path when somebody wrote between the balance and the counts', async () => {
+    const { io, done } = fakeIo({ sequences: [[5, 8]] });
+    expect(await runSwitch(io, settings)).toMatchObject({ result: 'committed', path: 'fenced' });
+    expect(done).toContain('fence');
+  });
+
+  it('looks at the sequence numbers before the tail takes its checkpoint and again after the counts', async () => {
+    const { io, done } = fakeIo({ drain: { ...clean, unproven: 1 } });
+    const sequences = async () => {
+      done.push('sequences');
+      return clean.sequences;
+    };
+    await runSwitch({ ...io, sequences }, settings);
+    const order = ['fence', 'tasks', 'sequences', 'tail', 'count', 'sequences', 'remember'];
+    expect(done.filter((step) => order.includes(step))).toEqual(order);
+  });
+
   const givenUp: [string, Fake, RegExp][] = [
     ['a member does not drain', { drained: false }, /pod-2/],
     ['write tasks go on after the fence', { drain: { ...clean, unproven: 1 }, tasksEnd: false }, /write tasks/],
     ['the tail cannot catch up', { drain: { ...clean, unproven: 1 }, tailReaches: false }, /tail/],
     ['the counts differ after the fence', { counts: [false, false] }, /counts differ/],
+    [
+      'the authority gives out a sequence number behind the fence',
+      {
+        drain: { ...clean, missing: ['pod-9'] },
+        sequences: [
+          [5, 7],
+          [5, 8],
+        ],
+      },
+      /somebody writes past the fence/,
+    ],
     ['the budget is used up', { stepMs: 700 }, /budget/],
     ['the lease is lost before the commit', { loseLeaseAt: 'proven' }, /lease/],
     ['another leader writes first', { otherWinsAt: 'commit' }, /another phase record/],
