@@ -50,7 +50,7 @@ const readReasons = [
   ...pinReasons,
   ...['single_side', 'percent', 'allowed', 'denied', 'no_key', 'breaker_open', 'fallback'],
 ] as const;
-const switchKinds = ['cutover', 'rollback', 'rehearsal'] as const;
+export const switchKinds = ['cutover', 'rollback', 'rehearsal'] as const;
 const sweepReasons = ['by_query', 'dropped_delete', 'unknown_delete', 'unparsable_answer', 'pass_through'] as const;
 
 /** Seconds; dense where a proxy beside a cluster on the same network lives. */
@@ -224,6 +224,11 @@ export const metricTable = {
   backfillDocs: gauge('backfill_documents', 'Documents that the backfill has handled.', { route }),
   backfillRatio: gauge('backfill_progress_ratio', 'Share of the backfill that is done, 0-1.', { route }),
   backfillRate: gauge('backfill_documents_per_second', 'Present rate of the backfill.', { route }),
+  backfillChunks: gauge(
+    'backfill_chunks_remaining',
+    'Chunks of the backfill that nobody has finished; what workers are scaled by.',
+    { route },
+  ),
   sweepRatio: gauge('sweep_progress_ratio', 'Share of the sweep that is done, 0-1.', { route }),
   sweepPending: gauge('sweep_pending', '1 while a sweep is needed or under way.', { route }),
   ledgerUnaccounted: gauge('ledger_unaccounted_writes', 'Writes on the authority that no member accounts for.', {
@@ -234,6 +239,11 @@ export const metricTable = {
   safeToAdvance: gauge('safe_to_advance', '1 when every condition of the next step holds.', { route }),
   rollbackReady: gauge('rollback_ready', '1 when a rollback now would lose nothing.', { route }),
   alarms: gauge('route_alarms', 'Things noticed by the leader that need a person.', { route }),
+  statusTime: gauge(
+    'status_timestamp_seconds',
+    'Time of the last full turn of the leader; while it grows old, the other gauges of the route are old too.',
+    { route },
+  ),
 } as const;
 
 type Table = typeof metricTable;

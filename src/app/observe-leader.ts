@@ -2,8 +2,9 @@
  * Metrics of the migration itself, taken from what the leader of a route publishes. Only the leading member has series of
  * them: when it stops leading they are removed, so that a sum over members counts each route once.
  */
-import type { CutoverReport, RouteJobStatus } from '../coordination/job-status.ts';
-import type { Metrics } from '../metrics.ts';
+import { severities, verdicts } from '../compare/types.ts';
+import { type CutoverReport, cutoverResults, type RouteJobStatus } from '../coordination/job-status.ts';
+import { type Metrics, switchKinds } from '../metrics.ts';
 
 /** Gauges with the one label `route`, and their value in a status; undefined = not known, no series. */
 const gauges = {
@@ -12,6 +13,7 @@ const gauges = {
   backfillDocs: ({ backfill }) => backfill?.docs,
   backfillRatio: ({ backfill }) => ratio(backfill?.percent),
   backfillRate: ({ backfill }) => backfill?.rate,
+  backfillChunks: ({ backfill }) => backfill?.chunksRemaining,
   sweepRatio: ({ sweep }) => ratio(sweep?.percent),
   sweepPending: ({ sweep }) =>
     flag(sweep !== undefined && ['needed', 'running', 'paused', 'failed'].includes(sweep.state)),
@@ -21,6 +23,7 @@ const gauges = {
   safeToAdvance: ({ safeToAdvance }) => flag(safeToAdvance.ok),
   rollbackReady: ({ phase, safeToRollBack }) => flag(phase === 'target' && safeToRollBack.ok),
   alarms: ({ alarms }) => alarms.length,
+  statusTime: ({ at }) => Date.parse(at) / 1000,
 } as const satisfies Partial<Record<keyof Metrics, (status: RouteJobStatus) => number | undefined>>;
 
 const flag = (on: boolean): number => (on ? 1 : 0);
@@ -28,12 +31,23 @@ const ratio = (percent: number | undefined): number | undefined => (percent === 
 
 const setVerdict = (metrics: Metrics, route: string, { verdict }: RouteJobStatus): void => {
   if (verdict === undefined) return;
-  for (const name of ['promote', 'hold', 'rollback', 'inconclusive'])
-    metrics.shadowVerdict.set({ route, verdict: name }, flag(name === verdict.verdict));
+  for (const name of verdicts) metrics.shadowVerdict.set({ route, verdict: name }, flag(name === verdict.verdict));
   for (const { severity, value, limit } of verdict.eValues) {
     metrics.shadowEValue.set({ route, severity }, value);
     metrics.shadowEValueLimit.set({ route }, limit);
   }
+};
+
+/** A verdict that was left standing would alarm for ever. */
+const removeVerdict = (metrics: Metrics, route: string): void => {
+  for (const verdict of verdicts) metrics.shadowVerdict.remove({ route, verdict });
+  for (const severity of severities) metrics.shadowEValue.remove({ route, severity });
+  metrics.shadowEValueLimit.remove({ route });
+};
+
+/** Counters of switches begin at 0: Prometheus sees no increase in a series that begins with its first event. */
+const openCounters = (metrics: Metrics, route: string): void => {
+  for (const kind of switchKinds) for (const result of cutoverResults) metrics.cutovers.inc({ route, kind, result }, 0);
 };
 
 /** `undefined`: this member does not lead the route any more. */
@@ -49,7 +63,9 @@ export const observeJobStatus =
       if (value === undefined) metrics[name].remove({ route });
       else metrics[name].set({ route }, value);
     }
-    if (status !== undefined) setVerdict(metrics, route, status);
+    if (status === undefined) return removeVerdict(metrics, route);
+    openCounters(metrics, route);
+    setVerdict(metrics, route, status);
   };
 
 export const observeCutover =

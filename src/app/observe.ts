@@ -172,10 +172,13 @@ const scraped = [
   'unknownOutcomes',
 ] as const satisfies readonly (keyof Metrics)[];
 
-export const takeState = (metrics: Metrics, sources: ScrapeSources): void => {
-  const store = sources.store();
+const takeStore = (metrics: Metrics, store: StoreStatus): void => {
   metrics.storeConnected.set(store.connected ? 1 : 0);
   metrics.storeAlarm.set(store.alarm === undefined ? 0 : 1);
+};
+
+export const takeState = (metrics: Metrics, sources: ScrapeSources): void => {
+  takeStore(metrics, sources.store());
   metrics.members.set(sources.members());
   metrics.clientConnections.set(sources.connections());
   metrics.requestsInFlight.set(sources.requests());
@@ -195,3 +198,15 @@ export const scrapeOf = (registry: Registry, metrics: Metrics, sources: ScrapeSo
     return registry.metrics();
   },
 });
+
+/** A worker serves nobody and is no member: it has the store, and no zeros for what it cannot know. */
+export const workerScrapeOf = (registry: Registry, metrics: Metrics, store: () => StoreStatus) => {
+  for (const name of ['members', 'clientConnections', 'requestsInFlight'] as const) metrics[name].remove();
+  return {
+    contentType: registry.contentType,
+    metrics: (): Promise<string> => {
+      takeStore(metrics, store());
+      return registry.metrics();
+    },
+  };
+};

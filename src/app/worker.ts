@@ -7,6 +7,7 @@ import { CrossfadeError } from '../errors.ts';
 import { createProcessAdmin } from './agent-admin.ts';
 import { type RouteSource, startBackfillWorkers } from './backfill-workers.ts';
 import type { Core } from './core.ts';
+import { workerScrapeOf } from './observe.ts';
 import { type ProcessInput, runProcess } from './run-process.ts';
 import { firstSignal } from './signals.ts';
 
@@ -17,13 +18,13 @@ const sourceOf = ({ watcher }: Core): RouteSource => ({
 });
 
 const work = async (core: Core): Promise<number> => {
-  const { config, logger, registry } = core;
+  const { config, logger, registry, metrics, store } = core;
   if (config.nats === undefined)
     throw new CrossfadeError('CONFIG_INVALID', 'A worker needs NATS: the embedded store has no queue to share.');
   const signalled = firstSignal(logger);
   let lifecycle: Lifecycle = 'starting';
   const admin = createProcessAdmin(core, {
-    registry,
+    registry: workerScrapeOf(registry, metrics, () => store.status()),
     lifecycle: () => lifecycle,
     unknownAuthority: () => [],
     discrepancies: { list: () => [] },

@@ -155,6 +155,8 @@ describe('a worker', () => {
       return ran.exit === 0 ? (JSON.parse(ran.out) as { members: unknown[] }) : undefined;
     });
     expect(members).toEqual({ members: [] });
+    const metrics = await (await fetch(`${worker.adminUrl}/metrics`)).text();
+    expect(metrics).toContain('crossfade_store_connected 1');
     expect(await worker.stop()).toBe(0);
     await dropStreams(natsUrl, bucket);
   });

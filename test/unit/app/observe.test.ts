@@ -10,6 +10,7 @@ import {
   type ScrapeSources,
   scrapeOf,
   timedTransport,
+  workerScrapeOf,
 } from '../../../src/app/observe.ts';
 import { observeCutover, observeJobStatus } from '../../../src/app/observe-leader.ts';
 import { RouteJobStatus } from '../../../src/coordination/job-status.ts';
@@ -165,6 +166,15 @@ describe('a scrape', () => {
   });
 });
 
+describe('a worker', () => {
+  test('tells of the store, and claims nothing about members and requests that it cannot know', async () => {
+    const store = { connected: true, kind: 'nats', detail: '', incarnation: 'i', alarm: undefined } as const;
+    const text = await workerScrapeOf(registry, metrics, () => store).metrics();
+    expect(text).toContain('crossfade_store_connected 1');
+    expect(text).not.toMatch(/^crossfade_(members|client_connections|requests_in_flight) /m);
+  });
+});
+
 describe('the leader', () => {
   const status = RouteJobStatus.parse({
     schema: 1,
@@ -192,6 +202,38 @@ describe('the leader', () => {
     observeJobStatus(metrics)('products', undefined);
     expect(await registry.metrics()).not.toContain('crossfade_tail_lag_seconds{');
     expect(await registry.metrics()).toContain('crossfade_leader{route="products"} 0');
+  });
+
+  test('takes its verdict along when it stops leading, so that no alert stays behind', async () => {
+    const verdict = {
+      verdict: 'rollback',
+      reason: '',
+      samples: 1,
+      eValues: [{ severity: 'S9', value: 30, limit: 20 }],
+    };
+    observeJobStatus(metrics)('products', RouteJobStatus.parse({ ...status, verdict }));
+    expect(await series('shadow_verdict')).toEqual(['crossfade_shadow_verdict{route="products",verdict="rollback"} 1']);
+    expect(await series('shadow_e_value')).toHaveLength(2);
+    observeJobStatus(metrics)('products', undefined);
+    expect(await registry.metrics()).not.toMatch(/crossfade_shadow_(verdict|e_value|e_value_limit)\{/);
+  });
+
+  test('has a counter at zero for every end of a switch, so that the first one that fails is an increase', async () => {
+    observeJobStatus(metrics)('products', status);
+    const text = await registry.metrics();
+    for (const result of ['aborted', 'failed', 'committed'])
+      expect(text).toContain(`crossfade_cutovers_total{route="products",kind="cutover",result="${result}"} 0`);
+  });
+
+  test('tells how much of a backfill is left, and when it last looked', async () => {
+    const backfill = { state: 'running', docs: 10, chunksRemaining: 41 };
+    observeJobStatus(metrics)('products', RouteJobStatus.parse({ ...status, backfill }));
+    expect(await series('backfill_chunks_remaining')).toEqual([
+      'crossfade_backfill_chunks_remaining{route="products"} 41',
+    ]);
+    expect(await series('status_timestamp_seconds')).toEqual([
+      'crossfade_status_timestamp_seconds{route="products"} 1767225600',
+    ]);
   });
 
   test('is not ready for a rollback where there is nothing to roll back', async () => {
