@@ -1,0 +1,53 @@
+/** helm and kubectl as functions from folders and values to manifests. */
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
+import { kubernetesTools } from '../services/kubernetes-tools.ts';
+import { run } from '../services/prerequisites.ts';
+import type { Manifest } from './schema.ts';
+
+/** Undefined where there is none; then the tests that ask are skipped. */
+export const tools = await kubernetesTools();
+
+const root = new URL('../../../', import.meta.url).pathname;
+export const chart = join(root, 'deploy/helm/crossfade');
+export const everything = join(chart, 'ci/everything-values.yaml');
+
+const manifestsIn = (text: string): Manifest[] =>
+  parseAllDocuments(text).flatMap((document) => {
+    const manifest = document.toJS() as Manifest | null;
+    return manifest === null ? [] : [manifest];
+  });
+
+export const helm = async (...args: string[]): Promise<string> => {
+  const { stdout } = await run(tools?.helm ?? 'helm', args, { maxBuffer: 64 << 20 });
+  return stdout;
+};
+
+/** What `helm template` renders for a release called `crossfade`; `set` is `--set`. */
+export const render = async (folder: string, ...args: string[]): Promise<Manifest[]> =>
+  manifestsIn(await helm('template', 'crossfade', folder, ...args));
+
+export const kustomize = async (folder: string): Promise<Manifest[]> => {
+  const { stdout } = await run(tools?.kubectl ?? 'kubectl', ['kustomize', folder], { maxBuffer: 64 << 20 });
+  return manifestsIn(stdout);
+};
+
+/** A folder that is gone when the work is done. */
+export const inFolder = async <T>(work: (folder: string) => Promise<T>): Promise<T> => {
+  const folder = mkdtempSync(join(tmpdir(), 'crossfade-deploy-'));
+  try {
+    return await work(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+};
+
+/** A chart of somebody else that lists Crossfade as a dependency. */
+export const renderParent = (...args: string[]): Promise<Manifest[]> =>
+  inFolder(async (folder) => {
+    cpSync(join(root, 'test/fixtures/helm/gateway'), folder, { recursive: true });
+    cpSync(chart, join(folder, 'charts/crossfade'), { recursive: true });
+    return await render(folder, ...args);
+  });
