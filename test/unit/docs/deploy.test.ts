@@ -1,28 +1,14 @@
-/** The manifests parse, set only variables that exist, probe paths that are served, and keep the Restricted profile. */
+/** The plain manifests set only variables that exist, probe paths that are served, and keep the Restricted profile. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import { chartParts } from '../../../scripts/chart.ts';
+import { storeWaitMs } from '../../../src/app/learn-routes.ts';
 import { configSettings } from '../../../src/config/load.ts';
+import { type Container, containersOf, podOf, restrictedProblems } from '../../support/manifests/rules.ts';
+import type { Manifest } from '../../support/manifests/schema.ts';
 import { filesIn, read, root } from './files.ts';
-
-type Container = {
-  name: string;
-  image: string;
-  args?: string[];
-  restartPolicy?: string;
-  env?: { name: string; value?: string }[];
-  ports?: { name: string; containerPort: number }[];
-  volumeMounts?: { name: string; mountPath: string }[];
-  securityContext?: { [key: string]: unknown; capabilities?: { drop?: string[] } };
-} & Record<`${'startup' | 'readiness' | 'liveness'}Probe`, { httpGet: { path: string; port: string } } | undefined>;
-type PodSpec = {
-  initContainers?: Container[];
-  containers?: Container[];
-  securityContext?: { [key: string]: unknown; seccompProfile?: { type: string } };
-  volumes?: { name: string }[];
-};
-type Manifest = { apiVersion?: string; kind?: string; spec?: { template?: { spec: PodSpec } } };
 
 const manifestsIn = (file: string): Manifest[] =>
   parseAllDocuments(read(file)).map((document) => {
@@ -33,27 +19,24 @@ const manifestsIn = (file: string): Manifest[] =>
 const files = filesIn('deploy', '.yaml').filter((file) => !/deploy\/(prometheus|helm)\//.test(file));
 const pods = files.flatMap((file) =>
   manifestsIn(file).flatMap((manifest) => {
-    const spec = manifest.spec?.template?.spec;
+    const spec = Array.isArray(manifest) ? undefined : podOf(manifest);
     return spec === undefined ? [] : [{ file, spec }];
   }),
 );
 const allContainers = pods.flatMap(({ file, spec }) =>
-  [...(spec.initContainers ?? []), ...(spec.containers ?? [])].map((container) => ({ file, spec, container })),
+  containersOf(spec).map((container) => ({ file, spec, container })),
 );
-const ours = allContainers.filter(({ container }) => container.image.startsWith('crossfade:'));
+const isOurs = ({ image }: Container): boolean => image.startsWith('crossfade:');
+const ours = allContainers.filter(({ container }) => isOurs(container));
 const cases = ours.map(({ file, ...rest }) => [file, rest] as const);
 
 const { version } = JSON.parse(read('package.json')) as { version: string };
 const variables = new Set(configSettings.map(({ variable }) => variable));
 /** `config.ts` reads them beside the settings. */
 const downward = new Set(['POD_NAME', 'POD_IP']);
+const graceMs = Number(configSettings.find(({ name }) => name === 'shutdown.graceMs')?.default);
 
 describe('manifests', () => {
-  it.each(files)('%s is YAML with a kind', (file) => {
-    for (const manifest of manifestsIn(file))
-      if (!Array.isArray(manifest)) expect([manifest.apiVersion, manifest.kind]).not.toContain(undefined);
-  });
-
   it('bring the sidecar in two forms, the Kustomize patch and the worker', () => {
     expect(ours.map(({ file }) => file)).toEqual([
       'deploy/kustomize/sidecar-patch.yaml',
@@ -92,6 +75,13 @@ describe.each(cases)('the container of %s', (_, { container, spec }) => {
 
   it('takes its identity from the downward API and no secret from the manifest', () => {
     const names = (container.env ?? []).map(({ name }) => name);
+    for (const name of downward) if (container.args?.[0] === 'agent') expect(names).toContain(name);
+    const fields = (container.env ?? []).flatMap(({ valueFrom }) => (valueFrom === undefined ? [] : [valueFrom]));
+    for (const field of fields)
+      expect([
+        { fieldRef: { fieldPath: 'metadata.name' } },
+        { fieldRef: { fieldPath: 'status.podIP' } },
+      ]).toContainEqual(field);
     expect(names.filter((name) => !variables.has(name) && !downward.has(name))).toEqual([]);
     const secrets = new Set(configSettings.filter(({ secret }) => secret).map((setting) => setting.variable));
     expect(names.filter((name) => secrets.has(name))).toEqual([]);
@@ -111,12 +101,30 @@ describe.each(cases)('the container of %s', (_, { container, spec }) => {
     }
   });
 
-  it('mounts every folder that its variables point into', () => {
+  it('is given time to start without a store, and is not restarted for a short stall', () => {
+    const patienceMs = ({ periodSeconds = 10, failureThreshold = 3 } = {}): number =>
+      periodSeconds * failureThreshold * 1000;
+    expect(patienceMs(container.startupProbe)).toBeGreaterThan(10 * storeWaitMs);
+    expect(patienceMs(container.livenessProbe)).toBeGreaterThanOrEqual(60_000);
+  });
+
+  it('may drain as long as it wants to, after the application has ended', () => {
+    const applicationMs = 30_000;
+    const podMs = (spec.terminationGracePeriodSeconds ?? 30) * 1000;
+    expect(podMs).toBeGreaterThanOrEqual(graceMs + applicationMs);
+  });
+
+  it('requests CPU and memory, limits its memory, and has no CPU limit that would throttle the application', () => {
+    expect(Object.keys(container.resources?.requests ?? {})).toEqual(['cpu', 'memory']);
+    expect(Object.keys(container.resources?.limits ?? {})).toEqual(['memory']);
+  });
+
+  it('mounts every folder that its variables point into, and writes to a volume only', () => {
     const mounts = (container.volumeMounts ?? []).map(({ mountPath }) => mountPath);
     const values = (container.env ?? []).flatMap(({ value }) => (value?.startsWith('/') === true ? [value] : []));
     expect(values.filter((value) => !mounts.some((mount) => `${value}/`.startsWith(`${mount}/`)))).toEqual([]);
-    const volumes = (spec.volumes ?? []).map(({ name }) => name);
-    for (const { name } of container.volumeMounts ?? []) expect(volumes).toContain(name);
+    const state = container.volumeMounts?.find(({ mountPath }) => mountPath === '/var/lib/crossfade');
+    expect(spec.volumes?.find(({ name }) => name === state?.name)?.emptyDir).toEqual({});
   });
 });
 
@@ -125,17 +133,7 @@ describe('every container but the application', () => {
   it.each(kept.map(({ file, ...rest }) => [file, rest] as const))(
     'of %s keeps the Restricted profile',
     (_, { container, spec }) => {
-      const { securityContext = {} } = container;
-      expect(securityContext).toMatchObject({
-        allowPrivilegeEscalation: false,
-        readOnlyRootFilesystem: true,
-        capabilities: { drop: ['ALL'] },
-        runAsUser: 65532,
-      });
-      expect({ ...spec.securityContext, ...securityContext }).toMatchObject({
-        runAsNonRoot: true,
-        seccompProfile: { type: 'RuntimeDefault' },
-      });
+      expect(restrictedProblems(container, spec)).toEqual([]);
     },
   );
 
@@ -143,6 +141,26 @@ describe('every container but the application', () => {
     const native = pods.flatMap(({ spec }) => spec.initContainers ?? []);
     expect(native.length).toBe(2);
     for (const { restartPolicy } of native) expect(restartPolicy).toBe('Always');
+  });
+
+  it('that is a classic sidecar is the first container, and lets the next one wait for it', () => {
+    const classic = pods.find(({ file }) => file === 'deploy/sidecar-classic.yaml')?.spec.containers ?? [];
+    expect(classic.map(({ name }) => name)).toEqual(['crossfade', 'app']);
+    expect(JSON.stringify(classic[0]?.lifecycle)).toContain('http://127.0.0.1:9600/startupz');
+  });
+});
+
+describe('the Helm chart', () => {
+  it.each(chartParts.map(({ path, render }) => [path, render] as const))(
+    'holds %s as the project has it (node scripts/chart.ts writes it)',
+    (path, render) => {
+      expect(read(path)).toBe(render());
+    },
+  );
+
+  it('has the version of the package', () => {
+    const [chart] = manifestsIn('deploy/helm/crossfade/Chart.yaml') as unknown as Record<string, string>[];
+    expect([chart?.['version'], chart?.['appVersion']]).toEqual([version, version]);
   });
 });
 
