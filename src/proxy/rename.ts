@@ -5,6 +5,7 @@
  * hold any of these words; bytes outside the places named above are kept as they were.
  */
 import { applyEdits, type Edit, eachElement, eachMember, parseSlice, rawOf, type Slice } from '../json/scan.ts';
+import { countsDocuments, isUserData } from './user-data.ts';
 
 /** Name in the answer to name that the client is to see. */
 export type IndexNames = ReadonlyMap<string, string>;
@@ -12,7 +13,6 @@ export type IndexNames = ReadonlyMap<string, string>;
 const OBJECT = 0x7b;
 const ARRAY = 0x5b;
 const QUOTE = 0x22;
-const userData = new Set(['_source', 'fields', 'highlight', 'sort', '_ignored', 'ignored_field_values', 'doc']);
 /** Members beside `index` that show the object to be an error, a shard failure or a by-query failure. */
 const besideIndex = new Set(['reason', 'shard', 'cause', 'type', 'node']);
 
@@ -29,14 +29,19 @@ const mentionsAny = (body: Buffer, names: IndexNames): boolean => {
 export const renameIndices = (body: Buffer, names: IndexNames): Buffer => {
   if (names.size === 0 || !mentionsAny(body, names)) return body;
   const edits: Edit[] = [];
-  walk(body, 0, { names, edits });
+  walk(body, 0, { names, edits, parent: undefined });
   return applyEdits(
     body,
     edits.sort((a, b) => a.start - b.start),
   );
 };
 
-type Walk = { readonly names: IndexNames; readonly edits: Edit[] };
+type Walk = {
+  readonly names: IndexNames;
+  readonly edits: Edit[];
+  /** The nearest key above; elements of a list have the key of the list. */
+  readonly parent: string | undefined;
+};
 
 const walk = (buf: Buffer, at: number, context: Walk): void => {
   if (buf[at] === OBJECT) walkObject(buf, at, context);
@@ -46,13 +51,16 @@ const walk = (buf: Buffer, at: number, context: Walk): void => {
 const walkObject = (buf: Buffer, at: number, context: Walk): void => {
   const strings: Partial<Record<string, Slice>> = {};
   let describesFailure = false;
+  let counts = false;
   eachMember(buf, at, (key, value) => {
     if (besideIndex.has(key)) describesFailure = true;
+    if (countsDocuments(key)) counts = true;
     if (buf[value.start] === QUOTE) strings[key] = value;
-    else if (!userData.has(key)) walk(buf, value.start, context);
+    else if (!isUserData(key, { parent: context.parent, counts })) walk(buf, value.start, { ...context, parent: key });
   });
-  const { _index: index, index: failedIndex, 'resource.id': resource, reason } = strings;
+  const { _index: index, index: failedIndex, 'resource.id': resource, reason, _shard: shard } = strings;
   if (index !== undefined) renameString(buf, index, context);
+  if (index !== undefined && shard !== undefined) renameInText(buf, shard, context);
   if (!describesFailure) return;
   if (failedIndex !== undefined) renameString(buf, failedIndex, context);
   if (resource !== undefined) renameString(buf, resource, context);

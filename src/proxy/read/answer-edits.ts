@@ -6,7 +6,7 @@
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, type Side } from '../../coordination/records.ts';
 import { applyEdits, type Edit, members, parseSlice } from '../../json/scan.ts';
-import { getParam } from '../query.ts';
+import { getFlag, getParam } from '../query.ts';
 import { type IndexNames, renameIndices } from '../rename.ts';
 import type { Family } from '../types.ts';
 import { clientTerm, impossibleTerm } from '../write/tokens.ts';
@@ -57,7 +57,7 @@ const cursorMembers: Partial<Record<Family, readonly string[]>> = {
 
 export type AnswerNeeds = { readonly rename: boolean; readonly terms: boolean; readonly cursor: boolean };
 
-/** `asksTokens`: undefined = the body was not looked at. */
+/** `asksTokens`: what the body says; undefined = it was not looked at. */
 export const answerNeeds = (
   { family, group, origin, names }: Omit<AnswerContext, 'mac'>,
   request: { query: string; method: string; asksTokens: boolean | undefined },
@@ -67,7 +67,8 @@ export const answerNeeds = (
   if (none) return { rename: rename && request.method !== 'HEAD', terms: false, cursor: false };
   // A document always carries its term, and what a stored template asks for stands on the cluster.
   const unseen = family === 'get' || family === 'template_search';
-  const mayShowTerms = unseen || (!infoFamilies.has(family) && request.asksTokens !== false);
+  const asks = request.asksTokens !== false || getFlag(request.query, 'seq_no_primary_term') === true;
+  const mayShowTerms = unseen || (!infoFamilies.has(family) && asks);
   return {
     rename,
     terms: mayShowTerms && origin.reign !== 1,

@@ -29,7 +29,8 @@ export const createMultiExecutor =
     const plain = await readRequestBody(request, shared.deps.limits.maxBodyBytes);
     const table = shared.deps.table();
     const body = plain.json || plain.bytes.length === 0 ? parsed(request, plan, plain.bytes) : undefined;
-    if (body === undefined || body.items.length === 0) return passUnread(shared, request, table);
+    if (body === undefined) return passUnread(shared, request, table);
+    if (body.items.length === 0) return passTo(shared, request, 'source');
     const reading = { request, plan, table, plain, body };
     const assignment = assign(shared, reading);
     if (assignment.groups.length === 1 && assignment.failed.length === 0) return serveOne(shared, reading, assignment);
@@ -39,9 +40,9 @@ export const createMultiExecutor =
 const parsed = ({ head }: ClientRequest, { operation }: MultiPlan, bytes: Buffer): MultiBody | undefined => {
   try {
     if (bytes.length > 0) return parseMulti(operation.family, bytes);
-    // Ids may stand in the query instead.
+    // Ids may stand in the query instead; without them nothing is asked for, and any cluster says so.
     const ids = operation.family === 'mtermvectors' ? getParam(head.query, 'ids') : undefined;
-    return ids === undefined ? undefined : idsOfQuery(ids);
+    return idsOfQuery(ids);
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
@@ -52,11 +53,15 @@ const parsed = ({ head }: ClientRequest, { operation }: MultiPlan, bytes: Buffer
 const passUnread = async (shared: Shared, request: ClientRequest, table: RouteTable): Promise<void> => {
   if (table.states.some(({ phase }) => authorityIn(phase.phase) === 'target'))
     throw new CrossfadeError('BAD_BODY', 'the items of the body cannot be read, so their indices are not known');
-  request.trace.side = 'source';
+  await passTo(shared, request, 'source');
+};
+
+const passTo = async (shared: Shared, request: ClientRequest, side: Side): Promise<void> => {
+  request.trace.side = side;
   await shared.deps.streams.pass(request, {
-    side: 'source',
+    side,
     safeToRepeat: true,
-    answerHeaders: sideHeaders(shared.deps, 'source', undefined),
+    answerHeaders: sideHeaders(shared.deps, side, undefined),
   });
 };
 

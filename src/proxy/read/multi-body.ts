@@ -46,12 +46,15 @@ const isLines = (family: Family): boolean => family === 'msearch' || family === 
 export const parseMulti = (family: Family, body: Buffer): MultiBody =>
   isLines(family) ? { form: 'lines', buf: body, items: parseLines(body), list: undefined } : parseDocs(body);
 
-/** Line ranges without their line feed. As on the server, a line feed at the very start is skipped, the last one is due. */
+/**
+ * Line ranges without their line feed. As on the server, a line feed at the very start is skipped, and the last one is due:
+ * a body without it holds nothing, since every server refuses it.
+ */
 const linesOf = (buf: Buffer): Slice[] => {
   const lines: Slice[] = [];
   for (let start = buf[0] === NEWLINE ? 1 : 0; start < buf.length;) {
     const end = buf.indexOf(NEWLINE, start);
-    if (end < 0) throw new SyntaxError('the body must end with a line feed');
+    if (end < 0) return [];
     lines.push({ start, end });
     start = end + 1;
   }
@@ -130,11 +133,15 @@ const idItems = (buf: Buffer, ids: Slice): MultiItem[] => {
 };
 
 /** Ids given as a parameter; there is no body. */
-export const idsOfQuery = (ids: string): MultiBody => {
+export const idsOfQuery = (ids: string | undefined): MultiBody => {
   const nowhere = { start: 0, end: 0 };
-  const items = ids
-    .split(',')
-    .map((id) => ({ expression: undefined, id, routing: undefined, head: nowhere, search: undefined }));
+  const items = (ids?.split(',') ?? []).map((id) => ({
+    expression: undefined,
+    id,
+    routing: undefined,
+    head: nowhere,
+    search: undefined,
+  }));
   return { form: 'ids', buf: Buffer.alloc(0), items, list: undefined };
 };
 

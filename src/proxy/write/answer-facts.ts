@@ -63,12 +63,18 @@ export const answerEdits = (
   const edits: Edit[] = [];
   let previousEnd: number | undefined;
   eachMember(body, at, (key, value, keySlice) => {
-    if (key === 'get' && stripGet) edits.push(removal(body, { value, keySlice, previousEnd }));
+    if (key === 'get' && stripGet && isAsked(body, value)) edits.push(removal(body, { value, keySlice, previousEnd }));
     else if (key === 'get') edits.push(...termEdits(body, value.start, reign));
     else if (key === '_primary_term') edits.push(...termEdit(body, value, reign));
     previousEnd = value.end;
   });
   return edits;
+};
+
+/** An update that found nothing and wrote nothing says so unasked. */
+const isAsked = (body: Buffer, { start }: Slice): boolean => {
+  const { found } = members(body, start, ['found']);
+  return found === undefined || rawOf(body, found) !== 'false';
 };
 
 type Member = { value: Slice; keySlice: Slice; previousEnd: number | undefined };

@@ -5,6 +5,7 @@
  */
 import type { RouteState } from '../../coordination/ports.ts';
 import type { Side } from '../../coordination/records.ts';
+import { applyEdits, type Edit, type Slice } from '../../json/scan.ts';
 import { getFlag } from '../query.ts';
 import type { Operation, RequestHead, RoutedIndex } from '../types.ts';
 import { updateFacts } from './asking.ts';
@@ -21,7 +22,8 @@ import {
 } from './bulk-request.ts';
 import { authorityOf, isCopying, pathWithQuery, type WriteTarget, withIndex, writeName } from './names.ts';
 import { mayDelete } from './post-image.ts';
-import { noWriteIndex, type Refusal, refusalOf } from './refusals.ts';
+import { hiddenToken, noWriteIndex, type Refusal, refusalOf } from './refusals.ts';
+import { hidesToken, updateTermEdit } from './update-term.ts';
 
 /** The request as the client sent it. */
 export type BulkInput = {
@@ -40,6 +42,8 @@ export type Routed = {
   readonly routing: string | undefined;
   readonly askedSource: boolean;
   readonly mayDelete: boolean;
+  /** The conflict token in the source of an update, as the authority knows it. */
+  readonly term: Edit | undefined;
 };
 export type Entry = Addressed & { readonly routed: Routed | undefined };
 export type Group = { readonly side: Side; readonly entries: readonly Entry[] };
@@ -108,7 +112,10 @@ const routeAction = (
     versionType: textOf(body, slices.version_type),
   });
   if (refusal !== undefined) return refusal;
+  const { reign } = state.phase;
   const update = action.op === 'update' && action.source ? updateFacts(body, action.source.start) : undefined;
+  if (action.op === 'update' && action.source && hidesToken(sliceOf(body, action.source), update, reign))
+    return hiddenToken;
   const unasked = update !== undefined && !update.asksSource && slices._source === undefined;
   return {
     index,
@@ -116,8 +123,11 @@ const routeAction = (
     routing: routing ?? aliasRouting,
     askedSource: askForSources && unasked && isCopying(state),
     mayDelete: mayDelete(action.op, update?.hasScript ?? true),
+    term: updateTermEdit(body, update?.term, reign),
   };
 };
+
+const sliceOf = (body: Buffer, { start, end }: Slice): Buffer => body.subarray(start, end);
 
 export type GroupRequest = { readonly path: string; readonly pieces: readonly Buffer[] };
 
@@ -142,8 +152,8 @@ const outgoingOf = (
   { action, routed }: Entry,
   { aliases, hasDefault }: { aliases: boolean; hasDefault: boolean },
 ): OutgoingAction => {
-  if (routed === undefined) return { action, line: undefined };
-  const { index, meta } = routed;
+  if (routed === undefined) return { action, line: undefined, source: undefined };
+  const { index, meta, term } = routed;
   const { state, ordinal, aliasRouting } = index;
   const hasRouting = Boolean(textOf(body, meta.slices.routing)) || defaults.routing !== undefined;
   const change = {
@@ -154,5 +164,11 @@ const outgoingOf = (
     aliasByDefault: aliases,
     indexByDefault: hasDefault,
   };
-  return { action, line: rewriteAction(body, { action, meta, change }) };
+  return { action, line: rewriteAction(body, { action, meta, change }), source: editedSource(body, action, term) };
+};
+
+const editedSource = (body: Buffer, { source }: BulkAction, term: Edit | undefined): Buffer | undefined => {
+  if (source === undefined || term === undefined || term.end > source.end) return undefined;
+  const within = { ...term, start: term.start - source.start, end: term.end - source.start };
+  return applyEdits(sliceOf(body, source), [within]);
 };

@@ -116,8 +116,12 @@ const shift = ({ start, end, text }: Edit, by: number): Edit => ({ start: start 
 
 const lineFeed = Buffer.from('\n');
 
-/** One entry per action to send: its place in the client's body and, when it changes, its new action line. */
-export type OutgoingAction = { readonly action: BulkAction; readonly line: Buffer | undefined };
+/** One entry per action to send: its place in the client's body and, where they change, its new action and source lines. */
+export type OutgoingAction = {
+  readonly action: BulkAction;
+  readonly line: Buffer | undefined;
+  readonly source: Buffer | undefined;
+};
 
 /** The body as consecutive pieces; neighbours that stay as they are make one piece. */
 export const assemble = (body: Buffer, actions: readonly OutgoingAction[]): Buffer[] => {
@@ -134,13 +138,15 @@ export const assemble = (body: Buffer, actions: readonly OutgoingAction[]): Buff
       open = { start, end };
     }
   };
-  for (const { action, line } of actions) {
+  const replace = (line: Buffer) => {
+    close();
+    pieces.push(line, lineFeed);
+  };
+  for (const { action, line, source } of actions) {
     if (line === undefined) keep(action.line.start, action.line.end + 1);
-    else {
-      close();
-      pieces.push(line, lineFeed);
-    }
-    if (action.source !== undefined) keep(action.source.start, sourceEnd(body, action.source));
+    else replace(line);
+    if (source !== undefined) replace(source);
+    else if (action.source !== undefined) keep(action.source.start, sourceEnd(body, action.source));
   }
   close();
   return pieces;

@@ -18,7 +18,7 @@ import { parseFilterPath } from './filter-path.ts';
 import { isAliasName, pathWithQuery, resolveWrite, shownNames, type WriteTarget } from './names.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { WriteClient, WriteDeps } from './ports.ts';
-import { isUnsupported } from './refusals.ts';
+import { isVersionMismatch } from './refusals.ts';
 import { type RequestBody, readRequestBody } from './request-body.ts';
 
 type BulkPlan = Extract<Plan, { kind: 'bulk' }>;
@@ -27,7 +27,7 @@ export type BulkTools = { readonly deps: WriteDeps; readonly pipelines: Pipeline
 export const createBulkWrite =
   (tools: BulkTools) =>
   async (client: WriteClient, plan: BulkPlan): Promise<void> => {
-    const body = await readRequestBody(client, tools.deps.limits.maxBodyBytes);
+    const body = withoutMark(await readRequestBody(client, tools.deps.limits.maxBodyBytes));
     const parsed = parseIfJson(body);
     if (parsed === undefined || parsed.kind === 'malformed')
       return sendUnparsed(tools, client, parsed === undefined ? Buffer.from('x') : refusable(body.bytes, parsed), body);
@@ -44,6 +44,14 @@ export const createBulkWrite =
       throw new CrossfadeError('UNSUPPORTED', 'A bulk on routed indices must ask for a JSON answer.');
     await runBulk({ ...tools, client, input, body, defaultName: plan.defaultIndex }, addressed);
   };
+
+const byteOrderMark = Buffer.from('\ufeff');
+
+/** The server's parser skips a byte order mark, which says nothing in UTF-8. */
+const withoutMark = (body: RequestBody): RequestBody =>
+  body.json && body.bytes.subarray(0, byteOrderMark.length).equals(byteOrderMark)
+    ? { ...body, bytes: body.bytes.subarray(byteOrderMark.length) }
+    : body;
 
 /**
  * undefined = the server refuses the body for its type, as it does all but JSON and SMILE.
@@ -176,7 +184,8 @@ const attemptOf = (
   const defaultTarget = defaultName === undefined ? undefined : resolve(defaultName);
   const division = divide(input, actions, addressing);
   for (const { refusal } of division.refused)
-    if (isUnsupported(refusal)) deps.onEvent?.({ kind: 'version_mode_mismatch', slug: [...tickets.keys()].join(',') });
+    if (isVersionMismatch(refusal))
+      deps.onEvent?.({ kind: 'version_mode_mismatch', slug: [...tickets.keys()].join(',') });
   return {
     division,
     states: [...tickets.values()].map((ticket) => ticket.state),

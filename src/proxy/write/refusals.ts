@@ -63,6 +63,17 @@ const wrongVersions = ({ state, versionType, op }: RefusalQuestion): Refusal | u
 };
 const unsupportedType = 'crossfade_unsupported';
 export const isUnsupported = (refusal: Refusal): boolean => refusal.error.type === unsupportedType;
+export const isVersionMismatch = ({ error }: Refusal): boolean =>
+  Object.values<unknown>(versionReason).includes(error['reason']);
+
+/** A switch has changed what its token means, and it cannot be translated. */
+export const hiddenToken: Refusal = {
+  status: 400,
+  error: {
+    type: unsupportedType,
+    reason: 'the if_primary_term in the body of this update cannot be read: send plain JSON, or give it as a parameter',
+  },
+};
 
 /** undefined = the write may go on. */
 export const refusalOf = (question: RefusalQuestion): Refusal | undefined => {

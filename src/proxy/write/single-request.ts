@@ -3,7 +3,7 @@
  * of the addressed alias, the authority's own primary term, and, while copies are made, whatever lets the answer tell the
  * post-image. The client's document is never touched. Pure: the same request under the same state gives the same result.
  */
-import { skipSpace } from '../../json/scan.ts';
+import { applyEdits, skipSpace } from '../../json/scan.ts';
 import { addParam, getFlag, getParam, removeParam, setParam } from '../query.ts';
 import type { Operation, RequestHead, RoutedIndex } from '../types.ts';
 import { answersJson, asksForSource, updateFacts } from './asking.ts';
@@ -11,9 +11,10 @@ import { documentLine } from '../../json/document-line.ts';
 import { type FilterPath, parseFilterPath } from './filter-path.ts';
 import { isCopying, pathWithQuery, withIndex, writeName } from './names.ts';
 import { mayDelete, type WriteOp } from './post-image.ts';
-import { type Refusal, refusalOf } from './refusals.ts';
+import { hiddenToken, type Refusal, refusalOf } from './refusals.ts';
 import type { RequestBody } from './request-body.ts';
 import { authorityTerm } from './tokens.ts';
+import { hidesToken, updateTermEdit } from './update-term.ts';
 
 export type SingleWrite = {
   readonly op: WriteOp;
@@ -27,6 +28,8 @@ export type SingleWrite = {
 
 export type PreparedWrite = {
   readonly path: string;
+  /** The client's own bytes unless they hold a conflict token of a later reign. */
+  readonly body: Buffer;
   readonly alias: string;
   readonly routing: string | undefined;
   /** `_source` was asked for by us: the answer's `get` is the post-image, and is not for the client. */
@@ -59,11 +62,14 @@ export const prepareSingle = (write: SingleWrite, index: RoutedIndex): PreparedW
   const alias = writeName(state, ordinal);
   const copying = isCopying(state);
   const update = op === 'update' && body.json ? updateFacts(body.bytes, startOf(body.bytes)) : undefined;
+  if (op === 'update' && hidesToken(body.bytes, update, state.phase.reign)) return hiddenToken;
+  const term = updateTermEdit(body.bytes, update?.term, state.phase.reign);
   const whole = copying && answersJson(head);
   const askedSource = whole && canAsk(head, update);
   const rewritten = rewriteQuery(query, { write, index, askedSource, whole });
   return {
     path: pathWithQuery(withIndex({ path: head.path, query: rewritten }, write.operation, [alias])),
+    body: term === undefined ? body.bytes : applyEdits(body.bytes, [term]),
     alias,
     routing: routing ?? aliasRouting,
     askedSource,

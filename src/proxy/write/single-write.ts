@@ -28,7 +28,7 @@ import { authorityOf, isAliasName, isCopying, pathWithQuery, resolveWrite } from
 import type { Pipelines } from './pipelines.ts';
 import type { WriteClient, WriteDeps } from './ports.ts';
 import { postImage, type WriteOp } from './post-image.ts';
-import { isUnsupported, noWriteIndex, type Refusal, refusalBody } from './refusals.ts';
+import { isUnsupported, isVersionMismatch, noWriteIndex, type Refusal, refusalBody } from './refusals.ts';
 import { readRequestBody } from './request-body.ts';
 import { type PreparedWrite, prepareSingle, type SingleWrite } from './single-request.ts';
 
@@ -76,7 +76,7 @@ const movedAway = (ticket: Ticket): CrossfadeError => {
 const refuse = ({ client, ticket, deps }: Attempt, refusal: Refusal): void => {
   ticket.done();
   if (isUnsupported(refusal)) {
-    deps.onEvent?.({ kind: 'version_mode_mismatch', slug: ticket.state.slug });
+    if (isVersionMismatch(refusal)) deps.onEvent?.({ kind: 'version_mode_mismatch', slug: ticket.state.slug });
     throw new CrossfadeError('UNSUPPORTED', String(refusal.error['reason']));
   }
   client.respond({ status: refusal.status, headers: jsonHeaders, body: refusalBody(refusal) });
@@ -118,8 +118,8 @@ const runAttempt = async (attempt: Attempt, index: RoutedIndex): Promise<'done' 
 };
 
 const send = async ({ deps, client, write, ticket }: Attempt, prepared: PreparedWrite): Promise<UpstreamAnswer> => {
-  const { head, body } = write;
-  const request = { method: head.method, path: prepared.path, headers: body.headers, body: bodyOf(body.bytes) };
+  const { path, body } = prepared;
+  const request = { method: write.head.method, path, headers: write.body.headers, body: bodyOf(body) };
   try {
     return await sendTo(deps, client, { side: authorityOf(ticket.state), request });
   } catch (error) {

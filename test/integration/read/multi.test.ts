@@ -102,6 +102,15 @@ describe('msearch over two routes and an index without one', () => {
     const direct = await route.on('source', 'POST', '/_msearch', `{"index":"${route.slug}"}\n{"size":1}`);
     expect([got.status, got.json]).toEqual([direct.status, direct.json]);
   });
+
+  it.each(['', '\n', '{}\n{}'])(
+    'leaves a body without searches to the source after a switch, too: %j',
+    async (body) => {
+      set({ phase: 'target', reign: 2 }, {});
+      const got = await route.send('POST', '/_msearch', { body });
+      expect(got.json).toEqual((await route.on('source', 'POST', '/_msearch', body)).json);
+    },
+  );
 });
 
 describe('mget', () => {

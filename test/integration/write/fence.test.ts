@@ -81,6 +81,9 @@ describe('a switch of authority under writes', () => {
       { delete: { _index: slug, _id: 'cas', if_seq_no: seq, if_primary_term: 1 } },
     ]);
     expect(bulk.json).toMatchObject({ errors: true, items: [{ delete: { status: 409 } }] });
+    const inBody = (primaryTerm: number) => ({ doc: { n: 5 }, if_seq_no: seq + 1, if_primary_term: primaryTerm });
+    expect((await write('POST', `/${slug}/_update/cas`, inBody(1))).status).toBe(409);
+    expect((await write('POST', `/${slug}/_update/cas`, inBody(term))).status).toBe(200);
     await eventually(() => route.admission.report(slug)?.inFlight === 0);
     expect((await route.documents('target')).get('cas')).toBe((await route.documents('source')).get('cas'));
   });

@@ -126,6 +126,16 @@ describe('answers about indices', () => {
   });
 });
 
+it.each(['fields', 'sort', 'doc'])('terms are found in an aggregation that is called %s', (name) => {
+  const text = `{"aggregations":{"${name}":{"hits":{"hits":[{"_primary_term":1,"sort":[{"_primary_term":1}]}]}}}}`;
+  expect(showTerms(Buffer.from(text), () => '2').toString()).toBe(text.replace('1', '2'));
+});
+
+it('terms are shown when the query asks for them and the body does not', () => {
+  const text = '{"hits":{"hits":[{"_seq_no":4,"_primary_term":1}]}}';
+  expect(edited(text, {}, { query: 'seq_no_primary_term=true', asksTokens: false })).toContain('4294967297');
+});
+
 it('terms are found wherever the server puts them and nowhere else', () => {
   const text =
     '{ "docs":[{"_primary_term":1,"_source":{"_primary_term":1}},{"inner_hits":{"h":{"hits":{"hits":[{"_primary_term": 2}]}}},"fields":{"_primary_term":[1]}}],"x":"_primary_term"}';

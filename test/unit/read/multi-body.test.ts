@@ -35,7 +35,11 @@ describe('msearch bodies', () => {
     expect(expressions(parseMulti('msearch', Buffer.from(text)))).toEqual(expected);
   });
 
-  it.each(['{"index":"a"}\n{}', '{"index":"a"}\n', '[1]\n{}\n'])('that a server refuses are refused: %j', (text) => {
+  it('hold nothing when the last line feed is missing: every server refuses them', () => {
+    expect(parseMulti('msearch', Buffer.from('{"index":"a"}\n{}')).items).toEqual([]);
+  });
+
+  it.each(['{"index":"a"}\n', '[1]\n{}\n'])('that a server refuses are refused: %j', (text) => {
     expect(() => parseMulti('msearch', Buffer.from(text))).toThrow(SyntaxError);
   });
 

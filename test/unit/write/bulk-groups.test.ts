@@ -74,6 +74,20 @@ describe('the bulk body for one cluster', () => {
     expect(requests).toMatchObject([{ path: '/_bulk?require_alias=true', body: `${expected}\n{"x":1}\n` }]);
   });
 
+  it('translates the conflict token in the source of an update, and refuses one that it cannot read', () => {
+    const states = [{ ...routeState(), phase: { ...routeState().phase, reign: 2 } }];
+    const line = '{"update":{"_index":"products","_id":"1"}}';
+    const { requests, refused } = divided({
+      states,
+      body: `${line}\n{"doc":{},"if_seq_no":1,"if_primary_term":4294967301}\r\n${line}\n{"doc":{}}\n${line}\n/**/{"doc":{},"if_primary_term":1}\n`,
+    });
+    expect(requests[0]?.body.split('\n').filter((_, i) => i % 2 === 1)).toEqual([
+      '{"doc":{},"if_seq_no":1,"if_primary_term":5}',
+      '{"doc":{}}',
+    ]);
+    expect(refused).toEqual([[2, 400, 'crossfade_unsupported']]);
+  });
+
   it('asks for the document that an update makes, unless the client asks itself', () => {
     const lines = [
       ['{"update":{"_index":"products","_id":"1"}}', '{"doc":{}}'],

@@ -30,6 +30,15 @@ describe('a bulk', () => {
     expect(member.drained()).toBe(true);
   });
 
+  it('may begin with a byte order mark', async () => {
+    const member = new Member(() => bulkAnswer(indexed('1')));
+    const got = await member.sender.send({ method: 'POST', path: '/_bulk', body: `\ufeff${ndjson(action('1'))}` });
+    expect(idsOf(got)).toEqual([['1', 201]]);
+    expect(member.writes).toMatchObject([
+      { body: '{"index":{"_index":"crossfade-products-e1","_id":"1"}}\n{"x":1}\n' },
+    ]);
+  });
+
   it('sends only what met the fence again, and answers in order', async () => {
     const member = new Member(({ body }) =>
       body.includes('-e1') ? bulkAnswer(indexed('1'), fencedItem('index'), indexed('3')) : bulkAnswer(indexed('2')),

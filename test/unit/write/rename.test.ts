@@ -28,9 +28,24 @@ describe('renaming indices in an answer', () => {
       '{"items":[{"index":{"_index":"b"}},{"index":{"_index":"a"}}]}',
     ],
     ['{"type":"t","reason":"[a] and [b]"}', '{"type":"t","reason":"[b] and [a]"}'],
+    ['{"_shard":"[products_v2][0]","_index":"products_v2"}', '{"_shard":"[products_v1][0]","_index":"products_v1"}'],
     ['{"_index":"products\\u005fv2"}', '{"_index":"products\\u005fv2"}'],
   ])('turns %s into %s', (text, expected) => {
     expect(renamed(text)).toBe(expected);
+  });
+
+  it.each(['fields', 'sort', 'doc', 'highlight', '_source'])('knows a name that the client chose: %s', (name) => {
+    const hits = '{"hits":{"hits":[{"_index":"products_v2","_source":{"_index":"products_v2"}}]}}';
+    const shown = hits.replace('products_v2', 'products_v1');
+    for (const around of [
+      (inner: string) => `{"aggregations":{"${name}":${inner}}}`,
+      (inner: string) => `{"aggregations":{"x":{"buckets":[{"key":1,"doc_count":1,"${name}":${inner}}]}}}`,
+      (inner: string) => `{"aggregations":{"x":{"buckets":{"${name}":{"doc_count":1,"y":${inner}}}}}}`,
+      (inner: string) => `{"aggregations":{"x":{"doc_count":1,"${name}":${inner}}}}`,
+      (inner: string) => `{"hits":{"hits":[{"inner_hits":{"${name}":${inner}}}]}}`,
+    ])
+      expect(renamed(around(hits))).toBe(around(shown));
+    expect(renamed(`{"suggest":{"${name}":[{"options":[{"_index":"a"}]}]}}`)).toContain('"_index":"b"');
   });
 
   it('returns the very buffer when there is nothing to rename', () => {

@@ -48,6 +48,51 @@ describe('a write of one document', () => {
   });
 });
 
+describe('an update with a conflict token in its body', () => {
+  const update = (body: string, headers?: Record<string, string>) => ({
+    method: 'POST',
+    path: '/products/_update/1',
+    body,
+    ...(headers === undefined ? {} : { headers }),
+  });
+  const inReign = (reign: number) => {
+    const member = new Member(accept, [{ phase: 'target' }]);
+    member.learn({ reign });
+    return member;
+  };
+
+  it('is sent with the authority’s own term, or with one that cannot match', async () => {
+    const member = inReign(2);
+    await member.sender.send(
+      update(`{"if_seq_no":3, "if_primary_term" : ${2 ** 32 + 9} ,"doc":{"if_primary_term":1}}`),
+    );
+    await member.sender.send(update('{"doc":{},"if_seq_no":3,"if_primary_term":"9"}'));
+    expect(member.writes.map(({ body }) => body)).toEqual([
+      '{"if_seq_no":3, "if_primary_term" : 9 ,"doc":{"if_primary_term":1}}',
+      `{"doc":{},"if_seq_no":3,"if_primary_term":${2 ** 52}}`,
+    ]);
+  });
+
+  it('is refused when the body cannot be read and there was a switch', async () => {
+    const yaml = update('doc: {}\nif_seq_no: 3\nif_primary_term: 9\n', { 'content-type': 'application/yaml' });
+    const member = inReign(2);
+    expect(await member.sender.send(yaml)).toMatchObject({
+      status: 400,
+      headers: { 'x-crossfade-error': 'UNSUPPORTED' },
+    });
+    expect([member.writes, member.events, member.drained()]).toEqual([[], [], true]);
+    const before = inReign(1);
+    expect((await before.sender.send(yaml)).status).toBe(201);
+  });
+});
+
+it('an update that found nothing keeps the `get` that says so', async () => {
+  const body = '{"_index":"products_v1","_id":"1","_version":-1,"result":"noop","get":{"found":false}}';
+  const member = new Member(() => ({ status: 200, body }));
+  const got = await member.sender.send({ method: 'POST', path: '/products/_update/1', body: '{"script":"x"}' });
+  expect(got.text).toBe(body);
+});
+
 describe('a write that meets the fence', () => {
   it('is sent again under the newer phase, once that is known', async () => {
     const member = new Member(({ side }) => (side === 'source' ? fencedAnswer : { status: 201, body: written() }));
