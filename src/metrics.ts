@@ -143,6 +143,11 @@ export const metricTable = {
       cause: [...fallbackCauses, 'refresh_failed'],
     },
   ),
+  followerBrakeOn: gauge(
+    'follower_brake_on',
+    '1 while no reads are sent to the follower because comparisons show a burst of failures.',
+    { route },
+  ),
   followerBreakerOpen: gauge('follower_breaker_open', '1 while no reads are sent to the follower because it fails.', {
     route,
   }),

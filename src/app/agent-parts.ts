@@ -14,6 +14,7 @@ import { createEvidence, type Evidence } from './evidence.ts';
 import { routeLine, type ShadowCounts } from './heartbeat-report.ts';
 import { observeCopy, observeHeld, observeShadow, observeSweepNeeded } from './observe.ts';
 import { transportsOf } from './open-clusters.ts';
+import { createReadBrake } from './read-brake.ts';
 import { createRouteView, type RouteView } from './route-view.ts';
 
 export type AgentParts = {
@@ -49,18 +50,23 @@ const createCopies = ({ metrics, controls, transforms }: Core, view: RouteView):
 
 /** `onDrained`: what began before the present phase of a route has ended, and others may be waiting to hear it. */
 export const createParts = (core: Core, onDrained: () => void): AgentParts => {
-  const { metrics, controls, transforms, watcher, sharedSecret } = core;
+  const { metrics, controls, transforms, sharedSecret, watcher, member, boot } = core;
   const admission = createAdmission({ now: () => performance.now(), onDrained, onHeldEnd: observeHeld(metrics) });
   const view = createRouteView({ watcher, admission });
   const copier = createCopies(core, view);
   const discrepancies = createDiscrepancyStore(sharedSecret);
-  const evidence = createEvidence({ state: (slug) => view.state(slug), now: Date.now });
+  const evidence = createEvidence({ member, boot, state: (slug) => view.state(slug), now: Date.now });
+  const brake = createReadBrake({
+    now: () => performance.now(),
+    changed: (route, on) => metrics.followerBrakeOn.set({ route }, on ? 1 : 0),
+  });
   const shadow = createShadow(core, (report) => {
     evidence.note(report);
+    brake.note(report);
     discrepancies.add(report);
   });
   const repair = createRouteRepair({ clusters: controls, runtime: systemRuntime, transforms });
-  const plane = createDataPlane({ ...core, view, admission, copier, repair, shadow });
+  const plane = createDataPlane({ ...core, view, admission, copier, repair, shadow, brake });
   return { core, view, admission, copier, shadow, discrepancies, evidence, plane };
 };
 

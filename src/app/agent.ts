@@ -17,6 +17,7 @@ import type { Core } from './core.ts';
 import { learnRoutes, storeWaitMs } from './learn-routes.ts';
 import { routeLog, storeLog } from './log-changes.ts';
 import { observeCutover, observeJobStatus } from './observe-leader.ts';
+import { startEvidencePublisher } from './publish-evidence.ts';
 import { type ProcessInput, runProcess } from './run-process.ts';
 import { firstSignal } from './signals.ts';
 import { learnDialect } from './source-dialect.ts';
@@ -63,6 +64,16 @@ const startLeading = ({ core, view }: AgentParts, members: Members): Stoppable =
     onStatus: observeJobStatus(core.metrics),
   });
 
+const startTelling = ({ core, view, evidence }: AgentParts, members: Members): Stoppable =>
+  startEvidencePublisher({
+    bucket: core.store.config,
+    boot: core.boot,
+    evidence,
+    slugs: () => view.states().keys(),
+    members: () => members.view().members.size,
+    logger: core.logger,
+  });
+
 const drain = async ({ core, plane, copier, view }: AgentParts): Promise<void> => {
   const { graceMs } = core.config.shutdown;
   const began = performance.now();
@@ -105,7 +116,11 @@ class Agent {
     const listening = await plane.listen();
     this.#lifecycle = 'serving';
     core.logger.info({ listening, admin }, 'serving');
-    this.#background = [startLeading(this.#parts, members), startBackfillWorkers(core, view)];
+    this.#background = [
+      startLeading(this.#parts, members),
+      startBackfillWorkers(core, view),
+      startTelling(this.#parts, members),
+    ];
   }
 
   async stop(): Promise<void> {

@@ -28,6 +28,7 @@ import type { ShadowReads } from '../proxy/shadow/runner.ts';
 import { createWriteExecutors } from '../proxy/write/index.ts';
 import { observeRead, observeRequest, observeWrite } from './observe.ts';
 import { type ClusterUses, transportsOf } from './open-clusters.ts';
+import type { ReadBrake } from './read-brake.ts';
 import type { RouteView } from './route-view.ts';
 
 export type DataPlaneOptions = {
@@ -40,6 +41,7 @@ export type DataPlaneOptions = {
   copier: Copier;
   repair: RouteRepair;
   shadow: ShadowReads;
+  brake: Pick<ReadBrake, 'allows'>;
   /** Known to every replica and to nobody else; may become known late. */
   sharedSecret: () => string;
 };
@@ -88,7 +90,7 @@ const writeExecutors = (options: DataPlaneOptions) => {
 };
 
 const readExecutors = (
-  { config, logger, metrics, clusters, view, copier, shadow, sharedSecret }: DataPlaneOptions,
+  { config, logger, metrics, clusters, view, copier, shadow, brake, sharedSecret }: DataPlaneOptions,
   streams: PassThrough,
 ) =>
   createReadExecutors({
@@ -97,6 +99,7 @@ const readExecutors = (
     table: () => view.table(),
     copies: copier,
     shadow,
+    mayReadFollower: (slug) => brake.allows(slug),
     limits: config.limits,
     logger,
     random: Math.random,

@@ -2,7 +2,7 @@
  * How each type of aggregation is to be compared. What the storage computes exactly must be equal; what it approximates
  * (per shard, or with a sketch) only as far as its own error bound says.
  */
-import { isObject, type Json, type JsonObject } from './json-value.ts';
+import { isObject, type JsonObject } from './json-value.ts';
 import type { AggregationSpec } from './request.ts';
 
 export type AggregationPair = {
@@ -124,9 +124,5 @@ const ownMembers = new Set([
 ]);
 
 /** Aggregations inside a bucket (or single-bucket aggregation), by name. */
-export const aggregationsIn = (bucket: JsonObject): JsonObject => {
-  const found: JsonObject = {};
-  for (const name of Object.keys(bucket))
-    if (!ownMembers.has(name) && isObject(bucket[name])) found[name] = bucket[name] as Json;
-  return found;
-};
+export const aggregationsIn = (bucket: JsonObject): JsonObject =>
+  Object.fromEntries(Object.entries(bucket).filter(([name, value]) => !ownMembers.has(name) && isObject(value)));

@@ -13,7 +13,7 @@ import { compareBuckets, compareSignificant, compareTopBuckets } from './buckets
 import { type Context, softened } from './context.ts';
 import { child, type Path } from './findings.ts';
 import { compareHits } from './hits.ts';
-import { isObject, type JsonObject, objectMember, sameValue } from './json-value.ts';
+import { isObject, type JsonObject, member, objectMember, sameValue } from './json-value.ts';
 import { compareCardinality, compareMetric, comparePercentiles } from './metric-aggregations.ts';
 import { type AggregationSpec, type AggregationSpecs, nestedFacts, type SearchFacts } from './request.ts';
 import { diffOptional, diffTree } from './tree-diff.ts';
@@ -104,7 +104,7 @@ const pairUp = (
 ): Named[] => {
   const named: Named[] = [];
   for (const name of new Set([...Object.keys(sides.authority), ...Object.keys(sides.other)])) {
-    const [authority, other] = [sides.authority[name], sides.other[name]];
+    const [authority, other] = [member(sides.authority, name), member(sides.other, name)];
     const at = child(path, name);
     if (!isObject(authority) || !isObject(other)) {
       diffOptional(context, at, { authority, other }, { severity: 'S6' });

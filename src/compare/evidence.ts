@@ -15,6 +15,7 @@ import {
   wilson,
 } from './evalue.ts';
 import { severityRank } from './findings.ts';
+import { judgeLatency, type LatencyJudgement } from './latency.ts';
 import { addCounters, type Counters, emptyCounters, type Summary, totalCounters } from './summary.ts';
 import { type Severity, severities } from './types.ts';
 import type { VerdictOptions } from './verdict-options.ts';
@@ -36,7 +37,13 @@ export type SeverityEvidence = {
   logEWithin: number;
   isBeyond: boolean;
 };
-export type ShapeEvidence = { shape: string; label: string; compared: number; worst: SeverityEvidence };
+export type ShapeEvidence = {
+  shape: string;
+  label: string;
+  compared: number;
+  worst: SeverityEvidence;
+  latency: LatencyJudgement;
+};
 
 type Test = { severity: Severity; limit: number; rank: number; needsBaseline: boolean };
 
@@ -50,12 +57,12 @@ const testsOf = ({ limits, requireBaseline }: VerdictOptions): Test[] =>
     return limit === null ? [] : [{ severity, limit, rank: severityRank(severity), needsBaseline }];
   });
 
-/** Tests that share the route's half of alpha: two per severity, one of latency. */
-export const routeTests = (options: VerdictOptions): number => 2 * testsOf(options).length + 1;
+/** Tests that share the route's half of alpha: two per severity, and two of latency. */
+export const routeTests = (options: VerdictOptions): number => 2 * (testsOf(options).length + 1);
 export const routeThreshold = (options: VerdictOptions): number => Math.log((2 * routeTests(options)) / options.alpha);
 /** Members may tell different shapes apart, so that together there are more than each may have. */
 const shapeThreshold = (options: VerdictOptions, shapes: number): number =>
-  Math.log((2 * 2 * testsOf(options).length * Math.max(options.maxShapes, shapes)) / options.alpha);
+  Math.log((2 * routeTests(options) * Math.max(options.maxShapes, shapes)) / options.alpha);
 
 const seenOf = (counters: Counters, { rank }: Test): Trials => ({
   hits: counters.bySeverity[rank]!,
@@ -160,7 +167,8 @@ export const shapeEvidence = (summary: Summary, options: VerdictOptions): ShapeE
         evidenceOf({ total: counters, recent: [counters] }, test, { options, logThreshold }),
       );
       const worst = all.toSorted((a, b) => b.logE - a.logE)[0];
-      return worst ? [{ shape, label, compared: counters.compared, worst }] : [];
+      const latency = judgeLatency(counters.latency, { logThreshold, minPairs: options.latency.minPairs });
+      return worst ? [{ shape, label, compared: counters.compared, worst, latency }] : [];
     })
     .sort((a, b) => b.worst.logE - a.worst.logE);
 };

@@ -4,7 +4,7 @@
  */
 import { type Context, report } from './context.ts';
 import { child, type Path } from './findings.ts';
-import { isNear, type Json, type JsonObject, numberMember, sameValue, textOf } from './json-value.ts';
+import { isNear, type Json, type JsonObject, member, numberMember, sameValue, textOf } from './json-value.ts';
 import { diffOptional } from './tree-diff.ts';
 import type { Severity } from './types.ts';
 
@@ -35,12 +35,10 @@ const clusterLocal = new Set([
 ]);
 
 /** Severity of a part of a hit; anything new in a later version of the server is cosmetic until it is known better. */
-const partSeverity: Readonly<Record<string, Severity>> = {
-  _source: 'S7',
-  fields: 'S7',
-  highlight: 'S9',
-  _ignored: 'S9',
-};
+const partSeverity: ReadonlyMap<string, Severity> = new Map([
+  ['_source', 'S7'],
+  ['fields', 'S7'],
+]);
 
 const diffPart = (
   context: Context,
@@ -50,15 +48,15 @@ const diffPart = (
 ): void => {
   const { authority, other } = pair;
   if (clusterLocal.has(name) || (authority !== undefined && other !== undefined && sameValue(authority, other))) return;
-  diffOptional(context, child(path, name), { authority, other }, { severity: partSeverity[name] ?? 'S9' });
+  diffOptional(context, child(path, name), { authority, other }, { severity: partSeverity.get(name) ?? 'S9' });
 };
 
 const diffParts = (context: Context, path: Path | undefined, a: JsonObject, b: JsonObject): void => {
   for (const name of Object.keys(a)) {
-    const [authority, other] = [a[name]!, b[name]];
+    const [authority, other] = [a[name]!, member(b, name)];
     diffPart(context, path, name, other === undefined ? { authority } : { authority, other });
   }
-  for (const name of Object.keys(b)) if (a[name] === undefined) diffPart(context, path, name, { other: b[name]! });
+  for (const name of Object.keys(b)) if (!Object.hasOwn(a, name)) diffPart(context, path, name, { other: b[name]! });
 };
 
 const diffScore = (

@@ -5,7 +5,7 @@
 import { type Context, report } from './context.ts';
 import { child, type Path } from './findings.ts';
 import { compareHit, type HitRules } from './hit.ts';
-import { isNear, type JsonObject, numberMember, objectMember, stringMember } from './json-value.ts';
+import { isNear, type JsonObject, member, numberMember, objectMember, stringMember } from './json-value.ts';
 import { orderingOf, type Pages, pageOf } from './page.ts';
 import { perfect, type RankedIds, rankMetrics } from './rank-metrics.ts';
 import {
@@ -159,7 +159,8 @@ const compareInnerHits = (context: Context, path: Path, { authority, other }: Tw
   const [a, b] = [objectMember(authority.hit, 'inner_hits') ?? {}, objectMember(other.hit, 'inner_hits') ?? {}];
   for (const name of new Set([...Object.keys(a), ...Object.keys(b)])) {
     const at = child(child(path, 'inner_hits'), name);
-    const [pageA, pageB] = [objectMember(a[name], 'hits'), objectMember(b[name], 'hits')];
+    const [innerA, innerB] = [member(a, name), member(b, name)];
+    const [pageA, pageB] = [objectMember(innerA, 'hits'), objectMember(innerB, 'hits')];
     if (pageA && pageB)
       compareHits(context, at, {
         ...outer,
@@ -167,7 +168,7 @@ const compareInnerHits = (context: Context, path: Path, { authority, other }: Tw
         other: pageB,
         facts: nestedFacts(outer.facts, undefined),
       });
-    else diffOptional(context, at, { authority: a[name], other: b[name] }, { severity: 'S7' });
+    else diffOptional(context, at, { authority: innerA, other: innerB }, { severity: 'S7' });
   }
 };
 

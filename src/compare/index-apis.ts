@@ -2,7 +2,7 @@
 import { type Context, report, softened } from './context.ts';
 import { child, type Path } from './findings.ts';
 import { type Bodies, pairItems } from './items.ts';
-import { isNear, isObject, type Json, type JsonObject, member, numberMember, objectMember } from './json-value.ts';
+import { isNear, isObject, type Json, member, numberMember, objectMember } from './json-value.ts';
 import { diffOptional, diffTree } from './tree-diff.ts';
 
 const compareMember = (context: Context, name: string, { authority, other }: Bodies, severity: 'S7' | 'S9'): void =>
@@ -19,13 +19,11 @@ const isIndexList = (name: string): boolean => name === 'indices' || name.endsWi
 const withSharedNames = (context: Context, value: Json): Json => {
   if (Array.isArray(value)) return value.map((item) => withSharedNames(context, item));
   if (!isObject(value)) return value;
-  const renamed: JsonObject = {};
-  for (const [name, item] of Object.entries(value))
-    renamed[name] =
-      isIndexList(name) && Array.isArray(item)
-        ? item.map((index) => context.renameIndex(String(index))).sort()
-        : withSharedNames(context, item);
-  return renamed;
+  const shared = (name: string, item: Json): Json =>
+    isIndexList(name) && Array.isArray(item)
+      ? item.map((index) => context.renameIndex(String(index))).sort()
+      : withSharedNames(context, item);
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, shared(name, item)]));
 };
 
 export const compareFieldCaps = (context: Context, bodies: Bodies): void => {

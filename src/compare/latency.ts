@@ -11,6 +11,7 @@ export type LatencyJudgement = {
   /** Middle ratio of other to authority, as the upper bound of its histogram bucket; undefined without pairs. */
   medianRatio: number | undefined;
   logE: number;
+  verdict: 'slower' | 'not_slower' | 'too_few';
   isSlower: boolean;
   reason: string;
 };
@@ -44,6 +45,7 @@ export const judgeLatency = (
     pairs: latency.pairs,
     medianRatio: medianRatio(latency),
     logE,
+    verdict: latency.pairs < rules.minPairs ? 'too_few' : isSlower ? 'slower' : 'not_slower',
     isSlower,
     reason: reasonOf(latency, isSlower),
   };

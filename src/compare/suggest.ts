@@ -43,7 +43,7 @@ export const compareSuggest = (
   pair: { authority: JsonObject; other: JsonObject; facts: SearchFacts },
 ): void => {
   for (const name of new Set([...Object.keys(pair.authority), ...Object.keys(pair.other)])) {
-    const [a, b] = [pair.authority[name], pair.other[name]];
+    const [a, b] = [member(pair.authority, name), member(pair.other, name)];
     const at = child(path, name);
     if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) {
       diffOptional(context, at, { authority: a, other: b }, { severity: 'S9' });

@@ -1,7 +1,7 @@
 /**
  * What one member saw of one route, as counters that can be added: over members for the fleet's verdict, over time for
- * recent evidence. A summary belongs to one step of the ramp (`step`); evidence of an earlier step says nothing about
- * the present one and is not mixed in. Time is cut into windows, so that a long good past cannot hide a new fault.
+ * recent evidence. A summary belongs to one subject: a phase, a spec and a step of the ramp; evidence of an earlier one
+ * says nothing about the present and is not mixed in. Time is cut into windows, so that a long good past cannot hide a new fault.
  */
 import * as z from 'zod';
 import { severityRank } from './findings.ts';
@@ -34,7 +34,9 @@ export type Counters = z.infer<typeof Counters>;
 
 export const Summary = z.strictObject({
   schema: z.literal(1),
-  step: z.int().describe('what the evidence is about: grows when percentages, phase or target change'),
+  subject: z
+    .string()
+    .describe('what the evidence is about; another text when phase, spec or the share of reads change'),
   lastAtMs: z.number().describe('wall clock of the latest comparison; 0 = none yet'),
   windows: z
     .array(z.strictObject({ slot: z.int(), counters: Counters }))
@@ -57,7 +59,13 @@ export const emptyCounters = (): Counters => ({
   latency: { pairs: 0, slower: 0, onlyOtherSlow: 0, onlyAuthoritySlow: 0, ratios: zeros(ratioBounds.length + 1) },
 });
 
-export const emptySummary = (step: number): Summary => ({ schema: 1, step, lastAtMs: 0, windows: [], shapes: {} });
+export const emptySummary = (subject: string): Summary => ({
+  schema: 1,
+  subject,
+  lastAtMs: 0,
+  windows: [],
+  shapes: {},
+});
 
 const addLists = (a: readonly number[], b: readonly number[]): number[] => a.map((value, i) => value + (b[i] ?? 0));
 
@@ -97,20 +105,19 @@ const addShapes = (summaries: readonly Summary[]): Summary['shapes'] => {
   return shapes;
 };
 
-/** The fleet's evidence on the latest step that any member reports. */
-export const sumSummaries = (summaries: readonly Summary[]): Summary => {
-  const step = Math.max(0, ...summaries.map((summary) => summary.step));
-  const current = summaries.filter((summary) => summary.step === step);
+/** What all of them say of one subject. */
+export const sumSummaries = (summaries: readonly Summary[], subject: string): Summary => {
+  const current = summaries.filter((summary) => summary.subject === subject);
   return {
     schema: 1,
-    step,
+    subject,
     lastAtMs: Math.max(0, ...current.map(({ lastAtMs }) => lastAtMs)),
     windows: addWindows(current),
     shapes: addShapes(current),
   };
 };
 
-/** Everything of the step in one. */
+/** Everything in one. */
 export const totalCounters = ({ windows }: Summary): Counters =>
   windows.reduce((sum, { counters }) => addCounters(sum, counters), emptyCounters());
 
@@ -183,19 +190,21 @@ const noteLatency = (latency: LatencyCounters, { authorityMs, otherMs }: Counted
 /** Counts one member's comparisons of one route. Discarded ones must not be noted: they are skips. */
 export class Tally {
   readonly #options: TallyOptions;
-  /** Outlives a step, so that labels stay what they are. */
+  /** Outlives a subject, so that labels stay what they are. */
   readonly #shapes: ShapeRegistry;
   #summary: Summary;
 
-  constructor(step: number, options: TallyOptions = defaultTallyOptions) {
+  constructor(subject: string, options: TallyOptions = defaultTallyOptions) {
     this.#options = options;
     this.#shapes = new ShapeRegistry(options.maxShapes);
-    this.#summary = emptySummary(step);
+    this.#summary = emptySummary(subject);
   }
 
-  /** Evidence starts again when the step changes. */
-  restart(step: number): void {
-    if (step !== this.#summary.step) this.#summary = emptySummary(step);
+  /** Evidence starts again when its subject changes; true = it did. */
+  restart(subject: string): boolean {
+    const isNew = subject !== this.#summary.subject;
+    if (isNew) this.#summary = emptySummary(subject);
+    return isNew;
   }
 
   note(counted: Counted): void {

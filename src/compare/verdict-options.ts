@@ -64,4 +64,8 @@ export const VerdictOptions = z.strictObject({
 });
 export type VerdictOptions = z.infer<typeof VerdictOptions>;
 
+/** The options of a route: only what differs from the defaults was written, and was checked when it was. */
+export const verdictOptionsFrom = (overrides: unknown): VerdictOptions =>
+  VerdictOptions.safeParse(overrides ?? {}).data ?? defaultVerdictOptions;
+
 export const defaultVerdictOptions: VerdictOptions = VerdictOptions.parse({});

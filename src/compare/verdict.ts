@@ -38,7 +38,15 @@ const rollbackReason = ({ severities, shapes, latency }: Facts, options: Verdict
   if (beyond) return beyondText(beyond);
   const shape = shapes.find(({ worst }) => worst.isBeyond);
   if (shape) return `${beyondText(shape.worst)}, in queries of the shape ${shape.label}`;
-  return options.latency.rollback && latency.isSlower ? latency.reason : undefined;
+  if (!options.latency.rollback) return undefined;
+  return slowest({ shapes, latency });
+};
+
+/** Slower as a whole, or in the queries of one shape. */
+const slowest = ({ shapes, latency }: Pick<Facts, 'shapes' | 'latency'>): string | undefined => {
+  if (latency.isSlower) return latency.reason;
+  const slow = shapes.find((shape) => shape.latency.isSlower);
+  return slow && `${slow.latency.reason}, in queries of the shape ${slow.label}`;
 };
 
 /** What still bars promote: the weakest link. */
@@ -47,7 +55,7 @@ const barrier = (facts: Facts, options: VerdictOptions): string | undefined => {
   const open = facts.severities.toSorted((a, b) => a.logEWithin - b.logEWithin)[0];
   if (open && open.logEWithin < facts.logPromoteThreshold)
     return `${open.severity} in ${percent(open.share)} of comparisons is not yet surely within ${percent(open.limit)}`;
-  return facts.latency.isSlower ? facts.latency.reason : undefined;
+  return slowest(facts);
 };
 
 const decide = (facts: Facts, options: VerdictOptions, isStale: boolean): Pick<Judgement, 'verdict' | 'reason'> => {

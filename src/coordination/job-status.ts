@@ -133,11 +133,45 @@ export const QuarantineStatus = z.object({
 });
 export type QuarantineStatus = z.infer<typeof QuarantineStatus>;
 
+const share = z.number().min(0).max(1);
+/** Rollback from `value` >= `limit` on; shares are of comparisons, `tolerated` is the largest allowed beyond the noise. */
+const SeverityStatus = z.object({
+  severity: z.string(),
+  value: z.number(),
+  limit: z.number(),
+  share: share.optional(),
+  low: share.optional(),
+  high: share.optional(),
+  tolerated: share.optional(),
+  noise: share.optional().describe('share in which the authority differs from itself'),
+});
+const LatencyStatus = z.object({
+  verdict: z.enum(['slower', 'not_slower', 'too_few']),
+  pairs: count,
+  medianRatio: z.number().optional().describe('of the other side to the authority, upper bound of its bucket'),
+  reason: z.string(),
+});
+
+/** From the counters of all members together, those that left included. */
 export const VerdictStatus = z.object({
   verdict: z.enum(['promote', 'hold', 'rollback', 'inconclusive']),
   reason: z.string().default(''),
   samples: count.default(0),
-  eValues: z.array(z.object({ severity: z.string(), value: z.number(), limit: z.number() })).default([]),
+  pairs: count.optional().describe('samples for which the authority was asked twice'),
+  members: count.optional().describe('processes whose evidence is in it'),
+  eValues: z.array(SeverityStatus).default([]),
+  perShape: z
+    .array(
+      SeverityStatus.extend({
+        shape: z.string(),
+        label: z.string(),
+        samples: count,
+        latency: LatencyStatus.optional(),
+      }),
+    )
+    .default([])
+    .describe('the most suspicious query shapes, with their strongest evidence'),
+  latency: LatencyStatus.optional(),
 });
 export type VerdictStatus = z.infer<typeof VerdictStatus>;
 

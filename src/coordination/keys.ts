@@ -14,6 +14,8 @@ export const keys = {
   rate: (slug: string) => `rt.${slug}.rate`,
   ask: (slug: string) => `rt.${slug}.ask`,
   job: (slug: string, name: string) => `job.${slug}.${name}`,
+  /** One per process that compares, so that what a restarted or departed one saw stays. */
+  evidence: (slug: string, boot: string) => `job.${slug}.evidence.${boot}`,
   audit: (slug: string, n: number) => `audit.${slug}.${n}`,
   heartbeat: (member: string) => `hb.${member}`,
   progress: (slug: string, worker: string) => `progress.${slug}.${worker}`,
@@ -42,6 +44,8 @@ export const parseRouteKey = (key: string): { slug: string; field: RouteField } 
   const match = routeKey.exec(key);
   return match === null ? undefined : { slug: match[1] as string, field: match[2] as RouteField };
 };
+/** Prefix of the evidence of all processes of a route. */
+export const evidencePrefix = (slug: string): string => `job.${slug}.evidence.`;
 /** Prefix of every key of every route. */
 export const routeKeyPrefix = 'rt.';
 /** Prefix of the heartbeats in the live bucket. */

@@ -5,6 +5,8 @@
  * Keys are built and taken apart in keys.ts; this file says only what the values look like.
  */
 import * as z from 'zod';
+import { Profile } from '../compare/profile.ts';
+import { VerdictOptions } from '../compare/verdict-options.ts';
 
 export const sides = ['source', 'target'] as const;
 /** One of the two ends of a migration: a cluster and the index's name there. */
@@ -66,6 +68,13 @@ export const ReadSettings = z.strictObject({
 });
 export type ReadSettings = z.infer<typeof ReadSettings>;
 
+/** Checked by the full schema and kept as written: defaults belong to the code that reads it. */
+const overridesOf = (schema: z.ZodType) =>
+  z.record(z.string(), z.unknown()).superRefine((value, context) => {
+    const parsed = schema.safeParse(value);
+    for (const { path, message } of parsed.error?.issues ?? []) context.addIssue({ code: 'custom', path, message });
+  });
+
 export const ShadowSettings = z.strictObject({
   timeoutMs: z.int().min(1).default(10_000).describe('deadline of one shadow request'),
   maxConcurrent: z.int().min(1).default(8).describe('shadow requests under way at once'),
@@ -82,7 +91,8 @@ export const ShadowSettings = z.strictObject({
     .default(10)
     .describe('share of samples that also ask the authority twice'),
   recheck: z.boolean().default(true).describe('a mismatch is asked again after a refresh before it counts'),
-  profile: z.record(z.string(), z.unknown()).optional().describe('comparison rules over the default profile'),
+  profile: overridesOf(Profile).optional().describe('comparison rules over the default profile'),
+  verdict: overridesOf(VerdictOptions).optional().describe('alpha, limits and sample sizes over the default ones'),
 });
 export type ShadowSettings = z.infer<typeof ShadowSettings>;
 

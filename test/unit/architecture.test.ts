@@ -53,7 +53,7 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/cli': 'format render-details render-status style table',
   'src/app': 'admin-address heartbeat-report',
   'src/coordination':
-    'admission-gate authority-from-aliases bucket effective human-values incarnation job-status keys membership nats-support phase-machine ports records route-cell route-state stamp',
+    'admission-gate authority-from-aliases bucket effective evidence-subject human-values incarnation job-status keys membership nats-support phase-machine ports records route-cell route-state stamp',
   'src/proxy':
     'bucket classify date-math framing headers index-expression nodes-http operation-rules operations.generated percent-encoding plan query quick-family rename request-target rest-trie route-table types',
   'src/proxy/read':
@@ -62,7 +62,7 @@ const pureNames: Readonly<Record<string, string>> = {
     'answer-facts asking bulk-answer bulk-groups bulk-lines bulk-request bulk-results fence filter-path names ndjson post-image refusals single-request tokens',
   'src/agent':
     'chunks control-answers direction documents exact-json ledger page-size throttle verify-judge write-counts',
-  'src/agent/leader': 'auto drift epochs gate',
+  'src/agent/leader': 'auto drift epochs gate verdict-status',
   'src/agent/preflight': 'difference facts judge',
   'src/upstream': 'header-pairs low-level-errors types',
 };
@@ -84,15 +84,15 @@ const ambient =
 /** Rooms that may know each other, values and types alike; files beside the rooms may be used by all; `app` wires all. */
 const mayKnow: Readonly<Record<string, readonly string[]>> = {
   json: [],
-  compare: ['json', 'coordination'],
-  coordination: ['json'],
+  compare: ['json'],
+  coordination: ['compare', 'json'],
   upstream: ['coordination', 'json'],
   proxy: ['compare', 'coordination', 'json', 'upstream'],
   agent: ['compare', 'coordination', 'json', 'upstream'],
   config: ['coordination'],
   fleet: ['config', 'coordination'],
   admin: ['config', 'coordination', 'fleet'],
-  cli: ['config', 'coordination', 'fleet'],
+  cli: ['compare', 'config', 'coordination', 'fleet'],
 };
 
 const isRoom = (name: string): boolean => !name.endsWith('.ts');

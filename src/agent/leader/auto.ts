@@ -1,43 +1,82 @@
 /**
- * What the `auto` block of a route does by itself: raise the share of reads step by step while the evidence is good, and
- * bring all reads home when a limit is passed. Each limit is off unless given; bringing reads home is never blocked by
- * dwell or by missing data. Pure: the leader gathers the evidence, writes the percentage and the audit entry.
+ * What the `auto` block of a route does by itself: raise the share of reads step by step while the fleet's verdict is
+ * promote, and bring all reads home when a limit is passed. Each limit is off unless given; bringing reads home is never
+ * blocked by dwell or by missing data. Shares that are measured on samples count only once they are surely beyond their
+ * limit, at the verdict's alpha. After reads came home the ramp waits twice as long each time. Pure: the leader gathers
+ * the evidence, writes the percentage and the audit entry.
  */
+import { logEAbove, type Trials } from '../../compare/evalue.ts';
+import { type LatencyCounters, ratioBounds } from '../../compare/summary.ts';
+import type { Severity, Verdict } from '../../compare/types.ts';
 import type { AutoSettings } from '../../coordination/records.ts';
 
 export type AutoEvidence = {
   readPercent: number;
   /** Since pct.read was last changed, by anyone. */
   sinceChangeMs: number;
-  verdict: 'promote' | 'hold' | 'rollback' | 'inconclusive';
+  /** How often reads were brought home by this file, since somebody else changed the share. */
+  homes: number;
+  verdict: Verdict;
   verdictReason: string;
-  /** Failed follower answers among reads that the follower was asked for. */
-  errorRatePercent: number | undefined;
-  /** How much slower the follower answers than the authority. */
-  latencyWorsePercent: number | undefined;
+  /** Comparisons in which the follower failed or answered with another status (S0, S1). */
+  errors: Trials;
+  latency: Pick<LatencyCounters, 'pairs' | 'ratios'>;
   /** Worst severity whose evidence passed its limit. */
-  severity: `S${0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}` | undefined;
+  severity: Severity | undefined;
   lagSeconds: number | undefined;
   quarantined: number;
+  /** Chance of acting on a share that keeps its limit. */
+  alpha: number;
 };
 export type AutoDecision =
   { kind: 'none'; reason: string } | { kind: 'raise'; to: number; reason: string } | { kind: 'home'; reason: string };
+
+type Limits = NonNullable<AutoSettings['rollback']>;
+
+const percentText = ({ hits, trials }: Trials): string => ((100 * hits) / trials).toFixed(2);
+
+/** A limit of nothing at all is passed by the first one. */
+const isSurelyAbove = (seen: Trials, share: number, alpha: number): boolean =>
+  seen.hits > 0 && (share <= 0 || logEAbove(seen, share) >= Math.log(1 / alpha));
+
+const errorRate = ({ errorRatePercent }: Limits, { errors, alpha }: AutoEvidence): string | undefined =>
+  errorRatePercent !== undefined && isSurelyAbove(errors, errorRatePercent / 100, alpha)
+    ? `the follower failed in ${percentText(errors)} % of ${errors.trials} comparisons, more than ${errorRatePercent} %`
+    : undefined;
+
+/** Pairs surely beyond a ratio: the histogram's buckets that begin at or above it. */
+const pairsBeyond = ({ ratios }: AutoEvidence['latency'], ratio: number): number =>
+  ratios.reduce((sum, count, i) => sum + ((ratioBounds[i - 1] ?? 0) >= ratio ? count : 0), 0);
+
+/** Slower in more than half of the pairs, so that no single slow answer decides. */
+const latencyWorse = ({ latencyWorsePercent }: Limits, { latency, alpha }: AutoEvidence): string | undefined => {
+  if (latencyWorsePercent === undefined) return undefined;
+  const seen = { hits: pairsBeyond(latency, 1 + latencyWorsePercent / 100), trials: latency.pairs };
+  return isSurelyAbove(seen, 0.5, alpha)
+    ? `answers are more than ${latencyWorsePercent} % slower in ${percentText(seen)} % of ${seen.trials} pairs`
+    : undefined;
+};
 
 const over = (value: number | undefined, limit: number | undefined): boolean =>
   value !== undefined && limit !== undefined && value > limit;
 
 /** The first limit that is passed, in the order of gravity. */
-const trigger = (limits: NonNullable<AutoSettings['rollback']>, seen: AutoEvidence): string | undefined => {
-  if (over(seen.errorRatePercent, limits.errorRatePercent))
-    return `error rate ${seen.errorRatePercent} % is above ${limits.errorRatePercent} %`;
+const trigger = (limits: Limits, seen: AutoEvidence): string | undefined => {
+  const failing = errorRate(limits, seen);
+  if (failing !== undefined) return failing;
   if (limits.severity !== undefined && seen.severity !== undefined && seen.severity <= limits.severity)
-    return `mismatches of severity ${seen.severity}`;
-  if (over(seen.latencyWorsePercent, limits.latencyWorsePercent))
-    return `answers are ${seen.latencyWorsePercent} % slower`;
+    return `mismatches of severity ${seen.severity}: ${seen.verdictReason}`;
+  const slow = latencyWorse(limits, seen);
+  if (slow !== undefined) return slow;
   if (over(seen.lagSeconds, limits.lagSeconds)) return `the follower lags ${seen.lagSeconds} s behind`;
   if (over(seen.quarantined, limits.quarantined)) return `${seen.quarantined} copies are in quarantine`;
   return undefined;
 };
+
+const maxDoublings = 6;
+
+export const dwellMs = ({ dwellSeconds }: NonNullable<AutoSettings['ramp']>, homes: number): number =>
+  dwellSeconds * 1000 * 2 ** Math.min(homes, maxDoublings);
 
 export const decideAuto = (auto: AutoSettings, seen: AutoEvidence): AutoDecision => {
   const reason = auto.rollback && trigger(auto.rollback, seen);
@@ -46,7 +85,7 @@ export const decideAuto = (auto: AutoSettings, seen: AutoEvidence): AutoDecision
   const next = auto.ramp.steps.find((step) => step > seen.readPercent);
   if (next === undefined) return { kind: 'none', reason: 'the last step is reached' };
   if (seen.verdict !== 'promote') return { kind: 'none', reason: `verdict ${seen.verdict}: ${seen.verdictReason}` };
-  if (seen.sinceChangeMs < auto.ramp.dwellSeconds * 1000) return { kind: 'none', reason: 'dwelling' };
+  if (seen.sinceChangeMs < dwellMs(auto.ramp, seen.homes)) return { kind: 'none', reason: 'dwelling' };
   return {
     kind: 'raise',
     to: next,

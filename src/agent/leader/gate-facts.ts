@@ -22,12 +22,6 @@ const healthOf = async ({ deps }: Leading, side: Side, state: RouteState): Promi
   }
 };
 
-/** The worst verdict that any member reports: one pod's alarm is enough to look. */
-const verdictOf = (verdicts: readonly GateFacts['verdict'][]): GateFacts['verdict'] => {
-  const order = ['rollback', 'hold', 'inconclusive', 'promote'] as const;
-  return order.find((one) => verdicts.includes(one)) ?? 'inconclusive';
-};
-
 export const gatherGate = async (leading: Leading, state: RouteState): Promise<GateFacts> => {
   const { deps, job, work } = leading;
   const { slug } = deps;
@@ -40,6 +34,7 @@ export const gatherGate = async (leading: Leading, state: RouteState): Promise<G
     nowMs: deps.runtime.now(),
   });
   const [source, target] = await Promise.all([healthOf(leading, 'source', state), healthOf(leading, 'target', state)]);
+  const { judgement } = await leading.verdict.judge(state);
   const { tail } = work.facts();
   // Members' own lists are left out: the tail meets every document that a member was refused, and knows when it is mended.
   const listed = work.quarantines().reduce((sum, { docs, overflowed }) => sum + docs.length + overflowed, 0);
@@ -53,7 +48,7 @@ export const gatherGate = async (leading: Leading, state: RouteState): Promise<G
     sweepPending: work.sweepPending(),
     proofAgeSeconds: work.proofAgeSeconds(),
     maxProofAgeSeconds,
-    verdict: verdictOf(lines.map(({ verdict }) => verdict)),
+    verdict: judgement.verdict,
     members: {
       live: view.members.size,
       behind: applied.waitingFor.map(({ member, reason }) => `${member} ${reason}`),

@@ -18,6 +18,7 @@ import type { Transforms } from '../transform.ts';
 import { keepAliases } from './alias-watch.ts';
 import { runAsk } from './ask-runner.ts';
 import { runAuto } from './auto-runner.ts';
+import { FleetVerdict } from './fleet-verdict.ts';
 import { gatherGate } from './gate-facts.ts';
 import { createJobStore, type JobStore } from './job-state.ts';
 import { createJournal, type Journal } from './journal.ts';
@@ -26,6 +27,7 @@ import { RouteWork } from './route-work.ts';
 import { buildStatus } from './status.ts';
 import { createSweeper } from './sweeper.ts';
 import type { PhaseWrite, SwitchPoint } from './switch.ts';
+import { verdictStatus } from './verdict-status.ts';
 
 export type LeaderEvents = {
   /** A switch ended; for metrics. */
@@ -59,6 +61,7 @@ export type Leading = {
   journal: Journal;
   writer: PhaseWriter;
   work: RouteWork;
+  verdict: FleetVerdict;
   /** Monotonic time since which lost members may still write. */
   lostSinceMs: number;
 };
@@ -92,6 +95,12 @@ const begin = async (deps: RouteLeaderDeps): Promise<Leading> => {
       members: () => members.view(),
       clock,
     }),
+    verdict: new FleetVerdict({
+      bucket: store.config,
+      slug,
+      now: () => runtime.now(),
+      wallMs: () => Date.parse(clock()),
+    }),
     lostSinceMs: Number.NEGATIVE_INFINITY,
   };
 };
@@ -113,6 +122,7 @@ const releaseOrphan = async ({ deps, writer, journal }: Leading, state: RouteSta
 const publish = async (leading: Leading, state: RouteState): Promise<void> => {
   const { deps, job, work } = leading;
   const gate = await gatherGate(leading, state);
+  const { judgement, tellers } = await leading.verdict.judge(state);
   const status = buildStatus({
     at: deps.clock(),
     leader: deps.member,
@@ -124,22 +134,11 @@ const publish = async (leading: Leading, state: RouteState): Promise<void> => {
     percentRead: state.stop ? 0 : state.percent.read,
     percentShadow: state.percent.shadow,
     quarantines: work.quarantines(),
-    verdict: {
-      verdict: gate.verdict,
-      reason: 'the worst that any member reports',
-      samples: compared(leading),
-      eValues: [],
-    },
+    verdict: verdictStatus(judgement, tellers),
   });
   deps.onStatus?.(deps.slug, status);
   await deps.store.config.put(keys.job(deps.slug, jobStatusName), JSON.stringify(status));
 };
-
-const compared = ({ deps }: Leading): number =>
-  [...deps.members.view().members.values()].reduce(
-    (sum, { heartbeat }) => sum + (heartbeat?.routes[deps.slug]?.compared ?? 0),
-    0,
-  );
 
 const pendingCopies = ({ deps }: Leading): number =>
   [...deps.members.view().members.values()].reduce((sum, { heartbeat }) => {

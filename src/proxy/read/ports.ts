@@ -57,6 +57,8 @@ export type ReadDeps = {
   readonly table: () => RouteTable;
   readonly copies: Pick<Copies, 'isPending'>;
   readonly shadow: ShadowRunner;
+  /** False while comparisons show that the follower fails; default always true. */
+  readonly mayReadFollower?: (slug: string) => boolean;
   readonly limits: { readonly maxBodyBytes: number };
   readonly logger: Pick<Logger, 'debug' | 'warn'>;
   /** In [0, 1). */

@@ -52,7 +52,9 @@ export const createShared = (deps: ReadDeps): Shared => {
     breakerOf: (slug) => {
       const known = breakers.get(slug);
       if (known !== undefined) return known;
-      const breaker = createBreaker({ nowMs: deps.now, changed: (state) => emit({ kind: 'breaker', slug, state }) });
+      const own = createBreaker({ nowMs: deps.now, changed: (state) => emit({ kind: 'breaker', slug, state }) });
+      const mayRead = (): boolean => deps.mayReadFollower?.(slug) ?? true;
+      const breaker: Breaker = { ...own, admit: () => mayRead() && own.admit() };
       breakers.set(slug, breaker);
       return breaker;
     },

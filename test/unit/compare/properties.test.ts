@@ -51,6 +51,28 @@ describe('for any answer', () => {
     );
   });
 
+  it.each(['constructor', 'toString', 'valueOf', '__proto__', 'hasOwnProperty'])(
+    'a name that every object inherits (%s) is data like any other',
+    (name) => {
+      const named = (inner: unknown) => JSON.parse(`{"${name}": ${JSON.stringify(inner)}}`) as Record<string, unknown>;
+      const [hit, bucket] = [(more: object) => page([{ id: '1', more: { ...more } }]), { doc_count: 1, buckets: [] }];
+      const sides = [
+        [hit({ fields: named(1) }), hit({ fields: {} })],
+        [hit({ inner_hits: named(page([])) }), hit({ inner_hits: {} })],
+        [page([], { aggregations: named(bucket) }), page([], { aggregations: {} })],
+        [
+          { ...page([]), suggest: named([]) },
+          { ...page([]), suggest: {} },
+        ],
+      ];
+      for (const [a, b] of sides) {
+        expect(compared(a, b).severity).not.toBe('none');
+        expect(compared(b, a).severity).toBe(compared(a, b).severity);
+        expect(compared(a, structuredClone(a)).severity).toBe('none');
+      }
+    },
+  );
+
   it('permuting ties changes nothing, by fields or by score', () => {
     fc.assert(
       fc.property(hits, scoredHits, fc.integer({ min: 1 }), (byField, byScore, seed) => {

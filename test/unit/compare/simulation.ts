@@ -28,7 +28,7 @@ export const noteOne = (counters: Counters, { rank, bad, noise, baseline }: Trut
 };
 
 export const summaryOf = (counters: Counters): Summary => ({
-  ...emptySummary(1),
+  ...emptySummary('1'),
   lastAtMs: 1,
   windows: [{ slot: 0, counters }],
 });

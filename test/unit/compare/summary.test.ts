@@ -23,7 +23,7 @@ const quick = { ...defaultTallyOptions, warmupPairs: 2, windowMs: 1000, maxWindo
 
 describe('a tally', () => {
   it('counts each comparison once, by its worst severity, for the route and for its shape', () => {
-    const tally = new Tally(1);
+    const tally = new Tally('1');
     for (const severity of ['none', 'S4', 'S4', 'S8'] as const) tally.note(counted(severity));
     const summary = tally.snapshot();
     for (const counters of [totalCounters(summary), summary.shapes['f1']!.counters]) {
@@ -34,7 +34,7 @@ describe('a tally', () => {
   });
 
   it('counts which of both comparisons differs, per severity', () => {
-    const tally = new Tally(1);
+    const tally = new Tally('1');
     tally.note(counted('S4', { baseline: observation('none') }));
     tally.note(counted('S4', { baseline: observation('S4') }));
     tally.note(counted('none', { baseline: observation('S5') }));
@@ -47,20 +47,20 @@ describe('a tally', () => {
   });
 
   it('takes a discarded baseline for none', () => {
-    const tally = new Tally(1);
+    const tally = new Tally('1');
     tally.note(counted('S4', { baseline: { ...observation('none'), discard: 'authority_failed' } }));
     expect(totalCounters(tally.snapshot())).toMatchObject({ compared: 1, pairs: 0 });
   });
 
   it('leaves latencies of a cold start and of failures out', () => {
-    const tally = new Tally(1, quick);
+    const tally = new Tally('1', quick);
     for (const severity of ['none', 'none', 'none', 'S0', 'none'] as const)
       tally.note(counted(severity, { otherMs: 40 }));
     expect(totalCounters(tally.snapshot()).latency).toMatchObject({ pairs: 2, slower: 2 });
   });
 
   it('does not call jitter of a few milliseconds slow', () => {
-    const tally = new Tally(1, { ...quick, warmupPairs: 0 });
+    const tally = new Tally('1', { ...quick, warmupPairs: 0 });
     tally.note(counted('none', { authorityMs: 1, otherMs: 4 }));
     tally.note(counted('none', { authorityMs: 100, otherMs: 1500 }));
     expect(totalCounters(tally.snapshot()).latency).toMatchObject({
@@ -72,7 +72,7 @@ describe('a tally', () => {
   });
 
   it('keeps a bounded number of windows and forgets the oldest', () => {
-    const tally = new Tally(1, quick);
+    const tally = new Tally('1', quick);
     for (const at of [0, 1000, 2000, 3000, 2500]) tally.note(counted('S4', { atMs: at }));
     expect(tally.snapshot().windows.map(({ slot, counters }) => [slot, counters.compared])).toEqual([
       [1, 1],
@@ -81,8 +81,8 @@ describe('a tally', () => {
     ]);
   });
 
-  it('tells a bounded number of shapes apart, over all steps', () => {
-    const tally = new Tally(1, { ...quick, maxShapes: 2 });
+  it('tells a bounded number of shapes apart, over all subjects', () => {
+    const tally = new Tally('1', { ...quick, maxShapes: 2 });
     const note = (name: string) => tally.note(counted('S4', { shape: { fingerprint: name, label: name } }));
     for (const name of ['a', 'b', 'c', 'd', 'a']) note(name);
     const compared = () =>
@@ -92,30 +92,30 @@ describe('a tally', () => {
       ['b', 1],
       ['other', 2],
     ]);
-    tally.restart(2);
+    tally.restart('2');
     note('d');
     expect(compared()).toEqual([['other', 1]]);
   });
 
-  it('starts again when the step changes', () => {
-    const tally = new Tally(1);
+  it('starts again when the subject changes', () => {
+    const tally = new Tally('1');
     tally.note(counted('S4'));
-    tally.restart(1);
+    tally.restart('1');
     expect(totalCounters(tally.snapshot()).compared).toBe(1);
-    tally.restart(2);
-    expect(tally.snapshot()).toEqual(emptySummary(2));
+    tally.restart('2');
+    expect(tally.snapshot()).toEqual(emptySummary('2'));
   });
 });
 
 describe('summaries of several members', () => {
-  const of = (step: number, at: number, ...severities: (Severity | 'none')[]) => {
-    const tally = new Tally(step, quick);
+  const of = (subject: string, at: number, ...severities: (Severity | 'none')[]) => {
+    const tally = new Tally(subject, quick);
     for (const severity of severities) tally.note(counted(severity, { atMs: at }));
     return tally.snapshot();
   };
 
   it('add up by window and by shape', () => {
-    const sum = sumSummaries([of(1, 1000, 'S4', 'none'), of(1, 1200, 'S4'), of(1, 2000, 'none')]);
+    const sum = sumSummaries([of('1', 1000, 'S4', 'none'), of('1', 1200, 'S4'), of('1', 2000, 'none')], '1');
     expect(sum.windows.map(({ slot, counters }) => [slot, counters.compared, counters.bySeverity[4]])).toEqual([
       [1, 3, 2],
       [2, 1, 0],
@@ -124,15 +124,15 @@ describe('summaries of several members', () => {
     expect(sum.lastAtMs).toBe(2000);
   });
 
-  it('of an earlier step are left out', () => {
-    expect(sumSummaries([of(1, 9000, 'S0'), of(2, 1000, 'none')])).toMatchObject({
-      step: 2,
+  it('of another subject are left out', () => {
+    expect(sumSummaries([of('1', 9000, 'S0'), of('2', 1000, 'none')], '2')).toMatchObject({
+      subject: '2',
       lastAtMs: 1000,
       windows: [{ slot: 1 }],
     });
   });
 
   it('of nobody are empty', () => {
-    expect(sumSummaries([])).toEqual(emptySummary(0));
+    expect(sumSummaries([], '0')).toEqual(emptySummary('0'));
   });
 });

@@ -113,7 +113,7 @@ describe('recent evidence', () => {
   ];
   it('is not hidden by a long good past', () => {
     const summary = {
-      ...emptySummary(1),
+      ...emptySummary('1'),
       lastAtMs: 1,
       windows: windows(counters({ compared: 400, pairs: 40, by: { 0: 40 } })),
     };

@@ -40,6 +40,7 @@ describe('docs/keys.md', () => {
       keys.rate(slug),
       keys.ask(slug),
       ...job.map((name) => keys.job(slug, name)),
+      keys.evidence(slug, '<boot>'),
       keys.audit(slug, 0).replace(/0$/, '<n>'),
     ];
     expect(listed('config-keys').toSorted()).toEqual(expected.toSorted());
@@ -51,7 +52,7 @@ describe('docs/keys.md', () => {
   });
 
   it('knows of no other builder of keys', () => {
-    const documented = 'meta config phase percent stop rate ask job audit heartbeat progress lease'.split(' ');
+    const documented = 'meta config phase percent stop rate ask job evidence audit heartbeat progress lease'.split(' ');
     expect(Object.keys(keys).toSorted()).toEqual(documented.toSorted());
   });
 

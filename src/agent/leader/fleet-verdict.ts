@@ -1,0 +1,128 @@
+/**
+ * The verdict of all members as one: reads the evidence that every process of the route left in the store, those that
+ * ended included, adds it up and judges once. Evidence about another subject does not count; what nobody will add to any
+ * more is removed. Missing or unreadable evidence is none, and none means hold.
+ * Invariant: the judgement depends on what is in the store alone, so that a new leader says what the last one said.
+ */
+import { type EvidenceRecord, parseEvidence, summaryOfRecord } from '../../compare/evidence-record.ts';
+import { defaultTallyOptions, emptySummary, type Summary, sumSummaries } from '../../compare/summary.ts';
+import { type Judgement, judge } from '../../compare/verdict.ts';
+import { verdictOptionsFrom } from '../../compare/verdict-options.ts';
+import { evidenceSubject } from '../../coordination/evidence-subject.ts';
+import { evidencePrefix } from '../../coordination/keys.ts';
+import type { Bucket, Entry, RouteState } from '../../coordination/ports.ts';
+
+export type FleetVerdictOptions = {
+  bucket: Pick<Bucket, 'list' | 'delete'>;
+  slug: string;
+  /** Monotonic milliseconds. */
+  now: () => number;
+  /** Milliseconds since the epoch. */
+  wallMs: () => number;
+};
+export type FleetJudgement = {
+  judgement: Judgement;
+  /** What it rests on. */
+  summary: Summary;
+  /** Processes that told something about the present subject. */
+  tellers: number;
+};
+
+type Told = { revision: number; record: EvidenceRecord | undefined; summary: Summary | undefined; sinceMs: number };
+
+/** Members learn of a change within seconds; evidence that still speaks of the past after this is a departed one's. */
+const foreignForMs = 60_000;
+/** A process that crashes in a loop leaves one key per start. */
+const maxKeys = 500;
+/** Several parts of a leader's turn ask. */
+const reuseMs = 500;
+const { windowMs, maxWindows } = defaultTallyOptions;
+
+export class FleetVerdict {
+  readonly #options: FleetVerdictOptions;
+  readonly #told = new Map<string, Told>();
+  #last: { state: RouteState; atMs: number; judged: FleetJudgement } | undefined;
+
+  constructor(options: FleetVerdictOptions) {
+    this.#options = options;
+  }
+
+  async judge(state: RouteState): Promise<FleetJudgement> {
+    const nowMs = this.#options.now();
+    if (this.#last?.state === state && nowMs - this.#last.atMs < reuseMs) return this.#last.judged;
+    await this.#read();
+    const judged = this.#judge(state);
+    this.#last = { state, atMs: nowMs, judged };
+    await this.#tidy(judged.summary);
+    return judged;
+  }
+
+  async #read(): Promise<void> {
+    const { bucket, slug } = this.#options;
+    let entries: readonly Entry[];
+    try {
+      entries = await bucket.list(evidencePrefix(slug));
+    } catch {
+      // What was read before stays what was seen; it grows old and then means hold.
+      return;
+    }
+    const present = new Set(entries.map(({ key }) => key));
+    for (const key of this.#told.keys()) if (!present.has(key)) this.#told.delete(key);
+    for (const entry of entries) this.#take(entry);
+  }
+
+  #take({ key, value, revision }: Entry): void {
+    if (this.#told.get(key)?.revision === revision) return;
+    const record = parseEvidence(value);
+    this.#told.set(key, {
+      revision,
+      record,
+      summary: record && summaryOfRecord(record),
+      sinceMs: this.#options.now(),
+    });
+  }
+
+  #judge(state: RouteState): FleetJudgement {
+    const subject = evidenceSubject(state);
+    const summaries = [...this.#told.values()].flatMap(({ summary }) => (summary?.subject === subject ? summary : []));
+    const nowSlot = Math.floor(this.#options.wallMs() / windowMs);
+    const sum = sumSummaries(summaries.map(notAhead(nowSlot)), subject);
+    const summary = summaries.length === 0 ? emptySummary(subject) : newest(sum);
+    const options = verdictOptionsFrom(state.spec.shadow.verdict);
+    return { judgement: judge(summary, options, this.#options.wallMs()), summary, tellers: summaries.length };
+  }
+
+  async #tidy(summary: Summary): Promise<void> {
+    for (const key of this.#outdated(summary)) {
+      const revision = this.#told.get(key)?.revision;
+      // Whoever is still there has written it anew, or will.
+      await this.#options.bucket.delete(key, revision).catch(() => undefined);
+    }
+  }
+
+  #outdated({ subject, windows }: Summary): string[] {
+    const nowMs = this.#options.now();
+    const oldest = windows[0]?.slot ?? Number.NEGATIVE_INFINITY;
+    const keys = [...this.#told].flatMap(([key, { summary, sinceMs }]) => {
+      const isForeign = summary?.subject !== subject && nowMs - sinceMs > foreignForMs;
+      const isOld = summary?.subject === subject && (summary.windows.at(-1)?.slot ?? 0) < oldest;
+      return isForeign || isOld ? [key] : [];
+    });
+    const byAge = [...this.#told].sort(([, a], [, b]) => (a.record?.lastAtMs ?? 0) - (b.record?.lastAtMs ?? 0));
+    return [...keys, ...byAge.slice(0, Math.max(0, this.#told.size - maxKeys)).map(([key]) => key)];
+  }
+}
+
+/** A member whose clock is ahead must not make everybody else's evidence look old. */
+const notAhead =
+  (nowSlot: number) =>
+  (summary: Summary): Summary => ({
+    ...summary,
+    windows: summary.windows.map(({ slot, counters }) => ({ slot: Math.min(slot, nowSlot), counters })),
+  });
+
+/** Members that compared long ago, and no more, reach further back than one member's summary. */
+const newest = (summary: Summary): Summary => {
+  const from = (summary.windows.at(-1)?.slot ?? 0) - maxWindows;
+  return { ...summary, windows: summary.windows.filter(({ slot }) => slot > from) };
+};

@@ -1,0 +1,152 @@
+/**
+ * What a member tells the fleet of its comparisons: the counters of its summary in a short, bounded form. The leader adds
+ * up what all processes of a route have told, also those that are gone, and judges once. Shapes are cut to the most
+ * frequent ones and the rest counts as `other`: frequency says nothing of equality, so choosing by it biases no verdict.
+ * Invariant: a record holds no value of a request or a document, and never more than `maxBytes`.
+ */
+import * as z from 'zod';
+import { otherShape } from './shape.ts';
+import { addCounters, type Counters, emptyCounters, type Summary } from './summary.ts';
+
+const count = z.int().min(0);
+/** Position to count; zeros are left out. */
+const Sparse = z.record(z.string().regex(/^\d{1,2}$/), count);
+
+const PackedCounters = z.strictObject({
+  n: count.describe('comparisons'),
+  s: Sparse.optional().describe('of these by severity'),
+  p: count.optional().describe('baseline pairs'),
+  b: Sparse.optional().describe('of these, how the authority differed from itself'),
+  o: Sparse.optional().describe('only the other side differed so'),
+  a: Sparse.optional().describe('only the authority differed from itself so'),
+  l: z
+    .tuple([count, count, count, count])
+    .optional()
+    .describe('latency: pairs, slower, only other, only authority slow'),
+  r: Sparse.optional().describe('latency ratios'),
+});
+type PackedCounters = z.infer<typeof PackedCounters>;
+
+/** `job.<slug>.evidence.<boot>` */
+export const EvidenceRecord = z.strictObject({
+  schema: z.literal(1),
+  member: z.string(),
+  boot: z.string(),
+  subject: z.string(),
+  lastAtMs: z.number(),
+  windows: z.array(z.strictObject({ slot: z.int(), c: PackedCounters })).max(100),
+  shapes: z.record(
+    z.string().regex(/^[0-9a-f]{16}$|^other$/),
+    z.strictObject({ label: z.string(), c: PackedCounters }),
+  ),
+});
+export type EvidenceRecord = z.infer<typeof EvidenceRecord>;
+
+export const evidenceBounds = { maxShapes: 32, maxBytes: 24 * 1024 } as const;
+
+const sparse = (list: readonly number[]): Record<string, number> | undefined => {
+  const entries = list.flatMap((value, i) => (value === 0 ? [] : [[String(i), value] as const]));
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
+};
+
+const dense = (packed: Readonly<Record<string, number>> | undefined, length: number): number[] =>
+  Array.from({ length }, (_, i) => packed?.[i] ?? 0);
+
+/** JSON leaves undefined members out. */
+const pack = ({
+  compared,
+  bySeverity,
+  pairs,
+  baseline,
+  onlyOther,
+  onlyBaseline,
+  latency,
+}: Counters): PackedCounters => ({
+  n: compared,
+  s: sparse(bySeverity),
+  p: pairs || undefined,
+  b: sparse(baseline),
+  o: sparse(onlyOther),
+  a: sparse(onlyBaseline),
+  l:
+    latency.pairs === 0 ? undefined : [latency.pairs, latency.slower, latency.onlyOtherSlow, latency.onlyAuthoritySlow],
+  r: sparse(latency.ratios),
+});
+
+const unpack = ({ n, s, p = 0, b, o, a, l = [0, 0, 0, 0], r }: PackedCounters): Counters => {
+  const { bySeverity, latency } = emptyCounters();
+  const severities = (packed: typeof s) => dense(packed, bySeverity.length);
+  const [pairs, slower, onlyOtherSlow, onlyAuthoritySlow] = l;
+  return {
+    compared: n,
+    bySeverity: severities(s),
+    pairs: p,
+    baseline: severities(b),
+    onlyOther: severities(o),
+    onlyBaseline: severities(a),
+    latency: { pairs, slower, onlyOtherSlow, onlyAuthoritySlow, ratios: dense(r, latency.ratios.length) },
+  };
+};
+
+type Shapes = Summary['shapes'];
+
+/** The most frequent shapes by name, everything else as `other`. */
+export const mostFrequent = (shapes: Shapes, maxShapes: number): Shapes => {
+  const { fingerprint: rest, label } = otherShape;
+  const ranked = Object.entries(shapes)
+    .filter(([name]) => name !== rest)
+    .sort(([x, a], [y, b]) => b.counters.compared - a.counters.compared || (x < y ? -1 : 1));
+  const cut = ranked.slice(maxShapes).map(([, { counters }]) => counters);
+  const left = [...(shapes[rest] ? [shapes[rest].counters] : []), ...cut];
+  const kept = Object.fromEntries(ranked.slice(0, maxShapes));
+  return left.length === 0 ? kept : { ...kept, [rest]: { label, counters: left.reduce(addCounters) } };
+};
+
+type Teller = { member: string; boot: string };
+
+const recordWith = (summary: Summary, { member, boot }: Teller, maxShapes: number): EvidenceRecord => ({
+  schema: 1,
+  member,
+  boot,
+  subject: summary.subject,
+  lastAtMs: summary.lastAtMs,
+  windows: summary.windows.map(({ slot, counters }) => ({ slot, c: pack(counters) })),
+  shapes: Object.fromEntries(
+    Object.entries(mostFrequent(summary.shapes, maxShapes)).map(([name, { label, counters }]) => [
+      name,
+      { label, c: pack(counters) },
+    ]),
+  ),
+});
+
+/** The record as text, with as many shapes as fit. */
+export const evidenceText = (
+  summary: Summary,
+  teller: Teller,
+  { maxShapes, maxBytes }: { maxShapes: number; maxBytes: number } = evidenceBounds,
+): string => {
+  for (let shapes = maxShapes; ; shapes = Math.floor(shapes / 2)) {
+    const text = JSON.stringify(recordWith(summary, teller, shapes));
+    // Labels are not ASCII only, so characters are not bytes.
+    if (shapes === 0 || Buffer.byteLength(text) <= maxBytes) return text;
+  }
+};
+
+/** Undefined when it cannot be read: unknown evidence is no evidence. */
+export const parseEvidence = (text: string): EvidenceRecord | undefined => {
+  try {
+    return EvidenceRecord.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+};
+
+export const summaryOfRecord = ({ subject, lastAtMs, windows, shapes }: EvidenceRecord): Summary => ({
+  schema: 1,
+  subject,
+  lastAtMs,
+  windows: windows.map(({ slot, c }) => ({ slot, counters: unpack(c) })),
+  shapes: Object.fromEntries(
+    Object.entries(shapes).map(([name, { label, c }]) => [name, { label, counters: unpack(c) }]),
+  ),
+});
