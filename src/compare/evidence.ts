@@ -103,7 +103,7 @@ const laterBeginnings = 11;
  * A fault may begin in any window. Half of the evidence is staked on the whole span, the rest evenly on later
  * beginnings; those still to come count 1. The mean of e-values is an e-value.
  */
-const overBeginnings = (logEs: readonly number[]): number => {
+export const overBeginnings = (logEs: readonly number[]): number => {
   const later = logEs.slice(1, 1 + laterBeginnings);
   const padded = [...later, ...new Array<number>(laterBeginnings - later.length).fill(0)];
   return logMeanExp([logEs[0] ?? 0, logMeanExp(padded)]);
@@ -142,7 +142,7 @@ const evidenceOf = (
 };
 
 /** Sums of the last n windows, the longest first. */
-const suffixes = (windows: Summary['windows']): Counters[] => {
+export const suffixes = (windows: Summary['windows']): Counters[] => {
   let sum = emptyCounters();
   const growing = windows.toReversed().map(({ counters }) => {
     sum = addCounters(sum, counters);

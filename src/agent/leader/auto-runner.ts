@@ -1,6 +1,5 @@
 /** Gathers the evidence for auto.ts each turn, and carries out what it decides, with an audit entry that holds both. */
-import { severityRank } from '../../compare/findings.ts';
-import { type Counters, totalCounters } from '../../compare/summary.ts';
+import { suffixes } from '../../compare/evidence.ts';
 import type { Severity } from '../../compare/types.ts';
 import type { Judgement } from '../../compare/verdict.ts';
 import { verdictOptionsFrom } from '../../compare/verdict-options.ts';
@@ -37,11 +36,6 @@ const noteShare = (leading: Leading, percent: number): Seen => {
   return now;
 };
 
-const failures = ({ compared, bySeverity }: Counters) => ({
-  hits: bySeverity[severityRank('S0')]! + bySeverity[severityRank('S1')]!,
-  trials: compared,
-});
-
 const worstBeyond = ({ severities, shapes }: Judgement): Severity | undefined =>
   [...severities, ...shapes.map(({ worst }) => worst)]
     .filter(({ isBeyond }) => isBeyond)
@@ -53,7 +47,6 @@ type Gathered = { evidence: AutoEvidence; verdict: ReturnType<typeof verdictStat
 const gather = async (leading: Leading, state: RouteState): Promise<Gathered> => {
   const gate = await gatherGate(leading, state);
   const { judgement, summary, tellers } = await leading.verdict.judge(state);
-  const total = totalCounters(summary);
   const share = noteShare(leading, state.percent.read);
   const evidence = {
     readPercent: state.percent.read,
@@ -61,8 +54,7 @@ const gather = async (leading: Leading, state: RouteState): Promise<Gathered> =>
     homes: share.homes,
     verdict: judgement.verdict,
     verdictReason: judgement.reason,
-    errors: failures(total),
-    latency: { pairs: total.latency.pairs, ratios: total.latency.ratios },
+    recent: suffixes(summary.windows),
     severity: worstBeyond(judgement),
     lagSeconds: gate.tail.lagSeconds,
     quarantined: gate.quarantined,
@@ -94,8 +86,9 @@ const carryOut = async (leading: Leading, decision: Made, { evidence, verdict }:
   const percent = decision.kind === 'raise' ? decision.to : 0;
   if (!(await write(leading, decision, evidence.readPercent))) return;
   remember(leading, decision, percent);
+  const { recent: _, ...figures } = evidence;
   const what = `auto: pct.read ${percent}`;
-  await leading.journal.audit({ what, reason: decision.reason, evidence: { ...evidence, judged: verdict } });
+  await leading.journal.audit({ what, reason: decision.reason, evidence: { ...figures, judged: verdict } });
 };
 
 export const runAuto = async (leading: Leading, state: RouteState): Promise<void> => {

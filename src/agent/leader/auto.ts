@@ -6,7 +6,9 @@
  * the evidence, writes the percentage and the audit entry.
  */
 import { logEAbove, type Trials } from '../../compare/evalue.ts';
-import { type LatencyCounters, ratioBounds } from '../../compare/summary.ts';
+import { overBeginnings } from '../../compare/evidence.ts';
+import { severityRank } from '../../compare/findings.ts';
+import { type Counters, ratioBounds } from '../../compare/summary.ts';
 import type { Severity, Verdict } from '../../compare/types.ts';
 import type { AutoSettings } from '../../coordination/records.ts';
 
@@ -18,9 +20,8 @@ export type AutoEvidence = {
   homes: number;
   verdict: Verdict;
   verdictReason: string;
-  /** Comparisons in which the follower failed or answered with another status (S0, S1). */
-  errors: Trials;
-  latency: Pick<LatencyCounters, 'pairs' | 'ratios'>;
+  /** Counters of the last n windows, the longest first: a long good past must not hide a new fault. */
+  recent: readonly Counters[];
   /** Worst severity whose evidence passed its limit. */
   severity: Severity | undefined;
   lagSeconds: number | undefined;
@@ -35,26 +36,45 @@ type Limits = NonNullable<AutoSettings['rollback']>;
 
 const percentText = ({ hits, trials }: Trials): string => ((100 * hits) / trials).toFixed(2);
 
-/** A limit of nothing at all is passed by the first one. */
-const isSurelyAbove = (seen: Trials, share: number, alpha: number): boolean =>
-  seen.hits > 0 && (share <= 0 || logEAbove(seen, share) >= Math.log(1 / alpha));
+/** The span that shows most, when the evidence over all spans is enough. A limit of nothing is passed by the first one. */
+const surelyAbove = (spans: readonly Trials[], share: number, alpha: number): Trials | undefined => {
+  const logEs = spans.map((seen) =>
+    seen.hits === 0 ? 0 : share <= 0 ? Number.POSITIVE_INFINITY : logEAbove(seen, share),
+  );
+  if (overBeginnings(logEs) < Math.log(1 / alpha)) return undefined;
+  return spans[logEs.indexOf(Math.max(...logEs))];
+};
 
-const errorRate = ({ errorRatePercent }: Limits, { errors, alpha }: AutoEvidence): string | undefined =>
-  errorRatePercent !== undefined && isSurelyAbove(errors, errorRatePercent / 100, alpha)
-    ? `the follower failed in ${percentText(errors)} % of ${errors.trials} comparisons, more than ${errorRatePercent} %`
-    : undefined;
+/** Comparisons in which the follower failed or answered with another status. */
+const failures = ({ compared, bySeverity }: Counters): Trials => ({
+  hits: bySeverity[severityRank('S0')]! + bySeverity[severityRank('S1')]!,
+  trials: compared,
+});
+
+const errorRate = ({ errorRatePercent }: Limits, { recent, alpha }: AutoEvidence): string | undefined => {
+  if (errorRatePercent === undefined) return undefined;
+  const seen = surelyAbove(recent.map(failures), errorRatePercent / 100, alpha);
+  return (
+    seen &&
+    `the follower failed in ${percentText(seen)} % of ${seen.trials} comparisons, more than ${errorRatePercent} %`
+  );
+};
 
 /** Pairs surely beyond a ratio: the histogram's buckets that begin at or above it. */
-const pairsBeyond = ({ ratios }: AutoEvidence['latency'], ratio: number): number =>
-  ratios.reduce((sum, count, i) => sum + ((ratioBounds[i - 1] ?? 0) >= ratio ? count : 0), 0);
+const slowerThan =
+  (ratio: number) =>
+  ({ latency: { pairs, ratios } }: Counters): Trials => ({
+    hits: ratios.reduce((sum, count, i) => sum + ((ratioBounds[i - 1] ?? 0) >= ratio ? count : 0), 0),
+    trials: pairs,
+  });
 
 /** Slower in more than half of the pairs, so that no single slow answer decides. */
-const latencyWorse = ({ latencyWorsePercent }: Limits, { latency, alpha }: AutoEvidence): string | undefined => {
+const latencyWorse = ({ latencyWorsePercent }: Limits, { recent, alpha }: AutoEvidence): string | undefined => {
   if (latencyWorsePercent === undefined) return undefined;
-  const seen = { hits: pairsBeyond(latency, 1 + latencyWorsePercent / 100), trials: latency.pairs };
-  return isSurelyAbove(seen, 0.5, alpha)
-    ? `answers are more than ${latencyWorsePercent} % slower in ${percentText(seen)} % of ${seen.trials} pairs`
-    : undefined;
+  const seen = surelyAbove(recent.map(slowerThan(1 + latencyWorsePercent / 100)), 0.5, alpha);
+  return (
+    seen && `answers are more than ${latencyWorsePercent} % slower in ${percentText(seen)} % of ${seen.trials} pairs`
+  );
 };
 
 const over = (value: number | undefined, limit: number | undefined): boolean =>

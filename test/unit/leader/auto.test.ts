@@ -1,9 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { type AutoDecision, type AutoEvidence, decideAuto } from '../../../src/agent/leader/auto.ts';
+import { type Counters, emptyCounters } from '../../../src/compare/summary.ts';
 import type { AutoSettings } from '../../../src/coordination/records.ts';
 
 /** A latency histogram with all pairs in one bucket: 4 = up to as slow, 8 = up to twice, 9 = up to three times. */
-const at = (bucket: number, pairs: number) => Array.from({ length: 13 }, (_, i) => (i === bucket ? pairs : 0));
+const at = (bucket: number, pairs: number): Counters => ({
+  ...emptyCounters(),
+  compared: pairs,
+  latency: {
+    ...emptyCounters().latency,
+    pairs,
+    ratios: Array.from({ length: 13 }, (_, i) => (i === bucket ? pairs : 0)),
+  },
+});
+const failing = (hits: number, compared: number): Counters => ({
+  ...emptyCounters(),
+  compared,
+  bySeverity: [hits, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+});
 
 const good: AutoEvidence = {
   readPercent: 1,
@@ -11,8 +25,7 @@ const good: AutoEvidence = {
   verdict: 'promote',
   verdictReason: 'n=5000',
   homes: 0,
-  errors: { hits: 0, trials: 5000 },
-  latency: { pairs: 5000, ratios: at(4, 5000) },
+  recent: [at(4, 5000)],
   alpha: 0.01,
   severity: undefined,
   lagSeconds: 0,
@@ -36,27 +49,28 @@ const rows: [string, AutoSettings, Partial<AutoEvidence>, Partial<AutoDecision>]
   [
     'ignores limits that are not given',
     ramp,
-    { errors: { hits: 4500, trials: 5000 }, severity: 'S0', quarantined: 9 },
+    { recent: [failing(4500, 5000)], severity: 'S0', quarantined: 9 },
     { kind: 'raise', to: 10 },
   ],
-  ['brings reads home on the error rate', limits, { errors: { hits: 100, trials: 5000 } }, { kind: 'home' }],
-  ['waits until the error rate is surely too high', limits, { errors: { hits: 2, trials: 100 } }, { kind: 'raise' }],
+  ['brings reads home on the error rate', limits, { recent: [failing(100, 5000)] }, { kind: 'home' }],
+  [
+    'sees a new failure behind a long good past',
+    limits,
+    { recent: [failing(20, 100_000), failing(20, 100)] },
+    { kind: 'home' },
+  ],
+  ['waits until the error rate is surely too high', limits, { recent: [failing(2, 100)] }, { kind: 'raise' }],
   [
     'brings reads home on the first error where none is tolerated',
     { rollback: { errorRatePercent: 0 } },
-    { errors: { hits: 1, trials: 5000 } },
+    { recent: [failing(1, 5000)] },
     { kind: 'home' },
   ],
   ['brings reads home on a severity at the limit', limits, { severity: 'S4' }, { kind: 'home' }],
   ['lets a milder severity pass', limits, { severity: 'S5' }, { kind: 'raise' }],
-  ['brings reads home on latency', limits, { latency: { pairs: 200, ratios: at(9, 200) } }, { kind: 'home' }],
-  ['lets a tolerated ratio pass', limits, { latency: { pairs: 200, ratios: at(7, 200) } }, { kind: 'raise' }],
-  [
-    'does not judge latency on a handful of pairs',
-    limits,
-    { latency: { pairs: 5, ratios: at(9, 5) } },
-    { kind: 'raise' },
-  ],
+  ['brings reads home on latency', limits, { recent: [at(9, 200)] }, { kind: 'home' }],
+  ['lets a tolerated ratio pass', limits, { recent: [at(7, 200)] }, { kind: 'raise' }],
+  ['does not judge latency on a handful of pairs', limits, { recent: [at(9, 5)] }, { kind: 'raise' }],
   ['waits twice as long after reads came home once', ramp, { homes: 1 }, { kind: 'none', reason: 'dwelling' }],
   ['raises after the doubled dwell', ramp, { homes: 1, sinceChangeMs: 1_200_000 }, { kind: 'raise', to: 10 }],
   ['brings reads home on lag', limits, { lagSeconds: 31 }, { kind: 'home' }],
@@ -70,7 +84,7 @@ const rows: [string, AutoSettings, Partial<AutoEvidence>, Partial<AutoDecision>]
   [
     'takes missing figures for no reason to roll back',
     limits,
-    { errors: { hits: 0, trials: 0 }, latency: { pairs: 0, ratios: [] }, lagSeconds: undefined },
+    { recent: [], lagSeconds: undefined },
     { kind: 'raise' },
   ],
   [

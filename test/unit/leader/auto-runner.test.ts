@@ -1,0 +1,190 @@
+/** A migration's ramp from end to end without clusters: three pods compare, one leader judges and turns pct.read. */
+import { describe, expect, it } from 'vitest';
+import { runAuto } from '../../../src/agent/leader/auto-runner.ts';
+import { FleetVerdict } from '../../../src/agent/leader/fleet-verdict.ts';
+import { createJournal } from '../../../src/agent/leader/journal.ts';
+import type { Leading } from '../../../src/agent/leader/route-leader.ts';
+import { evidenceText } from '../../../src/compare/evidence-record.ts';
+import { Tally } from '../../../src/compare/summary.ts';
+import type { Observation, Severity } from '../../../src/compare/types.ts';
+import { evidenceSubject } from '../../../src/coordination/evidence-subject.ts';
+import { keys } from '../../../src/coordination/keys.ts';
+import { noMembers } from '../../../src/coordination/membership.ts';
+import type { RouteState } from '../../../src/coordination/ports.ts';
+import { type AutoSettings, RouteSpec } from '../../../src/coordination/records.ts';
+import { seeded } from '../../fixtures/compare/catalog.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+import { routeState } from '../../support/routes.ts';
+
+const slug = 'products';
+const turnMs = 10_000;
+const perTurn = 100;
+const began = Date.parse('2026-01-02T00:00:00Z');
+const equal: Observation = { severity: 'none', differences: [], counts: {} };
+
+const auto: AutoSettings = {
+  ramp: { steps: [1, 10, 50, 100], dwellSeconds: 60 },
+  rollback: { severity: 'S4', errorRatePercent: 2, lagSeconds: 30, quarantined: 0, latencyWorsePercent: 100 },
+};
+
+type World = { severity: Severity; bad: number; otherMs: number; lagSeconds: number; quarantined: number };
+
+class Migration {
+  readonly store = new MemoryStore();
+  readonly world: World = { severity: 'S4', bad: 0, otherMs: 10, lagSeconds: 0, quarantined: 0 };
+  readonly #random = seeded(7);
+  readonly #pods = ['a', 'b', 'c'].map((boot) => ({ boot, tally: new Tally('') }));
+  readonly #spec: unknown;
+  #leading: Leading;
+  #nowMs = 0;
+
+  constructor(settings = auto) {
+    this.#spec = RouteSpec.parse({ ...routeState().spec, auto: settings });
+    this.#leading = this.#newLeader();
+  }
+
+  async state(): Promise<RouteState> {
+    const read = Number((await this.store.config.get(keys.percent(slug, 'read')))?.value ?? 0);
+    return { ...routeState({ percent: { read } }), spec: this.#spec as RouteState['spec'] };
+  }
+
+  async audit(): Promise<{ what: string; reason: string; evidence: Record<string, unknown> }[]> {
+    return (await this.store.config.list(`audit.${slug}.`)).map(({ value }) => JSON.parse(value));
+  }
+
+  /** Each value that pct.read takes over so many turns. */
+  async run(turns: number): Promise<number[]> {
+    const values: number[] = [];
+    for (let i = 0; i < turns; i++) {
+      this.#nowMs += turnMs;
+      await this.#compare(await this.state());
+      await runAuto(this.#leading, await this.state());
+      const { read } = (await this.state()).percent;
+      if (values.at(-1) !== read) values.push(read);
+    }
+    return values;
+  }
+
+  changeLeader(): void {
+    this.#leading = this.#newLeader();
+  }
+
+  async #compare(state: RouteState): Promise<void> {
+    for (const { boot, tally } of this.#pods) {
+      tally.restart(evidenceSubject(state));
+      for (let i = 0; i < perTurn; i++) tally.note(this.#one());
+      await this.store.config.put(keys.evidence(slug, boot), evidenceText(tally.snapshot(), { member: boot, boot }));
+    }
+  }
+
+  #one() {
+    const { severity, bad, otherMs } = this.world;
+    return {
+      shape: { fingerprint: '00000000000000a1', label: 'search shop match(title)' },
+      observation: this.#random() < bad ? { ...equal, severity } : equal,
+      ...(this.#random() < 0.1 && { baseline: equal }),
+      authorityMs: 10,
+      otherMs,
+      atMs: began + this.#nowMs,
+    };
+  }
+
+  /** Only what runAuto touches of a leader. */
+  #newLeader(): Leading {
+    const clock = () => new Date(began + this.#nowMs).toISOString();
+    const now = () => this.#nowMs;
+    const health = { status: 200, body: { status: 'green' } };
+    const cluster = { json: async () => health };
+    const { config } = this.store;
+    return {
+      deps: {
+        slug,
+        store: this.store,
+        clusters: { source: cluster, target: cluster },
+        members: { view: () => noMembers },
+        runtime: { now },
+      },
+      journal: createJournal({ bucket: config, slug, by: 'leader', clock, now }),
+      job: { current: () => ({ paused: false, work: { backfill: 'done' } }) },
+      verdict: new FleetVerdict({ bucket: config, slug, now, wallMs: () => began + this.#nowMs }),
+      work: {
+        facts: () => ({ tail: { behind: 0, lagSeconds: this.world.lagSeconds } }),
+        quarantines: () => [{ docs: [], overflowed: this.world.quarantined }],
+        sweepPending: () => false,
+        proofAgeSeconds: () => 1,
+        isGrowing: () => false,
+        alarms: () => [],
+      },
+    } as unknown as Leading;
+  }
+}
+
+describe('the ramp of a route that goes by itself', () => {
+  it('raises the share step by step while the fleet says promote, and writes down why', async () => {
+    const migration = new Migration();
+    expect(await migration.run(60)).toEqual([0, 1, 10, 50, 100]);
+    const entries = await migration.audit();
+    expect(entries.map(({ what }) => what)).toEqual([1, 10, 50, 100].map((step) => `auto: pct.read ${step}`));
+    for (const { reason, evidence } of entries) {
+      expect(reason).toMatch(/verdict promote after \d+ s: every limit kept over \d+ comparisons/);
+      expect(evidence).toMatchObject({ verdict: 'promote', judged: { samples: expect.any(Number), members: 3 } });
+      expect(evidence['sinceChangeMs']).toBeGreaterThanOrEqual(60_000);
+    }
+  });
+
+  it('takes no step before the dwell is over, also when another leader takes over', async () => {
+    const migration = new Migration();
+    await migration.run(6);
+    migration.changeLeader();
+    expect(await migration.run(6)).toEqual([0]);
+    expect(await migration.run(1)).toEqual([1]);
+  });
+
+  it.each<[string, Partial<World>, RegExp, AutoSettings?]>([
+    ['documents are missing', { bad: 0.05 }, /mismatches of severity S4: S4 in \d+\.\d\d % of comparisons/],
+    [
+      'it fails',
+      { bad: 0.1, severity: 'S0' },
+      /the follower failed in \d+\.\d\d % of \d+ comparisons, more than 2 %/,
+      { ...auto, rollback: { errorRatePercent: 2 } },
+    ],
+    ['it answers slowly', { otherMs: 40 }, /answers are more than 100 % slower in \d+\.\d\d % of \d+ pairs/],
+    ['it lags', { lagSeconds: 31 }, /the follower lags 31 s behind/],
+    ['it refuses documents', { quarantined: 2 }, /2 copies are in quarantine/],
+  ])('brings reads home when %s', async (_, fault, reason, settings) => {
+    const migration = new Migration(settings);
+    await migration.run(40);
+    expect((await migration.state()).percent.read).toBeGreaterThanOrEqual(10);
+    Object.assign(migration.world, fault);
+    await migration.run(20);
+    expect((await migration.state()).percent.read).toBe(0);
+    const home = (await migration.audit()).at(-1)!;
+    expect(home).toMatchObject({ what: 'auto: pct.read 0', reason: expect.stringMatching(reason) });
+    expect(home.evidence).toMatchObject({ readPercent: expect.any(Number), judged: { verdict: expect.any(String) } });
+  });
+
+  it('climbs again when the fault is gone, after a dwell that doubled', async () => {
+    const migration = new Migration();
+    await migration.run(40);
+    migration.world.lagSeconds = 31;
+    await migration.run(1);
+    migration.world.lagSeconds = 0;
+    expect(await migration.run(11)).toEqual([0]);
+    expect(await migration.run(3)).toEqual([0, 1]);
+  });
+
+  it('leaves alone what a person has set in the same moment', async () => {
+    const migration = new Migration();
+    await migration.run(12);
+    const { config } = migration.store;
+    const get = config.get.bind(config);
+    // The leader has seen 1 %; the person's 0 % lands before its write.
+    config.get = async (key) => {
+      if (key === keys.percent(slug, 'read') && stack()) await config.put(key, '0');
+      return get(key);
+    };
+    const stack = (): boolean => (new Error().stack ?? '').includes('auto-runner.ts:');
+    await migration.run(8);
+    expect((await migration.audit()).filter(({ what }) => what !== 'auto: pct.read 1')).toEqual([]);
+  });
+});
