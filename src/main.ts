@@ -34,7 +34,7 @@ const code = await runProgram(process.argv.slice(2), {
   newId: randomUUID,
   version: packageVersion(),
   userName: userName(),
-  openStore: async (config) => (await import('./app/open-store.ts')).openCliStore(config),
+  openStore: async (config, note) => (await import('./app/open-store.ts')).openCliStore(config, note),
   preflight: async (config, spec, store) => (await import('./app/preflight.ts')).preflight(config, spec, store),
   runAgent: async (options) => (await import('./app/agent.ts')).runAgent({ ...options, version: packageVersion() }),
   runWorker: async (options) => (await import('./app/worker.ts')).runWorker({ ...options, version: packageVersion() }),

@@ -1,5 +1,6 @@
 /** The store as the command line uses it: waits until it answers, says why when it does not. */
 
+import { existsSync } from 'node:fs';
 import type { CliConfig } from '../config.ts';
 import { openFileStore } from '../coordination/file-store.ts';
 import { openNatsStore } from '../coordination/nats-store.ts';
@@ -10,8 +11,16 @@ import { silentLogger } from '../log.ts';
 const readyMs = 5000;
 
 /** @throws CrossfadeError STORE_UNAVAILABLE, STORE_UNSUPPORTED */
-export const openCliStore = async ({ nats, store: { file } }: CliConfig): Promise<Store> => {
-  if (nats === undefined) return openFileStore({ file });
+export const openCliStore = async (
+  { nats, store: { file } }: CliConfig,
+  note: (text: string) => void,
+): Promise<Store> => {
+  if (nats === undefined) {
+    // Somebody on the wrong host or without the variables would take an empty answer for the state of the fleet.
+    if (!existsSync(file))
+      note(`No NATS is configured here (CROSSFADE_NATS_SERVERS), and the state file ${file} does not exist yet.`);
+    return openFileStore({ file });
+  }
   const store = openNatsStore({ config: nats, member: 'crossfade-cli', logger: silentLogger() });
   try {
     await store.ready(readyMs);

@@ -50,5 +50,9 @@ complete -o default -F _crossfade crossfade
 export const shells = ['bash', 'zsh'] as const;
 export type Shell = (typeof shells)[number];
 
+/** bashcompinit needs compdef, which a start file may not have loaded. */
+const zshPrelude = `(( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }
+autoload -Uz bashcompinit && bashcompinit`;
+
 export const completionScript = (program: Command, shell: Shell): string =>
-  shell === 'bash' ? bash(program) : `autoload -Uz bashcompinit && bashcompinit\n${bash(program)}`;
+  shell === 'bash' ? bash(program) : `${zshPrelude}\n${bash(program)}`;

@@ -4,6 +4,7 @@
  */
 import { createInterface } from 'node:readline/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Size } from './screen.ts';
 
 export interface CliIo {
   out(text: string): void;
@@ -13,6 +14,8 @@ export interface CliIo {
   /** stdout is a terminal: bars, colours and redrawing are welcome. */
   readonly terminal: boolean;
   readonly colour: boolean;
+  /** Of the terminal behind stdout, as it is now. */
+  size(): Size;
   ask(question: string): Promise<string>;
   readStdin(): Promise<string>;
   /** Milliseconds since the epoch, for ages of records. */
@@ -47,6 +50,7 @@ export const systemIo = (signal: AbortSignal): CliIo => ({
   interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
   terminal: process.stdout.isTTY === true,
   colour: wantsColour(process.env),
+  size: () => ({ columns: process.stdout.columns ?? 80, rows: process.stdout.rows ?? 24 }),
   ask: askOnTerminal,
   readStdin: readAll,
   now: Date.now,

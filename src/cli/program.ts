@@ -15,7 +15,7 @@ import { routeDelete, routeReset, routeSet } from './commands/route.ts';
 import { members, status, watchStatus } from './commands/status.ts';
 import { completionScript, type Shell, shells } from './completion.ts';
 import type { CommonOptions } from './context.ts';
-import { type CliDeps, type Run, runCommand } from './run-command.ts';
+import { type CliDeps, errorJson, type Run, runCommand } from './run-command.ts';
 
 export type ProcessOptions = { configPath: string | undefined };
 export type ProgramDeps = CliDeps & {
@@ -74,9 +74,21 @@ export const runProgram = async (argv: readonly string[], deps: ProgramDeps): Pr
     await program.parseAsync([...argv], { from: 'user' });
     return exit;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCode('usage');
+    if (error instanceof CommanderError) return usageExit(error, argv, deps);
     throw error;
   }
+};
+
+/** Commander has told the person already; a program gets the same as JSON. */
+const usageExit = (
+  { exitCode: code, message }: CommanderError,
+  argv: readonly string[],
+  { io }: ProgramDeps,
+): number => {
+  if (code === 0) return 0;
+  if (argv.includes('--json'))
+    io.out(errorJson({ exit: 'usage', code: 'USAGE', message: message.replace(/^error: /, '') }));
+  return exitCode('usage');
 };
 
 /** `setExit` is called once per command that ran. */

@@ -1,7 +1,10 @@
 /**
- * The details of an answer as text: what the leader puts into them differs by request, so they are shown by their form.
- * Pure. Single values are one line each, lists of records a table, cut to what a terminal shows.
+ * The `details` of a leader's answer for people: the gate as the conditions that are not met, the report of a switch in
+ * one line each, everything else generically: scalars as pairs, lists of records as tables, cut to what a terminal shows.
  */
+import * as z from 'zod';
+import { CutoverReport, GateCondition } from '../coordination/job-status.ts';
+import { milliseconds } from './format.ts';
 import { alignRows, table } from './table.ts';
 
 const maxRows = 20;
@@ -20,14 +23,40 @@ const rowsText = (name: string, rows: readonly Row[]): string => {
   return `${name}\n${table(columns, shown)}${more}`;
 };
 
-/** Empty when there is nothing to show. */
-export const renderDetails = (details: Readonly<Record<string, unknown>> | undefined): string => {
-  const entries = Object.entries(details ?? {});
+/** Conditions that hold are in the status; here only what stands in the way matters. */
+const gateText = (gate: readonly GateCondition[]): string =>
+  alignRows(
+    gate.filter(({ ok }) => !ok).map(({ condition, value, need }) => ['  ✗', condition, value, `needs ${need}`]),
+  ).join('\n');
+
+const reportText = ({ pauseMs, path, stepsMs }: CutoverReport): string => {
+  const steps = Object.entries(stepsMs).map(([step, ms]) => `${step} ${milliseconds(ms)}`);
+  return alignRows([
+    ...(pauseMs === undefined ? [] : [['  writes waited', milliseconds(pauseMs)]]),
+    ...(path === undefined ? [] : [['  path', path]]),
+    ...(steps.length === 0 ? [] : [['  steps', steps.join(', ')]]),
+  ]).join('\n');
+};
+
+const generic = (entries: readonly [string, unknown][]): string[] => {
   const flat = entries.flatMap(([name, value]): [string, unknown][] =>
     isRecord(value) ? Object.entries(value).map(([inner, item]) => [`${name}.${inner}`, item]) : [[name, value]],
   );
   const single = flat.filter(([, value]) => !isRows(value) && !(Array.isArray(value) && value.length === 0));
   const lists = flat.flatMap(([name, value]) => (isRows(value) ? [rowsText(name, value)] : []));
-  const lines = alignRows(single.map(([name, value]) => [`  ${name}`, cell(value)]));
-  return [...lines, ...lists].join('\n');
+  return [...alignRows(single.map(([name, value]) => [`  ${name}`, cell(value)])), ...lists];
+};
+
+/** Empty when there is nothing to show. */
+export const renderDetails = (details: Readonly<Record<string, unknown>> | undefined): string => {
+  const { gate, report, ...others } = details ?? {};
+  const conditions = z.array(GateCondition).safeParse(gate);
+  const cutover = CutoverReport.safeParse(report);
+  return [
+    conditions.success ? gateText(conditions.data) : '',
+    cutover.success ? reportText(cutover.data) : '',
+    ...generic(Object.entries(others)),
+  ]
+    .filter((part) => part !== '')
+    .join('\n');
 };

@@ -2,8 +2,10 @@
 
 import type { Answer } from '../coordination/job-status.ts';
 import { stages } from '../coordination/job-status.ts';
+import type { StoreStatus } from '../coordination/ports.ts';
 import type { FleetStatus, RouteStatus } from '../fleet/fleet-status.ts';
 import { bar, bytes, count, milliseconds, percent, seconds, unknownText, yesNo } from './format.ts';
+import { histogramText } from './histogram.ts';
 import type { Style } from './style.ts';
 import { alignRows, table } from './table.ts';
 
@@ -71,13 +73,18 @@ const proofLine = ({ proof }: RouteStatus): string =>
 const tailLine = ({ tail }: RouteStatus): string =>
   tail.lagSeconds === null ? unknownText : `lag ${seconds(tail.lagSeconds)}, ${count(tail.behind ?? undefined)} behind`;
 
-const pausesLine = ({ pausesMs, lastCutover }: RouteStatus): string => {
-  const last =
-    lastCutover === null
-      ? ''
-      : `  (last: ${lastCutover.kind} ${lastCutover.result}${lastCutover.reason === undefined ? '' : `, ${lastCutover.reason}`})`;
-  return `${pausesMs.map(milliseconds).join(', ') || unknownText}${last}`;
+const pausesLine = ({ pausesMs }: RouteStatus, { bars }: RenderOptions): string =>
+  histogramText(pausesMs, bars) || unknownText;
+
+const lastSwitchLine = ({ lastCutover }: RouteStatus): string => {
+  if (lastCutover === null) return unknownText;
+  const { kind, result, at, pauseMs, reason } = lastCutover;
+  const waited = pauseMs === undefined ? '' : `, writes waited ${milliseconds(pauseMs)}`;
+  return `${kind} ${result} at ${at}${waited}${reason === undefined ? '' : `: ${reason}`}`;
 };
+
+/** Who moved the phase last; an empty record was never moved. */
+const sinceText = ({ changed: { at, by } }: RouteStatus): string => (at === '' ? '' : `  since ${at} (leader ${by})`);
 
 const settingsLine = (route: RouteStatus): string => {
   const rate = route.rate === null ? '' : `  rate ${route.rate}`;
@@ -110,10 +117,24 @@ const gateTable = ({ gate }: RouteStatus, { style }: RenderOptions): string[] =>
     ]),
   ).map((row) => `  ${row}`);
 
-export const renderRoute = (route: RouteStatus, options: RenderOptions): string => {
+const quarantineLines = ({ quarantine }: RouteStatus): string[] =>
+  (quarantine?.reasons ?? []).map(
+    ({ reason, count: documents, example }) =>
+      `quarantined ${count(documents)}: ${reason}${example === undefined ? '' : `, for example ${example}`}`,
+  );
+
+const problemsOf = (route: RouteStatus, store: StoreStatus): string[] => [
+  ...(store.connected ? [] : [`store not connected: ${store.detail}; what is shown may be old`]),
+  ...(store.alarm === undefined ? [] : [`store alarm: ${store.alarm}`]),
+  ...route.alarms,
+  ...quarantineLines(route),
+  ...route.errors.map(({ key, message }) => `${key}: ${message}`),
+];
+
+export const renderRoute = (route: RouteStatus, store: StoreStatus, options: RenderOptions): string => {
   const { style } = options;
   const hold = route.hold === null ? '' : `  HELD to ${route.hold.to}${route.hold.rehearsal ? ' (rehearsal)' : ''}`;
-  const title = `${style.strong(route.route)}  ${route.phase}${hold}  epoch ${route.epoch}  reign ${route.reign}  leader ${route.leader ?? 'none'}`;
+  const title = `${style.strong(route.route)}  ${route.phase}${hold}  epoch ${route.epoch}  reign ${route.reign}  leader ${route.leader ?? 'none'}${sinceText(route)}`;
   const facts = alignRows([
     ['stage', stageLine(route, options)],
     ['percent', settingsLine(route)],
@@ -124,11 +145,12 @@ export const renderRoute = (route: RouteStatus, options: RenderOptions): string 
     ['shadow', shadowLine(route)],
     ['proof', proofLine(route)],
     ['ledger', `unaccounted ${count(route.ledger.unaccounted ?? undefined)}`],
-    ['pauses', pausesLine(route)],
+    ['pauses', pausesLine(route, options)],
+    ['last switch', lastSwitchLine(route)],
     ['safe to advance?', answer(route.safeToAdvance, options)],
     ['safe to roll back?', answer(route.safeToRollBack, options)],
   ]).map((row) => `  ${row}`);
-  const problems = [...route.alarms, ...route.errors.map(({ key, message }) => `${key}: ${message}`)];
+  const problems = problemsOf(route, store);
   return [
     title,
     ...facts,

@@ -10,7 +10,7 @@ import { loadCliConfig } from '../config/load.ts';
 import type { CliConfig } from '../config.ts';
 import type { Store } from '../coordination/ports.ts';
 import { exitCode } from '../exit-codes.ts';
-import { CliError, failureOf } from './cli-error.ts';
+import { CliError, type Failure, failureOf } from './cli-error.ts';
 import type { CliContext, CommonOptions, Outcome } from './context.ts';
 import type { CliIo } from './io.ts';
 
@@ -18,7 +18,7 @@ export type CliDeps = {
   io: CliIo;
   env: Environment;
   /** @throws CrossfadeError STORE_UNAVAILABLE, STORE_UNSUPPORTED */
-  openStore(config: CliConfig): Promise<Store>;
+  openStore(config: CliConfig, note: (text: string) => void): Promise<Store>;
   newId(): string;
 };
 
@@ -39,9 +39,14 @@ const print = (outcome: Outcome, { io, options }: { io: CliIo; options: CommonOp
   return exitCode(outcome.exit ?? 'done');
 };
 
+/** What a program gets on stdout instead of data. */
+export const errorJson = ({ exit, code, message }: Omit<Failure, 'next'>): string =>
+  `${JSON.stringify({ error: { code, exit: exitCode(exit), message } }, undefined, 2)}\n`;
+
 const printFailure = (error: unknown, io: CliIo, json: boolean): number => {
-  const { exit, code, message, next } = failureOf(error);
-  if (json) io.out(`${JSON.stringify({ error: { code, exit: exitCode(exit), message } }, undefined, 2)}\n`);
+  const failure = failureOf(error);
+  const { exit, message, next } = failure;
+  if (json) io.out(errorJson(failure));
   io.note(`crossfade: ${message}`);
   if (next !== undefined) io.note(`next: crossfade ${next}`);
   return exitCode(exit);
@@ -55,7 +60,7 @@ export const runCommand = async (deps: CliDeps, { options, configPath, run }: In
   let store: Store | undefined;
   try {
     const config = readCliConfig(env, configPath ?? env['CROSSFADE_CONFIG']);
-    store = await deps.openStore(config);
+    store = await deps.openStore(config, io.note);
     return print(await run({ io, options, config, store, newId: deps.newId }), { io, options });
   } catch (error) {
     return printFailure(error, io, options.json);

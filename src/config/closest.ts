@@ -22,3 +22,9 @@ export const closest = (word: string, candidates: readonly string[]): string | u
     .sort((a, b) => a.cost - b.cost);
   return ranked[0]?.name;
 };
+
+/** The end of a sentence about a wrong word: the candidate that was probably meant, or all of them. */
+export const meant = (word: string, candidates: readonly string[]): string => {
+  const near = closest(word, candidates);
+  return near === undefined ? `there are ${candidates.join(', ')}` : `did you mean ${near}?`;
+};

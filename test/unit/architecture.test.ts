@@ -50,7 +50,7 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/config': 'closest cross-checks environment issues load member redact route-file settings',
   'src/fleet': 'fleet-status route-knobs',
   'src/admin': 'access health',
-  'src/cli': 'format render-details render-status style table',
+  'src/cli': 'format render-details histogram render-status screen style table',
   'src/app': 'admin-address heartbeat-report',
   'src/coordination':
     'admission-gate authority-from-aliases bucket effective evidence-subject human-values incarnation job-status keys membership nats-support phase-machine ports records route-cell route-state stamp',

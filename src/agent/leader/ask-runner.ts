@@ -217,19 +217,30 @@ const begin = async (leading: Leading, ask: Ask, begun: Begun): Promise<Result> 
     .catch(failure);
 };
 
-export const runAsk = async (leading: Leading, state: RouteState): Promise<void> => {
-  const { journal, deps } = leading;
-  await runStop(leading, state);
-  const pending = await journal.pendingAsk();
-  if (pending === undefined) return;
-  const { ask } = pending;
-  const now = begunAt((await leading.writer.read()).record);
-  const begun = pending.begun ?? now;
-  const result = resumedResult(ask, begun, now) ?? (await begin(leading, ask, begun));
+const carryOutAndAnswer = async (leading: Leading, ask: Ask, seen: Begun | undefined): Promise<void> => {
+  const { journal, deps, writer } = leading;
+  const now = begunAt((await writer.read()).record);
+  const begun = seen ?? now;
+  const result: Result = resumedResult(ask, begun, now) ?? (await begin(leading, ask, begun));
   await journal.answer(ask, result);
   deps.logger.info(
     { slug: deps.slug, action: ask.action, by: ask.by, state: result.state, reason: result.message },
     'request carried out',
   );
-  if (result.state !== 'done') await journal.audit({ what: `${ask.action} ${result.state}`, reason: result.message });
+  // A switch that was begun has an entry of its own, with its report.
+  if (result.state !== 'done' && result.details?.['report'] === undefined)
+    await journal.audit({ what: `${ask.action} ${result.state}`, reason: result.message });
+};
+
+export const runAsk = async (leading: Leading, state: RouteState): Promise<void> => {
+  const { journal } = leading;
+  await runStop(leading, state);
+  const pending = await journal.pendingAsk();
+  if (pending === undefined) return;
+  journal.actFor(pending.ask.by);
+  try {
+    await carryOutAndAnswer(leading, pending.ask, pending.begun);
+  } finally {
+    journal.actFor(undefined);
+  }
 };

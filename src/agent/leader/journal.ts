@@ -27,6 +27,8 @@ export type Journal = {
   /** Over the answer that `pendingAsk` saw. @throws STORE_CONFLICT, STORE_OUTCOME_UNKNOWN, STORE_UNAVAILABLE */
   answer(ask: Pick<Ask, 'id'>, result: Omit<AskResult, 'schema' | 'id' | 'at'>): Promise<void>;
   audit(entry: Omit<AuditEntry, 'schema' | 'at' | 'by'>): Promise<void>;
+  /** Names in the entries that follow who asked; undefined = the leader by itself. */
+  actFor(actor: string | undefined): void;
 };
 export type JournalOptions = {
   bucket: Bucket;
@@ -53,6 +55,7 @@ export const createJournal = ({ bucket, slug, by, clock, now, timers }: JournalO
   let next: number | undefined;
   /** Of the answer as it was last read or written: a late write of ours must not open an ask again that was answered. */
   let answered = 0;
+  let actor: string | undefined;
 
   const firstFree = async (): Promise<number> => {
     const used = (await bucket.list(prefix))
@@ -79,9 +82,12 @@ export const createJournal = ({ bucket, slug, by, clock, now, timers }: JournalO
       if (!written.ok) throw new CrossfadeError(failures[written.reason], `${answerKey} could not be written`);
       answered = written.revision;
     },
+    actFor: (asker) => {
+      actor = asker;
+    },
     audit: async (entry) => {
       next ??= await firstFree();
-      const value = JSON.stringify({ schema: 1, at: clock(), by, ...entry } satisfies AuditEntry);
+      const value = JSON.stringify({ schema: 1, at: clock(), by: actor ?? by, ...entry } satisfies AuditEntry);
       for (let tries = 0; tries < 20; tries++) {
         const result = await bucket.update(keys.audit(slug, next), value, 0);
         next++;

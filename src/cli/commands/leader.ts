@@ -3,6 +3,7 @@
  * repair. Each leaves a request in the store; with --wait the exit code tells how it ended.
  */
 
+import { meant } from '../../config/closest.ts';
 import { heartbeatPrefix } from '../../coordination/keys.ts';
 import { pathBetween } from '../../coordination/phase-machine.ts';
 import type { RouteState } from '../../coordination/ports.ts';
@@ -10,6 +11,7 @@ import { type Ask, type AskResult, authorityIn, type Phase, phases } from '../..
 import { type ErrorCode, errorTable } from '../../errors.ts';
 import { type Exit, exitOf } from '../../exit-codes.ts';
 import { type AskRequest, submitAsk } from '../../fleet/ask-leader.ts';
+import { readFleet } from '../../fleet/read-fleet.ts';
 import { askDeps, awaitAnswer, turnMs } from '../ask.ts';
 import { CliError } from '../cli-error.ts';
 import { confirm } from '../confirm.ts';
@@ -51,12 +53,25 @@ const waitOptions = ({ timeoutSeconds }: WaitChoice) => {
   return { takeUpMs: Math.min(takeUpMs, timeoutMs ?? takeUpMs), timeoutMs };
 };
 
+/** Which of the two answers in the status tells how a request would end; the leader judges again when it is asked. */
+const judgedBy = { advance: 'safeToAdvance', rehearse: 'safeToAdvance', rollback: 'safeToRollBack' } as const;
+
+const dryRun = async ({ store }: CliContext, request: AskRequest): Promise<Outcome> => {
+  const text = `would ask: ${asked(request)}`;
+  if (!(request.action in judgedBy)) return { text, json: { wouldAsk: request } };
+  const route = (await readFleet(store)).routes.find((found) => found.route === request.slug);
+  const answer = route?.[judgedBy[request.action as keyof typeof judgedBy]];
+  const reasons = answer?.reasons.map((reason) => `\n  ✗ ${reason}`).join('') ?? '';
+  const outlook = answer?.ok === true ? 'its conditions hold now' : `it would be refused now:${reasons}`;
+  return { text: `${text}\n${outlook}`, json: { wouldAsk: request, conditions: answer ?? null } };
+};
+
 const perform = async (
   context: CliContext,
   request: AskRequest,
   choice: WaitChoice & { next?: string },
 ): Promise<Outcome> => {
-  if (context.options.dryRun) return { text: `would ask: ${asked(request)}`, json: { wouldAsk: request } };
+  if (context.options.dryRun) return dryRun(context, request);
   const submitted = await submitAsk(askDeps(context), request, turnMs);
   if (!choice.wait) {
     const json = { request: asked(request), id: submitted.ask.id, state: 'asked' };
@@ -124,7 +139,7 @@ export const runLeaderCommand = async (
 
 const parsePhase = (text: string): Phase => {
   const phase = phases.find((name) => name === text);
-  if (phase === undefined) throw new CliError('usage', `${text} is no phase; there are ${phases.join(', ')}`);
+  if (phase === undefined) throw new CliError('usage', `${text} is no phase; ${meant(text, phases)}`);
   return phase;
 };
 
@@ -147,6 +162,9 @@ const nextAfter: Record<Phase, (slug: string) => string> = {
 const anyMember = async ({ store }: CliContext): Promise<boolean> =>
   (await store.live.list(heartbeatPrefix)).length > 0;
 
+/** Hours of work may hang on it, and no opposite command brings them back. */
+const losesBackfill = (from: Phase, to: Phase): boolean => from === 'dual' && (to === 'observe' || to === 'off');
+
 type PhaseChoice = { slug: string; to: string; wait: boolean | undefined; timeoutSeconds: number | undefined };
 
 /** Waits by default, since scripts move on with the next command; where no agent runs, the request is left for the first. */
@@ -157,6 +175,8 @@ export const runPhase = async (context: CliContext, { slug, to: text, ...choice 
   refuseSwitch(state, to);
   if (state.phase.phase === to && state.phase.hold === undefined)
     return { text: `${slug} is in ${to} already`, json: { route: slug, phase: to, state: 'done' }, next };
+  if (losesBackfill(state.phase.phase, to))
+    await confirm(context, `Take ${slug} from dual to ${to}? Copies end; coming back begins with a new backfill.`);
   const wait = choice.wait ?? (await anyMember(context));
   if (!wait && choice.wait === undefined) context.io.note('No agent is running; the request waits for the first one.');
   return perform(context, { slug, action: 'phase', phase: to }, { ...choice, wait, next });

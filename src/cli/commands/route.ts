@@ -2,6 +2,7 @@
  * `route set|reset|delete`: the keys that people turn, and the end of a route.
  */
 
+import { meant } from '../../config/closest.ts';
 import { keys } from '../../coordination/keys.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { CrossfadeError } from '../../errors.ts';
@@ -20,14 +21,15 @@ const splitName = (name: string): { slug: string; knob: string } => {
 
 const knobOf = (name: string): KnobName => {
   const knob = knobNames.find((known) => known === name);
-  if (knob === undefined)
-    throw new CliError('usage', `${name} is no setting of a route; there are ${knobNames.join(', ')}`);
+  if (knob === undefined) throw new CliError('usage', `${name} is no setting of a route; ${meant(name, knobNames)}`);
   return knob;
 };
 
-/** Why a value just set changes nothing yet; undefined when it does. */
-const noteFor = (state: RouteState, knob: string): string | undefined => {
+/** What a person may not expect of a value just set: that it changes nothing yet, or more than it says. */
+const noteFor = (state: RouteState, { knob, value }: { knob: KnobName; value: string }): string | undefined => {
   const phase = state.phase.phase;
+  if (knob === 'stop' && value === 'on' && phase === 'target')
+    return 'The route is in target: stop asks the leader for a rollback, again and again until it is done.';
   if (knob.startsWith('pct.') && phase !== 'dual' && phase !== 'target')
     return `The route is in ${phase}: percentages take effect in dual.`;
   if (knob === 'pct.read' && state.stop) return 'The stop key is on: all reads stay on the authority until it is off.';
@@ -43,7 +45,7 @@ export const routeSet = async (
   const { dryRun } = context.options;
   const state = await requireRoute(context.store, slug);
   const written = await turnKnob(context.store.config, turn, dryRun);
-  const note = noteFor(state, knobName);
+  const note = noteFor(state, { knob: turn.knob, value: written.value });
   if (note !== undefined) context.io.note(note);
   return {
     text: `${name} ${dryRun ? 'would be' : 'is'} ${written.value}`,

@@ -1,9 +1,14 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { keys } from '../../../src/coordination/keys.ts';
 import { Ask } from '../../../src/coordination/records.ts';
 import { exitTable } from '../../../src/exit-codes.ts';
 import { answerAsk, harness, products, putReport, withLeader, withRoute } from './harness.ts';
+
+const hasZsh = spawnSync('zsh', ['--version']).error === undefined;
 
 const routeFile = JSON.stringify(products);
 const storedAt = async (
@@ -99,7 +104,8 @@ describe('route set', () => {
 
   test.each([
     ['products.pct.read 101', 'percentage from 0 to 100'],
-    ['products.pct.reed 1', 'pct.reed is no setting of a route; there are pct.read'],
+    ['products.pct.reed 1', 'pct.reed is no setting of a route; did you mean pct.read?'],
+    ['products.speed 1', 'speed is no setting of a route; there are pct.read'],
     ['products 25', 'products names no setting; write for example products.pct.read'],
     ['products.stop maybe', 'on or off'],
   ])('%s is refused and writes nothing', async (words, message) => {
@@ -376,12 +382,20 @@ describe('phase', () => {
     });
   });
 
+  test.each(['observe', 'off'])('asks before dual is left for %s, since the backfill is lost', async (to) => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const ran = await made.run(`phase products ${to}`);
+    expect(ran).toMatchObject({ exit: exitTable.unconfirmed.code, err: expect.stringContaining('a new backfill') });
+    expect((await made.run(`phase products ${to} --yes`)).exit).toBe(0);
+  });
+
   test('refuses a phase that does not exist', async () => {
     const made = await withRoute();
-    expect(await made.run('phase products duel')).toMatchObject({
-      exit: 2,
-      err: expect.stringContaining('off, observe, dual'),
-    });
+    for (const [typed, said] of [
+      ['duel', 'did you mean dual?'],
+      ['done', 'there are off, observe, dual'],
+    ])
+      expect(await made.run(`phase products ${typed}`)).toMatchObject({ exit: 2, err: expect.stringContaining(said!) });
   });
 });
 
@@ -545,6 +559,14 @@ describe('the command line', () => {
     expect(ran.err).toMatch(err);
   });
 
+  test('answers a wrong command line with JSON where JSON was asked for', async () => {
+    const ran = await harness().run('status --bogus --json');
+    expect(ran.exit).toBe(2);
+    expect(ran.json()).toMatchObject({
+      error: { code: 'USAGE', exit: 2, message: expect.stringContaining('--bogus') },
+    });
+  });
+
   test('reports mistakes of its configuration with 64, in JSON too', async () => {
     const ran = await harness().run('status --json', { env: { CROSSFADE_NATS_BUCKET: 'a.b' } });
     expect(ran.exit).toBe(64);
@@ -574,9 +596,21 @@ describe('the command line', () => {
     expect(execFileSync('bash', ['-c', script], { encoding: 'utf8' }).trim()).toBe(expected);
   });
 
-  test('completes in zsh through the same function', async () => {
-    const { out } = await harness().run('completion zsh');
-    expect(out).toMatch(/^autoload -Uz bashcompinit && bashcompinit\n_crossfade\(\)/);
+  test.skipIf(!hasZsh).each([
+    ['crossfade adv', 'crossfade advance'],
+    ['crossfade phase products d', 'crossfade phase products dual'],
+    ['crossfade advance products --reh', 'crossfade advance products --rehearse'],
+  ])('completes "%s" to "%s" in a real zsh that has loaded nothing', async (typed, expected) => {
+    const folder = mkdtempSync(join(tmpdir(), 'crossfade-zsh-'));
+    writeFileSync(join(folder, 'completion'), (await harness().run('completion zsh')).out);
+    // A terminal of its own, since zsh completes nowhere else; the second read ends when the word is complete.
+    const script = `zmodload zsh/zpty; zpty t zsh -f -i
+      zpty -w t 'PS1=; source ${folder}/completion; print REA''DY'; zpty -r -m t seen '*READY*'
+      zpty -n -w t $'${typed}\\t'; zpty -r -m t seen '*${expected}*'; print -r -- $seen; zpty -d t`;
+    const env = { ...process.env, HOME: folder, ZDOTDIR: folder };
+    const seen = execFileSync('zsh', ['-f', '-c', script], { encoding: 'utf8', timeout: 60_000, env });
+    rmSync(folder, { recursive: true });
+    expect(seen).toContain(expected);
   });
 });
 

@@ -19,8 +19,10 @@ export type RunOptions = {
   interactive?: boolean;
   stdin?: string;
   preflight?: ProgramDeps['preflight'];
-  /** Runs at every sleep of the command. */
-  onSleep?: (sleptMs: number) => Promise<void> | void;
+  /** Of the terminal that stdout is; undefined = it is none. */
+  size?: { columns: number; rows: number };
+  /** Runs at every sleep of the command; `interrupt` is Ctrl-C. */
+  onSleep?: (sleptMs: number, interrupt: () => void) => Promise<void> | void;
 };
 
 export const harness = (store = new MemoryStore()): Harness => {
@@ -36,8 +38,9 @@ export const harness = (store = new MemoryStore()): Harness => {
         out: (text) => out.push(text),
         note: (text) => err.push(`${text}\n`),
         interactive: options.interactive ?? false,
-        terminal: false,
-        colour: false,
+        terminal: options.size !== undefined,
+        colour: options.size !== undefined,
+        size: () => options.size ?? { columns: 80, rows: 24 },
         ask: async (question) => {
           err.push(question);
           return options.answer ?? '';
@@ -46,7 +49,7 @@ export const harness = (store = new MemoryStore()): Harness => {
         now: () => Date.UTC(2026, 0, 1),
         sleep: async (ms) => {
           sleptMs += ms;
-          await options.onSleep?.(sleptMs);
+          await options.onSleep?.(sleptMs, () => abort.abort());
         },
         signal: abort.signal,
       };
