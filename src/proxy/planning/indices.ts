@@ -50,8 +50,27 @@ export const planIndexInfo = (context: Context): Plan => {
   if (resolution.kind === 'mixed')
     return isNamed ? planMixed(context, resolution) : pass(clusterSide(table), 'cluster');
   const { state, indices } = resolution;
+  if (aboutAliases.has(operation.group) && hasOldAliases(state, expression)) return pass('source', 'pinned');
   if (operation.indexSegment >= 0) return { kind: 'index_info', operation, state, indices };
   return isNamed ? pinnedOr([state], 'the index must stand in the path') : pass(authorityOf(state), 'pinned');
+};
+
+const aboutAliases: ReadonlySet<string> = new Set([
+  'indices.get_alias',
+  'indices.exists_alias',
+  'indices.resolve_index',
+]);
+
+/**
+ * The application's aliases stand on the source until the operator makes them on the target, after `final`: an application
+ * that looks for its alias when it starts must find it after a cutover, too. Where the route lets aliases be changed, they
+ * are changed at the authority.
+ */
+const hasOldAliases = ({ phase, spec }: RouteState, expression: string): boolean => {
+  const known = new Set([...spec.indices.map(({ source }) => source), ...spec.aliases.map(({ name }) => name)]);
+  return (
+    phase.phase === 'target' && spec.adminPolicy === 'refuse' && expression.split(',').every((name) => known.has(name))
+  );
 };
 
 /** APIs that may name what they ask about in `{name}` instead of `{index}`. */

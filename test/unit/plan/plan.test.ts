@@ -169,10 +169,8 @@ describe('one route in each phase', () => {
     ['GET /_mapping?index=products', 'pass source pinned', 'UNSUPPORTED'],
     ['GET /prod*/_mapping', 'pass source pinned', 'MIXED_ROUTES'],
     ['GET /_alias', 'pass source cluster', 'pass target cluster'],
-    ['GET /_alias/products', 'pass source pinned', 'pass target pinned'],
     ['HEAD /_alias/other', 'pass source unrouted'],
-    ['GET /products_v1/_alias/products', 'index_info products/0'],
-    ['GET /_resolve/index/products', 'pass source pinned', 'pass target pinned'],
+    ['GET /products_v2/_alias', 'index_info products/0'],
     ['GET /_resolve/index/*', 'pass source cluster', 'pass target cluster'],
     ['GET /_data_stream/other', 'pass source unrouted'],
 
@@ -348,6 +346,22 @@ describe('aliases', () => {
   it('carry their routing into the plan', () => {
     expect(planOf(inDual, 'PUT /first/_doc/1')).toMatchObject({ index: { aliasRouting: 'r' } });
     expect(planOf(inDual, 'GET /first/_search')).toMatchObject({ indices: [{ aliasRouting: 'r' }] });
+  });
+});
+
+describe('aliases of the application, which stand on the source until the operator makes them on the target', () => {
+  const requests = ['HEAD /_alias/products', 'GET /products_v1/_alias/products', 'GET /_resolve/index/products'];
+
+  it.each<[Parameters<typeof routeState>[0], string[]]>([
+    [{}, ['pass source pinned', 'index_info products/0', 'pass source pinned']],
+    [{ phase: 'target' }, ['pass source pinned', 'pass source pinned', 'pass source pinned']],
+    [{ phase: 'final' }, ['pass target pinned', 'index_info products/0', 'pass target pinned']],
+    [
+      { phase: 'target', adminPolicy: 'authority' },
+      ['pass target pinned', 'index_info products/0', 'pass target pinned'],
+    ],
+  ])('are looked for where they are with %j', (route, expected) => {
+    expect(requests.map((request) => shown(planOf(tableOf(routeState(route)), request)))).toEqual(expected);
   });
 });
 
