@@ -3,8 +3,9 @@
  * percolate, indexed shapes, ratings, indices_boost, clauses on `_index`), a point in time, and whether the client asks for
  * concurrency tokens or versions. Names are found by the place where the query language allows one, never by their
  * text: a field may well be called `index`.
- * Invariant: a body that uses `_index` in a way that cannot be rewritten is `opaque`, and must run where the names are
- * the client's own. Bytes outside the places found here are never touched.
+ * Invariant: a body that uses `_index` in a way that cannot be rewritten is `opaque`, and runs where the names are the
+ * client's own while there is a choice; one whose result would be another under other names (a pattern, a script, a query
+ * string) is `unsayable` there. Bytes outside the places found here are never touched.
  */
 import { type Edit, eachElement, eachMember, parseSlice, type Slice, skipSpace, skipValue } from '../../json/scan.ts';
 
@@ -17,6 +18,7 @@ export type BodyFacts = {
   readonly asksTokens: boolean;
   readonly asksVersion: boolean;
   readonly opaque: boolean;
+  readonly unsayable: boolean;
 };
 
 export const noBodyFacts: BodyFacts = {
@@ -25,6 +27,7 @@ export const noBodyFacts: BodyFacts = {
   asksTokens: false,
   asksVersion: false,
   opaque: false,
+  unsayable: false,
 };
 
 type Visit = (path: readonly string[], value: Slice, key: Slice | undefined) => void;
@@ -76,6 +79,14 @@ const isBoost = (path: readonly string[]): boolean =>
   (path.length === 2 || (path.length === 3 && path[1] === element)) &&
   path.at(-1) !== element;
 
+/** As a word of its own: `s_index` and `_indexed` are words of the application. */
+const indexWord = /(?<!\w)_index(?!\w)/;
+export const speaksOfIndex = (text: string): boolean => indexWord.test(text);
+
+/** Shows or orders by the name, and selects nothing by it. */
+const showsIndex = (text: string, [own, parent]: readonly string[]): boolean =>
+  text === '_index' || (own === '_index' && parent === 'sort');
+
 const mentions = (buf: Buffer, text: string): boolean => buf.includes(text);
 const asBuffer = (body: Uint8Array): Buffer => Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 
@@ -99,21 +110,26 @@ const topLevelTrue = (buf: Buffer, root: Slice, name: string): boolean => {
   return found;
 };
 
-const placesIn = (buf: Buffer, root: Slice): Pick<BodyFacts, 'names' | 'pit' | 'opaque'> => {
+const placesIn = (buf: Buffer, root: Slice): Pick<BodyFacts, 'names' | 'pit' | 'opaque' | 'unsayable'> => {
   const names: NamePlace[] = [];
   let pit: BodyFacts['pit'];
   let opaque = false;
+  let unsayable = false;
+  const use = (text: string, steps: readonly string[]): void => {
+    opaque = true;
+    unsayable ||= !showsIndex(text, steps);
+  };
   walk(buf, root, [], (path, value, key) => {
     if (isBoost(path) && key !== undefined) return void names.push({ slice: key, name: path.at(-1) as string });
     const steps = tail(path);
-    if (steps[0] === '_index' && !isExactOnIndex(steps) && !isLookup(steps)) opaque = true;
+    if (steps[0] === '_index' && !isExactOnIndex(steps) && !isLookup(steps)) use('', steps);
     if (buf[value.start] !== QUOTE) return;
     const text = parseSlice(buf, value) as string;
     if (isExactOnIndex(steps) || isLookup(steps)) names.push({ slice: value, name: text });
     else if (steps.length === 2 && steps[0] === 'id' && steps[1] === 'pit') pit = { slice: value, id: text };
-    else if (text.includes('_index')) opaque = true;
+    else if (speaksOfIndex(text)) use(text, steps);
   });
-  return { names, pit, opaque };
+  return { names, pit, opaque, unsayable };
 };
 
 /** Edits that put other names in; the edits of one body may be merged with others and must be sorted by the caller. */

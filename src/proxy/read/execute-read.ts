@@ -20,7 +20,7 @@ import { type ChoiceReason, chooseSide, type PinReason, type SideChoice } from '
 import { deliver, sideHeaders } from './deliver.ts';
 import { askSide } from './forward.ts';
 import { judgeFollower } from './judge-follower.ts';
-import { lookupElsewhere, sideRequest, wireTarget } from './outgoing.ts';
+import { lookupElsewhere, sideRequest, unsayableOnTarget, wireTarget } from './outgoing.ts';
 import { bodyPin, headPin, isRealtime } from './request-pins.ts';
 import { type Sampling, startSampling } from './sampling.ts';
 import type { Shared } from './shared.ts';
@@ -213,7 +213,9 @@ const serveAuthority = async (shared: Shared, reading: Reading, served: Authorit
   const body = served.body ?? (looks ? await readBody(shared, request) : undefined);
   const sameCluster = shared.deps.sameCluster === true;
   const elsewhere = body?.facts && lookupElsewhere(body.facts, { table, side, sameCluster });
-  if (elsewhere) throw elsewhere;
+  const unsayable = side === 'target' ? unsayableOnTarget(body?.facts, request.head.query, plan.state) : undefined;
+  const trouble = elsewhere ?? unsayable;
+  if (trouble) throw trouble;
   const wire =
     body === undefined
       ? sideRequest({ ...addressed(reading), facts: noBodyFacts, body: undefined }, side)

@@ -12,7 +12,7 @@ import { type BodyFacts, inspectBody, noBodyFacts } from './body-names.ts';
 import type { PinReason } from './choose-side.ts';
 import { type Cursor, type Mac, unwrapCursor } from './cursor-token.ts';
 import type { MultiBody, MultiItem } from './multi-body.ts';
-import { lookupElsewhere } from './outgoing.ts';
+import { lookupElsewhere, unsayableOnTarget } from './outgoing.ts';
 import { bodyPin } from './request-pins.ts';
 import { aliasRouting } from './side-names.ts';
 
@@ -133,8 +133,8 @@ const troubleAt = (
   context: AssignContext,
 ): CrossfadeError | undefined => {
   if (side === 'source' || route === undefined) return undefined;
-  const elsewhere = lookupElsewhere(facts, { ...context, side });
-  if (elsewhere !== undefined) return elsewhere;
+  const trouble = lookupElsewhere(facts, { ...context, side }) ?? unsayableOnTarget(facts, '', route.state);
+  if (trouble !== undefined) return trouble;
   if (item.search === undefined && route.indices.length > 1)
     return new CrossfadeError('UNSUPPORTED', 'an alias of several indices cannot be read by id on the target');
   return aliasRouting(route.indices).kind === 'mixed'

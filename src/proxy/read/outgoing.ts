@@ -7,10 +7,11 @@
 import { authorityIn, type Side } from '../../coordination/records.ts';
 import { CrossfadeError } from '../../errors.ts';
 import { applyEdits } from '../../json/scan.ts';
-import { addParam } from '../query.ts';
+import type { RouteState } from '../../coordination/ports.ts';
+import { addParam, getParam } from '../query.ts';
 import type { SideRequest } from '../shadow/ports.ts';
 import type { Family, Operation, RequestHead, RoutedIndex, RouteTable } from '../types.ts';
-import { type BodyFacts, renameEdits } from './body-names.ts';
+import { type BodyFacts, renameEdits, speaksOfIndex } from './body-names.ts';
 import { aliasRouting, nameOn, replaceSegment, targetNameOf, targetNames } from './side-names.ts';
 
 export type AddressedRead = {
@@ -91,4 +92,16 @@ export const lookupElsewhere = (
     elsewhere &&
     new CrossfadeError('MIXED_ROUTES', `the body refers to [${elsewhere.name}], which is not current on the target`)
   );
+};
+
+/** Selects documents by the name of their index in words that mean something else on the target, where it has another. */
+export const unsayableOnTarget = (
+  facts: Pick<BodyFacts, 'unsayable'> | undefined,
+  query: string,
+  { spec }: RouteState,
+): CrossfadeError | undefined => {
+  const selects = facts?.unsayable === true || speaksOfIndex(getParam(query, 'q') ?? '');
+  return selects && spec.indices.some(({ source, target }) => source !== target)
+    ? new CrossfadeError('UNSUPPORTED', 'The query uses _index in a way that cannot be said on the target.')
+    : undefined;
 };

@@ -7,7 +7,7 @@
 import type { RouteState } from '../../coordination/ports.ts';
 import { getFlag, getParam } from '../query.ts';
 import type { Family, Operation, RequestHead, RoutedIndex, RouteTable } from '../types.ts';
-import type { BodyFacts } from './body-names.ts';
+import { type BodyFacts, speaksOfIndex } from './body-names.ts';
 import type { PinReason } from './choose-side.ts';
 import { aliasRouting } from './side-names.ts';
 
@@ -40,7 +40,7 @@ export const headPin = ({ family }: Operation, head: RequestHead, state: RouteSt
   if (getFlag(head.query, 'seq_no_primary_term') === true) return 'tokens';
   if (namesNodes(getParam(head.query, 'preference'))) return 'node_preference';
   if (!answersInJson(head)) return 'answer_format';
-  return getParam(head.query, 'q')?.includes('_index') ? 'opaque_body' : undefined;
+  return speaksOfIndex(getParam(head.query, 'q') ?? '') ? 'opaque_body' : undefined;
 };
 
 /** A get with `version` compares it, a search with it shows it; either way it is the authority's own. */

@@ -9,7 +9,7 @@ import { CrossfadeError } from '../../errors.ts';
 import type { UpstreamAnswer } from '../../upstream/types.ts';
 import { getParam } from '../query.ts';
 import { type BodyFacts, inspectBody } from '../read/body-names.ts';
-import { lookupElsewhere, targetBody } from '../read/outgoing.ts';
+import { lookupElsewhere, targetBody, unsayableOnTarget } from '../read/outgoing.ts';
 import type { Plan, RoutedIndex } from '../types.ts';
 import { clientHeaders, showBody } from './answer-client.ts';
 import {
@@ -62,7 +62,7 @@ export const createByQuery =
       const attempt: Attempt = {
         deps,
         client,
-        body: { ...body, bytes: onSide(deps, body, ticket) },
+        body: { ...body, bytes: onSide(deps, { ...body, query: head.query }, ticket) },
         ticket,
         query: { head, operation: plan.operation, state: ticket.state, indices },
       };
@@ -92,16 +92,15 @@ const indicesUnder = (deps: WriteDeps, { operation }: ByQueryPlan, ticket: Ticke
  * The query in the words of the authority: it may look documents of other indices up by name.
  * @throws CrossfadeError when it names what is not current there, or uses `_index` in a way that cannot be said there
  */
-const onSide = (deps: WriteDeps, { bytes, json }: RequestBody, ticket: Ticket): Buffer => {
+const onSide = (deps: WriteDeps, { bytes, json, query }: RequestBody & { query: string }, ticket: Ticket): Buffer => {
   const { state } = ticket;
-  if (authorityOf(state) === 'source' || !json) return bytes;
-  const facts = factsOf(bytes);
-  if (facts === undefined) return bytes;
+  if (authorityOf(state) === 'source') return bytes;
+  const facts = json ? factsOf(bytes) : undefined;
   const table = deps.table();
   const error =
-    isUnsayable(facts, state) ??
-    lookupElsewhere(facts, { table, side: 'target', sameCluster: deps.sameCluster ?? false });
-  if (error === undefined) return targetBody(bytes, facts, table);
+    unsayableOnTarget(facts, query, state) ??
+    (facts && lookupElsewhere(facts, { table, side: 'target', sameCluster: deps.sameCluster ?? false }));
+  if (error === undefined) return facts === undefined ? bytes : targetBody(bytes, facts, table);
   ticket.done();
   throw error;
 };
@@ -115,11 +114,6 @@ const factsOf = (bytes: Buffer): BodyFacts | undefined => {
   }
 };
 
-const isUnsayable = ({ opaque }: BodyFacts, { spec }: RouteState): CrossfadeError | undefined =>
-  opaque && spec.indices.some(({ source, target }) => source !== target)
-    ? new CrossfadeError('UNSUPPORTED', 'The query uses _index in a way that cannot be said on the target.')
-    : undefined;
-
 const runAttempt = async (attempt: Attempt): Promise<'done' | 'fenced'> => {
   const { deps, ticket, query, client } = attempt;
   const { state } = query;
@@ -127,7 +121,9 @@ const runAttempt = async (attempt: Attempt): Promise<'done' | 'fenced'> => {
   const answer = await send(attempt);
   const counts = answer.status < 500 ? readCounts(answer.body) : undefined;
   const task = answer.status === 200 ? taskOf(answer.body) : undefined;
-  const doubtful = counts?.total === 0 || task !== undefined || answer.status === 404;
+  // An answer that is no JSON tells nothing, and so may have found nothing.
+  const unread = counts === undefined && answer.status === 200;
+  const doubtful = counts?.total === 0 || unread || answer.status === 404;
   if (doubtful && (await isFenced(attempt))) {
     ticket.done();
     return 'fenced';

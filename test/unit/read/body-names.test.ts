@@ -58,6 +58,21 @@ describe('index names in a search body', () => {
     expect(inspect(body).opaque).toBe(true);
   });
 
+  it.each<[string, unknown, boolean]>([
+    ['a pattern', { query: { prefix: { _index: 'p' } } }, true],
+    ['a query string', { query: { query_string: { query: 'a AND _index:p*' } } }, true],
+    ['a script', { query: { script: { script: "doc['_index'].value == 'a'" } } }, true],
+    ['an aggregation', { aggs: { by: { terms: { field: '_index' } } } }, false],
+    ['a sort', { sort: ['_index', { _index: 'asc' }, { _index: { order: 'desc' } }] }, false],
+    ['a value of the application', { query: { term: { name: 'products_index' } } }, false],
+  ])('selects by the name of the index, or only shows it: %s', (_title, body, unsayable) => {
+    expect(inspect(body).unsayable).toBe(unsayable);
+  });
+
+  it('is no more than a word of the application when it is part of another word', () => {
+    expect(inspect({ query: { terms: { name: ['products_index', '_indexed', 'my_index_2'] } } }).opaque).toBe(false);
+  });
+
   it('are replaced without touching another byte', () => {
     const body = Buffer.from(
       '{ "indices_boost" : [ {"products":1.50} ],\n"query":{"terms":{"u":{"index":"products","id":9007199254740993}}} }',

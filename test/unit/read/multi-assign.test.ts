@@ -118,6 +118,11 @@ describe('items of a multi request', () => {
       parseMulti('msearch', lines([{ index: 'b' }, { query: { terms: { u: { index: 'x', id: '1', path: 'p' } } } }])),
       'MIXED_ROUTES',
     ],
+    [
+      'that selects by a pattern on the index',
+      parseMulti('msearch', lines([{ index: 'b1' }, { query: { prefix: { _index: 'b' } } }])),
+      'UNSUPPORTED',
+    ],
     ['by id from an alias of several indices', parseMulti('mget', docs({ _index: 'b', _id: '1' })), 'UNSUPPORTED'],
   ])('that no side can answer rightly fail alone: %s', (_title, body, code) => {
     expect(assign(body)).toEqual({ groups: [], failed: [[0, code]] });

@@ -74,7 +74,9 @@ describe('delete by query', () => {
     ['the answer tells no counts', { enumerated: found(['1']), done: {} }],
   ])('leaves a sweep to do when %s', async (_title, answers) => {
     const member = new Member(script(answers), [{}], repairing().deps);
-    await member.sender.send(deleteByQuery);
+    const answer = member.sender.send(deleteByQuery);
+    await member.time.advance(1);
+    await answer;
     await member.time.settle();
     expect(member.sweeps).toEqual(['by_query']);
   });
@@ -126,8 +128,11 @@ describe('update by query', () => {
     expect(deleting.sweeps).toEqual(['by_query']);
   });
 
-  it('that found nothing because of the fence is run again under the newer phase', async () => {
-    const member = new Member(script({ done: counts(0), fenced: true }));
+  it.each([
+    ['that found nothing because of the fence', counts(0)],
+    ['whose answer is no JSON, and may have found nothing,', '---\ntotal: 0\n'],
+  ])('%s is run again under the newer phase', async (_title, done) => {
+    const member = new Member(script({ done, fenced: true }));
     const answer = member.sender.send(update);
     await member.time.advance(1);
     expect(member.writes).toHaveLength(1);
@@ -169,7 +174,10 @@ describe('update by query', () => {
     expect(member.writes).toMatchObject([{ side: 'target', body: query('products_v2') }]);
     for (const body of [query('elsewhere'), '{"query":{"wildcard":{"_index":"products_*"}}}'])
       expect((await member.sender.send({ ...update, body })).status).toBe(400);
+    expect((await member.sender.send({ ...update, path: `${update.path}?q=_index:products*` })).status).toBe(400);
     expect([member.writes.length, member.drained()]).toEqual([1, true]);
+    const word = '{"query":{"term":{"name":"products_index"}}}';
+    expect((await member.sender.send({ ...update, body: word })).status).toBe(200);
   });
 
   it('through an alias with routing takes no other routing', async () => {
