@@ -5,8 +5,11 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import * as z from 'zod';
 import { buildProgram, type ProgramDeps } from '../src/cli/program.ts';
 import { otherVariables } from '../src/config/environment.ts';
+import { Profile } from '../src/compare/profile.ts';
+import { VerdictOptions } from '../src/compare/verdict-options.ts';
 import { configSettings } from '../src/config/load.ts';
 import { errorTable } from '../src/errors.ts';
 import { exitTable } from '../src/exit-codes.ts';
@@ -111,6 +114,32 @@ const commands = (): string =>
     ).map(({ path, command }) => [usage(path, command), cell(command.description()), optionsOf(command)]),
   );
 
+type Schema = {
+  type?: string | string[];
+  description?: string;
+  default?: unknown;
+  properties?: Record<string, Schema>;
+  anyOf?: Schema[];
+  oneOf?: Schema[];
+};
+
+/** Fields of a schema by dotted path; lists and choices are one field. */
+const fieldsOf = (schema: Schema, path = ''): { path: string; field: Schema }[] =>
+  Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
+    const at = path === '' ? name : `${path}.${name}`;
+    return field.properties === undefined ? [{ path: at, field }] : fieldsOf(field, at);
+  });
+
+const fields = (schema: z.ZodType) => (): string =>
+  table(
+    ['field', 'default', 'meaning'],
+    fieldsOf(z.toJSONSchema(schema, { io: 'input' }) as Schema).map(({ path, field }) => [
+      code(path),
+      field.default === undefined ? '' : code(JSON.stringify(field.default)),
+      cell(field.description ?? ''),
+    ]),
+  );
+
 /** The tree is only looked at, so nothing of this is ever called. */
 const unused = { io: { out: () => undefined, note: () => undefined }, env: {}, version: '0' } as unknown as ProgramDeps;
 
@@ -121,6 +150,8 @@ export const parts: readonly { page: string; part: string; render: () => string 
   { page: 'docs/metrics.md', part: 'metrics', render: metrics },
   { page: 'docs/cli.md', part: 'commands', render: commands },
   { page: 'docs/cli.md', part: 'exits', render: exits },
+  { page: 'docs/mismatches.md', part: 'profile', render: fields(Profile) },
+  { page: 'docs/mismatches.md', part: 'verdict', render: fields(VerdictOptions) },
   { page: 'docs/errors.md', part: 'errors', render: errors },
 ];
 

@@ -8,14 +8,16 @@ import { exitCode, exitTable } from '../exit-codes.ts';
 import { type AdminClient, createAdminClient } from './admin-client.ts';
 import { apply } from './commands/apply.ts';
 import { audit } from './commands/audit.ts';
+import { type CompareChoice, compareFiles, profileSchema } from './commands/compare.ts';
 import { discrepancies } from './commands/discrepancies.ts';
 import { doctor, type Preflight } from './commands/doctor.ts';
 import { type LeaderCommand, runLeaderCommand, runPhase } from './commands/leader.ts';
 import { routeDelete, routeReset, routeSet } from './commands/route.ts';
 import { members, status, watchStatus } from './commands/status.ts';
+import { CliError } from './cli-error.ts';
 import { completionScript, type Shell, shells } from './completion.ts';
 import type { CommonOptions } from './context.ts';
-import { type CliDeps, errorJson, type Run, runCommand } from './run-command.ts';
+import { type CliDeps, errorJson, type Run, runCommand, runOffline } from './run-command.ts';
 
 export type ProcessOptions = { configPath: string | undefined };
 export type ProgramDeps = CliDeps & {
@@ -41,6 +43,8 @@ type Options = Partial<CommonOptions> & {
   sample?: number;
   id?: string[];
 };
+
+type Compare = Omit<CompareChoice, 'authority' | 'other'> & { schema?: boolean };
 
 const positive = (text: string): number => {
   const value = Number(text);
@@ -106,6 +110,7 @@ export const buildProgram = (deps: ProgramDeps, setExit: (code: number) => void)
   addRoutes(program, run);
   addViews(program, run, deps);
   addLeader(program, run);
+  addCompare(program, deps, setExit);
   program
     .command('completion')
     .description('print a completion script: source <(crossfade completion bash)')
@@ -123,16 +128,43 @@ const invoke = (deps: ProgramDeps, options: Options, run: Run): Promise<number> 
   runCommand(deps, {
     configPath: options.config,
     run,
-    options: {
-      json: options.json ?? false,
-      yes: options.yes ?? false,
-      dryRun: options.dryRun ?? false,
-      by: options.by ?? (deps.env['CROSSFADE_ACTOR'] || deps.userName),
-      reason: options.reason ?? '',
-    },
+    options: commonOf(deps, options),
   });
 
+const commonOf = (deps: ProgramDeps, options: Options): CommonOptions => ({
+  json: options.json ?? false,
+  yes: options.yes ?? false,
+  dryRun: options.dryRun ?? false,
+  by: options.by ?? (deps.env['CROSSFADE_ACTOR'] || deps.userName),
+  reason: options.reason ?? '',
+});
+
 type RunAction = (options: Options, action: Run) => Promise<void>;
+
+/** Needs no configuration and no store. */
+const addCompare = (program: Command, deps: ProgramDeps, setExit: (code: number) => void): void => {
+  program
+    .command('compare')
+    .description('what the shadow comparison makes of two answers in files, and why')
+    .argument('[authority]', "the authority's answer, as curl wrote it")
+    .argument('[other]', "the other side's")
+    .option('--profile <file>', 'comparison rules, or a route file that holds them')
+    .option('--request <file>', "the request's body; sort, size and aggregations decide what counts")
+    .option('--path <path>', 'path and parameters of the request')
+    .option('--api <name>', 'search, msearch, get, ...; default told by the answer')
+    .option('--rename <name=name>', 'an index name and what both sides call it; may be given again', collect)
+    .option('--schema', 'print the JSON schema of a profile and end')
+    .option('--json', 'print JSON for programs')
+    .action(async (authority: string | undefined, other: string | undefined, options: Options & Compare) =>
+      setExit(
+        await runOffline(deps.io, commonOf(deps, options), () => {
+          if (options.schema) return profileSchema();
+          if (authority === undefined || other === undefined) throw new CliError('usage', 'compare takes two files');
+          return compareFiles({ ...options, authority, other });
+        }),
+      ),
+    );
+};
 
 const addProcesses = (program: Command, deps: ProgramDeps, setExit: (code: number) => void): void => {
   const add = (name: string, about: string, start: (options: ProcessOptions) => Promise<number>) =>

@@ -43,6 +43,19 @@ const print = (outcome: Outcome, { io, options }: { io: CliIo; options: CommonOp
 export const errorJson = ({ exit, code, message }: Omit<Failure, 'next'>): string =>
   `${JSON.stringify({ error: { code, exit: exitCode(exit), message } }, undefined, 2)}\n`;
 
+/** For commands that need neither configuration nor store. @returns the exit code; never throws. */
+export const runOffline = async (
+  io: CliIo,
+  options: CommonOptions,
+  run: () => Promise<Outcome> | Outcome,
+): Promise<number> => {
+  try {
+    return print(await run(), { io, options });
+  } catch (error) {
+    return printFailure(error, io, options.json);
+  }
+};
+
 const printFailure = (error: unknown, io: CliIo, json: boolean): number => {
   const failure = failureOf(error);
   const { exit, message, next } = failure;

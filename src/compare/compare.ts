@@ -172,5 +172,6 @@ export const compareAnswers = (comparison: Comparison): Observation => {
     differences: findings.differences(),
     counts: findings.counts,
     ...(metrics && { metrics }),
+    ...(findings.applied.length > 0 && { applied: findings.applied }),
   };
 };

@@ -3,8 +3,15 @@
  * number with the worst first. Paths are linked nodes, so that walking equal answers builds no arrays.
  */
 import { isNear, type Json, textOf } from './json-value.ts';
-import type { Rules } from './rules.ts';
-import { type Difference, type DifferenceKind, type PathSegment, type Severity, severities } from './types.ts';
+import type { PathRule, Rules } from './rules.ts';
+import {
+  type Applied,
+  type Difference,
+  type DifferenceKind,
+  type PathSegment,
+  type Severity,
+  severities,
+} from './types.ts';
 
 export type Path = { readonly parent: Path | undefined; readonly segment: PathSegment };
 
@@ -29,10 +36,17 @@ export const severityRank = (severity: Severity): number => severities.indexOf(s
 const mildest: Severity = 'S9';
 const worstFirst = (a: Kept, b: Kept): number => severityRank(a.severity) - severityRank(b.severity);
 
+const isTolerated = (
+  { relative, absolute }: { relative: number; absolute: number },
+  a: Json | undefined,
+  b: Json | undefined,
+): boolean => typeof a === 'number' && typeof b === 'number' && isNear(a, b, relative, absolute);
+
 export class Findings {
   readonly #rules: Rules;
   readonly #counts: Partial<Record<Severity, number>> = {};
   #kept: Kept[] = [];
+  readonly #applied = new Map<string, Applied>();
 
   constructor(rules: Rules) {
     this.#rules = rules;
@@ -50,13 +64,22 @@ export class Findings {
   #ruled({ severity, authority, other }: Finding, segments: PathSegment[]): Severity | undefined {
     let ruled = severity;
     for (const rule of this.#rules.at(segments)) {
-      if (rule.kind === 'ignore') return undefined;
-      if (rule.kind === 'soft') ruled = mildest;
-      else if (rule.kind === 'severity') ruled = rule.severity;
-      else if (typeof authority === 'number' && typeof other === 'number')
-        if (isNear(authority, other, rule.relative, rule.absolute)) return undefined;
+      if (rule.kind === 'tolerance' && !isTolerated(rule, authority, other)) continue;
+      this.#note(rule);
+      if (rule.kind === 'ignore' || rule.kind === 'tolerance') return undefined;
+      ruled = rule.kind === 'soft' ? mildest : rule.severity;
     }
     return ruled;
+  }
+
+  #note({ kind, pattern }: PathRule): void {
+    const name = `${kind} ${pattern}`;
+    this.#applied.set(name, { rule: kind, pattern, times: (this.#applied.get(name)?.times ?? 0) + 1 });
+  }
+
+  /** Rules of the profile that changed what was found. */
+  get applied(): Applied[] {
+    return [...this.#applied.values()];
   }
 
   #keep(finding: Kept): void {

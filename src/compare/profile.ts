@@ -43,11 +43,15 @@ export const Profile = z.strictObject({
     )
     .default([])
     .describe('numbers here may differ by the larger of both bounds'),
-  match: MatchBy.prefault({ by: 'id' }),
+  match: MatchBy.prefault({ by: 'id' }).describe(
+    'what makes two hits the same document: {by: id}, {by: field, field: sku}, or {by: source}',
+  ),
   totals: z
-    .strictObject({ relative: share.default(0), absolute: z.int().min(0).default(0) })
-    .prefault({})
-    .describe('how far hit totals and counts may differ'),
+    .strictObject({
+      relative: share.default(0).describe('how far hit totals and counts may differ'),
+      absolute: z.int().min(0).default(0).describe('the same, in documents; the larger of both holds'),
+    })
+    .prefault({}),
   scores: z
     .strictObject({
       tolerance: share.default(1e-5).describe('relative; scores this close are equal, hits this close are tied'),
@@ -101,7 +105,7 @@ export const Profile = z.strictObject({
     .default([])
     .describe('answer headers to compare; none by default'),
   maxDifferences: z.int().min(1).max(1000).default(50).describe('differences kept per observation; all are counted'),
-  maxPreviewChars: z.int().min(8).max(10_000).default(120),
+  maxPreviewChars: z.int().min(8).max(10_000).default(120).describe('length of the values shown with a difference'),
 });
 export type Profile = z.infer<typeof Profile>;
 

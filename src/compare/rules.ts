@@ -5,12 +5,13 @@
 import { defaultProfile, Profile } from './profile.ts';
 import type { PathSegment, Severity } from './types.ts';
 
-/** What the profile says of a path that differs. */
-export type PathRule =
+type Effect =
   | { kind: 'ignore' }
   | { kind: 'soft' }
   | { kind: 'severity'; severity: Severity }
   | { kind: 'tolerance'; relative: number; absolute: number };
+/** What the profile says of a path that differs. */
+export type PathRule = Effect & { readonly pattern: string };
 
 export type Rules = {
   readonly profile: Profile;
@@ -41,7 +42,10 @@ const compilePattern = (pattern: string): RegExp => {
 };
 
 const compileAll = (profile: Profile): CompiledRule[] => {
-  const of = (path: string, rule: PathRule): CompiledRule => ({ pattern: compilePattern(path), rule });
+  const of = (path: string, effect: Effect): CompiledRule => ({
+    pattern: compilePattern(path),
+    rule: { ...effect, pattern: path },
+  });
   return [
     ...profile.ignore.map((path) => of(path, { kind: 'ignore' })),
     ...profile.soft.map((path) => of(path, { kind: 'soft' })),

@@ -121,6 +121,9 @@ export const discardReasons = [
 ] as const;
 export type DiscardReason = (typeof discardReasons)[number];
 
+/** A rule of the profile that changed what was found, and how often. */
+export type Applied = { rule: 'ignore' | 'soft' | 'severity' | 'tolerance'; pattern: string; times: number };
+
 /** The result of one comparison. */
 export type Observation = {
   severity: Severity | 'none';
@@ -130,6 +133,8 @@ export type Observation = {
   counts: Readonly<Partial<Record<Severity, number>>>;
   /** Absent when the API has no ranked list. For msearch: the mean over its items. */
   metrics?: RankMetrics;
+  /** Absent when no rule of the profile changed anything. */
+  applied?: readonly Applied[];
   /** Set: count it as skipped under this reason, not as compared. */
   discard?: DiscardReason;
   /** The authority failed where the other side answered well. */

@@ -6,16 +6,16 @@ const limit = z.number().gt(0).lt(1).nullable();
 
 /** Largest tolerated share of comparisons per severity, beyond the authority's own noise; null = never judged. */
 export const SeverityLimits = z.strictObject({
-  S0: limit.default(0.01),
-  S1: limit.default(0.005),
-  S2: limit.default(0.01),
-  S3: limit.default(0.005),
-  S4: limit.default(0.005),
-  S5: limit.default(0.01),
-  S6: limit.default(0.005),
-  S7: limit.default(0.005),
-  S8: limit.default(null),
-  S9: limit.default(null),
+  S0: limit.default(0.01).describe('the other side failed'),
+  S1: limit.default(0.005).describe('another status'),
+  S2: limit.default(0.01).describe('partial there only'),
+  S3: limit.default(0.005).describe('totals'),
+  S4: limit.default(0.005).describe('missing or extra hits'),
+  S5: limit.default(0.01).describe('order'),
+  S6: limit.default(0.005).describe('aggregations'),
+  S7: limit.default(0.005).describe('content of documents'),
+  S8: limit.default(null).describe('scores'),
+  S9: limit.default(null).describe('cosmetic'),
 });
 export type SeverityLimits = z.infer<typeof SeverityLimits>;
 
@@ -58,7 +58,7 @@ export const VerdictOptions = z.strictObject({
         .boolean()
         .default(false)
         .describe('false: a slower other side bars promote, but is no reason to roll back'),
-      minPairs: z.int().min(1).default(200),
+      minPairs: z.int().min(1).default(200).describe('latencies compared before the other side can be called slower'),
     })
     .prefault({}),
 });
