@@ -56,7 +56,7 @@ export const createAgentAdmin = ({ parts, lifecycle, members }: AgentAdminInput)
       store: () => store.status(),
       members,
       connections: () => plane.listener.connections,
-      requests: plane.inFlight,
+      requests: () => plane.listener.requests,
     }),
     lifecycle,
     unknownAuthority: () => view.unknownAuthority(),

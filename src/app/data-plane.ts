@@ -47,8 +47,6 @@ export type DataPlaneOptions = {
 };
 export type DataPlane = {
   readonly listener: Listener;
-  /** Requests of the application under way. */
-  inFlight(): number;
   /** @returns the address bound */
   listen(): Promise<{ host: string; port: number }>;
   /** The source is of a version that reads mapping types in paths. */
@@ -140,15 +138,9 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     listening: () => listening,
     maxBodyBytes: config.limits.maxBodyBytes,
   });
-  let inFlight = 0;
-  const ended = (): void => {
-    inFlight -= 1;
-  };
-  const guarded = (request: ClientRequest): Promise<void> => {
+  const guarded = (request: ClientRequest): Promise<void> | undefined => {
     const refusal = view.refusal();
-    if (refusal !== undefined) return Promise.reject(refusal);
-    inFlight += 1;
-    return handle(request).finally(ended);
+    return refusal === undefined ? handle(request) : Promise.reject(refusal);
   };
   const listener = createListener({
     limits: config.limits,
@@ -159,7 +151,6 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   });
   return {
     listener,
-    inFlight: () => inFlight,
     useMappingTypes: () => {
       classify = createClassifier({ mappingTypes: 'native' });
     },

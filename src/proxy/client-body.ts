@@ -38,9 +38,14 @@ export class ClientBody {
 
   /** @throws CrossfadeError BODY_TOO_LARGE, or what `fail` was given. */
   read(maxBytes: number): Promise<Buffer> {
-    if (this.whole !== undefined) return Promise.resolve(this.whole);
-    if ((this.length ?? 0) > maxBytes) return Promise.reject(new CrossfadeError('BODY_TOO_LARGE'));
-    return new Promise((resolve, reject) => this.begin(new WholeReader(this, maxBytes, resolve, reject)));
+    return new Promise((resolve, reject) => this.take(maxBytes, resolve, reject));
+  }
+
+  /** `read` without a promise. */
+  take(maxBytes: number, done: (body: Buffer) => void, failed: (error: CrossfadeError) => void): void {
+    if (this.whole !== undefined) done(this.whole);
+    else if ((this.length ?? 0) > maxBytes) failed(new CrossfadeError('BODY_TOO_LARGE'));
+    else this.begin(new WholeReader(this, maxBytes, done, failed));
   }
 
   chunks(): AsyncIterable<Buffer> {
@@ -86,42 +91,50 @@ export class ClientBody {
 class WholeReader implements Reader {
   readonly #body: ClientBody;
   readonly #maxBytes: number;
-  readonly #resolve: (body: Buffer) => void;
-  readonly #reject: (error: CrossfadeError) => void;
-  readonly #chunks: Buffer[] = [];
+  readonly #done: (body: Buffer) => void;
+  readonly #failed: (error: CrossfadeError) => void;
+  #chunks: Buffer[] | undefined;
   #bytes = 0;
 
   constructor(
     body: ClientBody,
     maxBytes: number,
-    resolve: (body: Buffer) => void,
-    reject: (error: CrossfadeError) => void,
+    done: (body: Buffer) => void,
+    failed: (error: CrossfadeError) => void,
   ) {
     this.#body = body;
     this.#maxBytes = maxBytes;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#done = done;
+    this.#failed = failed;
   }
 
   onData(chunk: Buffer): void {
-    this.#chunks.push(chunk);
     this.#bytes += chunk.length;
+    if (this.#chunks !== undefined) this.#chunks.push(chunk);
+    else if (chunk.length === this.#body.length) {
+      this.#end(chunk);
+      return;
+    } else this.#chunks = [chunk];
     if (this.#bytes === this.#body.length) this.onEnd();
     else if (this.#bytes > this.#maxBytes) {
       this.#body.discard();
-      this.#reject(new CrossfadeError('BODY_TOO_LARGE'));
+      this.#failed(new CrossfadeError('BODY_TOO_LARGE'));
     }
   }
 
   onEnd(): void {
-    const body = this.#body;
-    body.leave();
-    body.whole = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks, this.#bytes);
-    this.#resolve(body.whole);
+    const chunks = this.#chunks ?? [];
+    this.#end(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, this.#bytes));
   }
 
   onFailure(error: CrossfadeError): void {
-    this.#reject(error);
+    this.#failed(error);
+  }
+
+  #end(whole: Buffer): void {
+    this.#body.leave();
+    this.#body.whole = whole;
+    this.#done(whole);
   }
 }
 

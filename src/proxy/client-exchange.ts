@@ -1,28 +1,26 @@
 /**
  * ClientRequest over node:http. Keeps the promise that a request is answered once, that an answer which cannot be
  * completed ends with the connection rather than looking complete, and that everybody who works for a client that left
- * hears of it. The hot path of traffic that only passes, so: raw header pairs, no pipes, one write for a small answer.
+ * hears of it. The hot path of traffic that only passes, so: raw header pairs, no pipes, and nothing is made before it is asked for.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { CrossfadeError, type ErrorCode, renderError } from '../errors.ts';
-import { latin1 } from '../upstream/latin1.ts';
 import { ClientBody } from './client-body.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { ClientAnswer, ClientRequest, RequestEvent, RequestTrace } from './client-request.ts';
 import type { Framing } from './framing.ts';
 import { principalOf } from './principal.ts';
+import type { Target } from './request-target.ts';
 import { mustClose, outcomeOf, wireAnswer } from './respond.ts';
 import type { RequestHead } from './types.ts';
-
-/** Up to here a body is copied behind its head, which is cheaper than a second buffer in the system call. */
-const oneWriteBytes = 16 * 1024;
 
 export type ExchangeInit = {
   request: IncomingMessage;
   response: ServerResponse;
   connection: ClientConnection;
-  head: RequestHead;
+  /** undefined: refused, or `*`. */
+  target: Exclude<Target, 'asterisk'> | undefined;
   headers: readonly string[];
   framing: Framing;
   /** Called once, when the answer is out or the client is gone. */
@@ -30,7 +28,6 @@ export type ExchangeInit = {
 };
 
 export class ClientExchange implements ClientRequest {
-  readonly head: RequestHead;
   readonly headers: readonly string[];
   readonly bodyLength: number | undefined;
   readonly trace: RequestTrace = {
@@ -46,15 +43,17 @@ export class ClientExchange implements ClientRequest {
   readonly #response: ServerResponse;
   readonly connection: ClientConnection;
   readonly #body: ClientBody;
+  readonly #target: ExchangeInit['target'];
   readonly #startedMs = performance.now();
   readonly #notifyClosed: (exchange: ClientExchange) => void;
+  #head: RequestHead | undefined;
   #over = false;
   #errorCode: ErrorCode | undefined;
   #aborter: AbortController | undefined;
   #onGone: (() => void)[] | undefined;
 
   constructor(init: ExchangeInit) {
-    this.head = init.head;
+    this.#target = init.target;
     this.headers = init.headers;
     this.bodyLength = init.framing.bodyLength;
     this.#request = init.request;
@@ -64,6 +63,30 @@ export class ClientExchange implements ClientRequest {
     this.#body = new ClientBody(init.request, init.response, init.framing);
     init.response.sendDate = false;
     init.response.on('close', () => this.closed());
+  }
+
+  get method(): string {
+    return this.#request.method ?? '';
+  }
+
+  get path(): string {
+    return this.#target?.path ?? '';
+  }
+
+  get target(): string {
+    if (this.#target === undefined) return '';
+    const { path, query } = this.#target;
+    return query === '' ? path : `${path}?${query}`;
+  }
+
+  get head(): RequestHead {
+    this.#head ??= {
+      method: this.method,
+      path: this.path,
+      query: this.#target?.query ?? '',
+      headers: this.#request.headers as Record<string, string>,
+    };
+    return this.#head;
   }
 
   get connectionId(): string {
@@ -98,18 +121,23 @@ export class ClientExchange implements ClientRequest {
     return this.#body.read(maxBytes);
   }
 
+  takeBody(maxBytes: number, done: (body: Buffer) => void, failed: (error: CrossfadeError) => void): void {
+    this.#body.take(maxBytes, done, failed);
+  }
+
   bodyChunks(): AsyncIterable<Buffer> {
     return this.#body.chunks();
   }
 
   respond(answer: ClientAnswer): void {
-    const { status, reason, headers, body } = wireAnswer(answer, this.head.method);
+    const { status, reason, headers, body } = wireAnswer(answer, this.method);
     this.answerWhole(status, reason, headers, body);
   }
 
   respondError(error: CrossfadeError): void {
+    if (this.gone) return;
     this.#errorCode ??= error.code;
-    if (this.gone || this.#response.writableEnded) return;
+    if (this.#response.writableEnded) return;
     if (this.answerBegun || error.code === 'CLIENT_CLOSED') {
       this.connection.socket.destroy();
       return;
@@ -122,8 +150,7 @@ export class ClientExchange implements ClientRequest {
   answerWhole(status: number, reason: string | undefined, headers: string[], body: Buffer | undefined): void {
     if (!this.#begin(status, reason, headers)) return;
     this.#body.discard();
-    if (body === undefined || body.length > oneWriteBytes) this.#response.end(body);
-    else this.#response.end(latin1(body), 'latin1');
+    this.#response.end(body);
   }
 
   beginAnswer(status: number, reason: string, headers: string[]): void {

@@ -41,6 +41,12 @@ export type RequestEvent = Readonly<Omit<RequestTrace, 'side'>> & {
 };
 
 export interface ClientRequest {
+  readonly method: string;
+  /** Raw path and query, as they go on the wire. */
+  readonly target: string;
+  /** Raw path, without the query. */
+  readonly path: string;
+  /** Made when it is first asked for: traffic that only passes does without. */
   readonly head: RequestHead;
   /** name, value, name, value: end-to-end headers as received, without Host, Content-Length and Expect. */
   readonly headers: readonly string[];
@@ -65,6 +71,8 @@ export interface ClientRequest {
    * @throws CrossfadeError BODY_TOO_LARGE, REQUEST_TIMEOUT, BAD_FRAMING, CLIENT_CLOSED
    */
   readBody(options: { maxBytes: number }): Promise<Buffer>;
+  /** `readBody` without a promise. */
+  takeBody(maxBytes: number, done: (body: Buffer) => void, failed: (error: CrossfadeError) => void): void;
   /** The body as it arrives; may be asked for once, and not after `readBody`. Throws as `readBody` when it is cut short. */
   bodyChunks(): AsyncIterable<Buffer>;
 

@@ -11,7 +11,7 @@ import type { ClientRequest } from './client-request.ts';
 import type { Executors } from './executors.ts';
 import { advertisedAddress, listsNodes, rewriteNodes } from './nodes-http.ts';
 import { quickFamily } from './quick-family.ts';
-import { relay } from './relay.ts';
+import { startRelay } from './relay.ts';
 import type { Operation, Plan, RequestHead, RouteTable } from './types.ts';
 
 export type PlanInput = { operation: Operation; head: RequestHead; table: RouteTable; now: Date };
@@ -31,9 +31,9 @@ export type HandlerDeps = {
 };
 
 /** Streams the request to a side and its answer back. */
-const passTo = (request: ClientRequest, cluster: Cluster, side: Side): Promise<void> => {
+const passTo = (request: ClientRequest, cluster: Cluster, side: Side): undefined => {
   request.trace.side = side;
-  return relay(request, { cluster }).then((result) => {
+  startRelay(request, { cluster }, (result) => {
     if (!result.ok) request.respondError(result.error);
   });
 };
@@ -55,7 +55,7 @@ const passNodes = async (request: ClientRequest, deps: HandlerDeps, side: Side):
   request.respond({ ...answer, body: rewriteNodes(answer.body, address) ?? answer.body });
 };
 
-const carryOut = (request: ClientRequest, plan: Plan, deps: HandlerDeps): Promise<void> => {
+const carryOut = (request: ClientRequest, plan: Plan, deps: HandlerDeps): Promise<void> | undefined => {
   const { executors } = deps;
   switch (plan.kind) {
     case 'pass':
@@ -94,7 +94,7 @@ const carryOut = (request: ClientRequest, plan: Plan, deps: HandlerDeps): Promis
   }
 };
 
-const planned = (request: ClientRequest, table: RouteTable, deps: HandlerDeps): Promise<void> => {
+const planned = (request: ClientRequest, table: RouteTable, deps: HandlerDeps): Promise<void> | undefined => {
   const { head, trace } = request;
   const operation = deps.classify(head.method, head.path);
   trace.family = operation.family;
@@ -103,20 +103,20 @@ const planned = (request: ClientRequest, table: RouteTable, deps: HandlerDeps): 
   return carryOut(request, deps.plan({ operation, head, table, now }), deps);
 };
 
-const unrouted = (request: ClientRequest, deps: HandlerDeps): Promise<void> => {
-  const { head, trace } = request;
-  const { family, access } = quickFamily(head.method, head.path);
+const unrouted = (request: ClientRequest, deps: HandlerDeps): Promise<void> | undefined => {
+  const { method, path, trace } = request;
+  const { family, access } = quickFamily(method, path);
   trace.family = family;
   trace.access = access;
-  return listsNodes(head.method, head.path)
+  return listsNodes(method, path)
     ? passNodes(request, deps, 'source')
     : passTo(request, deps.clusters.source, 'source');
 };
 
-/** The function the listener calls. It rejects with a CrossfadeError when that is the answer. */
+/** The function the listener calls. It rejects with a CrossfadeError when that is the answer; passing has no promise. */
 export const createHandler =
   (deps: HandlerDeps) =>
-  (request: ClientRequest): Promise<void> => {
+  (request: ClientRequest): Promise<void> | undefined => {
     const table = deps.table();
     return table.states.length === 0 ? unrouted(request, deps) : planned(request, table, deps);
   };

@@ -45,8 +45,6 @@ export type RelayResult = { ok: true; status: number } | { ok: false; error: Cro
 export const isSafeToRepeat = (method: string, target: string): boolean =>
   (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') && !/scroll/i.test(target);
 
-const wireTarget = ({ head: { path, query } }: ClientRequest): string => (query === '' ? path : `${path}?${query}`);
-
 type Body = Pick<StreamRequest, 'body' | 'bodyLength'>;
 
 /** undefined = it must be waited for. */
@@ -80,8 +78,8 @@ class Relay implements AnswerSink {
 
   begin(body: Body): void {
     const { cluster, path, headers, timeoutMs, safeToRepeat } = this.#options;
-    const target = path ?? wireTarget(this.#request);
-    const { method } = this.#request.head;
+    const target = path ?? this.#request.target;
+    const { method } = this.#request;
     this.#upstream = cluster.stream(
       {
         method,
@@ -95,6 +93,17 @@ class Relay implements AnswerSink {
       this,
     );
     this.#request.onGone(() => this.#clientLeft());
+  }
+
+  /** `begin` in the turn of an event of the client's connection, which nothing may throw into. */
+  beginWithin(body: Buffer): void {
+    try {
+      this.begin({ body });
+    } catch (cause) {
+      this.onError(
+        cause instanceof CrossfadeError ? cause : new CrossfadeError('INTERNAL', 'Sending failed.', { cause }),
+      );
+    }
   }
 
   onHead(status: number, reason: string, raw: string[]): void {
@@ -154,11 +163,22 @@ class Relay implements AnswerSink {
   }
 }
 
-/** Rejects with a CrossfadeError when the client's body cannot be read. */
+/** `finish` is told once how it ended, also when the client's body cannot be read. */
+export const startRelay = (
+  request: ClientRequest,
+  options: RelayOptions,
+  finish: (result: RelayResult) => void,
+): void => {
+  const passing = new Relay(request, options, finish);
+  const body = bodyAtHand(request, options.body);
+  if (body !== undefined) passing.begin(body);
+  else
+    request.takeBody(
+      heldBodyBytes,
+      (whole) => passing.beginWithin(whole),
+      (error) => passing.onError(error),
+    );
+};
+
 export const relay = (request: ClientRequest, options: RelayOptions): Promise<RelayResult> =>
-  new Promise((resolve, reject) => {
-    const passing = new Relay(request, options, resolve);
-    const body = bodyAtHand(request, options.body);
-    if (body !== undefined) passing.begin(body);
-    else request.readBody({ maxBytes: heldBodyBytes }).then((whole) => passing.begin({ body: whole }), reject);
-  });
+  new Promise((resolve) => startRelay(request, options, resolve));

@@ -9,21 +9,20 @@ import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Config, Limits } from '../config.ts';
 import { CrossfadeError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { type Admitted, admit } from './admission.ts';
+import { admit } from './admission.ts';
 import { ClientConnection } from './client-connection.ts';
 import { ClientExchange } from './client-exchange.ts';
 import type { ClientRequest, RequestEvent } from './client-request.ts';
 import type { Framing } from './framing.ts';
 import { loadTls, watchTls } from './listener-tls.ts';
 import { outcomeOf, rawRefusal } from './respond.ts';
-import type { RequestHead } from './types.ts';
 
 export type ListenerOptions = {
   limits: Limits;
   tls?: Config['tls'];
   logger: Logger;
-  /** Answers the request, or throws what the answer shall be. */
-  handle: (request: ClientRequest) => Promise<void>;
+  /** Answers the request, or throws what the answer shall be. Without a promise it sees to the answer in any case. */
+  handle: (request: ClientRequest) => Promise<void> | undefined;
   /** Called for every finished request, refused ones included. Must not throw. */
   observe?: (event: RequestEvent) => void;
 };
@@ -41,6 +40,8 @@ export interface Listener {
   listen(address: string): Promise<BoundAddress>;
   /** Open client connections. */
   readonly connections: number;
+  /** Requests whose answer is not out yet. */
+  readonly requests: number;
   /** true when no connection is left, false when the grace is over first. */
   drain(options: DrainOptions): Promise<boolean>;
   /** Takes no more connections, waits for at most `graceMs`, and cuts what is left. */
@@ -88,12 +89,6 @@ const localAuthority = ({ localAddress = '', localPort }: Socket): string =>
 /** Stands for the framing of a request that is refused anyway. */
 const unframed: Framing = { bodyLength: 0, expectsContinue: false };
 
-const headOf = (request: IncomingMessage, admitted: Admitted | CrossfadeError): RequestHead => {
-  const headers = request.headers as Record<string, string>;
-  const target = admitted instanceof Error || admitted.target === 'asterisk' ? undefined : admitted.target;
-  return { method: request.method ?? '', path: target?.path ?? '', query: target?.query ?? '', headers };
-};
-
 class HttpListener implements Listener {
   readonly #options: ListenerOptions;
   readonly #server: Server;
@@ -103,6 +98,7 @@ class HttpListener implements Listener {
   readonly #isOwn = (authority: string, { socket }: IncomingMessage): boolean =>
     this.#ownNames.has(authority) || authority === localAuthority(socket);
   #serial = 0;
+  #underWay = 0;
   #draining = false;
   #onConnections: (() => void) | undefined;
   #unwatch: (() => void) | undefined;
@@ -141,6 +137,10 @@ class HttpListener implements Listener {
 
   get connections(): number {
     return this.#connections.size;
+  }
+
+  get requests(): number {
+    return this.#underWay;
   }
 
   async drain({ graceMs, quietMs = 0, stopAccepting = false }: DrainOptions): Promise<boolean> {
@@ -219,11 +219,12 @@ class HttpListener implements Listener {
       request,
       response,
       connection,
-      head: headOf(request, admitted),
+      target: refused || admitted.target === 'asterisk' ? undefined : admitted.target,
       headers: refused ? [] : admitted.headers,
       framing,
       onClosed: this.#onClosed,
     });
+    this.#underWay++;
     connection.pending.push(exchange);
     connection.current = exchange;
     if (connection.unwelcome !== undefined) exchange.respondError(connection.unwelcome);
@@ -234,7 +235,7 @@ class HttpListener implements Listener {
 
   #carryOut(exchange: ClientExchange): void {
     try {
-      this.#options.handle(exchange).then(
+      this.#options.handle(exchange)?.then(
         () => {
           if (exchange.answered || exchange.gone) return;
           this.#failed(exchange, new CrossfadeError('INTERNAL', 'The request was not answered.'));
@@ -253,6 +254,7 @@ class HttpListener implements Listener {
 
   #finished(exchange: ClientExchange): void {
     const { connection } = exchange;
+    this.#underWay--;
     connection.settled(exchange);
     if (connection.closing && connection.pending.length === 0) this.#endConnection(connection);
     this.#options.observe?.(exchange.event());

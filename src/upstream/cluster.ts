@@ -9,6 +9,7 @@ import { CrossfadeError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { bufferedTransport } from './buffered.ts';
 import { createCredentials } from './credentials.ts';
+import { Deadlines } from './deadlines.ts';
 import { Exchange, type ExchangeContext } from './exchange.ts';
 import type { HeaderPairs } from './header-pairs.ts';
 import { defaultOriginTimes, Origins, type OriginTimes } from './origins.ts';
@@ -82,10 +83,11 @@ export const createCluster = (config: ClusterConfig, options: ClusterOptions): C
     prefixes: targets.map(({ prefix }) => prefix),
     origins: new Origins(targets.length, options.originTimes ?? defaultOriginTimes),
     now,
+    deadlines: new Deadlines(config.requestTimeoutMs),
     onReachable: watchReachability(logger, side, urls),
   };
   const stream = (request: StreamRequest, sink: AnswerSink): Exchange => {
-    const exchange = new Exchange(context, request, sink, request.timeoutMs ?? config.requestTimeoutMs);
+    const exchange = new Exchange(context, request, sink);
     const headers = credentials.apply(request.headers);
     if (credentials.sign === undefined) exchange.begin(request.path, headers, request.body);
     else {

@@ -6,6 +6,7 @@
  */
 import type { Dispatcher, Pool } from 'undici';
 import { CrossfadeError } from '../errors.ts';
+import type { Deadline, Deadlines } from './deadlines.ts';
 import type { HeaderPairs } from './header-pairs.ts';
 import { latin1 } from './latin1.ts';
 import { isReset, isStaleConnection, mapSent, mapUnsent } from './low-level-errors.ts';
@@ -20,6 +21,7 @@ export type ExchangeContext = {
   readonly prefixes: readonly string[];
   readonly origins: Origins;
   readonly now: () => number;
+  readonly deadlines: Deadlines;
   onReachable(index: number, reachable: boolean, cause?: unknown): void;
 };
 
@@ -35,7 +37,7 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamStream, Con
   readonly #context: ExchangeContext;
   readonly #request: StreamRequest;
   readonly #sink: AnswerSink;
-  readonly #timer: NodeJS.Timeout;
+  readonly #deadline: Deadline;
   #headers: HeaderPairs = [];
   #path = '';
   #body: Buffer | PulledBody | null = null;
@@ -48,11 +50,11 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamStream, Con
   #sentAtMs = 0;
   #status = 0;
 
-  constructor(context: ExchangeContext, request: StreamRequest, sink: AnswerSink, timeoutMs: number) {
+  constructor(context: ExchangeContext, request: StreamRequest, sink: AnswerSink) {
     this.#context = context;
     this.#request = request;
     this.#sink = sink;
-    this.#timer = setTimeout(expire, timeoutMs, this);
+    this.#deadline = context.deadlines.start(this, request.timeoutMs);
   }
 
   /** `headers` and `path` as they go on the wire, credentials included. */
@@ -143,6 +145,8 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamStream, Con
         body: this.#body as Buffer | null,
         // Bodies of GET and answers to HEAD are framed well by OpenSearch, so the connection is kept.
         reset: false,
+        // With one request at a time there is no pipeline to hold up; saying so spares a turn through the client's queue.
+        blocking: false,
       },
       this,
     );
@@ -194,12 +198,10 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamStream, Con
 
   #settle(): void {
     this.#phase = 'done';
-    clearTimeout(this.#timer);
+    this.#context.deadlines.end(this.#deadline, this);
     if (this.#body instanceof PulledBody) this.#body.cancel();
   }
 }
-
-const expire = (exchange: Exchange): void => exchange.expired();
 
 const textPairs = (raw: Buffer[]): string[] => {
   const pairs: string[] = [];

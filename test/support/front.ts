@@ -93,7 +93,7 @@ export type Front = {
 type FrontOptions = {
   limits?: Record<string, number>;
   cluster?: Record<string, unknown>;
-  handle?: (request: ClientRequest) => Promise<void>;
+  handle?: (request: ClientRequest) => Promise<void> | undefined;
 };
 
 const noRoutes: RouteTable = { states: [], lookup: () => undefined, resolve: () => ({ kind: 'none' }) };
