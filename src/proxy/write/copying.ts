@@ -109,7 +109,8 @@ const offerGroup = async (
       if (read.kind === 'absent') return deps.copies.sweepNeeded(state.slug, 'unknown_delete');
       const source = documentLine(read.source);
       if (source === undefined) return deps.copies.unknownOutcome(state.slug, false);
-      return offer(deps, batch, { write, content: { op: 'index', source }, position: read.position });
+      const { routing, position } = read;
+      return offer(deps, batch, { write: { ...write, routing }, content: { op: 'index', source }, position });
     }),
   );
 };

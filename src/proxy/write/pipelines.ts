@@ -9,9 +9,11 @@ import type { Transports } from '../../upstream/types.ts';
 import { authorityOf, concreteName } from './names.ts';
 import type { WriteEvent } from './ports.ts';
 
-export const cacheMs = 30_000;
-/** A failed question is asked again sooner. */
-const retryMs = 2000;
+/**
+ * How long copies may carry a document as it was sent after somebody gave the index a pipeline; one small question to the
+ * cluster for each index in this time.
+ */
+export const cacheMs = 1000;
 
 export type PipelineOptions = {
   readonly transports: Transports;
@@ -35,13 +37,13 @@ export const createPipelines = ({ transports, now, onEvent }: PipelineOptions): 
   const asking = new Map<string, Promise<boolean>>();
   const keyOf = (state: RouteState, ordinal: number) => `${state.slug} ${state.phaseRevision} ${ordinal}`;
 
-  const remember = (state: RouteState, ordinal: number, { pipeline, forMs }: { pipeline: boolean; forMs: number }) => {
+  const remember = (state: RouteState, ordinal: number, pipeline: boolean) => {
     const key = keyOf(state, ordinal);
     const before = cache.get(key);
     if (before === undefined) forget(`${state.slug} `, ` ${ordinal}`);
     if (before !== undefined && before.pipeline !== pipeline)
       onEvent?.({ kind: 'pipeline_changed', slug: state.slug, ordinal, pipeline });
-    cache.set(key, { pipeline, untilMs: now() + forMs });
+    cache.set(key, { pipeline, untilMs: now() + cacheMs });
   };
   /** Entries of earlier phases of the same index. */
   const forget = (prefix: string, suffix: string) => {
@@ -50,7 +52,7 @@ export const createPipelines = ({ transports, now, onEvent }: PipelineOptions): 
   const ask = async (state: RouteState, ordinal: number, headers: Headers): Promise<boolean> => {
     const found = await askSettings(transports, { state, ordinal, headers });
     const pipeline = found ?? true;
-    remember(state, ordinal, { pipeline, forMs: found === undefined ? retryMs : cacheMs });
+    remember(state, ordinal, pipeline);
     return pipeline;
   };
   const known = (state: RouteState, ordinal: number) => {
@@ -67,7 +69,7 @@ export const createPipelines = ({ transports, now, onEvent }: PipelineOptions): 
       asking.set(key, running);
       return running;
     },
-    seen: (state, ordinal) => remember(state, ordinal, { pipeline: true, forMs: cacheMs }),
+    seen: (state, ordinal) => remember(state, ordinal, true),
   };
 };
 

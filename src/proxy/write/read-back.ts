@@ -6,7 +6,7 @@
  * write is asked for again at the primary. Invariant: what is returned as found is at least as new as the write.
  */
 import { isCrossfadeError } from '../../errors.ts';
-import { eachElement, members, rawOf } from '../../json/scan.ts';
+import { eachElement, members, parseSlice, rawOf } from '../../json/scan.ts';
 import type { Transport } from '../../upstream/types.ts';
 import { readFacts } from './answer-facts.ts';
 
@@ -18,7 +18,13 @@ export type Position = {
 /** `position` is that of the write to be seen, as far as its answer told it. */
 export type BackId = { readonly id: string; readonly routing: string | undefined; readonly position: Position };
 export type BackRead =
-  | { readonly kind: 'found'; readonly source: Uint8Array; readonly position: Position }
+  /** `routing`: as it is stored; an ingest pipeline may have set another than the client gave. */
+  | {
+      readonly kind: 'found';
+      readonly source: Uint8Array;
+      readonly routing: string | undefined;
+      readonly position: Position;
+    }
   | { readonly kind: 'absent' }
   | { readonly kind: 'failed' };
 
@@ -103,10 +109,11 @@ const parsePage = (body: Buffer, count: number): BackRead[] => {
 };
 
 const parseDoc = (body: Buffer, at: number): BackRead => {
-  const { found, _source: source } = members(body, at, ['found', '_source']);
+  const { found, _source: source, _routing: routed } = members(body, at, ['found', '_source', '_routing']);
   if (found === undefined) return { kind: 'failed' };
   if (rawOf(body, found) !== 'true') return { kind: 'absent' };
   if (source === undefined) return { kind: 'failed' };
   const { seq, term, version } = readFacts(body, at);
-  return { kind: 'found', source: body.subarray(source.start, source.end), position: { seq, term, version } };
+  const routing = routed === undefined ? undefined : String(parseSlice(body, routed));
+  return { kind: 'found', source: body.subarray(source.start, source.end), routing, position: { seq, term, version } };
 };

@@ -288,6 +288,13 @@ describe('a post-image that the request does not hold', () => {
     expect(copy?.op === 'index' && Buffer.from(copy.source).toString()).toBe('{"stored":1}');
   });
 
+  it('is read back under the routing it is stored with, which a pipeline may have set', async () => {
+    const member = new Member(readBack({ ...found, _routing: 'set by a pipeline' }));
+    await member.sender.send({ ...put, path: '/products/_doc/1?pipeline=p' });
+    await member.time.settle();
+    expect(member.offered).toMatchObject([{ id: '1', routing: 'set by a pipeline' }]);
+  });
+
   it('is read back for a body that is not JSON', async () => {
     const member = new Member(readBack(found));
     const headers = { 'content-type': 'application/yaml', accept: 'application/json' };
