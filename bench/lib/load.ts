@@ -5,7 +5,15 @@ import { run } from '../../test/support/services/prerequisites.ts';
 
 export type Load = { method: 'GET' | 'POST' | 'PUT'; path: string; body?: string };
 export type LoadResult = { requests: number; perSecond: number; p50Ms: number; p99Ms: number; errors: number };
-export type LoadOptions = { url: string; load: Load; connections: number; seconds: number; dir: string };
+export type LoadOptions = {
+  url: string;
+  load: Load;
+  connections: number;
+  seconds: number;
+  dir: string;
+  /** Each connection waits so long after an answer; default: not at all. */
+  pauseMs?: number;
+};
 
 const milliseconds = (text: string | undefined): number => {
   const match = /([\d.]+)(us|ms|s)/.exec(text ?? '');
@@ -13,11 +21,12 @@ const milliseconds = (text: string | undefined): number => {
   return Number(match?.[1] ?? Number.NaN) * scale;
 };
 
-const script = ({ method, body }: Load): string =>
+const script = ({ method, body }: Load, pauseMs: number): string =>
   [
     `wrk.method = "${method}"`,
     'wrk.headers["content-type"] = "application/json"',
     ...(body === undefined ? [] : [`wrk.body = ${JSON.stringify(body)}`]),
+    ...(pauseMs === 0 ? [] : [`function delay() return ${pauseMs} end`]),
   ].join('\n');
 
 const parse = (text: string): LoadResult => {
@@ -34,9 +43,16 @@ const parse = (text: string): LoadResult => {
   };
 };
 
-export const runLoad = async ({ url, load, connections, seconds, dir }: LoadOptions): Promise<LoadResult> => {
+export const runLoad = async ({
+  url,
+  load,
+  connections,
+  seconds,
+  dir,
+  pauseMs = 0,
+}: LoadOptions): Promise<LoadResult> => {
   const file = join(dir, 'load.lua');
-  writeFileSync(file, script(load));
+  writeFileSync(file, script(load, pauseMs));
   const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s', file, `${url}${load.path}`];
   return parse((await run('wrk', args, { maxBuffer: 1 << 20 })).stdout);
 };

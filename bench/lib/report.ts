@@ -1,5 +1,6 @@
 /** Tables, medians and the JSON that a run leaves in bench/results. */
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 
 export type Report = { name: string; rows: Record<string, string>[]; ratios: Record<string, number>; raw?: unknown };
@@ -17,10 +18,18 @@ export const table = (rows: readonly Record<string, string>[]): string => {
   return [line(columns), ...rows.map((row) => line(columns.map((column) => row[column] ?? '')))].join('\n');
 };
 
+const loadAtStart = loadavg()[0] ?? 0;
+/** Who reads a figure must know what else the machine was doing: the load before this process began, and now. */
+export const machine = (): string => {
+  const [first] = cpus();
+  const load = `load average ${loadAtStart.toFixed(1)} before, ${(loadavg()[0] ?? 0).toFixed(1)} after`;
+  return `${cpus().length} x ${first?.model ?? 'unknown'}, Node.js ${process.version}, ${load}`;
+};
+
 export const keepReport = (report: Report): string => {
   const dir = join(import.meta.dirname, '..', 'results');
   mkdirSync(dir, { recursive: true });
   const file = join(dir, `${report.name}.json`);
-  writeFileSync(file, JSON.stringify(report, null, 2));
+  writeFileSync(file, JSON.stringify({ ...report, machine: machine() }, null, 2));
   return file;
 };

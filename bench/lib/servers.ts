@@ -2,15 +2,26 @@
  * The servers of the proxy benchmark: a fast stub in place of OpenSearch, the rivals in front of it, and Crossfade. Each
  * is a process of its own, so that its CPU time is its own.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openFileStore } from '../../src/coordination/file-store.ts';
 import { keys } from '../../src/coordination/keys.ts';
 import { initialPhase, type Phase, RouteSpec } from '../../src/coordination/records.ts';
 import { freePort, type Server, startServer } from '../../test/support/services/child.ts';
-import { findOnPath } from '../../test/support/services/prerequisites.ts';
+import { findOnPath, run } from '../../test/support/services/prerequisites.ts';
 
 const root = join(import.meta.dirname, '..', '..');
+const built = join(root, 'dist', 'main.js');
+
+/** Compiles what users run: started from its sources, Node.js keeps its compiler for TypeScript in memory. */
+export const buildCrossfade = async (): Promise<void> => {
+  process.stdout.write('building dist\n');
+  await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json')]);
+};
+
+/** The flags of Node.js that the container image sets. */
+const shippedFlags = (): string[] =>
+  /NODE_OPTIONS=(\S+)/.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'))?.[1]?.split(',') ?? [];
 
 export const needPrograms = (names: readonly string[]): void => {
   const missing = names.filter((name) => findOnPath(name) === undefined);
@@ -71,6 +82,21 @@ const pass = (name = 'backend'): string =>
 
 export const startNginx = (dir: string, stub: string): Promise<Server> =>
   nginx({ name: 'nginx', dir, http: upstream(stub), server: () => `location / { ${pass()} }` });
+
+/** node:http and undici with nothing in between. */
+export const startPlainNode = async (dir: string, stub: string): Promise<Server> => {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  return startServer({
+    name: 'plain-node',
+    command: process.execPath,
+    args: [...shippedFlags(), join(import.meta.dirname, 'plain-proxy.ts'), String(port), stub],
+    logFile: join(dir, 'plain-node.log'),
+    url,
+    isUp: () => answers(url),
+    timeoutMs: 10_000,
+  });
+};
 
 export const startNginxMirror = (dir: string, stub: string, other: string): Promise<Server> =>
   nginx({
@@ -160,7 +186,12 @@ export const startCrossfade = async ({
   const server = await startServer({
     name,
     command: process.execPath,
-    args: [...(heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`]), join(root, 'src/main.ts'), 'agent'],
+    args: [
+      ...shippedFlags(),
+      ...(heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`]),
+      existsSync(built) ? built : join(root, 'src/main.ts'),
+      'agent',
+    ],
     options: {
       cwd: home,
       env: {

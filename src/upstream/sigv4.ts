@@ -4,7 +4,7 @@
  * a streamed body must be held first.
  */
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
-import { SignatureV4 } from '@smithy/signature-v4';
+import type { SignatureV4 } from '@smithy/signature-v4';
 import type { SigV4 } from '../config.ts';
 import { CrossfadeError } from '../errors.ts';
 import { type Secret, secretFrom } from './secret.ts';
@@ -87,7 +87,8 @@ export const createSigner = (config: SigV4, { signingDate = () => new Date(), ..
       ...(token === undefined ? {} : { sessionToken: token }),
     };
   };
-  const signer = new SignatureV4({ service: config.service, region: config.region, credentials, sha256: Sha256 });
+  const { service, region } = config;
+  let signer: Promise<SignatureV4> | undefined;
   return async ({ method, path, body }, origin) => {
     const question = path.indexOf('?');
     const pathOnly = question < 0 ? path : path.slice(0, question);
@@ -101,7 +102,11 @@ export const createSigner = (config: SigV4, { signingDate = () => new Date(), ..
       headers: { host: origin.host },
       ...(body === null ? {} : { body }),
     };
-    const { headers } = await signer.sign(request, { signingDate: signingDate() });
+    // Loaded by the first request: most clusters are not signed for, and the library takes some megabytes.
+    signer ??= import('@smithy/signature-v4').then(
+      (library) => new library.SignatureV4({ service, region, credentials, sha256: Sha256 }),
+    );
+    const { headers } = await (await signer).sign(request, { signingDate: signingDate() });
     const pairs = Object.entries(headers).flatMap(([name, value]) => (name === 'host' ? [] : [name, value]));
     return { path: question < 0 ? pathOnly : `${pathOnly}?${query}`, headers: pairs };
   };
