@@ -145,6 +145,13 @@ export const errorTable = {
     'The NATS server or its settings are not safe for coordination.',
   ),
   ROUTE_UNKNOWN: row(404, 'crossfade_route_unknown', true, 'No route has this name.'),
+  SAMPLE_UNKNOWN: row(404, 'crossfade_sample_unknown', true, 'No agent keeps a discrepancy of this id.'),
+  REPLAY_REFUSED: row(
+    409,
+    'crossfade_replay_refused',
+    true,
+    'The request of a discrepancy was not kept, or its route has moved on, so it cannot be sent again.',
+  ),
   PREFLIGHT_REFUSED: row(
     409,
     'crossfade_preflight_refused',

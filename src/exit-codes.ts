@@ -36,6 +36,7 @@ const exits: Partial<Record<ErrorCode, Exit>> = {
   ROUTE_UNKNOWN: 'unknown_route',
   PREFLIGHT_REFUSED: 'refused',
   GATE_REFUSED: 'refused',
+  REPLAY_REFUSED: 'refused',
   PHASE_REFUSED: 'refused',
   ADMIN_REFUSED: 'refused',
   CUTOVER_ABORTED: 'aborted',

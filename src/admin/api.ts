@@ -11,10 +11,8 @@ import { type AskDeps, readResult, submitAsk } from '../fleet/ask-leader.ts';
 import type { FleetStatus, RouteStatus } from '../fleet/fleet-status.ts';
 import { readAudit } from '../fleet/read-audit.ts';
 import { knobNames, resetKnobs, turnKnob } from '../fleet/route-knobs.ts';
+import { addDiscrepancies, type Discrepancies } from './discrepancies-api.ts';
 
-export type Discrepancies = {
-  list(slug: string, filter: { severity?: string | undefined; shape?: string | undefined }): readonly unknown[];
-};
 export type AdminApi = {
   store: Store;
   fleet(): Promise<FleetStatus>;
@@ -117,4 +115,5 @@ const addChanges = (app: FastifyInstance, api: AdminApi): void => {
 export const addApi = (app: FastifyInstance, api: AdminApi): void => {
   addReads(app, api);
   addChanges(app, api);
+  addDiscrepancies(app, api.discrepancies);
 };

@@ -4,8 +4,7 @@ import { createRouteRepair } from '../agent/route-repair.ts';
 import { systemRuntime } from '../agent/runtime.ts';
 import { type AdmissionControl, createAdmission } from '../coordination/admission.ts';
 import type { Heartbeat, MemberRoute } from '../coordination/records.ts';
-import type { ShadowReport } from '../proxy/shadow/ports.ts';
-import { ShadowReads } from '../proxy/shadow/runner.ts';
+import { type ShadowDeps, ShadowReads } from '../proxy/shadow/runner.ts';
 import { totalSkipped } from '../proxy/shadow/tally.ts';
 import type { Core } from './core.ts';
 import { createDataPlane, type DataPlane } from './data-plane.ts';
@@ -28,14 +27,18 @@ export type AgentParts = {
   readonly plane: DataPlane;
 };
 
-const createShadow = ({ metrics, logger, clusters }: Core, onReport: (report: ShadowReport) => void): ShadowReads =>
+const createShadow = (
+  { metrics, logger, clusters }: Core,
+  { stateOf, onReport }: Pick<ShadowDeps, 'stateOf' | 'onReport'>,
+): ShadowReads =>
   new ShadowReads({
     transports: transportsOf(clusters.shadow),
     random: Math.random,
     now: () => performance.now(),
     logger,
     onEvent: observeShadow(metrics),
-    onReport,
+    ...(stateOf && { stateOf }),
+    ...(onReport && { onReport }),
   });
 
 const createCopies = ({ metrics, controls, transforms }: Core, view: RouteView): Copier =>
@@ -54,16 +57,25 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
   const admission = createAdmission({ now: () => performance.now(), onDrained, onHeldEnd: observeHeld(metrics) });
   const view = createRouteView({ watcher, admission });
   const copier = createCopies(core, view);
-  const discrepancies = createDiscrepancyStore(sharedSecret);
+  const discrepancies = createDiscrepancyStore({
+    member,
+    secret: sharedSecret,
+    state: (slug) => view.state(slug),
+    stream: () => core.store.samples,
+    logger: core.logger,
+  });
   const evidence = createEvidence({ member, boot, state: (slug) => view.state(slug), now: Date.now });
   const brake = createReadBrake({
     now: () => performance.now(),
     changed: (route, on) => metrics.followerBrakeOn.set({ route }, on ? 1 : 0),
   });
-  const shadow = createShadow(core, (report) => {
-    evidence.note(report);
-    brake.note(report);
-    discrepancies.add(report);
+  const shadow = createShadow(core, {
+    stateOf: (slug) => view.state(slug),
+    onReport: (report) => {
+      evidence.note(report);
+      brake.note(report);
+      discrepancies.add(report);
+    },
   });
   const repair = createRouteRepair({ clusters: controls, runtime: systemRuntime, transforms });
   const plane = createDataPlane({ ...core, view, admission, copier, repair, shadow, brake });

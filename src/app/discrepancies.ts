@@ -1,95 +1,136 @@
 /**
- * Samples of mismatches for people: redacted before they are kept, bounded, newest first. Values become hashes keyed per
- * installation, so that equal values can be followed over samples and members, and nothing can be read back.
+ * Samples of mismatches for people: redacted before they are kept, bounded, newest first; where a route asks for it, also
+ * put into the store's stream, so that the samples of all members can be read in one place. A request may be sent again
+ * only where the route allows it: then it stays in this process's memory as it came, without the client's credentials,
+ * and never leaves it.
  */
-import { createHmac, randomUUID } from 'node:crypto';
-import { type Redaction, redactDifference, redactRequest } from '../compare/redact.ts';
+import { randomUUID } from 'node:crypto';
+import type { ReplayRecord, SampleRecord } from '../compare/sample-record.ts';
 import { SampleReservoir } from '../compare/samples.ts';
-import { type Difference, isComparable, type Severity, severities } from '../compare/types.ts';
-import type { Side } from '../coordination/records.ts';
+import { type Severity, severities } from '../compare/types.ts';
+import type { RouteState, SampleStream } from '../coordination/ports.ts';
+import type { SampleSettings } from '../coordination/records.ts';
+import { CrossfadeError } from '../errors.ts';
+import type { Logger } from '../log.ts';
 import type { ShadowReport } from '../proxy/shadow/ports.ts';
-
-export type Discrepancy = {
-  id: string;
-  at: string;
-  atMs: number;
-  route: string;
-  severity: Severity;
-  family: string;
-  /** Fingerprint and label of the query shape. */
-  shape: string;
-  shapeLabel: string;
-  authority: Side;
-  /** One line for lists. */
-  summary: string;
-  request: { method: string; path: string; query: string; body?: string };
-  differences: readonly Difference[];
-  authorityMs: number;
-  otherMs: number;
-  bytes: number;
-};
+import { redactionWith, replayOf, sampleOf } from './sample-record.ts';
+import { createThrottle } from './sample-throttle.ts';
 
 export interface DiscrepancyStore {
   add(report: ShadowReport): void;
-  list(slug: string, filter: { severity?: string | undefined; shape?: string | undefined }): Discrepancy[];
+  list(slug: string, filter: { severity?: string | undefined; shape?: string | undefined }): SampleRecord[];
+  /** @throws CrossfadeError SAMPLE_UNKNOWN */
+  find(id: string): SampleRecord;
+  /** Runs the request again on both sides. @throws CrossfadeError SAMPLE_UNKNOWN, REPLAY_REFUSED */
+  replay(id: string): Promise<ReplayRecord>;
 }
 
-const maxDifferences = 50;
-
-const summaryOf = (differences: readonly Difference[]): string => {
-  const kinds = [...new Set(differences.map(({ kind }) => kind))];
-  return kinds.slice(0, 4).join(', ') + (kinds.length > 4 ? ', ...' : '');
+export type DiscrepancyOptions = {
+  member: string;
+  /** Known to every replica and to nobody outside the store. */
+  secret: () => string;
+  state: (slug: string) => RouteState | undefined;
+  stream: () => SampleStream | undefined;
+  logger: Pick<Logger, 'debug'>;
+  /** Milliseconds since the epoch. */
+  now?: () => number;
 };
 
-const redactionWith = (secret: string): Redaction => ({
-  hash: (text) => createHmac('sha256', secret).update(text).digest('base64url').slice(0, 12),
-  clearFields: [],
-});
-
-const discrepancyOf = (report: ShadowReport, severity: Severity, redaction: Redaction): Discrepancy | undefined => {
-  const { family, request, observation, shape } = report;
-  if (!isComparable(family)) return undefined;
-  const differences = observation.differences
-    .slice(0, maxDifferences)
-    .map((difference) => redactDifference(difference, redaction));
-  const sample = {
-    id: randomUUID().slice(0, 8),
-    at: new Date(report.atMs).toISOString(),
-    atMs: report.atMs,
-    route: report.slug,
-    severity,
-    family,
-    shape: shape.fingerprint,
-    shapeLabel: shape.label,
-    authority: report.authority,
-    summary: summaryOf(differences),
-    request: redactRequest(family, request, redaction),
-    differences,
-    authorityMs: report.authorityMs,
-    otherMs: report.otherMs,
-  };
-  return { ...sample, bytes: JSON.stringify(sample).length };
+type Kept = {
+  id: string;
+  shape: string;
+  severity: Severity;
+  atMs: number;
+  bytes: number;
+  record: SampleRecord;
+  repeat: ShadowReport['repeat'] | undefined;
 };
 
 const severityOf = (text: string | undefined): Severity | undefined => severities.find((name) => name === text);
+const off: SampleSettings = { clearFields: [], replay: false, stream: false };
 
-export const createDiscrepancyStore = (secret: () => string): DiscrepancyStore => {
-  const routes = new Map<string, SampleReservoir<Discrepancy>>();
-  return {
-    add: (report) => {
-      const { severity } = report.observation;
-      const sample = severity === 'none' ? undefined : discrepancyOf(report, severity, redactionWith(secret()));
-      if (sample === undefined) return;
-      const samples = routes.get(report.slug) ?? new SampleReservoir<Discrepancy>();
-      routes.set(report.slug, samples);
-      samples.add(sample, Math.random());
-    },
-    list: (slug, { severity, shape }) => {
-      const wanted = severityOf(severity);
-      const samples = routes.get(slug);
-      if (samples === undefined || (severity !== undefined && wanted === undefined)) return [];
-      samples.expire(Date.now());
-      return samples.list({ severity: wanted, shape });
-    },
-  };
-};
+export const createDiscrepancyStore = (options: DiscrepancyOptions): DiscrepancyStore => new Samples(options);
+
+class Samples implements DiscrepancyStore {
+  readonly #options: DiscrepancyOptions & { now: () => number };
+  readonly #routes = new Map<string, SampleReservoir<Kept>>();
+  readonly #isWorthKeeping = createThrottle({ perCellMs: 1000, perSecond: 10, maxCells: 1000 });
+  readonly #isWorthTelling = createThrottle({ perCellMs: 30_000, perSecond: 2, maxCells: 1000 });
+
+  constructor(options: DiscrepancyOptions) {
+    this.#options = { now: Date.now, ...options };
+  }
+
+  add(report: ShadowReport): void {
+    const cell = `${report.slug} ${report.observation.severity} ${report.shape.fingerprint}`;
+    const nowMs = this.#options.now();
+    if (report.observation.severity === 'none' || !this.#isWorthKeeping(cell, nowMs)) return;
+    const { replay, stream } = this.#settings(report.slug);
+    const keeping = { id: randomUUID().slice(0, 8), member: this.#options.member, replayable: replay };
+    const record = sampleOf(report, { ...keeping, redaction: this.#redaction(report.slug) });
+    if (record === undefined) return;
+    this.#keep(record, replay ? report : undefined);
+    if (stream && this.#isWorthTelling(cell, nowMs)) void this.#tell(record);
+  }
+
+  list(
+    slug: string,
+    { severity, shape }: { severity?: string | undefined; shape?: string | undefined },
+  ): SampleRecord[] {
+    const wanted = severityOf(severity);
+    const samples = this.#routes.get(slug);
+    if (samples === undefined || (severity !== undefined && wanted === undefined)) return [];
+    samples.expire(this.#options.now());
+    return samples.list({ severity: wanted, shape }).map(({ record }) => record);
+  }
+
+  find(id: string): SampleRecord {
+    return this.#find(id).record;
+  }
+
+  async replay(id: string): Promise<ReplayRecord> {
+    const { record, repeat } = this.#find(id);
+    const { route } = record;
+    if (repeat === undefined || !this.#settings(route).replay)
+      throw new CrossfadeError(
+        'REPLAY_REFUSED',
+        'Only hashes of the request were kept; set shadow.samples.replay on the route to keep requests in memory.',
+      );
+    const report = await repeat();
+    if ('skipped' in report) return { id, severity: 'none', skipped: report.skipped, differences: [] };
+    return replayOf(id, report, this.#redaction(route));
+  }
+
+  #find(id: string): Kept {
+    for (const samples of this.#routes.values()) {
+      const found = samples.get(id);
+      if (found !== undefined) return found;
+    }
+    throw new CrossfadeError('SAMPLE_UNKNOWN', `This member keeps no discrepancy ${id}.`);
+  }
+
+  #settings(slug: string): SampleSettings {
+    return this.#options.state(slug)?.spec.shadow.samples ?? off;
+  }
+
+  #redaction(slug: string) {
+    return redactionWith(this.#options.secret(), this.#settings(slug).clearFields);
+  }
+
+  #keep(record: SampleRecord, raw: ShadowReport | undefined): void {
+    const { id, shape, severity, atMs, route } = record;
+    const bytes = JSON.stringify(record).length + (raw?.request.body?.length ?? 0);
+    const samples = this.#routes.get(route) ?? new SampleReservoir<Kept>();
+    this.#routes.set(route, samples);
+    samples.add({ id, shape, severity, atMs, bytes, record, repeat: raw?.repeat }, Math.random());
+  }
+
+  async #tell(record: SampleRecord): Promise<void> {
+    const { route, severity, shape } = record;
+    try {
+      await this.#options.stream()?.add({ slug: route, severity, shape }, JSON.stringify(record));
+    } catch (err) {
+      this.#options.logger.debug({ err, route }, 'a sample was not put into the stream');
+    }
+  }
+}

@@ -3,6 +3,7 @@
  * chunks from the shared queue, and gives them back when it ends. Only a shared store can hold such a queue.
  */
 import type { Lifecycle } from '../admin/health.ts';
+import { noDiscrepancies } from '../admin/discrepancies-api.ts';
 import { CrossfadeError } from '../errors.ts';
 import { createProcessAdmin } from './agent-admin.ts';
 import { type RouteSource, startBackfillWorkers } from './backfill-workers.ts';
@@ -27,7 +28,7 @@ const work = async (core: Core): Promise<number> => {
     registry: workerScrapeOf(registry, metrics, () => store.status()),
     lifecycle: () => lifecycle,
     unknownAuthority: () => [],
-    discrepancies: { list: () => [] },
+    discrepancies: noDiscrepancies,
     self: () => ({}),
   });
   const adminAt = await admin.listen();

@@ -8,9 +8,13 @@ export interface AdminClient {
   readonly url: string | undefined;
   /** @throws CliError agent */
   get(base: string, path: string): Promise<unknown>;
+  /** @throws CliError agent */
+  post(base: string, path: string, body: object): Promise<unknown>;
 }
 
-const timeoutMs = 5000;
+const readMs = 5000;
+/** A replay asks both clusters anew. */
+const workMs = 60_000;
 
 type AdminClientOptions = { url: string | undefined } & Pick<AdminConfig, 'token' | 'tokenFile'>;
 
@@ -24,20 +28,36 @@ const tokenOf = ({ token, tokenFile }: AdminClientOptions): string | undefined =
   }
 };
 
+/** The reason in an error's body, when it has one. */
+const reasonOf = async (answer: Response): Promise<string> => {
+  const body = (await answer.json().catch(() => undefined)) as { error?: { reason?: unknown } } | undefined;
+  const reason = body?.error?.reason;
+  return typeof reason === 'string' ? `: ${reason}` : '';
+};
+
+type Call = { method: 'GET' | 'POST'; body?: object; token: string | undefined; timeoutMs: number };
+
+const call = async (base: string, path: string, { method, body, token, timeoutMs }: Call): Promise<unknown> => {
+  const answer = await fetch(new URL(path, base), {
+    method,
+    headers: {
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    signal: AbortSignal.timeout(timeoutMs),
+  }).catch((cause: Error) => {
+    throw new CliError(
+      'agent',
+      `${base} cannot be reached: ${(cause.cause as Error | undefined)?.message ?? cause.message}`,
+    );
+  });
+  if (!answer.ok) throw new CliError('agent', `${base} answered ${answer.status}${await reasonOf(answer)}`);
+  return answer.json();
+};
+
 export const createAdminClient = (options: AdminClientOptions): AdminClient => ({
   url: options.url,
-  get: async (base, path) => {
-    const token = tokenOf(options);
-    const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    const answer = await fetch(new URL(path, base), { headers, signal: AbortSignal.timeout(timeoutMs) }).catch(
-      (cause: Error) => {
-        throw new CliError(
-          'agent',
-          `${base} cannot be reached: ${(cause.cause as Error | undefined)?.message ?? cause.message}`,
-        );
-      },
-    );
-    if (!answer.ok) throw new CliError('agent', `${base} answered ${answer.status}`);
-    return answer.json();
-  },
+  get: (base, path) => call(base, path, { method: 'GET', token: tokenOf(options), timeoutMs: readMs }),
+  post: (base, path, body) => call(base, path, { method: 'POST', body, token: tokenOf(options), timeoutMs: workMs }),
 });

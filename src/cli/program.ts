@@ -9,14 +9,14 @@ import { type AdminClient, createAdminClient } from './admin-client.ts';
 import { apply } from './commands/apply.ts';
 import { audit } from './commands/audit.ts';
 import { type CompareChoice, compareFiles, profileSchema } from './commands/compare.ts';
-import { discrepancies } from './commands/discrepancies.ts';
+import { discrepancies, replayDiscrepancy, showDiscrepancy } from './commands/discrepancies.ts';
 import { doctor, type Preflight } from './commands/doctor.ts';
 import { type LeaderCommand, runLeaderCommand, runPhase } from './commands/leader.ts';
 import { routeDelete, routeReset, routeSet } from './commands/route.ts';
 import { members, status, watchStatus } from './commands/status.ts';
 import { CliError } from './cli-error.ts';
 import { completionScript, type Shell, shells } from './completion.ts';
-import type { CommonOptions } from './context.ts';
+import type { CliContext, CommonOptions } from './context.ts';
 import { type CliDeps, errorJson, type Run, runCommand, runOffline } from './run-command.ts';
 
 export type ProcessOptions = { configPath: string | undefined };
@@ -39,6 +39,9 @@ type Options = Partial<CommonOptions> & {
   last?: number;
   severity?: string;
   shape?: string;
+  pods?: boolean;
+  curl?: boolean;
+  rows?: number;
   mode?: string;
   sample?: number;
   id?: string[];
@@ -213,6 +216,36 @@ const addRoutes = (program: Command, run: RunAction): void => {
 const adminClient = (deps: ProgramDeps, { token, tokenFile }: AdminConfig): AdminClient =>
   createAdminClient({ url: deps.env['CROSSFADE_ADMIN_URL'] || undefined, token, tokenFile });
 
+const addDiscrepancies = (program: Command, run: RunAction, deps: ProgramDeps): void => {
+  const group = program.command('discrepancies').description('mismatches that shadow reads found');
+  const asking = (command: Command): Command =>
+    withCommon(command).option('--pods', 'ask the agents, also where samples are in a stream');
+  const admin = (context: CliContext): AdminClient => adminClient(deps, context.config.admin);
+  asking(group.command('list', { isDefault: true }))
+    .description('mismatches that shadow reads found, newest first; the word list may be left out')
+    .argument('<route>')
+    .option('--severity <S0..S9>', 'of this severity only')
+    .option('--shape <fingerprint>', 'of this query shape only')
+    .action((slug: string, { severity, shape, pods = false, ...options }: Options) =>
+      run(options, (context) => discrepancies(context, { slug, severity, shape, pods, admin: admin(context) })),
+    );
+  asking(group.command('show'))
+    .description('one of them: what was asked, what differs and why, both answers side by side')
+    .argument('<id>')
+    .option('--curl', 'also print the request as curl commands')
+    .option('--rows <n>', 'rows of the answers to show', positive, 40)
+    .action((id: string, { curl = false, rows = 40, pods = false, ...options }: Options) =>
+      run(options, (context) => showDiscrepancy(context, { id, curl, rows, pods, admin: admin(context) })),
+    );
+  withCommon(group.command('replay'))
+    .description('ask both sides the same again, where the route allows it')
+    .argument('<id>')
+    .option('--rows <n>', 'rows of the answers to show', positive, 40)
+    .action((id: string, { rows = 40, ...options }: Options) =>
+      run(options, (context) => replayDiscrepancy(context, { id, rows, admin: admin(context) })),
+    );
+};
+
 const addViews = (program: Command, run: RunAction, deps: ProgramDeps): void => {
   withCommon(program.command('status'))
     .description('what the fleet, or one route, is in')
@@ -235,16 +268,7 @@ const addViews = (program: Command, run: RunAction, deps: ProgramDeps): void => 
     .action((slug: string, options: Options) =>
       run(options, (context) => audit(context, { slug, last: options.last ?? 50 })),
     );
-  withCommon(program.command('discrepancies'))
-    .description('differences that shadow reads found')
-    .argument('<route>')
-    .option('--severity <S0..S9>', 'of this severity only')
-    .option('--shape <fingerprint>', 'of this query shape only')
-    .action((slug: string, { severity, shape, ...options }: Options) =>
-      run(options, (context) =>
-        discrepancies(context, { slug, severity, shape, admin: adminClient(deps, context.config.admin) }),
-      ),
-    );
+  addDiscrepancies(program, run, deps);
   withCommon(program.command('doctor'))
     .description('what stands in the way of a migration')
     .argument('[route]')

@@ -27,5 +27,7 @@ export const pickRoute = <T>(routes: ReadonlyMap<string, T>, slug: string): T =>
   return route;
 };
 
+export const allRoutes = async (store: Store): Promise<RouteState[]> => [...(await readStates(store)).values()];
+
 export const requireRoute = async (store: Store, slug: string): Promise<RouteState> =>
   pickRoute(await readStates(store), slug);

@@ -13,8 +13,9 @@ import { NatsBucket } from './nats-bucket.ts';
 import { type NatsLink, openNatsConnection } from './nats-connection.ts';
 import { isStreamMissing, toStoreError } from './nats-errors.ts';
 import { inspect, isVanished, type Role } from './nats-inspection.ts';
+import { NatsSamples } from './nats-samples.ts';
 import { NatsWorkQueue } from './nats-work-queue.ts';
-import type { Bucket, Store, StoreStatus, WorkQueue } from './ports.ts';
+import type { Bucket, SampleStream, Store, StoreStatus, WorkQueue } from './ports.ts';
 import { StatusBoard } from './status-board.ts';
 import { systemTimers, type Timers } from './timers.ts';
 
@@ -56,6 +57,7 @@ class NatsBackedStore implements NatsStore {
   readonly #incarnation: Incarnation;
   readonly #board = new StatusBoard(() => this.#status());
   readonly #queues = new Map<string, WorkQueue>();
+  #samples: NatsSamples | undefined;
   readonly #link: NatsLink;
   #connection: NatsConnection | undefined;
   #inspecting: Promise<void> = Promise.resolve();
@@ -105,6 +107,13 @@ class NatsBackedStore implements NatsStore {
 
   get live(): Bucket {
     return this.#buckets.live;
+  }
+
+  get samples(): SampleStream {
+    const { config, timeoutMs } = this.#settings;
+    const { bucket, replicas } = config;
+    this.#samples ??= new NatsSamples({ bucket, replicas, timeoutMs, connection: () => this.#usable() });
+    return this.#samples;
   }
 
   workQueue(slug: string): WorkQueue {

@@ -49,6 +49,15 @@ export interface WorkQueue {
   purge(): Promise<void>;
 }
 
+export type SampleKind = { slug: string; severity: string; shape: string };
+/** Redacted examples of mismatches of all members, bounded; for people, never for decisions. */
+export interface SampleStream {
+  /** @throws CrossfadeError STORE_UNAVAILABLE, STORE_OUTCOME_UNKNOWN */
+  add(kind: SampleKind, text: string): Promise<void>;
+  /** Newest first. @throws CrossfadeError STORE_UNAVAILABLE */
+  list(kind: Partial<SampleKind>): Promise<string[]>;
+}
+
 export type StoreStatus = {
   connected: boolean;
   kind: 'nats' | 'file';
@@ -60,6 +69,8 @@ export interface Store {
   readonly config: Bucket;
   readonly live: Bucket;
   workQueue(slug: string): WorkQueue;
+  /** Absent where one process is all there is. */
+  readonly samples?: SampleStream;
   status(): StoreStatus;
   onStatus(listener: (status: StoreStatus) => void): () => void;
   close(): Promise<void>;

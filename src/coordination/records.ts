@@ -75,6 +75,22 @@ const overridesOf = (schema: z.ZodType) =>
     for (const { path, message } of parsed.error?.issues ?? []) context.addIssue({ code: 'custom', path, message });
   });
 
+export const SampleSettings = z.strictObject({
+  clearFields: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('document fields, by name or dotted path, whose values are kept in clear instead of as hashes'),
+  stream: z
+    .boolean()
+    .default(false)
+    .describe('also put samples into a stream of the store, those of all members in one'),
+  replay: z
+    .boolean()
+    .default(false)
+    .describe('keep the requests of samples in memory as they came, so that they can be sent again'),
+});
+export type SampleSettings = z.infer<typeof SampleSettings>;
+
 export const ShadowSettings = z.strictObject({
   timeoutMs: z.int().min(1).default(10_000).describe('deadline of one shadow request'),
   maxConcurrent: z.int().min(1).default(8).describe('shadow requests under way at once'),
@@ -92,6 +108,7 @@ export const ShadowSettings = z.strictObject({
     .describe('share of samples that also ask the authority twice'),
   recheck: z.boolean().default(true).describe('a mismatch is asked again after a refresh before it counts'),
   profile: overridesOf(Profile).optional().describe('comparison rules over the default profile'),
+  samples: SampleSettings.prefault({}),
   verdict: overridesOf(VerdictOptions).optional().describe('alpha, limits and sample sizes over the default ones'),
 });
 export type ShadowSettings = z.infer<typeof ShadowSettings>;

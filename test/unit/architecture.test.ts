@@ -51,7 +51,7 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/fleet': 'fleet-status route-knobs',
   'src/admin': 'access health',
   'src/cli': 'format render-details histogram render-status screen style table',
-  'src/app': 'admin-address heartbeat-report',
+  'src/app': 'admin-address heartbeat-report sample-throttle',
   'src/coordination':
     'admission-gate authority-from-aliases bucket effective evidence-subject human-values incarnation job-status keys membership nats-support phase-machine ports records route-cell route-state stamp',
   'src/proxy':

@@ -84,6 +84,22 @@ const compareRounds = async (deps: ObserveDeps, sample: Sample): Promise<Observe
   return repeat(deps, sample);
 };
 
+/** Both sides, and the authority twice, asked afresh: the served answer is gone, and would be old. */
+export const observeAgain = async (deps: ObserveDeps, sample: Sample): Promise<Observed> => {
+  try {
+    const preference = preferenceOf(deps);
+    await deps.refresh(sample.state);
+    const round = await laterRound(deps, sample, { preference, again: true });
+    const query = recheckQuery(sample.api, sample.request, preference);
+    return finish(judge(deps, sample, round, { ...sample.request, query }), round, false);
+  } catch (error) {
+    if (error instanceof SampleSkipped) return { kind: 'skipped', reason: error.reason };
+    throw error;
+  }
+};
+
+const preferenceOf = ({ random }: ObserveDeps): string => `crossfade-${Math.floor(random() * 1_000_000)}`;
+
 type Judged = { readonly observation: Observation; readonly baseline: Observation | undefined };
 
 /** `request` as it was asked: what it pinned decides how strictly the answers are compared. */
@@ -128,7 +144,7 @@ const finish = ({ observation, baseline }: Judged, round: Round, settled: boolea
     : { kind: 'skipped', reason: 'discarded' };
 
 const repeat = async (deps: ObserveDeps, sample: Sample): Promise<Observed> => {
-  const preference = `crossfade-${Math.floor(deps.random() * 1_000_000)}`;
+  const preference = preferenceOf(deps);
   for (const [i, waitMs] of deps.settleMs.entries()) {
     await pause(deps.timers, waitMs, deps.stopping);
     await deps.refresh(sample.state);

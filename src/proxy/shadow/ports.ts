@@ -81,5 +81,10 @@ export type ShadowReport = {
     readonly body: Buffer | undefined;
   };
   readonly answers: Readonly<Record<Side, ShadowAnswer>>;
+  /**
+   * Asks both sides the same again, without the client's credentials. Holds the request, not the answers.
+   * @throws CrossfadeError REPLAY_REFUSED when the route is in another phase by now
+   */
+  readonly repeat: () => Promise<ShadowReport | { readonly skipped: ShadowSkip }>;
 };
 export type ShadowAnswer = { readonly status: number; readonly body: Buffer; readonly failure?: string };

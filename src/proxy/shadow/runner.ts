@@ -11,12 +11,13 @@ import { effectivePercents } from '../../coordination/effective.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, otherSide } from '../../coordination/records.ts';
 import { systemTimers, type Timers } from '../../coordination/timers.ts';
+import { CrossfadeError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { Transports } from '../../upstream/types.ts';
 import { sampled } from '../bucket.ts';
 import { type Breaker, type BreakerState, createBreaker } from '../read/breaker.ts';
 import { clientNames } from '../read/side-names.ts';
-import { type ObserveDeps, type Observed, observe, type Sample } from './observe.ts';
+import { type ObserveDeps, type Observed, observe, observeAgain, type Sample } from './observe.ts';
 import type { ServedRead, ShadowCandidate, ShadowReport, ShadowRunner, ShadowSkip, ShadowTicket } from './ports.ts';
 import { createRefresher } from './refresher.ts';
 import { createSideAsker, shadowHeader } from './side-asker.ts';
@@ -38,11 +39,16 @@ export type ShadowDeps = {
   readonly timers?: Timers;
   readonly onEvent?: (event: ShadowEvent) => void;
   readonly onReport?: (report: ShadowReport) => void;
+  /** The route as it is now; default: nothing has changed. */
+  readonly stateOf?: (slug: string) => RouteState | undefined;
   /** Bytes of requests and answers that may wait, over all routes. */
   readonly maxQueuedBytes?: number;
   readonly settleMs?: readonly number[];
   readonly refreshIntervalMs?: number;
 };
+
+type Compared = Extract<Observed, { kind: 'compared' }>;
+const nothing = Buffer.alloc(0);
 
 const defaults = { maxQueuedBytes: 32 * 1024 * 1024, settleMs: [250, 1500] };
 
@@ -238,23 +244,39 @@ export class ShadowReads implements ShadowRunner {
       return;
     }
     settle.compared(observed.observation.severity);
-    this.#deps.onReport?.(reportOf(sample, observed));
+    this.#report(sample, observed);
+  }
+
+  #report(sample: Sample, observed: Compared): void {
+    this.#deps.onReport?.({ ...reportOf(sample, observed), repeat: this.#repeatOf(sample) });
+  }
+
+  /** The answer is let go: only the request is needed again. */
+  #repeatOf(sample: Sample): ShadowReport['repeat'] {
+    const served = { ...sample.served, body: nothing, authorization: undefined, headers: {} };
+    const slim: Sample = { ...sample, served, baseline: true };
+    const repeat: ShadowReport['repeat'] = async () => {
+      this.#demandSamePhase(slim.state);
+      const observed = await observeAgain(this.#observing, slim);
+      return observed.kind === 'skipped' ? { skipped: observed.reason } : { ...reportOf(slim, observed), repeat };
+    };
+    return repeat;
+  }
+
+  #demandSamePhase({ slug, phase }: RouteState): void {
+    const now = this.#deps.stateOf?.(slug);
+    if (this.#deps.stateOf !== undefined && now?.phase.phase !== phase.phase)
+      throw new CrossfadeError(
+        'REPLAY_REFUSED',
+        `The route is in ${now?.phase.phase ?? 'no phase'} by now, not in ${phase.phase}.`,
+      );
   }
 
   #rulesOf(state: RouteState): Rules {
     const work = this.#workOf(state);
     if (work.rules?.revision === state.specRevision) return work.rules.rules;
-    work.rules = { revision: state.specRevision, rules: this.#parseRules(state) };
+    work.rules = { revision: state.specRevision, rules: rulesFrom(state.spec.shadow.profile) };
     return work.rules.rules;
-  }
-
-  #parseRules({ slug, spec }: RouteState): Rules {
-    try {
-      return rulesFrom(spec.shadow.profile);
-    } catch (err) {
-      this.#deps.logger.warn({ err, route: slug }, 'the comparison profile is not valid, the default rules apply');
-      return rulesFrom(undefined);
-    }
   }
 
   #emit(event: ShadowEvent): void {
@@ -270,7 +292,7 @@ const failedToAnswer = ({ state, served }: Sample, observed: Observed): boolean 
   return status === 0 || status >= 500 || status === 429;
 };
 
-const reportOf = (sample: Sample, observed: Extract<Observed, { kind: 'compared' }>): ShadowReport => {
+const reportOf = (sample: Sample, observed: Compared): Omit<ShadowReport, 'repeat'> => {
   const { state, api, request, served } = sample;
   const authority = authorityIn(state.phase.phase);
   const { observation, baseline, settled, round } = observed;

@@ -1,4 +1,5 @@
 /** The admin listener over real sockets: token, TLS and client certificates. */
+import { noDiscrepancies } from '../../../src/admin/discrepancies-api.ts';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { Registry } from 'prom-client';
@@ -24,7 +25,7 @@ const open = async (config: object, token?: () => string): Promise<{ host: strin
     api: {
       store,
       fleet: () => readFleet(store),
-      discrepancies: { list: () => [] },
+      discrepancies: noDiscrepancies,
       self: () => ({}),
       changed: () => undefined,
       now: Date.now,

@@ -1,3 +1,4 @@
+import { noDiscrepancies } from '../../../src/admin/discrepancies-api.ts';
 import type { FastifyInstance } from 'fastify';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -30,7 +31,12 @@ const start = (config: Partial<AdminConfig> = {}): FastifyInstance => {
     api: {
       store,
       fleet: () => readFleet(store),
-      discrepancies: { list: (slug, filter) => [{ id: 'd1', route: slug, ...filter }] },
+      discrepancies: {
+        ...noDiscrepancies,
+        list: (slug, filter) => [{ id: 'd1', route: slug, ...filter }],
+        find: (id) => (id === '0a1b2c3d' ? { id } : noDiscrepancies.find(id)),
+        replay: async (id) => ({ id, severity: 'none' }),
+      },
       self: () => ({ member: 'm1' }),
       changed: ({ by, action, route }) => changes.push(`${by}: ${action} on ${route}`),
       now: () => Date.UTC(2026, 0, 1),
@@ -89,10 +95,19 @@ describe('the API', () => {
     ['/api/routes/products/audit', { entries: [] }],
     ['/api/routes/products/ask', { result: null }],
     ['/api/routes/products/discrepancies?severity=S4', { discrepancies: [{ id: 'd1', severity: 'S4' }] }],
+    ['/api/discrepancies/0a1b2c3d', { discrepancy: { id: '0a1b2c3d' } }],
   ])('%s answers JSON', async (path, expected) => {
     const answer = await get(path);
     expect(answer.statusCode).toBe(200);
     expect(answer.json()).toMatchObject(expected);
+  });
+
+  test('replays a discrepancy, and tells an unknown or misspelt id', async () => {
+    expect((await post('/api/discrepancies/0a1b2c3d/replay', {})).json()).toEqual({
+      replay: { id: '0a1b2c3d', severity: 'none' },
+    });
+    const [unknown, odd] = await Promise.all(['ffffffff', 'nonsense'].map((id) => get(`/api/discrepancies/${id}`)));
+    expect([unknown?.statusCode, odd?.statusCode]).toEqual([404, 400]);
   });
 
   test('sets a percentage as the bytes that a person would type, and tells who did', async () => {

@@ -128,3 +128,20 @@ describe('crossfade compare', () => {
     expect(Object.keys(schema.properties)).toEqual(Object.keys(Profile.shape));
   });
 });
+
+describe('crossfade apply', () => {
+  it('refuses a route whose comparison rules or limits are not valid, and names the field', async () => {
+    const path = file(
+      {
+        route: 'products',
+        indices: [{ source: 'a', target: 'b' }],
+        shadow: { profile: { knn: { recall: 7 } }, verdict: { alpa: 0.1 } },
+      },
+      'route.yaml',
+    );
+    const { exit, err } = await run(`apply -f ${path}`);
+    expect(exit).toBe(64);
+    expect(err).toContain('shadow.profile.knn.recall');
+    expect(err).toContain('alpa');
+  });
+});

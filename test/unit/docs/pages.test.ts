@@ -61,7 +61,10 @@ const commandLines = (text: string): string[] => {
 
 const descend = (words: readonly string[], command: Command): { command: Command; rest: readonly string[] } => {
   const child = command.commands.find((one) => one.name() === words[0]);
-  return child === undefined ? { command, rest: words } : descend(words.slice(1), child);
+  if (child !== undefined) return descend(words.slice(1), child);
+  const { _defaultCommandName: usual } = command as unknown as { _defaultCommandName?: string };
+  const meant = command.commands.find((one) => one.name() === usual);
+  return meant === undefined ? { command, rest: words } : { command: meant, rest: words };
 };
 
 const problemWithCommand = (line: string): string | undefined => {

@@ -270,14 +270,6 @@ describe('a difference', () => {
   });
 });
 
-it('an invalid profile is told once and the default rules apply', async () => {
-  set({ shadow: { profile: { nonsense: true } } });
-  await search();
-  await search();
-  await settled(2);
-  expect(counts()).toMatchObject({ compared: 2, mismatched: 0 });
-});
-
 it('a read is sampled when its draw falls below the percentage', async () => {
   let draw = 0;
   await stack.close();

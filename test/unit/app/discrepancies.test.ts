@@ -1,0 +1,204 @@
+import { describe, expect, it } from 'vitest';
+import { createDiscrepancyStore, type DiscrepancyOptions } from '../../../src/app/discrepancies.ts';
+import { createThrottle } from '../../../src/app/sample-throttle.ts';
+import { parseSample } from '../../../src/compare/sample-record.ts';
+import type { RouteState, SampleKind } from '../../../src/coordination/ports.ts';
+import { RouteSpec } from '../../../src/coordination/records.ts';
+import { silentLogger } from '../../../src/log.ts';
+import type { ShadowReport } from '../../../src/proxy/shadow/ports.ts';
+import { routeState } from '../../support/routes.ts';
+
+const planted = 'planted-secret';
+const searchAnswer = (name: string) =>
+  Buffer.from(
+    JSON.stringify({
+      took: 1,
+      _shards: { total: 5, successful: 5, failed: 0 },
+      hits: { total: { value: 1, relation: 'eq' }, hits: [{ _id: planted, _source: { name, colour: 'red' } }] },
+    }),
+  );
+
+const report = (more: Partial<ShadowReport> = {}): ShadowReport => ({
+  slug: 'products',
+  family: 'search',
+  shape: { fingerprint: 'abc', label: 'search products match(name)' },
+  atMs: 1_700_000_000_000,
+  authority: 'source',
+  observation: {
+    severity: 'S7',
+    differences: [
+      {
+        severity: 'S7',
+        kind: 'value',
+        path: ['hits', 'hits', { key: planted }, '_source', 'name'],
+        authority: `"${planted}-a"`,
+        other: `"${planted}-b"`,
+      },
+    ],
+    counts: { S7: 1 },
+  },
+  baseline: undefined,
+  settled: false,
+  authorityMs: 1,
+  otherMs: 2,
+  request: {
+    method: 'POST',
+    path: '/products/_search',
+    query: '',
+    body: Buffer.from(`{"query":{"match":{"name":"${planted}"}}}`),
+  },
+  answers: {
+    source: { status: 200, body: searchAnswer(`${planted}-a`) },
+    target: { status: 200, body: searchAnswer(`${planted}-b`) },
+  },
+  repeat: async () => ({ ...report(more), observation: { severity: 'none', differences: [], counts: {} } }),
+  ...more,
+});
+
+const setUp = (samples: object = {}, more: Partial<DiscrepancyOptions> = {}) => {
+  const clock = { nowMs: 1_700_000_000_000 };
+  const state: RouteState = {
+    ...routeState(),
+    spec: RouteSpec.parse({ ...routeState().spec, shadow: { samples } }) as RouteState['spec'],
+  };
+  const told: { kind: SampleKind; text: string }[] = [];
+  const store = createDiscrepancyStore({
+    member: 'pod-1',
+    secret: () => 'secret',
+    state: () => state,
+    stream: () => ({ add: async (kind, text) => void told.push({ kind, text }), list: async () => [] }),
+    logger: silentLogger(),
+    now: () => clock.nowMs,
+    ...more,
+  });
+  return { store, told, clock };
+};
+
+describe('samples of mismatches', () => {
+  it('are kept redacted, with both answers, and by route, severity and shape', () => {
+    const { store } = setUp();
+    store.add(report());
+    const [sample] = store.list('products', {});
+    expect(parseSample(sample)).toEqual(sample);
+    expect(sample).toMatchObject({
+      member: 'pod-1',
+      route: 'products',
+      severity: 'S7',
+      summary: 'value',
+      replayable: false,
+      answers: { source: { status: 200, shards: 5 }, target: { status: 200 } },
+    });
+    expect(JSON.stringify(sample)).not.toContain('planted');
+    expect(JSON.stringify(sample)).not.toContain('red');
+    expect(store.list('products', { severity: 'S7', shape: 'abc' })).toHaveLength(1);
+    expect(store.list('products', { severity: 'S3' })).toEqual([]);
+    expect(store.list('products', { severity: 'nonsense' })).toEqual([]);
+    expect(store.list('orders', {})).toEqual([]);
+    expect(store.find(sample!.id)).toBe(sample);
+    expect(() => store.find('00000000')).toThrow(expect.objectContaining({ code: 'SAMPLE_UNKNOWN' }));
+  });
+
+  it('hash equal values alike over members of one installation, and otherwise over installations', () => {
+    const hashesOf = (secret: string, member: string) => {
+      const { store } = setUp({}, { secret: () => secret, member });
+      store.add(report());
+      return store.list('products', {})[0]!.differences;
+    };
+    expect(hashesOf('one', 'a')).toEqual(hashesOf('one', 'b'));
+    expect(hashesOf('one', 'a')).not.toEqual(hashesOf('two', 'a'));
+  });
+
+  it('show the fields that the route allows', () => {
+    const { store } = setUp({ clearFields: ['colour'] });
+    store.add(report());
+    const { answers } = store.list('products', {})[0]!;
+    expect(JSON.parse(answers.source.body!).hits.hits[0]._source).toMatchObject({
+      colour: 'red',
+      name: expect.stringMatching(/^#/),
+    });
+  });
+
+  it('of equal answers are not kept, and of long answers only the differences', () => {
+    const { store, clock } = setUp();
+    store.add(report({ observation: { severity: 'none', differences: [], counts: {} } }));
+    expect(store.list('products', {})).toEqual([]);
+    clock.nowMs += 5000;
+    const long = { status: 200, body: Buffer.alloc(70_000, 0x20) };
+    store.add(report({ answers: { source: long, target: long } }));
+    expect(store.list('products', {})[0]!.answers).toEqual({ source: { status: 200 }, target: { status: 200 } });
+  });
+
+  it('are examples: a flood of one kind costs no more than one in a second, and leaves room for others', () => {
+    const { store, clock } = setUp();
+    for (let i = 0; i < 1000; i++) store.add(report());
+    store.add(report({ shape: { fingerprint: 'rare', label: 'rare' } }));
+    expect(store.list('products', {}).map(({ shape }) => shape)).toEqual(['rare', 'abc']);
+    clock.nowMs += 1000;
+    store.add(report());
+    expect(store.list('products', { shape: 'abc' })).toHaveLength(2);
+  });
+
+  it('go into the stream only where the route asks for it, redacted alike and more rarely', () => {
+    const quiet = setUp();
+    quiet.store.add(report());
+    expect(quiet.told).toEqual([]);
+    const { store, told, clock } = setUp({ stream: true });
+    for (let i = 0; i < 10; i++) {
+      store.add(report());
+      clock.nowMs += 2000;
+    }
+    expect(told).toHaveLength(1);
+    expect(told[0]!.kind).toEqual({ slug: 'products', severity: 'S7', shape: 'abc' });
+    expect(told[0]!.text).not.toContain('planted');
+    expect(parseSample(JSON.parse(told[0]!.text))).toEqual(store.list('products', {}).at(-1));
+  });
+
+  it('survive a stream that is away', () => {
+    const away = { add: () => Promise.reject(new Error('away')), list: async () => [] };
+    const { store } = setUp({ stream: true }, { stream: () => away });
+    store.add(report());
+    expect(store.list('products', {})).toHaveLength(1);
+  });
+});
+
+describe('a replay', () => {
+  it('runs the request again where the route lets it stay in memory', async () => {
+    const { store } = setUp({ replay: true });
+    store.add(report());
+    const [sample] = store.list('products', {});
+    expect(sample!.replayable).toBe(true);
+    const replayed = await store.replay(sample!.id);
+    expect(replayed).toMatchObject({ id: sample!.id, severity: 'none', differences: [] });
+    expect(JSON.stringify(replayed)).not.toContain('planted');
+  });
+
+  it('is refused where only hashes were kept, with the way to allow it', async () => {
+    const { store } = setUp();
+    store.add(report());
+    const { id } = store.list('products', {})[0]!;
+    await expect(store.replay(id)).rejects.toMatchObject({
+      code: 'REPLAY_REFUSED',
+      message: expect.stringContaining('shadow.samples.replay'),
+    });
+  });
+
+  it('says why nothing could be compared', async () => {
+    const { store } = setUp({ replay: true });
+    store.add(report({ repeat: async () => ({ skipped: 'discarded' }) }));
+    const { id } = store.list('products', {})[0]!;
+    expect(await store.replay(id)).toMatchObject({ skipped: 'discarded' });
+  });
+});
+
+describe('the throttle of samples', () => {
+  it('remembers a bounded number of kinds', () => {
+    const take = createThrottle({ perCellMs: 1000, perSecond: 1e9, maxCells: 2 });
+    expect(['a', 'b', 'c', 'a'].map((cell) => take(cell, 0))).toEqual([true, true, true, true]);
+    expect(take('a', 500)).toBe(false);
+  });
+
+  it('takes so many in a second, whatever their kind', () => {
+    const take = createThrottle({ perCellMs: 0, perSecond: 2, maxCells: 10 });
+    expect([0, 1, 2, 999, 1000].map((atMs) => take(`k${atMs}`, atMs))).toEqual([true, true, false, false, true]);
+  });
+});
