@@ -1,12 +1,13 @@
-# Two stages: compile with the development tools, run on a distroless Node.js image as a user that is not root.
-# Probes are HTTP requests to the admin port, so no shell is needed.
-FROM node:24-alpine AS build
+# Two stages: compile with the development tools, run on a distroless Node.js image as a user that is not root. Probes are HTTP
+# requests to the admin port, so no shell is needed. No install script runs: nothing that is shipped has one, and the
+# Node.js that the development tools bring along would take the place of the image's own.
+FROM node:24-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
-RUN npm ci --no-audit --no-fund
+RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
-RUN npm run build && npm prune --omit=dev
+RUN npm run build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM gcr.io/distroless/nodejs24-debian12:nonroot
 WORKDIR /app
