@@ -223,6 +223,11 @@ export const metricTable = {
     result: cutoverResults,
   }),
   tailLag: gauge('tail_lag_seconds', 'Age of the oldest change that the tail has not handled.', { route }),
+  tailCaughtUp: gauge(
+    'tail_caught_up_timestamp_seconds',
+    'Time when the tail last stood at every checkpoint; unlike a lag it grows old by itself while the leader hangs.',
+    { route },
+  ),
   tailBehind: gauge('tail_behind_operations', 'Sequence numbers between the cursors of the tail and the checkpoints.', {
     route,
   }),

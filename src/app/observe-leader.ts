@@ -9,6 +9,7 @@ import { type Metrics, switchKinds } from '../metrics.ts';
 /** Gauges with the one label `route`, and their value in a status; undefined = not known, no series. */
 const gauges = {
   tailLag: ({ tail }) => tail?.lagSeconds,
+  tailCaughtUp: ({ at, tail }) => (tail === undefined ? undefined : Date.parse(at) / 1000 - tail.lagSeconds),
   tailBehind: ({ tail }) => tail?.behind,
   backfillDocs: ({ backfill }) => backfill?.docs,
   backfillRatio: ({ backfill }) => ratio(backfill?.percent),

@@ -6,6 +6,8 @@ export type TcpLink = {
   port: number;
   /** Bytes go nowhere from now on; connections stay open, as with a switch that has lost its route. */
   cut(): void;
+  /** Connections end, and new ones do too, as with a server whose process is gone. */
+  refuse(): void;
   /** Ends what was cut, so that the process connects anew. */
   heal(): void;
   close(): void;
@@ -14,6 +16,7 @@ export type TcpLink = {
 export const startTcpLink = async (to: { host: string; port: number }): Promise<TcpLink> => {
   const sockets = new Set<Socket>();
   let isCut = false;
+  let isRefusing = false;
   const endAll = (): void => {
     for (const socket of sockets) socket.destroy();
   };
@@ -27,6 +30,7 @@ export const startTcpLink = async (to: { host: string; port: number }): Promise<
     });
   };
   const server = createServer((near) => {
+    if (isRefusing) return void near.destroy();
     const far = connect(to.port, to.host);
     join(near, far);
     join(far, near);
@@ -37,8 +41,13 @@ export const startTcpLink = async (to: { host: string; port: number }): Promise<
     cut: () => {
       isCut = true;
     },
+    refuse: () => {
+      isRefusing = true;
+      endAll();
+    },
     heal: () => {
       isCut = false;
+      isRefusing = false;
       endAll();
     },
     close: () => {

@@ -136,7 +136,8 @@ const publish = async (leading: Leading, state: RouteState): Promise<void> => {
     quarantines: work.quarantines(),
     verdict: verdictStatus(judgement, tellers),
   });
-  deps.onStatus?.(deps.slug, status);
+  // A turn that hung over the end of the lease tells of nobody's lead.
+  if (deps.lease.isHeld()) deps.onStatus?.(deps.slug, status);
   await deps.store.config.put(keys.job(deps.slug, jobStatusName), JSON.stringify(status));
 };
 
@@ -207,7 +208,10 @@ export const startRouteLeader = (deps: RouteLeaderDeps): RouteLeader => {
     }
     await leading?.work.quiesce();
   };
-  const unsubscribe = lease.onChange(() => awake?.());
+  const unsubscribe = lease.onChange(() => {
+    if (!lease.isHeld()) deps.onStatus?.(slug, undefined);
+    awake?.();
+  });
   const running = loop();
   return {
     wake: () => awake?.(),

@@ -194,6 +194,9 @@ describe('the leader', () => {
   test('has series of the migration while it leads, and none afterwards', async () => {
     observeJobStatus(metrics)('products', status);
     expect(await series('tail_lag_seconds')).toEqual(['crossfade_tail_lag_seconds{route="products"} 0.5']);
+    expect(await series('tail_caught_up_timestamp_seconds')).toEqual([
+      'crossfade_tail_caught_up_timestamp_seconds{route="products"} 1767225599.5',
+    ]);
     expect(await series('rollback_ready')).toEqual(['crossfade_rollback_ready{route="products"} 1']);
     expect(await series('backfill_progress_ratio')).toEqual(['crossfade_backfill_progress_ratio{route="products"} 1']);
     expect(await series('proof_timestamp_seconds')).toEqual([

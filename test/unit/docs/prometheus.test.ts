@@ -88,12 +88,21 @@ describe('the rules', () => {
     expect(filesIn('docs/runbook', '.md')).toEqual(wanted.toSorted());
   });
 
-  it('are tested by promtool under names that exist', () => {
+  it('each fire in a test of promtool, and no other name is tested', () => {
     const text = read('deploy/prometheus/crossfade-rules.test.yaml');
-    const { rule_files: files } = parse(text) as { rule_files: string[] };
+    type Case = { alertname: string; exp_alerts: unknown[] };
+    const { rule_files: files, tests } = parse(text) as { rule_files: string[]; tests: { alert_rule_test: Case[] }[] };
     expect(files).toEqual(['crossfade-rules.yaml']);
-    const tested = [...text.matchAll(/alertname: (\w+)/g)].map(([, name]) => name);
-    expect(tested.filter((name) => !alerts.some(({ alert }) => alert === name))).toEqual([]);
+    const cases = tests.flatMap(({ alert_rule_test: cases }) => cases);
+    const firing = cases.filter(({ exp_alerts: expected }) => expected.length > 0).map(({ alertname }) => alertname);
+    expect([...new Set(firing)].toSorted()).toEqual(alerts.map(({ alert }) => alert).toSorted());
+    for (const { alertname } of cases) expect(alerts.map(({ alert }) => alert)).toContain(alertname);
+  });
+
+  it('keep fleets apart that call their routes the same', () => {
+    for (const { expr, alert, record } of rules.filter(({ expr }) => /\bby \(/.test(expr)))
+      for (const [, labels = ''] of expr.matchAll(/\b(?:by|on) \(([^)]*)\)/g))
+        expect(labels, alert ?? record).toMatch(/^namespace\b/);
   });
 });
 
