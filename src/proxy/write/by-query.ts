@@ -1,6 +1,7 @@
 /**
  * Carries out update- and delete-by-query: run by the authority alone, through the epoch alias. What changed reaches the
- * follower through the tail; what was deleted is repaired by the ids found beforehand, or left to a sweep. A query through
+ * follower through the tail; what was deleted is repaired by the ids found beforehand, or left to a sweep. While reads may
+ * be served by the follower, updates are repaired in the same way, so that a client sees there what it changed. A query through
  * a fenced alias finds nothing and succeeds, so an answer that found nothing is checked, and repeated when the epoch moved.
  */
 
@@ -9,6 +10,7 @@ import { CrossfadeError } from '../../errors.ts';
 import type { UpstreamAnswer } from '../../upstream/types.ts';
 import { getParam } from '../query.ts';
 import { type BodyFacts, inspectBody } from '../read/body-names.ts';
+import { refreshAlso } from '../refresh-also.ts';
 import { lookupElsewhere, targetBody, unsayableOnTarget } from '../read/outgoing.ts';
 import type { Plan, RoutedIndex } from '../types.ts';
 import { clientHeaders, showBody } from './answer-client.ts';
@@ -17,6 +19,7 @@ import {
   admit,
   aliasIsFenced,
   awaitReplay,
+  followerServesReads,
   knowsNewer,
   mayHaveBeenApplied,
   recordUnknown,
@@ -39,6 +42,7 @@ import { parseFilterPath } from './filter-path.ts';
 import { authorityOf, isCopying, shownNames } from './names.ts';
 import type { WriteClient, WriteDeps } from './ports.ts';
 import { type RequestBody, readRequestBody } from './request-body.ts';
+import { refreshOf } from './single-request.ts';
 import { followTask, showTask, taskOf } from './tasks.ts';
 
 type ByQueryPlan = Extract<Plan, { kind: 'by_query' }>;
@@ -160,10 +164,14 @@ const send = async ({ deps, client, body, ticket, query }: Attempt): Promise<Ups
   }
 };
 
-/** Which documents a delete-by-query is about to reach; undefined when that is not needed or cannot be found out. */
+/** Deletes, which the tail cannot see; and what a client may look for on the follower before the tail has been there. */
+const needsIds = ({ state, operation }: ByQuery): boolean =>
+  isCopying(state) && (operation.family === 'delete_by_query' || followerServesReads(state));
+
+/** Which documents the query is about to reach; undefined when that is not needed or cannot be found out. */
 const enumerate = async ({ deps, body, query }: Attempt): Promise<Enumerated | undefined> => {
-  const { state, operation } = query;
-  if (operation.family !== 'delete_by_query' || !isCopying(state) || deps.repairIds === undefined) return undefined;
+  const { state } = query;
+  if (!needsIds(query) || deps.repairIds === undefined) return undefined;
   if (!body.json && body.bytes.length > 0) return undefined;
   const search = enumeration(query, body.bytes);
   if (search === undefined) return undefined;
@@ -186,17 +194,35 @@ const isFenced = async ({ deps, body, query }: Attempt): Promise<boolean> => {
 
 type Ended = { enumerated: Enumerated | undefined; counts: ByQueryCounts | undefined; status: number };
 
-const settle = async ({ deps, query }: Attempt, { enumerated, counts, status }: Ended): Promise<void> => {
+/** Nothing was changed that the tail or somebody else would not bring over. */
+const needsNothing = ({ counts, status, enumerated }: Ended): boolean => {
+  if (counts === undefined) return status >= 400 && status < 500; // Refused as a whole.
+  return counts.deleted === 0 && (enumerated === undefined || counts.total === 0);
+};
+
+const settle = async (attempt: Attempt, ended: Ended): Promise<void> => {
+  const { deps, query } = attempt;
   const { state } = query;
-  if (!isCopying(state)) return;
-  if (counts === undefined && status >= 400 && status < 500) return; // Refused as a whole.
-  if (counts?.deleted === 0) return;
+  if (!isCopying(state) || needsNothing(ended)) return;
+  const { enumerated, counts } = ended;
   const known = enumerated?.complete === true && counts?.total === enumerated.keys.length;
+  const mayHaveDeleted = counts?.deleted !== 0;
   try {
     if (enumerated !== undefined) await deps.repairIds?.(state, enumerated.keys);
-    if (!known) deps.copies.sweepNeeded(state.slug, 'by_query');
+    if (!known && mayHaveDeleted) deps.copies.sweepNeeded(state.slug, 'by_query');
   } catch (error) {
-    deps.logger.warn({ err: error, route: state.slug }, 'documents of a delete-by-query were not repaired');
-    deps.copies.sweepNeeded(state.slug, 'by_query');
+    deps.logger.warn({ err: error, route: state.slug }, 'documents of a by-query were not repaired');
+    if (mayHaveDeleted) deps.copies.sweepNeeded(state.slug, 'by_query');
   }
+  if (enumerated !== undefined) await refreshFollower(attempt);
+};
+
+/** As the client asked, where it may look now. */
+const refreshFollower = async ({ deps, client, query }: Attempt): Promise<void> => {
+  const { state, head } = query;
+  if (refreshOf(head.query) === undefined || !followerServesReads(state)) return;
+  const { transports } = deps;
+  const followerTimeoutMs = state.spec.copies.ackTimeoutMs;
+  const passedTo = authorityOf(state);
+  await refreshAlso({ head: client.head, states: [state], passedTo, transports, followerTimeoutMs });
 };

@@ -42,6 +42,8 @@ const deleteByQuery = {
   body: '{"query": {"range":{"n":{"gt":1.0}}} ,"max_docs":5}',
 };
 
+const update = { method: 'POST', path: '/products_v1/_update_by_query', body: '{}' };
+
 describe('delete by query', () => {
   it('finds the ids first, runs on the authority and repairs them', async () => {
     const { repaired, deps } = repairing();
@@ -115,8 +117,6 @@ describe('delete by query', () => {
 });
 
 describe('update by query', () => {
-  const update = { method: 'POST', path: '/products_v1/_update_by_query', body: '{}' };
-
   it('is left to the tail, unless its script deleted', async () => {
     const member = new Member(script({ done: counts(3) }));
     await member.sender.send(update);
@@ -187,6 +187,49 @@ describe('update by query', () => {
     expect(member.writes[0]?.path).toBe('/crossfade-products-e1/_update_by_query?routing=r');
     expect((await member.sender.send({ ...update, path: '/eu/_update_by_query?routing=q' })).status).toBe(400);
   });
+});
+
+describe('while reads may be served by the follower', () => {
+  const serving = [{ percent: { read: 5 } }];
+  const refreshes = ({ seen }: Member) =>
+    seen.filter(({ path }) => path.includes('_refresh')).map(({ side, path }) => [side, path]);
+
+  it.each([
+    ['an update', update, counts(2)],
+    ['a delete', deleteByQuery, counts(2, 2)],
+  ])(
+    '%s by query is repaired, and refreshed when the client asks for it, before the answer',
+    async (_t, sent, done) => {
+      const { repaired, deps } = repairing();
+      const member = new Member(script({ enumerated: found(['1', '2']), done }), serving, deps);
+      const path = `${sent.path}${sent.path.includes('?') ? '&' : '?'}refresh=true`;
+      expect((await member.sender.send({ ...sent, path })).status).toBe(200);
+      expect(repaired.map((keys) => keys.map(({ id }) => id))).toEqual([['1', '2']]);
+      expect(refreshes(member)).toEqual([['target', '/products_v2/_refresh?ignore_unavailable=true']]);
+      expect(member.sweeps).toEqual([]);
+    },
+  );
+
+  it('an update of more than can be listed is left to the tail, without a sweep', async () => {
+    const { repaired, deps } = repairing();
+    const member = new Member(script({ enumerated: found(['1'], 2), done: counts(2) }), serving, deps);
+    await member.sender.send(update);
+    expect([repaired.length, member.sweeps, refreshes(member)]).toEqual([1, [], []]);
+  });
+
+  it('a failed repair of an update needs no sweep', async () => {
+    const deps = { repairIds: () => Promise.reject(new CrossfadeError('UPSTREAM_UNREACHABLE')) };
+    const member = new Member(script({ enumerated: found(['1']), done: counts(1) }), serving, deps);
+    await member.sender.send(update);
+    expect(member.sweeps).toEqual([]);
+  });
+});
+
+it('an update by query needs no ids while nobody reads from the follower', async () => {
+  const { repaired, deps } = repairing();
+  const member = new Member(script({ enumerated: found(['1']), done: counts(1) }), [{}], deps);
+  await member.sender.send(update);
+  expect([repaired, member.seen.filter(({ path }) => path.includes('_search'))]).toEqual([[], []]);
 });
 
 describe('reindex', () => {
