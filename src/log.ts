@@ -1,9 +1,10 @@
 /**
- * The process logger: JSON lines with static messages, data in fields, errors under `err`. Secrets are kept out twice:
+ * The process logger: JSON lines with static messages, data in fields, errors under `err`. Secrets are kept out at the root:
  * well-known fields are censored by path, and of an error only type, code, message, stack and causes are written, since
- * errors of HTTP and NATS clients carry whole requests with their headers.
+ * errors of HTTP and NATS clients carry whole requests with their headers. What still slips in is taken out of the line.
  */
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { type Censor, createCensor } from './censor.ts';
 
 export type { Logger };
 
@@ -26,7 +27,7 @@ export const loggedError = (error: unknown, depth = 0): LoggedError => {
 const secretPaths = ['authorization', 'cookie', 'password', 'token', 'apiKey', 'secretAccessKey', 'sessionToken'];
 
 export const createLogger = (
-  options: { level: string; member?: string },
+  options: { level: string; member?: string; censor?: Censor },
   destination: DestinationStream = pino.destination({ fd: 1, sync: true }),
 ): Logger =>
   pino(
@@ -36,6 +37,7 @@ export const createLogger = (
       serializers: { err: (error: unknown) => loggedError(error) },
       redact: { paths: secretPaths.flatMap((name) => [name, `*.${name}`]), censor: '[redacted]' },
       timestamp: pino.stdTimeFunctions.isoTime,
+      hooks: { streamWrite: options.censor ?? createCensor() },
     },
     destination,
   );

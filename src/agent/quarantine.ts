@@ -44,6 +44,9 @@ export interface Quarantine {
 export const quarantineLimit = 1_000;
 const maxReasonLength = 300;
 
+/** A cluster quotes the value that it refuses; records, logs and status are no place for what a document says. */
+const withoutValues = (reason: string): string => reason.replace(/'[^']*'/g, "'…'").replace(/"[^"]*"/g, '"…"');
+
 export const createQuarantine = (from: QuarantineRecord = emptyQuarantine, limit = quarantineLimit): Quarantine => {
   const docs = new Map(from.docs.map((doc) => [docKeyText(doc), doc]));
   let { overflowed } = from;
@@ -62,7 +65,7 @@ export const createQuarantine = (from: QuarantineRecord = emptyQuarantine, limit
         id,
         ...(routing === undefined ? {} : { routing }),
         stamp: String(stamp),
-        reason: reason.slice(0, maxReasonLength),
+        reason: withoutValues(reason).slice(0, maxReasonLength),
       });
     },
     settle: (doc, stamp) => {

@@ -7,6 +7,7 @@ import { hostname } from 'node:os';
 import { Registry } from 'prom-client';
 import { type ClusterControl, createClusterControl } from '../agent/cluster.ts';
 import { createTransforms, type Transforms } from '../agent/transform.ts';
+import { createCensor } from '../censor.ts';
 import { configNode } from '../config/load.ts';
 import { memberName } from '../config/member.ts';
 import { redacted } from '../config/redact.ts';
@@ -19,6 +20,7 @@ import { createLogger, type Logger } from '../log.ts';
 import { collectProcessMetrics, createMetrics, type Metrics } from '../metrics.ts';
 import { timedTransport } from './observe.ts';
 import { type ClusterUses, openClusters } from './open-clusters.ts';
+import { processSecrets } from './process-secrets.ts';
 
 export type Core = {
   readonly config: Config;
@@ -61,7 +63,7 @@ const controlsOf = (clusters: ClusterUses, metrics: Metrics): Record<Side, Clust
 /** @throws CrossfadeError CONFIG_INVALID, STORE_UNAVAILABLE */
 export const openCore = async ({ config, version, env }: CoreInput): Promise<Core> => {
   const member = memberName({ member: config.member, env, hostName: hostname() });
-  const logger = createLogger({ level: config.log.level, member });
+  const logger = createLogger({ level: config.log.level, member, censor: createCensor(processSecrets(config)) });
   logger.info({ version, config: redacted(config, configNode) }, 'starting');
   if (config.nats !== undefined && config.routes.length > 0)
     logger.warn('routes of the configuration seed the embedded store only; with NATS, use apply');

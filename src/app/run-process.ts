@@ -3,6 +3,7 @@
  * every end has a code of its own (docs/cli.md).
  */
 
+import { createCensor } from '../censor.ts';
 import { isCrossfadeError } from '../errors.ts';
 import { exitCode, exitOf } from '../exit-codes.ts';
 import { type Core, openCore } from './core.ts';
@@ -28,7 +29,7 @@ export const runProcess = async (
   try {
     core = await openCore({ config: loaded.config, version, env: process.env });
   } catch (error) {
-    process.stderr.write(`crossfade: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(createCensor()(`crossfade: ${error instanceof Error ? error.message : String(error)}\n`));
     return exitFor(error);
   }
   crashOnUnplanned(core.logger);

@@ -1,4 +1,5 @@
 /** An end of a command that its own code planned: an exit and a sentence for the person at the terminal. */
+import { createCensor } from '../censor.ts';
 import { isCrossfadeError } from '../errors.ts';
 import { type Exit, exitOf } from '../exit-codes.ts';
 
@@ -26,7 +27,7 @@ export const failureOf = (error: unknown): Failure => {
   return {
     exit: 'crashed',
     code: 'INTERNAL',
-    message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    message: createCensor()(error instanceof Error ? (error.stack ?? error.message) : String(error)),
     next: undefined,
   };
 };

@@ -15,6 +15,8 @@ export type AgentProcess = {
   readonly adminUrl: string;
   readonly pid: number;
   log(): LogLine[];
+  /** Everything it printed, on either stream, as it came. */
+  output(): string;
   signal(name: NodeJS.Signals): void;
   /** Resolves with the exit code; -1 when a signal ended it. */
   exit(): Promise<number>;
@@ -109,6 +111,7 @@ export const startAgent = async ({
     adminUrl: urlOf(up['admin']),
     pid: child.pid ?? -1,
     log,
+    output: () => `${stdout()}\n${stderr()}`,
     signal: (name) => void child.kill(name),
     exit: () => exited,
     stop: () => {

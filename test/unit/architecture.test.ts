@@ -43,7 +43,7 @@ const isUnder = (file: string, places: readonly string[]): boolean =>
 
 /** By folder: every file (`*`), or those named. */
 const pureNames: Readonly<Record<string, string>> = {
-  src: 'errors exit-codes config',
+  src: 'censor errors exit-codes config',
   'src/json': '*',
   'src/compare': '*',
   'src/proxy/planning': '*',
@@ -55,11 +55,11 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/coordination':
     'admission-gate authority-from-aliases bucket effective evidence-subject human-values incarnation job-status keys membership nats-support phase-machine ports records route-cell route-state stamp',
   'src/proxy':
-    'bucket classify date-math framing headers index-expression nodes-http operation-rules operations.generated percent-encoding plan query quick-family rename request-target rest-trie route-table types',
+    'bucket classify date-math framing headers index-expression nodes-http operation-rules operations.generated percent-encoding plan query quick-family rename request-target rest-trie route-table types user-data',
   'src/proxy/read':
     'answer-edits body-names breaker choose-side cursor-ids cursor-token follower-tokens judge-follower multi-assign multi-body multi-merge outgoing rename-info request-pins show-terms side-names sticky-key',
   'src/proxy/write':
-    'answer-facts asking bulk-answer bulk-groups bulk-lines bulk-request bulk-results fence filter-path names ndjson post-image refusals single-request tokens',
+    'answer-facts asking bulk-answer bulk-groups bulk-lines bulk-request bulk-results fence filter-path names ndjson post-image refusals single-request tokens update-term',
   'src/agent':
     'chunks control-answers direction documents exact-json ledger page-size throttle verify-judge write-counts',
   'src/agent/leader': 'auto drift epochs gate verdict-status',

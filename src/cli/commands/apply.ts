@@ -7,6 +7,7 @@ import type { RouteStates } from '../../coordination/ports.ts';
 import type { RouteSpec } from '../../coordination/records.ts';
 import { CrossfadeError } from '../../errors.ts';
 import { changedFields, objectionTo } from '../apply-check.ts';
+import { audited } from '../audited.ts';
 import { CliError } from '../cli-error.ts';
 import type { CliContext, Outcome } from '../context.ts';
 import { readStates } from '../route-states.ts';
@@ -34,13 +35,17 @@ const refuseIfObjected = (spec: RouteSpec, states: RouteStates): void => {
   if (objection !== undefined) throw new CrossfadeError('PHASE_REFUSED', objection.message);
 };
 
-const applyOne = async ({ store, options }: CliContext, spec: RouteSpec, states: RouteStates): Promise<Applied> => {
+const applyOne = async (context: CliContext, spec: RouteSpec, states: RouteStates): Promise<Applied> => {
+  const { store, options } = context;
   const changed = changedFields(states.get(spec.route)?.spec, spec);
   if (options.dryRun || changed.length === 0) return { route: spec.route, changed, revision: null };
   const key = keys.config(spec.route);
   const expected = (await store.config.get(key))?.revision ?? 0;
   const written = await store.config.update(key, JSON.stringify(spec), expected);
-  if (written.ok) return { route: spec.route, changed, revision: written.revision };
+  if (written.ok) {
+    await audited(context, { slug: spec.route, what: 'apply', evidence: { changed } });
+    return { route: spec.route, changed, revision: written.revision };
+  }
   const code = {
     conflict: 'STORE_CONFLICT',
     unknown: 'STORE_OUTCOME_UNKNOWN',

@@ -7,6 +7,7 @@ import { keys } from '../../coordination/keys.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { CrossfadeError } from '../../errors.ts';
 import { type KnobName, knobKey, knobNames, resetKeys, resetKnobs, turnKnob } from '../../fleet/route-knobs.ts';
+import { audited } from '../audited.ts';
 import { CliError } from '../cli-error.ts';
 import { confirm } from '../confirm.ts';
 import type { CliContext, Outcome } from '../context.ts';
@@ -44,7 +45,9 @@ export const routeSet = async (
   const turn = { slug, knob: knobOf(knobName), text: value };
   const { dryRun } = context.options;
   const state = await requireRoute(context.store, slug);
+  const before = (await context.store.config.get(knobKey(slug, turn.knob)))?.value ?? null;
   const written = await turnKnob(context.store.config, turn, dryRun);
+  await audited(context, { slug, what: `set ${turn.knob} ${written.value}`, evidence: { before } });
   const note = noteFor(state, { knob: turn.knob, value: written.value });
   if (note !== undefined) context.io.note(note);
   return {
@@ -58,6 +61,7 @@ export const routeReset = async (context: CliContext, { slug }: { slug: string }
   const { dryRun } = context.options;
   await requireRoute(context.store, slug);
   const deleted = dryRun ? resetKeys(slug) : await resetKnobs(context.store.config, slug);
+  await audited(context, { slug, what: 'reset' });
   return {
     text: `${slug} ${dryRun ? 'would be' : 'is'} reset: read 0 %, shadow 0 %, write 100 %, stop off`,
     json: { route: slug, deleted },
@@ -80,6 +84,7 @@ export const routeDelete = async (context: CliContext, { slug }: { slug: string 
   const settings = knobNames.map((knob) => knobKey(slug, knob));
   const gone = [keys.config(slug), keys.ask(slug), ...settings, ...job.map(({ key }) => key)];
   if (!context.options.dryRun) for (const key of gone) await config.delete(key);
+  await audited(context, { slug, what: 'route deleted' });
   return {
     text: `${slug} ${context.options.dryRun ? 'would be' : 'is'} deleted`,
     json: { route: slug, deleted: gone },

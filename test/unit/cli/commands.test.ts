@@ -143,7 +143,7 @@ describe('route reset', () => {
     const gone: string[] = [];
     await made.run('route set products.pct.read 25');
     await made.run('route set products.stop on');
-    made.store.config.subscribe(({ key }) => gone.push(key));
+    made.store.config.subscribe(({ key }) => key.startsWith('rt.') && gone.push(key));
     expect((await made.run('route reset products')).exit).toBe(0);
     expect(await storedAt(made, keys.percent('products', 'read'))).toBeUndefined();
     expect(gone.at(-1)).toBe(keys.stop('products'));
@@ -156,11 +156,12 @@ describe('route delete', () => {
     expect((await made.run('route delete products --yes')).exit).toBe(exitTable.refused.code);
   });
 
-  test('removes everything but the phase record, so that epochs are never reused', async () => {
+  test('removes everything but audit and phase record, so that epochs are never reused', async () => {
     const made = await withRoute({ phase: 'off', epoch: 4 });
     await made.run('route set products.pct.read 25');
     expect((await made.run('route delete products --yes')).exit).toBe(0);
-    expect((await made.store.config.list('')).map(({ key }) => key)).toEqual([keys.phase('products')]);
+    const left = (await made.store.config.list('')).map(({ key }) => key).filter((key) => !key.startsWith('audit.'));
+    expect(left).toEqual([keys.phase('products')]);
   });
 
   test('without a terminal and without --yes does nothing', async () => {
@@ -497,6 +498,38 @@ describe('status', () => {
 });
 
 describe('audit', () => {
+  test.each([
+    ['route set products.pct.read 25 --reason ramp --by bob', { by: 'bob', what: 'set pct.read 25', reason: 'ramp' }],
+    ['route reset products', { by: 'ann', what: 'reset', reason: '' }],
+    ['route delete products --yes --reason done', { by: 'ann', what: 'route deleted', reason: 'done' }],
+  ])('tells who did "%s", and why', async (line, entry) => {
+    const made = await withRoute();
+    await made.run(line);
+    const stored = await storedAt(made, keys.audit('products', 1));
+    expect(JSON.parse(stored ?? '{}')).toMatchObject({ schema: 1, at: '2026-01-01T00:00:00.000Z', ...entry });
+  });
+
+  test('tells what an apply changed, and what a percentage was before', async () => {
+    const made = await withRoute();
+    await made.run('apply -f -', { stdin: JSON.stringify({ ...products, ackPolicy: 'both' }) });
+    await made.run('route set products.pct.read 10');
+    await made.run('route set products.pct.read 20');
+    const { entries } = (await made.run('audit products --json')).json() as { entries: unknown[] };
+    expect(entries).toMatchObject([
+      { what: 'apply', evidence: { changed: ['ackPolicy'] } },
+      { what: 'set pct.read 10', evidence: { before: null } },
+      { what: 'set pct.read 20', evidence: { before: '10' } },
+    ]);
+  });
+
+  test('that cannot be written does not hold the brake', async () => {
+    const made = await withRoute();
+    made.store.config.update = async () => ({ ok: false, reason: 'conflict' });
+    const ran = await made.run('route set products.stop on');
+    expect(ran).toMatchObject({ exit: 0, err: expect.stringContaining('could not be written') });
+    expect(await storedAt(made, keys.stop('products'))).toBe('on');
+  });
+
   test('lists entries in order, the newest last, as many as asked for', async () => {
     const made = await withRoute();
     for (const n of [2, 10, 1]) {

@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { read, tableRows } from './files.ts';
+import { read, root, tableRows } from './files.ts';
 
 const manifest = JSON.parse(read('package.json')) as { dependencies: Record<string, string> };
 const rows = tableRows(read('docs/dependencies.md'));
@@ -18,5 +20,15 @@ describe('docs/dependencies.md', () => {
 
   it('promises exact versions, and package.json keeps it', () => {
     for (const version of Object.values(manifest.dependencies)) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+  });
+});
+
+describe('the bill of materials', () => {
+  it('holds every runtime dependency in its version, and nothing that is for development only', () => {
+    const text = execFileSync(process.execPath, [join(root, 'scripts/sbom.ts')], { encoding: 'utf8' });
+    const { components } = JSON.parse(text) as { components: { name: string; version: string }[] };
+    const listed = new Map(components.map(({ name, version }) => [name, version]));
+    for (const [name, version] of Object.entries(manifest.dependencies)) expect(listed.get(name), name).toBe(version);
+    expect([...listed.keys()].filter((name) => ['vitest', 'typescript', 'oxlint'].includes(name))).toEqual([]);
   });
 });
