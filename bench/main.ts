@@ -3,11 +3,13 @@ import { keepReport, type Report } from './lib/report.ts';
 import { benchCluster } from './cluster.ts';
 import { benchCompare } from './compare.ts';
 import { benchProxy } from './proxy.ts';
+import { benchScrape } from './scrape.ts';
 
 const benches: Record<string, () => Promise<Report>> = {
   proxy: benchProxy,
   cluster: benchCluster,
   compare: benchCompare,
+  scrape: benchScrape,
 };
 
 const wanted = process.argv.slice(2);

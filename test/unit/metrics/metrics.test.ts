@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Registry } from 'prom-client';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { partOf, parts } from '../../../scripts/reference.ts';
-import { collectProcessMetrics, createMetrics, type Declaration, metricTable } from '../../../src/metrics.ts';
+import { collectProcessMetrics, createMetrics, type Declaration, metricTable, perRoute } from '../../../src/metrics.ts';
 
 let registry: Registry;
 beforeEach(() => {
@@ -31,6 +31,21 @@ describe('the metrics', () => {
   test('have no label that names an index, a path or a document', () => {
     const labels = new Set(declared.flatMap(({ labels: sets }) => Object.keys(sets)));
     for (const open of ['index', 'path', 'id', 'url', 'member', 'key']) expect(labels).not.toContain(open);
+  });
+
+  test('cannot grow beyond 1,800 series for a route and 500 beside, whatever the traffic', () => {
+    const seriesOf = ({ labels, buckets }: Declaration): number => {
+      const sets = Object.values(labels).map((set) => (set === perRoute ? 1 : Math.max(1, set.length)));
+      // Each bucket, the one without an end, sum and count.
+      return sets.reduce((product, size) => product * size, 1) * (buckets === undefined ? 1 : buckets.length + 3);
+    };
+    const byRoute = (metric: Declaration): boolean => Object.values(metric.labels).includes(perRoute);
+    const total = (some: readonly Declaration[]): number => some.reduce((sum, metric) => sum + seriesOf(metric), 0);
+    expect(total(declared.filter(byRoute))).toBeLessThanOrEqual(1800);
+    expect(total(declared.filter((metric) => !byRoute(metric)))).toBeLessThanOrEqual(500);
+    // Sets that are open in the table are filled by the code from few words.
+    const open = declared.filter(({ labels }) => Object.values(labels).some((set) => set.length === 0));
+    expect(open.map(({ name }) => name)).toEqual(['crossfade_build_info', 'crossfade_cutover_step_seconds']);
   });
 
   test('have help sentences that end with a full stop', () => {
