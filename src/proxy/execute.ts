@@ -3,6 +3,7 @@
  * functions passed in; passing bytes, refusing and rewriting node addresses happen here, routed work goes to the
  * executors. While no route is active nothing is classified at all: traffic passes at the price of the bytes.
  */
+import type { RouteState } from '../coordination/ports.ts';
 import type { Side } from '../coordination/records.ts';
 import { CrossfadeError } from '../errors.ts';
 import { toRecord } from '../upstream/header-pairs.ts';
@@ -11,7 +12,8 @@ import type { ClientRequest } from './client-request.ts';
 import type { Executors } from './executors.ts';
 import { advertisedAddress, listsNodes, rewriteNodes } from './nodes-http.ts';
 import { quickFamily } from './quick-family.ts';
-import { startRelay } from './relay.ts';
+import { refreshAlso } from './refresh-also.ts';
+import { relay, startRelay } from './relay.ts';
 import type { Operation, Plan, RequestHead, RouteTable } from './types.ts';
 
 export type PlanInput = { operation: Operation; head: RequestHead; table: RouteTable; now: Date };
@@ -55,13 +57,40 @@ const passNodes = async (request: ClientRequest, deps: HandlerDeps, side: Side):
   request.respond({ ...answer, body: rewriteNodes(answer.body, address) ?? answer.body });
 };
 
+/** A follower that takes longer is left alone; the client's own request waits for it. */
+const followerRefreshMs = 2000;
+
+const refreshAndPass = async (request: ClientRequest, plan: WideRefresh, deps: HandlerDeps): Promise<void> => {
+  const { source, target } = deps.clusters;
+  await refreshAlso({
+    head: request.head,
+    states: plan.refreshAlso,
+    passedTo: plan.side,
+    transports: { source: source.transport, target: target.transport },
+    followerTimeoutMs: followerRefreshMs,
+  });
+  request.trace.side = plan.side;
+  const result = await relay(request, { cluster: deps.clusters[plan.side] });
+  if (!result.ok) request.respondError(result.error);
+};
+
+type PassPlan = Extract<Plan, { kind: 'pass' }>;
+type WideRefresh = PassPlan & { readonly refreshAlso: readonly RouteState[] };
+
+const isWideRefresh = (plan: PassPlan): plan is WideRefresh => plan.refreshAlso !== undefined;
+
+const carryOutPass = (request: ClientRequest, plan: PassPlan, deps: HandlerDeps): Promise<void> | undefined => {
+  if (isWideRefresh(plan)) return refreshAndPass(request, plan, deps);
+  return plan.rewriteNodes === true
+    ? passNodes(request, deps, plan.side)
+    : passTo(request, deps.clusters[plan.side], plan.side);
+};
+
 const carryOut = (request: ClientRequest, plan: Plan, deps: HandlerDeps): Promise<void> | undefined => {
   const { executors } = deps;
   switch (plan.kind) {
     case 'pass':
-      return plan.rewriteNodes === true
-        ? passNodes(request, deps, plan.side)
-        : passTo(request, deps.clusters[plan.side], plan.side);
+      return carryOutPass(request, plan, deps);
     case 'reject':
       return Promise.reject(plan.error);
     case 'write':

@@ -7,6 +7,7 @@ import type { Executors, RoutedKind } from '../../../src/proxy/executors.ts';
 import { isSafeToRepeat, type RelayOptions, type RelayResult, relay } from '../../../src/proxy/relay.ts';
 import type { Operation, Plan, RouteTable } from '../../../src/proxy/types.ts';
 import { type Front, openCluster, sendRaw, startFront, stubCluster } from '../../support/front.ts';
+import { type RouteOptions, routeState } from '../../support/routes.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -76,6 +77,27 @@ describe('a plan', () => {
     expect(front.events).toMatchObject([{ side, outcome: 'ok' }]);
     expect(front.events[0]?.upstreamMs).toBeGreaterThan(0);
     expect(front.events[0]?.durationMs).toBeGreaterThanOrEqual(front.events[0]?.upstreamMs as number);
+  });
+
+  it.each<RouteOptions>([{ phase: 'target' }, { phase: 'dual', percent: { read: 5 } }])(
+    'to refresh everything refreshes the other side of the routes too, before the answer: %j',
+    async (route) => {
+      const refreshAlso = [routeState(route)];
+      const { front, stubs } = await setUp({ kind: 'pass', side: 'source', reason: 'pinned', refreshAlso });
+      expect(await sendRaw(front.port, get('/_refresh'))).toMatch(/^HTTP\/1.1 200.*source$/s);
+      expect(stubs.source.seen.map(({ url }) => url)).toEqual(['/_refresh']);
+      expect(stubs.target.seen.map(({ method, url }) => [method, url])).toEqual([
+        ['POST', '/products_v2/_refresh?ignore_unavailable=true'],
+      ]);
+    },
+  );
+
+  it('to refresh everything fails with the authority that cannot be refreshed', async () => {
+    const refreshAlso = [routeState({ phase: 'target' })];
+    const { front, stubs } = await setUp({ kind: 'pass', side: 'source', reason: 'pinned', refreshAlso });
+    await stubs.target.close();
+    expect(await sendRaw(front.port, get('/_refresh'))).toMatch(/^HTTP\/1.1 503 /);
+    expect(stubs.source.seen).toEqual([]);
   });
 
   it('to refuse is the answer', async () => {
