@@ -175,7 +175,7 @@ export class RouteCopies {
 
   #renew(copy: Copy, follower: Side): Copy | undefined {
     const newest = this.#options.stateOf?.(this.#slug);
-    // The epoch of a hold belongs to the other direction: its copy alias does not stand on this follower.
+    // The epoch of a hold belongs to the leader's tail, which closes it before the switch ends.
     if (newest === undefined || newest.phase.hold !== undefined) return undefined;
     const { epoch, reign, follower: now } = directionOf(newest);
     return reign === copy.reign && epoch > copy.epoch && now === follower ? { ...copy, epoch } : undefined;

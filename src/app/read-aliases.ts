@@ -1,8 +1,9 @@
 /**
  * Asks both clusters for their aliases, for a member that starts without store and cache. Both must answer: the one that
- * does not may hold the marker of a switch.
+ * does not may hold the marker of a switch. The source is asked before and after the target, so that whichever side
+ * seems to hold the authority was seen before the other one was found without it.
  */
-import type { AliasAnswer, AliasAnswers } from '../coordination/authority-from-aliases.ts';
+import { type AliasAnswer, type AliasAnswers, sameRoutes } from '../coordination/authority-from-aliases.ts';
 import type { Side } from '../coordination/records.ts';
 import type { Transports } from '../upstream/types.ts';
 
@@ -24,5 +25,6 @@ export const readAliases = async (transports: Transports, sameCluster: boolean):
   if (source === undefined) return undefined;
   if (sameCluster) return { source, target: source };
   const target = await ask(transports, 'target');
-  return target === undefined ? undefined : { source, target };
+  const again = await ask(transports, 'source');
+  return target === undefined || again === undefined || !sameRoutes(source, again) ? undefined : { source, target };
 };

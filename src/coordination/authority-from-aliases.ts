@@ -1,8 +1,10 @@
 /**
  * Reads the authority of each route from the aliases on the two clusters, for a member that starts with neither the
- * store nor its cached state. Epoch aliases show which indices a route has, the authority marker shows who won the last
- * switch. Invariant: when the aliases allow two readings, e.g. in the middle of a switch, the answer is `unknown`, and
- * the member refuses writes rather than send them to a side that may have lost the authority.
+ * store nor its cached state. Epoch aliases show which indices a route has and which side is open for writes, the
+ * authority marker shows who won the last switch. At rest exactly one side has open write aliases: settling a switch,
+ * whichever way it ended, closes those of the epochs that did not come. Invariant: when the aliases allow two readings,
+ * e.g. from the preparation of a switch until it is settled, the answer is `unknown`, and the member refuses writes
+ * rather than send them to a side that may have lost the authority.
  *
  * Input is the answer of `GET /_alias?expand_wildcards=all` of each cluster (all aliases, so that the application's own
  * are known too), the same object twice when both sides are one cluster: the sides cannot be told apart then.
@@ -15,15 +17,15 @@ import { defaultPercents, initialPhase, otherSide, type RouteAlias, RouteSpec, t
 export type AliasAnswer = Readonly<Record<string, { aliases?: Readonly<Record<string, unknown>> }>>;
 export type AliasAnswers = Record<Side, AliasAnswer>;
 
-type EpochAlias = { side: Side; index: string; slug: string; epoch: number; ordinal: number };
+type EpochAlias = { side: Side; index: string; slug: string; writes: boolean; epoch: number; ordinal: number };
 type Marker = { side: Side; slug: string; epoch: number; reign: number };
 
-/** `indices[side][ordinal]` = concrete index that the newest epoch alias on that side stands on. */
+/** `indices[side][ordinal]` = concrete index that the newest alias on that side stands on, for writes or for copies. */
 export type DerivedRoute = { slug: string; epoch: number; indices: Record<Side, ReadonlyMap<number, string>> } & (
   { authority: Side; reign: number } | { authority: 'unknown'; reason: string }
 );
 
-const epochForm = /^crossfade-([a-z0-9][a-z0-9_-]*)-e(\d+)(?:-(\d+))?$/;
+const epochForm = /^crossfade-([a-z0-9][a-z0-9_-]*)-([ec])(\d+)(?:-(\d+))?$/;
 const markerForm = /^crossfade-([a-z0-9][a-z0-9_-]*)-authority-e(\d+)-r(\d+)$/;
 const sides = ['source', 'target'] as const;
 
@@ -34,8 +36,7 @@ export const routesFromAliases = (answers: AliasAnswers): DerivedRoute[] => {
     const marker = markerForm.exec(alias);
     const epoch = marker === null ? epochForm.exec(alias) : null;
     if (marker !== null) markers.push({ side, slug: marker[1]!, epoch: Number(marker[2]), reign: Number(marker[3]) });
-    if (epoch !== null)
-      epochs.push({ side, index, slug: epoch[1]!, epoch: Number(epoch[2]), ordinal: Number(epoch[3] ?? 0) });
+    if (epoch !== null) epochs.push({ side, index, ...epochAliasOf(epoch) });
   }
   const oneCluster = answers.source === answers.target;
   const slugs = new Set([...epochs, ...markers].map((alias) => alias.slug));
@@ -46,6 +47,13 @@ export const routesFromAliases = (answers: AliasAnswers): DerivedRoute[] => {
   });
 };
 
+const epochAliasOf = ([, slug = '', kind, epoch, ordinal = '0']: RegExpExecArray) => ({
+  slug,
+  writes: kind === 'e',
+  epoch: Number(epoch),
+  ordinal: Number(ordinal),
+});
+
 function* namesIn(answers: AliasAnswers): Generator<{ side: Side; index: string; alias: string }> {
   for (const side of sides)
     for (const [index, { aliases }] of Object.entries(answers[side]))
@@ -54,14 +62,15 @@ function* namesIn(answers: AliasAnswers): Generator<{ side: Side; index: string;
 
 const derive = (slug: string, aliases: EpochAlias[], markers: Marker[]): DerivedRoute => {
   const open = aliases.filter((alias) => alias.index !== fenceIndex);
-  const epoch = Math.max(0, ...aliases.map((alias) => alias.epoch), ...markers.map((marker) => marker.epoch));
   const indices = { source: newest(open, 'source'), target: newest(open, 'target') };
-  const winner = [...markers].sort((a, b) => b.reign - a.reign || b.epoch - a.epoch)[0];
-  const authority = winner?.side ?? 'source';
-  const reason = doubt({ slug, epoch, authority, open, markers, winner });
-  return reason === undefined
+  const writable = open.filter(({ writes }) => writes);
+  const epoch = Math.max(0, ...writable.map((alias) => alias.epoch));
+  const [winner] = [...markers].sort((a, b) => b.reign - a.reign || b.epoch - a.epoch);
+  const authority = writable[0]?.side;
+  const reason = doubt({ writable, markers, winner });
+  return reason === undefined && authority !== undefined
     ? { slug, epoch, indices, authority, reign: winner?.reign ?? 1 }
-    : { slug, epoch, indices, authority: 'unknown', reason };
+    : { slug, epoch, indices, authority: 'unknown', reason: reason ?? '' };
 };
 
 const newest = (open: EpochAlias[], side: Side): ReadonlyMap<number, string> => {
@@ -76,22 +85,31 @@ const newest = (open: EpochAlias[], side: Side): ReadonlyMap<number, string> => 
 export const routesUnknownTo = (known: Pick<ReadonlySet<string>, 'has'>, answers: AliasAnswers): DerivedRoute[] =>
   routesFromAliases(answers).filter(({ slug, authority }) => authority !== 'source' && !known.has(slug));
 
-type Evidence = {
-  slug: string;
-  epoch: number;
-  authority: Side;
-  open: EpochAlias[];
-  markers: Marker[];
-  winner: Marker | undefined;
-};
+type Evidence = { writable: EpochAlias[]; markers: Marker[]; winner: Marker | undefined };
 /** Why these aliases do not prove who holds the authority. */
-const doubt = ({ epoch, authority, open, markers, winner }: Evidence): string | undefined => {
+const doubt = ({ writable, markers, winner }: Evidence): string | undefined => {
   const rivals = markers.filter((marker) => marker.reign === winner?.reign && marker.side !== winner.side);
   if (rivals.length > 0) return `both sides carry a marker of reign ${winner?.reign}`;
-  const writable = open.filter((alias) => alias.side === authority && alias.epoch === epoch);
-  if (writable.length === 0)
-    return `the ${authority} has no open alias of epoch ${epoch}: a switch was under way when the aliases were read`;
-  return undefined;
+  const [only, ...others] = new Set(writable.map(({ side }) => side));
+  if (only === undefined) return 'no side has an open write alias: a switch was under way when the aliases were read';
+  if (others.length > 0)
+    return 'both sides have open write aliases: a switch is prepared, under way or not yet settled';
+  if (only === (winner?.side ?? 'source')) return undefined;
+  return `only the ${only} has open write aliases, and its marker is missing`;
+};
+
+/**
+ * Whether two looks at one cluster show the same of every route. The clusters are asked one after the other, and a
+ * switch in between could show each side as it was before the other lost the authority.
+ */
+export const sameRoutes = (one: AliasAnswer, two: AliasAnswer): boolean => {
+  const own = (answer: AliasAnswer): string[] =>
+    [...namesIn({ source: answer, target: {} })]
+      .filter(({ alias }) => alias.startsWith('crossfade-'))
+      .map(({ index, alias }) => `${index} ${alias}`)
+      .sort();
+  const [first, second] = [own(one), own(two)];
+  return first.length === second.length && first.every((name, i) => name === second[i]);
 };
 
 /**

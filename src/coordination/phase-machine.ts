@@ -1,7 +1,8 @@
 /**
  * The phase machine of a route: which record may follow which, and nothing else. The leader asks it for the next record
  * and writes that by compare-and-set, so two leaders can never both be right. Invariants: epoch and reign never
- * decrease and epochs are never reused; only a commit raises the reign; a commit needs a hold that is no rehearsal.
+ * decrease and epochs are never reused; an epoch has one direction for ever, also one that was prepared and never came;
+ * only a commit raises the reign; a commit needs a hold that is no rehearsal.
  *
  *   off <-> observe <-> dual  ==hold/commit==>  target -> final
  *                        ^------hold/commit-----'
@@ -18,6 +19,20 @@ export type PhaseEvent =
   | { kind: 'release' };
 export type Who = { by: string; reason: string; at: string };
 export type PhaseStep = { ok: true; record: PhaseRecord } | { ok: false; message: string };
+
+/**
+ * The epochs of a switch that starts from `epoch`. `hold`: copies of the old direction, by the tail inside the hold;
+ * `commit`: the new direction; `release`: the old direction again. `epoch + 1` belongs to the switch before, where it was
+ * the ending that did not come, or to nobody.
+ */
+export const switchEpochs = (epoch: number): { hold: number; commit: number; release: number } => ({
+  hold: epoch + 2,
+  commit: epoch + 3,
+  release: epoch + 4,
+});
+
+/** The epoch of a route that comes out of `off`; it keeps clear of the switches of an earlier stay. */
+export const startEpoch = (epoch: number): number => (epoch === 0 ? 1 : epoch + 2);
 
 const moves: Record<Phase, readonly Phase[]> = {
   off: ['observe'],
@@ -39,7 +54,7 @@ const move = (record: PhaseRecord, event: Extract<PhaseEvent, { kind: 'move' }>,
       ...record,
       ...who,
       phase: event.to,
-      epoch: starting ? record.epoch + 1 : record.epoch,
+      epoch: starting ? startEpoch(record.epoch) : record.epoch,
       layout: starting ? (event.layout ?? record.layout) : record.layout,
     },
   };
@@ -81,7 +96,7 @@ const hold = (record: PhaseRecord, event: Extract<PhaseEvent, { kind: 'hold' }>,
   const { rehearsal, budgetMs, graceMs } = event;
   return {
     ok: true,
-    record: { ...record, ...who, epoch: record.epoch + 1, hold: { to, rehearsal, budgetMs, graceMs } },
+    record: { ...record, ...who, epoch: switchEpochs(record.epoch).hold, hold: { to, rehearsal, budgetMs, graceMs } },
   };
 };
 
@@ -93,13 +108,20 @@ const commit = (record: PhaseRecord, event: Extract<PhaseEvent, { kind: 'commit'
   const { percentFloor } = event;
   return {
     ok: true,
-    record: { ...withoutHold(record), ...who, phase: record.hold.to, reign: record.reign + 1, percentFloor },
+    record: {
+      ...withoutHold(record),
+      ...who,
+      epoch: record.epoch + 1,
+      phase: record.hold.to,
+      reign: record.reign + 1,
+      percentFloor,
+    },
   };
 };
 
 const release = (record: PhaseRecord, who: Who): PhaseStep => {
   if (record.hold === undefined) return refuse('nothing is held');
-  return { ok: true, record: { ...withoutHold(record), ...who, epoch: record.epoch + 1 } };
+  return { ok: true, record: { ...withoutHold(record), ...who, epoch: record.epoch + 2 } };
 };
 
 export const stepPhase = (record: PhaseRecord, event: PhaseEvent, who: Who): PhaseStep => {

@@ -40,6 +40,8 @@ export const standingRefusal = (cell: Cell<unknown>): Refused | undefined =>
 export const foldCell = <T>(cell: Cell<T>, change: Change, rules: CellRules<T>): Cell<T> => {
   const { revision, value: text } = change;
   if (text === undefined) return revision > cell.deletedAt ? { ...cell, deletedAt: revision } : cell;
+  // Listings repeat everything all the time, and nothing at or below a good value can change the cell.
+  if (cell.good !== undefined && revision <= cell.good.revision) return cell;
   const parsed = rules.read(text);
   if (!parsed.ok) return refuse(cell, { revision, message: parsed.message, alarm: false });
   return offer(cell, { revision, text, value: parsed.value }, rules);

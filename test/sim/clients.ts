@@ -67,8 +67,8 @@ export class Client {
   #think(): void {
     if (this.#stopped) return;
     const { scheduler, hurry } = this.#crowd;
-    const ms = scheduler.random.between(5, hurry() ? 60 : 1_200);
-    scheduler.after(ms, '', () => this.#act());
+    const ms = scheduler.random.between(5, hurry() ? 60 : 3_000);
+    scheduler.quietly(ms, () => this.#act());
   }
 
   #act(): void {

@@ -248,7 +248,7 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
         'action_request_validation_exception',
         'Validation Failed: 1: Must specify at least one alias action;',
       );
-    const missing = storage.updateAliases(
+    const problem = storage.updateAliases(
       actions.map((action) => {
         const kind = 'add' in action ? 'add' : 'remove';
         return {
@@ -259,9 +259,10 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
         };
       }),
     );
-    return missing === undefined
-      ? reply(200, { acknowledged: true })
-      : errorReply(404, 'aliases_not_found_exception', `aliases [${missing}] missing`);
+    if (problem === undefined) return reply(200, { acknowledged: true });
+    return problem.kind === 'missing'
+      ? errorReply(404, 'aliases_not_found_exception', `aliases [${problem.name}] missing`)
+      : errorReply(500, 'illegal_state_exception', `alias [${problem.name}] has more than one write index`);
   };
 
   const getAliases = (pattern: string): Reply => {

@@ -99,9 +99,9 @@ class Exchange {
     const late = random.chance(rates.late);
     if (late) this.#later(random.between(1, 20), () => this.#fail('UPSTREAM_RESET'));
     const travelMs = late ? random.between(20, 8_000) : random.between(0.1, 2);
-    scheduler.after(travelMs, '', () => this.#arrive());
+    scheduler.quietly(travelMs, () => this.#arrive());
     if (isCopy(this.#request) && random.chance(rates.duplicate))
-      scheduler.after(travelMs + random.between(0, 3_000), '', () => this.#arrive());
+      scheduler.quietly(travelMs + random.between(0, 3_000), () => this.#arrive());
   }
 
   /** Something that happens to the sender, as long as it lives. */
@@ -140,15 +140,15 @@ class Exchange {
     const workMs = isSlow ? random.between(1, 2_000) : random.between(0.05, 2);
     const parents = received.names.map((name) => ({ name }));
     for (const task of parents) tasks.add(task);
-    scheduler.after(random.between(0.02, 0.5), '', () => {
+    scheduler.quietly(random.between(0.02, 0.5), () => {
       const children = received.resolve().map((name) => ({ name }));
       const handOverMs = random.between(0.02, isSlow ? 50 : 0.5);
-      scheduler.after(handOverMs, '', () => {
+      scheduler.quietly(handOverMs, () => {
         for (const task of children) tasks.add(task);
       });
-      scheduler.after(handOverMs + workMs, '', () => {
+      scheduler.quietly(handOverMs + workMs, () => {
         const { answer, applied } = this.#run(received);
-        scheduler.after(random.between(0.02, replicateMs), '', () => {
+        scheduler.quietly(random.between(0.02, replicateMs), () => {
           for (const task of [...children, ...parents]) tasks.delete(task);
           this.#replicated(answer, applied);
         });

@@ -35,7 +35,9 @@ export class Operator {
   commits = 0;
   /** What has been answered, for the figures of a run. */
   readonly answers: AskResult[] = [];
-  busy = false;
+  /** Something is asked for by means that go on for a while. */
+  #busy = false;
+  #hurryUntilMs = 0;
   finished = false;
   readonly #options: OperatorOptions;
   #asks = 0;
@@ -43,6 +45,20 @@ export class Operator {
 
   constructor(options: OperatorOptions) {
     this.#options = options;
+  }
+
+  /** Around holds is when a write can go wrong; at other times clients only keep the world moving. */
+  get hurry(): boolean {
+    const { scheduler, record } = this.#options;
+    return this.#busy || scheduler.nowMs < this.#hurryUntilMs || record()?.hold !== undefined;
+  }
+
+  phaseWritten(): void {
+    this.#hurryFor(300);
+  }
+
+  #hurryFor(ms: number): void {
+    this.#hurryUntilMs = Math.max(this.#hurryUntilMs, this.#options.scheduler.nowMs + ms);
   }
 
   /** Called by the process that leads when it comes to a point of a switch. */
@@ -100,9 +116,9 @@ export class Operator {
     const { scheduler, server, slug } = this.#options;
     const { random } = scheduler;
     server.config.put(keys.percent(slug, 'write'), random.pick(['0', '50']));
-    this.busy = true;
+    this.#busy = true;
     await this.#wait(random.between(500, 3_000));
-    this.busy = false;
+    this.#busy = false;
     if (random.chance(0.7)) server.config.put(keys.percent(slug, 'write'), '100');
   }
 
@@ -113,9 +129,9 @@ export class Operator {
       if (random.chance(faults().leaderDeath))
         this.#death = { point: random.pick(switchPoints), fate: random.pick(['crash', 'stop', 'part'] as const) };
       await quietForeigners();
-      this.busy = true;
+      this.#hurryFor(1_000);
+      await this.#wait(500);
       const result = await this.#switch(step);
-      this.busy = false;
       resumeForeigners();
       if (result?.state === 'done') return;
       await this.#wait(retryMs);

@@ -67,6 +67,8 @@ export type WriteAnswer = {
   error?: { type: string; reason: string };
 };
 
+export type AliasProblem = { kind: 'missing' | 'two_write_indices'; name: string };
+
 const gcDeletesMs = 60_000;
 
 /** Any stable spread over shards will do: placement is never compared between clusters. */
@@ -131,22 +133,27 @@ export class Storage {
     return this.indices.get(holder ?? name);
   }
 
-  /** @returns the name that does not exist, or undefined when all actions were applied at once. */
+  /** All actions at once, or none: then what is wrong. Every alias here is added as a write index. */
   updateAliases(
     actions: readonly { kind: 'add' | 'remove'; index: string; alias: string; mustExist?: boolean }[],
-  ): string | undefined {
+  ): AliasProblem | undefined {
     for (const { kind, index, alias, mustExist } of actions) {
-      if (!this.indices.has(index)) return index;
+      if (!this.indices.has(index)) return { kind: 'missing', name: index };
       // A missing alias is an error only when it must exist: otherwise the removal is left out.
-      if (kind === 'remove' && mustExist && !this.aliases.get(alias)?.has(index)) return alias;
+      if (kind === 'remove' && mustExist && !this.aliases.get(alias)?.has(index))
+        return { kind: 'missing', name: alias };
     }
+    const changed = new Map<string, Set<string>>();
     for (const { kind, index, alias } of actions) {
-      const holders = this.aliases.get(alias) ?? new Set();
+      const holders = changed.get(alias) ?? new Set(this.aliases.get(alias));
       if (kind === 'add') holders.add(index);
       else holders.delete(index);
-      this.aliases.set(alias, holders);
-      if (holders.size === 0) this.aliases.delete(alias);
+      changed.set(alias, holders);
     }
+    for (const [alias, holders] of changed) if (holders.size > 1) return { kind: 'two_write_indices', name: alias };
+    for (const [alias, holders] of changed)
+      if (holders.size === 0) this.aliases.delete(alias);
+      else this.aliases.set(alias, holders);
     return undefined;
   }
 

@@ -69,8 +69,8 @@ class ServerBucket {
 
   #push(change: Change): void {
     const { scheduler, faults } = this.#server;
-    for (const subscriber of this.subscribers) {
-      const { link } = subscriber;
+    // One process has one way to the server: what arrives there, all its listeners hear.
+    for (const link of new Set([...this.subscribers].map((subscriber) => subscriber.link))) {
       if (link.parted || scheduler.random.chance(faults.dropPush)) continue;
       const slow = scheduler.random.chance(faults.slowPush);
       const delayMs = scheduler.random.between(0.2, slow ? 1_500 : 3);
@@ -78,7 +78,8 @@ class ServerBucket {
         delayMs,
         '',
         () => {
-          if (!link.parted && this.subscribers.has(subscriber)) subscriber.listener(change);
+          if (link.parted) return;
+          for (const subscriber of [...this.subscribers]) if (subscriber.link === link) subscriber.listener(change);
         },
         link.owner,
       );

@@ -2,10 +2,10 @@
  * A whole migration in virtual time: two clusters, the store, three processes and a fourth that joins, clients, a writer
  * past the sidecars, an operator, and whatever goes wrong. One seed is one run, to the last event.
  */
-import { keys } from '../../src/coordination/keys.ts';
+import { heartbeatPrefix, keys } from '../../src/coordination/keys.ts';
 import type { Members } from '../../src/coordination/members.ts';
 import type { Store } from '../../src/coordination/ports.ts';
-import { PhaseRecord, RouteSpec, type Side, sides } from '../../src/coordination/records.ts';
+import { Heartbeat, PhaseRecord, RouteSpec, type Side, sides } from '../../src/coordination/records.ts';
 import type { Transport, UpstreamRequest } from '../../src/upstream/types.ts';
 import { Checker } from './checker.ts';
 import { Client, refusedMarker } from './clients.ts';
@@ -108,6 +108,7 @@ export class World {
         `phase ${phase} e${epoch} r${reign}${hold === undefined ? '' : ` hold ${hold.to}`} @${revision}`,
       );
       this.checker.phaseWritten(record, revision);
+      this.#operator.phaseWritten();
       if (hold !== undefined && this.random.chance(0.4)) this.#weather(true);
     };
     this.#operator = new Operator({
@@ -371,7 +372,7 @@ export class World {
           hotIds,
           members: () => this.#serving(),
           refusedDocuments: () => this.faults.refusedDocuments,
-          hurry: () => this.#operator.busy,
+          hurry: () => this.#operator.hurry,
           onProblem: (problem) => this.checker.problem(problem),
         }),
       );
@@ -416,7 +417,7 @@ export class World {
     let sinceMs = healedMs;
     const look = (): void => {
       // A proof made while requests are under way allows for them; heartbeats tell of the last one a little later.
-      if (this.history.open().length > 0) sinceMs = Math.max(sinceMs, scheduler.nowMs + 5_000);
+      if (this.#underWay() > 0) sinceMs = Math.max(sinceMs, scheduler.nowMs + 5_000);
       resting = this.#isAtRest(sinceMs);
       if (!resting) scheduler.after(500, '', look);
     };
@@ -426,12 +427,22 @@ export class World {
     else this.checker.atRest();
   }
 
+  /** Requests of clients, and copies that a member still waits for: some requests are only given up after half a minute. */
+  #underWay(): number {
+    const heartbeats = this.server.live.list(heartbeatPrefix).map(({ value }) => Heartbeat.parse(JSON.parse(value)));
+    return heartbeats.reduce((sum, { routes }) => {
+      const line = routes[slug];
+      return sum + (line === undefined ? 0 : line.pendingCopies + line.inFlight);
+    }, this.history.open().length);
+  }
+
   #why(sinceMs: number): string {
     const text = this.server.config.get(keys.job(slug, 'status'))?.value;
     if (text === undefined) return 'no status';
     const status = JSON.parse(text);
     const record = this.checker.steps.at(-1)?.record;
-    if (this.history.open().length > 0) return `${this.history.open().length} requests are open`;
+    const underWay = this.#underWay();
+    if (underWay > 0) return `${underWay} requests or copies are under way`;
     if (record?.hold !== undefined) return 'hold';
     if (record?.phase !== 'dual' && record?.phase !== 'target') return `phase ${record?.phase}`;
     if (status.epoch !== record.epoch || status.reign !== record.reign) return 'status of another epoch';
@@ -439,7 +450,8 @@ export class World {
     if (status.sweep?.state === 'needed' || status.sweep?.state === 'running')
       return `sweep ${JSON.stringify(status.sweep)}`;
     if (status.quarantine?.total > 0) return `quarantine ${JSON.stringify(status.quarantine)}`;
-    if (status.tail?.behind !== 0 || status.tail?.state !== 'running') return `tail ${JSON.stringify(status.tail)}`;
+    if (status.tail?.behind !== 0 || status.tail?.state !== 'running' || status.tail.lagSeconds > 3)
+      return `tail ${JSON.stringify(status.tail)}`;
     if (status.proof?.equal !== true || Date.parse(status.proof.at) < sinceMs)
       return `proof ${JSON.stringify(status.proof)}`;
     return '';

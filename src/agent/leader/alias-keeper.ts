@@ -6,7 +6,7 @@
 import { fenceIndex } from '../../coordination/keys.ts';
 import { CrossfadeError, isCrossfadeError } from '../../errors.ts';
 import type { ClusterControl } from '../cluster.ts';
-import { type Aliases, aliasActions, type Wanted } from './epochs.ts';
+import { type Aliases, aliasActions, misplaced, type Wanted } from './epochs.ts';
 
 export const currentAliases = async (cluster: ClusterControl, pattern: string): Promise<Aliases> => {
   const found = await cluster.getAliases(pattern);
@@ -20,6 +20,13 @@ export const applyAliases = async (cluster: ClusterControl, slug: string, wanted
   if (!(await cluster.updateAliases(actions)))
     throw new CrossfadeError('UPSTREAM_REFUSED', 'the alias change was not acknowledged by every node');
   return true;
+};
+
+/** Opens what nobody has used yet. @throws PHASE_REFUSED when one of the names is closed for ever */
+export const openAliases = async (cluster: ClusterControl, slug: string, wanted: Wanted): Promise<void> => {
+  await applyAliases(cluster, slug, wanted);
+  const closed = misplaced(await currentAliases(cluster, `crossfade-${slug}-*`), wanted);
+  if (closed.length > 0) throw new CrossfadeError('PHASE_REFUSED', `${closed.join(', ')} cannot be opened`);
 };
 
 const fenceSettings = {

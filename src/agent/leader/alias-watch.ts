@@ -7,11 +7,12 @@ import { authorityMarker } from '../../coordination/keys.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, type Side, sides } from '../../coordination/records.ts';
 import { applyAliases, currentAliases, ensureFence } from './alias-keeper.ts';
-import { aliasActions, fenceThrough, openEpoch, type Wanted } from './epochs.ts';
+import { closeOthers, misplaced, openEpoch, type Wanted } from './epochs.ts';
 import type { Leading } from './route-leader.ts';
 import type { PhaseWrite } from './switch.ts';
 
 const watchEveryTurns = 10;
+const settled = new WeakMap<Leading, { revision: number; turns: number }>();
 
 const wantedOn = (state: Pick<RouteState, 'spec' | 'phase'>, side: Side): Wanted => {
   const { spec, phase } = state;
@@ -21,11 +22,14 @@ const wantedOn = (state: Pick<RouteState, 'spec' | 'phase'>, side: Side): Wanted
   return openEpoch(spec, phase.epoch, { authority, side });
 };
 
-/** After a commit: earlier epochs closed on both sides, and a mark for members that cannot reach the store. */
+/**
+ * After a switch, whichever way it ended: earlier reigns and the epochs that did not come closed on both sides, and a
+ * mark for members that cannot reach the store.
+ */
 export const settlePhase = async (
   leading: Leading,
   spec: RouteState['spec'],
-  { record }: PhaseWrite,
+  { record, revision }: PhaseWrite,
 ): Promise<void> => {
   const { clusters, slug } = leading.deps;
   const authority = authorityIn(record.phase);
@@ -36,12 +40,22 @@ export const settlePhase = async (
     sides.map(async (side) => {
       await ensureFence(clusters[side]);
       const open = openEpoch(spec, record.epoch, { authority, side });
-      const fenced = fenceThrough(await currentAliases(clusters[side], `crossfade-${slug}-*`), slug, firstEpoch - 1);
+      const current = await currentAliases(clusters[side], `crossfade-${slug}-*`);
+      const closed = closeOthers(current, spec, { epoch: record.epoch, firstEpoch, authority, side });
       const marker = side === authority ? markerOf(slug, record, spec.indices[0]?.[side]) : [];
-      await applyAliases(clusters[side], slug, new Map([...fenced, ...open, ...marker]));
+      await applyAliases(clusters[side], slug, new Map([...closed, ...open, ...marker]));
     }),
   );
+  settled.set(leading, { revision, turns: 0 });
 };
+
+const settles = ({ phase }: RouteState): boolean => phase.phase === 'dual' || phase.phase === 'target';
+
+/** Why the last switch has not come to its end, for the gate; undefined when it has. */
+export const unsettled = (leading: Leading, state: RouteState): string | undefined =>
+  settles(state) && settled.get(leading)?.revision !== state.phaseRevision
+    ? 'the aliases of earlier epochs are not closed yet'
+    : undefined;
 
 const markerOf = (
   slug: string,
@@ -49,17 +63,13 @@ const markerOf = (
   index: string | undefined,
 ): [string, string][] => (index === undefined ? [] : [[authorityMarker(slug, epoch, reign), index]]);
 
-const settled = new WeakMap<Leading, { revision: number; turns: number }>();
-
 const strayed = async ({ deps }: Leading, state: RouteState): Promise<string | undefined> => {
   for (const side of sides) {
     const wanted = wantedOn(state, side);
     if (wanted.size === 0) continue;
     const current = await currentAliases(deps.clusters[side], `crossfade-${deps.slug}-*`);
-    const moved = aliasActions(current, wanted).map((action) =>
-      'add' in action ? action.add.alias : action.remove.alias,
-    );
-    if (moved.length > 0) return `somebody moved ${[...new Set(moved)].join(', ')} on the ${side}`;
+    const moved = misplaced(current, wanted);
+    if (moved.length > 0) return `somebody moved ${moved.join(', ')} on the ${side}`;
   }
   return undefined;
 };
@@ -67,9 +77,8 @@ const strayed = async ({ deps }: Leading, state: RouteState): Promise<string | u
 export const keepAliases = async (leading: Leading, state: RouteState): Promise<void> => {
   const known = settled.get(leading);
   if (known?.revision !== state.phaseRevision) {
-    if (state.phase.phase !== 'observe' && state.phase.phase !== 'final')
-      await settlePhase(leading, state.spec, { record: state.phase, revision: state.phaseRevision });
-    settled.set(leading, { revision: state.phaseRevision, turns: 0 });
+    if (settles(state)) await settlePhase(leading, state.spec, { record: state.phase, revision: state.phaseRevision });
+    else settled.set(leading, { revision: state.phaseRevision, turns: 0 });
     return;
   }
   known.turns++;

@@ -2,11 +2,12 @@
 import { barrier } from '../../coordination/membership.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import type { Side } from '../../coordination/records.ts';
+import { unsettled } from './alias-watch.ts';
 import type { GateFacts, Health } from './gate.ts';
 import { outOfReach } from './out-of-reach.ts';
 import type { Leading } from './route-leader.ts';
+import { maxLagSeconds } from './route-work.ts';
 
-const maxLagSeconds = 3;
 const maxProofAgeSeconds = 120;
 
 const healthOf = async ({ deps }: Leading, side: Side, state: RouteState): Promise<Health> => {
@@ -61,7 +62,7 @@ export const gatherGate = async (leading: Leading, state: RouteState): Promise<G
     byQuery: lines.reduce((sum, line) => sum + line.byQuery, 0),
     health: { source, target },
     unaccountedGrowing: work.isGrowing(),
-    alarms: work.alarms(),
+    alarms: [...work.alarms(), ...[unsettled(leading, state)].filter((text) => text !== undefined)],
     storeConnected: deps.store.status().connected,
   };
 };

@@ -3,7 +3,7 @@
  * Each prepares the storage before the record that lets members use it, and waits until all members have drained what
  * they began in the present phase (I2). Invariant: an alias exists before any record names its epoch.
  */
-import { stepPhase } from '../../coordination/phase-machine.ts';
+import { startEpoch, stepPhase } from '../../coordination/phase-machine.ts';
 import { type Phase, type RouteSpec, type Side, sides } from '../../coordination/records.ts';
 import { chooseLayout } from '../../coordination/stamp.ts';
 import { CrossfadeError } from '../../errors.ts';
@@ -11,7 +11,7 @@ import type { ClusterControl } from '../cluster.ts';
 import { targetBody } from '../preflight/difference.ts';
 import { type Finding, type PreflightFacts, worst } from '../preflight/facts.ts';
 import { judge } from '../preflight/judge.ts';
-import { applyAliases, ensureFence } from './alias-keeper.ts';
+import { ensureFence, openAliases } from './alias-keeper.ts';
 import { awaitBarrier, type BarrierDeps, waitingText } from './barrier-wait.ts';
 import { openEpoch } from './epochs.ts';
 import type { PhaseWriter } from './phase-writer.ts';
@@ -61,8 +61,8 @@ const createTargets = async ({ spec, clusters }: MoveDeps): Promise<void> => {
   }
 };
 
-const openOn = (deps: MoveDeps, side: Side, epoch: number): Promise<boolean> =>
-  applyAliases(deps.clusters[side], deps.spec.route, openEpoch(deps.spec, epoch, { authority: 'source', side }));
+const openOn = (deps: MoveDeps, side: Side, epoch: number): Promise<void> =>
+  openAliases(deps.clusters[side], deps.spec.route, openEpoch(deps.spec, epoch, { authority: 'source', side }));
 
 /** What must stand in the storage before members may be in `to`. */
 const prepare = async (
@@ -74,7 +74,7 @@ const prepare = async (
     const facts = await deps.preflight();
     const findings = checkPreflight(facts);
     for (const side of sides) await ensureFence(deps.clusters[side]);
-    await openOn(deps, 'source', from.record.epoch + 1);
+    await openOn(deps, 'source', startEpoch(from.record.epoch));
     return { findings, facts };
   }
   if (to === 'dual') {

@@ -39,6 +39,8 @@ export type RouteWorkDeps = {
 };
 
 const proofEveryMs = 20_000;
+/** A tail that is further behind cannot be proven by counts, nor begin a switch. */
+export const maxLagSeconds = 3;
 const retryTailMs = 20;
 const retryQuarantineMs = 15_000;
 const isEmpty = ({ docs, overflowed }: QuarantineRecord): boolean => docs.length + overflowed === 0;
@@ -188,6 +190,7 @@ export class RouteWork {
     const { tail } = job.current().work ?? {};
     if (tail === undefined) return undefined;
     const { pageBytes, maxPageDocs } = state.spec.backfill;
+    const begunAtMs = runtime.now();
     const result = await tailStep(tail, {
       clusters,
       runtime,
@@ -200,13 +203,13 @@ export class RouteWork {
     // First the list: a cursor that has passed a refused document must never stand without it.
     await this.#saveQuarantine();
     await this.#save({ tail: result.state });
-    this.#noteTail(result);
+    this.#noteTail(result, begunAtMs);
     return result;
   }
 
-  #noteTail({ kind, behind, caughtUp, docs, ...end }: TailResult): void {
-    const nowMs = this.#deps.runtime.now();
-    if (caughtUp) this.#caughtUpAtMs = nowMs;
+  /** Caught up means with what the authority had when the step began, and a step can hang for long. */
+  #noteTail({ kind, behind, caughtUp, docs, ...end }: TailResult, begunAtMs: number): void {
+    if (caughtUp) this.#caughtUpAtMs = begunAtMs;
     const detail = 'detail' in end ? String(end.detail) : undefined;
     this.setAlarm('tail', kind === 'index_recreated' ? detail : undefined);
     this.#facts = {
@@ -214,7 +217,7 @@ export class RouteWork {
       tail: {
         state: kind === 'ok' ? 'running' : 'failed',
         behind: behind ?? this.#facts.tail.behind,
-        lagSeconds: caughtUp ? 0 : (nowMs - this.#caughtUpAtMs) / 1000,
+        lagSeconds: (this.#deps.runtime.now() - this.#caughtUpAtMs) / 1000,
         detail,
         copied: this.#facts.tail.copied + docs,
       },
@@ -342,7 +345,8 @@ export class RouteWork {
     if (this.#deps.job.current().work?.backfill !== 'done') return;
     this.#sweep(state);
     const refused = !this.#quarantines.every(isEmpty);
-    if (tail?.caughtUp === true && !this.sweepPending() && !refused) await this.#prove(state, pendingCopies);
+    const fresh = tail?.caughtUp === true && this.#facts.tail.lagSeconds <= maxLagSeconds;
+    if (fresh && !this.sweepPending() && !refused) await this.#prove(state, pendingCopies);
   }
 
   /** Nothing of the leader's own is under way towards the follower. */

@@ -4,6 +4,7 @@
  */
 import { copyAlias, epochAlias } from '../../coordination/keys.ts';
 import type { Members } from '../../coordination/members.ts';
+import { switchEpochs } from '../../coordination/phase-machine.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, otherSide, type Side, sides } from '../../coordination/records.ts';
 import { CrossfadeError } from '../../errors.ts';
@@ -14,7 +15,7 @@ import { balance, type Ledger, type LedgerSample, observe, openLedger } from '..
 import { countProof } from '../proof.ts';
 import { type Runtime, sleep } from '../runtime.ts';
 import { beginTail } from '../tail.ts';
-import { applyAliases, currentAliases, ensureFence } from './alias-keeper.ts';
+import { applyAliases, currentAliases, ensureFence, openAliases } from './alias-keeper.ts';
 import { awaitBarrier } from './barrier-wait.ts';
 import { fenceThrough, prepareSwitch } from './epochs.ts';
 import { foldEvents, totalEvents } from './events.ts';
@@ -72,17 +73,14 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
   let last = start;
   let rest: Rest | undefined;
 
-  /** Inside the hold the copies of the old epoch are fenced; those of the way back are open and used by nobody else. */
-  const wayBack = (): Direction => ({
-    ...directionOf({ slug, spec, phase: start.record }),
-    epoch: start.record.epoch + 2,
-  });
+  const epochs = switchEpochs(start.record.epoch);
+  const direction = directionOf({ slug, spec, phase: start.record });
 
-  const fence = async (): Promise<void> => {
+  const fence = async (through: number): Promise<void> => {
     await Promise.all(
       sides.map(async (side) => {
         const current = await currentAliases(clusters[side], `crossfade-${slug}-*`);
-        await applyAliases(clusters[side], slug, fenceThrough(current, slug, start.record.epoch));
+        await applyAliases(clusters[side], slug, fenceThrough(current, slug, through));
       }),
     );
   };
@@ -91,7 +89,7 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
     epochAlias(slug, epoch, ordinal),
     copyAlias(slug, epoch, ordinal),
   ];
-  const oldEpochs = Array.from({ length: start.record.epoch }, (_, i) => i + 1);
+  const oldEpochs = Array.from({ length: epochs.hold }, (_, i) => i + 1);
 
   const writeTaskRuns = async (): Promise<boolean> => {
     // A write that was resolved and has not reached its shard shows under the alias only.
@@ -116,7 +114,6 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
     );
     return { totals, samples, events: totalEvents(foldEvents(events, view, slug)), ledger, gone };
   };
-  const direction = { ...directionOf({ slug, spec, phase: start.record }) };
 
   return {
     now: () => runtime.now(),
@@ -125,7 +122,7 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
       await Promise.all(
         sides.map(async (side) => {
           await ensureFence(clusters[side]);
-          await applyAliases(clusters[side], slug, prepareSwitch(spec, start.record.epoch + 1, { from, side }));
+          await openAliases(clusters[side], slug, prepareSwitch(spec, start.record.epoch, { from, side }));
         }),
       );
     },
@@ -166,9 +163,10 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
     },
     countsEqual: async () => (await countProof({ clusters, runtime, direction, attempts: 1 })).equal,
     fenceBoth: async () => {
-      await fence();
+      await fence(start.record.epoch);
       deps.onFenced?.();
     },
+    fenceTail: () => fence(epochs.hold),
     awaitNoWriteTasks: async (timeoutMs) => {
       const deadline = runtime.now() + timeoutMs;
       while (await writeTaskRuns()) {
@@ -177,7 +175,7 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
       }
       return true;
     },
-    tailToCheckpoint: (timeoutMs) => deps.tailTo(wayBack(), timeoutMs),
+    tailToCheckpoint: (timeoutMs) => deps.tailTo({ ...direction, epoch: epochs.hold }, timeoutMs),
     rememberProof: async () => {
       const { work } = job.current();
       if (work === undefined || rest === undefined) return;
@@ -185,7 +183,7 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
       await job.save({ work: { ...work, ledger: openLedger(reign, totals, samples), ledgerEvents: events } });
     },
     rememberStart: async () => {
-      const next = { ...direction, authority: to, follower: from, reign: reign + 1, epoch: start.record.epoch + 1 };
+      const next = { ...direction, authority: to, follower: from, reign: reign + 1, epoch: epochs.commit };
       const [tail, totals] = await Promise.all([
         beginTail('checkpoint', { clusters, runtime, direction: next }),
         totalsOn(clusters[to], spec, { side: to, shards: deps.shards[to] }),

@@ -26,7 +26,7 @@ export type Barrier = { ok: true } | { ok: false; waitingFor: readonly string[] 
 export interface SwitchIo {
   /** Monotonic milliseconds. */
   now(): number;
-  /** Opens the aliases of both possible next epochs on both sides. */
+  /** Opens the aliases of the hold's epoch and of both possible next ones, on both sides. */
   prepareAliases(): Promise<void>;
   refreshBoth(): Promise<void>;
   /** Writes the next phase record by compare-and-set; `undefined` when another record won. Never an unknown outcome. */
@@ -39,6 +39,8 @@ export interface SwitchIo {
   countsEqual(): Promise<boolean>;
   /** Closes every alias of the epochs before the held one, on both sides. */
   fenceBoth(): Promise<void>;
+  /** Closes those of the hold's own epoch, under which the tail has copied. */
+  fenceTail(): Promise<void>;
   /** Resolves once no write task touches the route's indices; false when the time is up. */
   awaitNoWriteTasks(timeoutMs: number): Promise<boolean>;
   /** Runs the tail up to the authority's checkpoint; false when the time is up. */
@@ -123,6 +125,10 @@ const fencedProof = async (run: Run): Promise<void> => {
   const sequences = await io.sequences();
   if (!(await timed(run, 'tail', () => io.tailToCheckpoint(remainingMs(run)))))
     giveUp('the tail did not reach the checkpoint');
+  // A copy of the tail that is still on its way must not reach a side that takes writes of its own by then.
+  await timed(run, 'fenceTail', () => io.fenceTail());
+  if (!(await timed(run, 'tailTasks', () => io.awaitNoWriteTasks(remainingMs(run)))))
+    giveUp('copies of the tail kept running after the fence');
   if (!(await timed(run, 'count', () => io.countsEqual()))) giveUp('document counts differ');
   if (!(await stoodStill(run, sequences))) giveUp('somebody writes past the fence');
 };

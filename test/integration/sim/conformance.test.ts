@@ -152,6 +152,17 @@ const cases: [string, Step[]][] = [
       { method: 'GET', path: '/_alias/{index}-*' },
     ],
   ],
+  [
+    'a second write index under one alias is refused, and the alias stays where it was',
+    [
+      makeFence,
+      openAlias,
+      fence,
+      openAlias,
+      { method: 'PUT', path: '/{index}-e1/_doc/1', body: { a: 1 } },
+      { method: 'GET', path: '/_alias/{index}-*' },
+    ],
+  ],
 ];
 
 type Json = Record<string, unknown>;

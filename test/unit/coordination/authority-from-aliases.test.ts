@@ -3,9 +3,10 @@ import {
   type AliasAnswer,
   routesFromAliases,
   routesUnknownTo,
+  sameRoutes,
   statesFromAliases,
 } from '../../../src/coordination/authority-from-aliases.ts';
-import { authorityMarker, epochAlias, fenceIndex } from '../../../src/coordination/keys.ts';
+import { authorityMarker, copyAlias, epochAlias, fenceIndex } from '../../../src/coordination/keys.ts';
 
 /** `{index: [alias, ...]}` in the shape of `GET /_alias`. */
 const answer = (indices: Record<string, string[]>): AliasAnswer =>
@@ -16,6 +17,7 @@ const answer = (indices: Record<string, string[]>): AliasAnswer =>
     ]),
   );
 const e = (epoch: number, ordinal = 0, slug = 'products') => epochAlias(slug, epoch, ordinal);
+const c = (epoch: number, ordinal = 0, slug = 'products') => copyAlias(slug, epoch, ordinal);
 const marker = (epoch: number, reign: number, slug = 'products') => authorityMarker(slug, epoch, reign);
 const authorities = (source: Record<string, string[]>, target: Record<string, string[]>) =>
   routesFromAliases({ source: answer(source), target: answer(target) }).map(({ slug, epoch, authority }) => ({
@@ -27,42 +29,44 @@ const authorities = (source: Record<string, string[]>, target: Record<string, st
 describe('the authority read from aliases', () => {
   it.each([
     ['observe', { p1: [e(1)] }, {}, { epoch: 1, authority: 'source' }],
-    ['dual', { p1: [e(1)] }, { p2: [e(1)] }, { epoch: 1, authority: 'source' }],
+    ['dual', { p1: [e(1)] }, { p2: [c(1)] }, { epoch: 1, authority: 'source' }],
     [
-      'target, both sides open for the new epoch',
-      { p1: [e(2)], [fenceIndex]: [e(1)] },
-      { p2: [e(2), marker(2, 2)], [fenceIndex]: [e(1)] },
-      { epoch: 2, authority: 'target' },
+      'target, with copies going back',
+      { p1: [c(4)], [fenceIndex]: [e(1), e(5)] },
+      { p2: [e(4), marker(4, 2)], [fenceIndex]: [c(1), c(3), c(5)] },
+      { epoch: 4, authority: 'target' },
     ],
-    ['final', {}, { p2: [e(2), marker(2, 2)] }, { epoch: 2, authority: 'target' }],
+    ['final', {}, { p2: [e(4), marker(4, 2)] }, { epoch: 4, authority: 'target' }],
     [
-      'rolled back to the source, the older marker still on the target',
-      { p1: [e(3), marker(3, 3)] },
-      { p2: [e(3), marker(2, 2)] },
-      { epoch: 3, authority: 'source' },
+      'dual again after a rollback, the older marker still on the target',
+      { p1: [e(7), marker(7, 3)], [fenceIndex]: [e(1), c(4), c(6), c(8)] },
+      { p2: [c(7), marker(4, 2)], [fenceIndex]: [e(4), e(8)] },
+      { epoch: 7, authority: 'source' },
     ],
     [
-      'an aborted attempt whose successor epoch is open again',
-      { p1: [e(3)] },
-      { p2: [e(2), e(3)] },
-      { epoch: 3, authority: 'source' },
+      'dual after an aborted attempt that was settled',
+      { p1: [e(1), e(5)], [fenceIndex]: [c(4)] },
+      { p2: [c(1), c(3), c(5)], [fenceIndex]: [e(4)] },
+      { epoch: 5, authority: 'source' },
     ],
   ] as const)('in %s is plain', (_, source, target, expected) => {
     expect(authorities(source as never, target as never)).toEqual([{ slug: 'products', ...expected }]);
   });
 
   it.each([
-    ['the next epoch prepared on the target, nothing fenced yet', { p1: [e(1)] }, { p2: [e(1), e(2)] }],
-    ['the source fenced, no marker yet', { [fenceIndex]: [e(1)] }, { p2: [e(2)] }],
+    ['a switch prepared', { p1: [e(1), c(4), e(5)] }, { p2: [c(1), c(3), e(4), c(5)] }],
+    ['the source fenced, no marker yet', { [fenceIndex]: [e(1), e(5)] }, { p2: [e(4)] }],
+    ['a commit not yet settled on the source', { p1: [e(1), e(5)] }, { p2: [e(4), marker(4, 2)] }],
+    ['a release not yet settled', { p1: [e(1), e(5)] }, { p2: [c(5), e(4)] }],
     ['both sides fenced', { [fenceIndex]: [e(1)] }, { [fenceIndex]: [e(1)] }],
-    ['a marker of one reign on both sides', { p1: [e(2), marker(2, 2)] }, { p2: [e(2), marker(2, 2)] }],
-    ['a rollback prepared', { p1: [e(3)] }, { p2: [e(2), marker(2, 2)] }],
+    ['a marker of one reign on both sides', { p1: [e(4), marker(4, 2)] }, { p2: [marker(4, 2)] }],
+    ['a marker on the side that is closed', { p1: [e(7)] }, { p2: [c(7), marker(4, 2)] }],
   ])('is unknown with %s', (_, source, target) => {
     expect(authorities(source as never, target as never)).toMatchObject([{ authority: 'unknown' }]);
   });
 
   it('is unknown when both sides are one cluster', () => {
-    const one = answer({ p1: [e(1)], p2: [e(1)] });
+    const one = answer({ p1: [e(1)], p2: [c(1)] });
     expect(statesFromAliases({ source: one, target: one })).toEqual({
       states: new Map(),
       unknown: [{ slug: 'products', reason: expect.any(String) }],
@@ -82,6 +86,17 @@ describe('the authority read from aliases', () => {
   });
 });
 
+describe('two looks at one cluster', () => {
+  it.each([
+    ['nothing happened', { p1: [e(1)] }, { p1: [e(1)] }, true],
+    ['only the application changed an alias', { p1: [e(1), 'a'] }, { p1: [e(1), 'b'] }, true],
+    ['a switch was prepared', { p1: [e(1)] }, { p1: [e(1), e(5)] }, false],
+    ['an alias was fenced', { p1: [e(1)] }, { [fenceIndex]: [e(1)] }, false],
+  ])('agree or not when %s', (_, before, after, same) => {
+    expect(sameRoutes(answer(before as never), answer(after as never))).toBe(same);
+  });
+});
+
 describe('a store that lost its routes', () => {
   const source = answer({ a1: [e(1, 0, 'a')], [fenceIndex]: [e(1, 0, 'c')] });
   const target = answer({ b2: [e(2, 0, 'b'), marker(2, 2, 'b')], c2: [e(2, 0, 'c')] });
@@ -96,17 +111,17 @@ describe('a store that lost its routes', () => {
 
 describe('states made from aliases', () => {
   const source = answer({
-    p1: [e(2), 'Products', 'shared'],
-    q1: [e(2, 1), 'shared'],
+    p1: [c(4), 'Products', 'shared'],
+    q1: [c(4, 1), 'shared'],
     other: ['elsewhere'],
     [fenceIndex]: [e(1), e(1, 1)],
   });
-  const target = answer({ p2: [e(2), marker(2, 2), 'new-name'], q2: [e(2, 1)], [fenceIndex]: [e(1)] });
+  const target = answer({ p2: [e(4), marker(4, 2), 'new-name'], q2: [e(4, 1)], [fenceIndex]: [c(1)] });
 
   it('serve the authority alone, under its epoch and reign, with the application aliases of both sides', () => {
     const state = statesFromAliases({ source, target }).states.get('products');
     expect(state).toMatchObject({
-      phase: { phase: 'final', epoch: 2, reign: 2 },
+      phase: { phase: 'final', epoch: 4, reign: 2 },
       phaseRevision: 0,
       percent: { read: 0, shadow: 0, write: 100 },
       spec: {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type PhaseEvent, stepPhase } from '../../../src/coordination/phase-machine.ts';
+import { type PhaseEvent, stepPhase, switchEpochs } from '../../../src/coordination/phase-machine.ts';
 import { initialPhase, type Phase, type PhaseRecord, phases } from '../../../src/coordination/records.ts';
 
 const who = { by: 'ops', reason: 'test', at: '2026-01-01T00:00:00Z' };
@@ -17,17 +17,17 @@ const name = (event: PhaseEvent): string => (event.kind === 'move' ? `move:${eve
 
 /** Every allowed (state, event) pair and what it leads to; every pair not listed is refused. */
 const allowed: Record<string, Partial<PhaseRecord>> = {
-  'off move:observe': { phase: 'observe', epoch: 4 },
+  'off move:observe': { phase: 'observe', epoch: 5 },
   'observe move:off': { phase: 'off', epoch: 3 },
   'observe move:dual': { phase: 'dual', epoch: 3 },
   'dual move:observe': { phase: 'observe', epoch: 3 },
-  'dual hold': { phase: 'dual', epoch: 4, hold: { ...hold } },
+  'dual hold': { phase: 'dual', epoch: 5, hold: { ...hold } },
   'target move:final': { phase: 'final', epoch: 3 },
-  'target hold': { phase: 'target', epoch: 4, hold: { ...hold, to: 'dual' } },
-  'dual+hold commit': { phase: 'target', epoch: 3, reign: 3, percentFloor: 9 },
-  'dual+hold release': { phase: 'dual', epoch: 4, reign: 2 },
-  'target+hold commit': { phase: 'dual', epoch: 3, reign: 3, percentFloor: 9 },
-  'target+hold release': { phase: 'target', epoch: 4, reign: 2 },
+  'target hold': { phase: 'target', epoch: 5, hold: { ...hold, to: 'dual' } },
+  'dual+hold commit': { phase: 'target', epoch: 4, reign: 3, percentFloor: 9 },
+  'dual+hold release': { phase: 'dual', epoch: 5, reign: 2 },
+  'target+hold commit': { phase: 'dual', epoch: 4, reign: 3, percentFloor: 9 },
+  'target+hold release': { phase: 'target', epoch: 5, reign: 2 },
 };
 const states: [string, PhaseRecord][] = [
   ...phases.map((phase): [string, PhaseRecord] => [phase, record({ phase })]),
@@ -61,6 +61,31 @@ describe('phase machine', () => {
     const last = record({ phase: 'dual', reign: 63 });
     const start = (rehearsal: boolean) => stepPhase(last, { kind: 'hold', rehearsal, budgetMs: 1, graceMs: 1 }, who).ok;
     expect([start(false), start(true)]).toEqual([false, true]);
+  });
+
+  it('gives each epoch one direction for ever, prepared or used, over any number of switches', () => {
+    const ending = fc.constantFrom<PhaseEvent>({ kind: 'commit', percentFloor: 0 }, { kind: 'release' });
+    fc.assert(
+      fc.property(fc.array(ending, { maxLength: 30 }), (endings) => {
+        let now = record({ phase: 'dual', epoch: 1, reign: 1 });
+        const copiesFrom = new Map<number, string>();
+        const use = (epoch: number, from: string): boolean => {
+          const known = copiesFrom.get(epoch);
+          copiesFrom.set(epoch, from);
+          return known === undefined || known === from;
+        };
+        return endings.every((end) => {
+          const [from, to] = now.phase === 'target' ? ['target', 'source'] : ['source', 'target'];
+          const { hold: held, commit, release } = switchEpochs(now.epoch);
+          const clean = use(now.epoch, from) && use(held, from) && use(commit, to) && use(release, from);
+          const begun = stepPhase(now, { kind: 'hold', rehearsal: false, budgetMs: 1, graceMs: 1 }, who);
+          const ended = begun.ok ? stepPhase(begun.record, end, who) : begun;
+          if (!ended.ok || !begun.ok) return false;
+          now = ended.record;
+          return clean && begun.record.epoch === held && now.epoch === (end.kind === 'commit' ? commit : release);
+        });
+      }),
+    );
   });
 
   it('never lowers epoch or reign and never reuses an epoch for another authority', () => {

@@ -62,6 +62,7 @@ const fakeIo = (fake: Fake = {}) => {
       return counts.shift() ?? true;
     },
     fenceBoth: () => act('fence'),
+    fenceTail: () => act('fenceTail'),
     awaitNoWriteTasks: async () => {
       await act('tasks');
       return fake.tasksEnd ?? true;
@@ -88,7 +89,7 @@ describe('switch of authority', () => {
     const report = await runSwitch(io, settings);
     expect(report).toMatchObject({ result: 'committed', path: 'fast' });
     expect(done).toEqual(['prepare', 'refresh', 'hold', 'drain', 'count', 'remember', 'commit', 'settle']);
-    expect(record()).toMatchObject({ phase: 'target', epoch: 2, reign: 2, percentFloor: 7 });
+    expect(record()).toMatchObject({ phase: 'target', epoch: 4, reign: 2, percentFloor: 7 });
   });
 
   const slow: [string, Fake][] = [
@@ -126,7 +127,7 @@ describe('switch of authority', () => {
       return clean.sequences;
     };
     await runSwitch({ ...io, sequences }, settings);
-    const order = ['fence', 'tasks', 'sequences', 'tail', 'count', 'sequences', 'remember'];
+    const order = ['fence', 'tasks', 'sequences', 'tail', 'fenceTail', 'tasks', 'count', 'sequences', 'remember'];
     expect(done.filter((step) => order.includes(step))).toEqual(order);
   });
 
@@ -156,7 +157,7 @@ describe('switch of authority', () => {
       const report = await runSwitch(io, settings);
       expect(report.result).toBe('aborted');
       expect(report.reason).toMatch(reason);
-      expect(record()).toMatchObject({ phase: 'dual', epoch: 3, reign: 1 });
+      expect(record()).toMatchObject({ phase: 'dual', epoch: 5, reign: 1 });
       expect(record().hold).toBeUndefined();
     });
   }
@@ -175,7 +176,7 @@ describe('switch of authority', () => {
     });
     expect(done).not.toContain('commit');
     expect(done.at(-1)).toBe('baseline');
-    expect(record()).toMatchObject({ phase: 'dual', epoch: 3, reign: 1 });
+    expect(record()).toMatchObject({ phase: 'dual', epoch: 5, reign: 1 });
   });
 
   for (const point of switchPoints) {
