@@ -237,7 +237,8 @@ describe('the simulated storage', () => {
     it(`behaves as a real cluster: ${title}`, async () => {
       const index = uniqueName('conform');
       made.push(index);
-      const settings = { settings: { index: { number_of_shards: 1, number_of_replicas: 0 } } };
+      // Nothing refreshes by itself in the simulation.
+      const settings = { settings: { index: { number_of_shards: 1, number_of_replicas: 0, refresh_interval: -1 } } };
       await real.request({
         method: 'PUT',
         path: `/${index}`,

@@ -1,0 +1,190 @@
+/**
+ * The defences of a migration, each switched off alone by wrapping what the product is given, never by a switch inside
+ * it: bytes of copies, answers of a cluster, requests that never arrive, reports of members as the leader sees them. A
+ * defence without which no seed goes wrong would be one that nobody tests; mutants.test.ts replays a few seeds for each.
+ */
+import { backfillName } from '../../src/agent/backfill.ts';
+import type { Members } from '../../src/coordination/members.ts';
+import type { Membership } from '../../src/coordination/membership.ts';
+import { fenceIndex, keys } from '../../src/coordination/keys.ts';
+import type { MemberRoute } from '../../src/coordination/records.ts';
+import { packStamp, type StampParts, unpackStamp } from '../../src/coordination/stamp.ts';
+import type { Transport, UpstreamAnswer, UpstreamRequest } from '../../src/upstream/types.ts';
+import type { Faults } from './faults.ts';
+import { type Knobs, type Sabotage, slug, type World } from './world.ts';
+
+export const mutantNames = [
+  'stamps',
+  'term',
+  'reign',
+  'fence',
+  'tail',
+  'sweep',
+  'count',
+  'ledger',
+  'drain',
+  'barrier',
+  'tail fence',
+] as const;
+export type MutantName = (typeof mutantNames)[number];
+export type Mutant = { sabotage: Sabotage; faults?: Partial<Faults>; knobs?: Knobs };
+
+const text = ({ body }: UpstreamRequest): string => {
+  if (body === undefined || typeof body === 'string') return body ?? '';
+  return Buffer.concat('pieces' in body ? [...body.pieces()] : [body]).toString('utf8');
+};
+
+const stamped = /"version":(\d+),"version_type":"external"/g;
+
+/** Every copy with another stamp than it was made with. */
+const restamped = (stamp: (own: bigint) => bigint): Sabotage => ({
+  arrival: (request) => {
+    const body = text(request);
+    if (!body.includes('"external"')) return request;
+    const other = (_: string, own: string) => `"version":${stamp(BigInt(own))},"version_type":"external"`;
+    return { ...request, body: body.replace(stamped, other) };
+  },
+});
+
+const without = (part: 'reign' | 'term'): Sabotage =>
+  restamped((own) => {
+    const parts: StampParts = unpackStamp('narrow', own);
+    return packStamp('narrow', { ...parts, [part]: 1 });
+  });
+
+/** The last copy to arrive wins. */
+const noStamps = (): Sabotage => {
+  let arrivals = 1n << 62n;
+  return restamped(() => ++arrivals);
+};
+
+type At = { world: World };
+const asking = (
+  ask: (transport: Transport, request: UpstreamRequest, at: At) => Promise<UpstreamAnswer>,
+): Sabotage => ({
+  transport: (transport, at) => ({ request: (request) => ask(transport, request, at) }),
+});
+
+/** The answer as the product gets it, rewritten. */
+const answering = (
+  concerns: (request: UpstreamRequest, at: At) => boolean,
+  rewrite: (body: string) => string,
+): Sabotage =>
+  asking(async (transport, request, at) => {
+    const answer = await transport.request(request);
+    if (answer.status !== 200 || !concerns(request, at)) return answer;
+    return { ...answer, body: Buffer.from(rewrite(answer.body.toString('utf8'))) };
+  });
+
+type AliasAction = Partial<Record<'add' | 'remove', { index: string; alias: string }>>;
+
+/** Aliases that should go to the fence stay where they are, and the leader is told otherwise. */
+const unfenced = (concerns: (alias: string, at: At) => boolean): Sabotage =>
+  asking((transport, request, at) => {
+    if (request.path !== '/_aliases') return transport.request(request);
+    const { actions } = JSON.parse(text(request)) as { actions: AliasAction[] };
+    const left = new Set(
+      actions.flatMap(({ add }) => (add?.index === fenceIndex && concerns(add.alias, at) ? [add.alias] : [])),
+    );
+    const others = actions.filter(({ add, remove }) => !left.has((add ?? remove)?.alias ?? ''));
+    if (others.length > 0) return transport.request({ ...request, body: JSON.stringify({ actions: others }) });
+    return Promise.resolve({ status: 200, headers: {}, body: Buffer.from('{"acknowledged":true}') });
+  });
+
+const emptyPage = (body: string): string =>
+  JSON.stringify({ ...JSON.parse(body), hits: { max_score: null, hits: [] } });
+const isSeqSearch = ({ path }: UpstreamRequest): boolean => path.includes('/_search?preference=_shards');
+const backfilled = ({ world }: At): boolean =>
+  world.server.config.get(keys.job(slug, backfillName))?.value.includes('"state":"done"') === true;
+
+/** What the leader believes of the members' reports. */
+const reported = (change: (line: MemberRoute, at: At) => MemberRoute): Sabotage => ({
+  members: (members, at) => new Believing(members, (line) => change(line, at)),
+});
+
+class Believing implements Members {
+  readonly #members: Members;
+  readonly #change: (line: MemberRoute) => MemberRoute;
+  constructor(members: Members, change: (line: MemberRoute) => MemberRoute) {
+    this.#members = members;
+    this.#change = change;
+  }
+  view(): Membership {
+    const view = this.#members.view();
+    const members = [...view.members].map(([name, member]) => {
+      const line = member.heartbeat?.routes[slug];
+      if (member.heartbeat === undefined || line === undefined) return [name, member] as const;
+      const routes = { ...member.heartbeat.routes, [slug]: this.#change(line) };
+      return [name, { ...member, heartbeat: { ...member.heartbeat, routes } }] as const;
+    });
+    return { ...view, members: new Map(members) };
+  }
+  onChange(listener: (view: Membership) => void): () => void {
+    return this.#members.onChange(listener);
+  }
+  beat(): void {
+    this.#members.beat();
+  }
+  refresh(): Promise<void> {
+    return this.#members.refresh();
+  }
+  join(): Promise<void> {
+    return this.#members.join();
+  }
+  leave(): Promise<void> {
+    return this.#members.leave();
+  }
+}
+
+/** Nobody is waited for: everybody is taken to have heard of the newest record. */
+const noBarrier = reported((line, { world }) => {
+  const { record, revision } = world.checker.steps.at(-1) ?? {};
+  return { ...line, phaseRevision: revision ?? line.phaseRevision, held: record?.hold !== undefined, drained: true };
+});
+
+/** Sequence numbers prove nothing: nobody has counted, and none was given out. */
+const noLedger: Sabotage = {
+  ...answering(
+    ({ path }) => path.includes('/_stats'),
+    (body) => body.replace(/"max_seq_no":-?\d+/g, '"max_seq_no":-1'),
+  ),
+  ...reported((line) => ({ ...line, ledger: line.ledger.map(() => 0) })),
+};
+
+const heldEpochs = ({ world }: At): Set<number> =>
+  new Set(world.checker.steps.flatMap(({ record }) => (record.hold === undefined ? [] : [record.epoch])));
+
+/** Writes lie on the primary alone for long, and the primary fails often. */
+const failing = { failOverEveryMs: 700, crashEveryMs: 0, stopEveryMs: 0, partitionEveryMs: 0 };
+const forgetful = { tombstonesEveryMs: 300 };
+const lateCopies = { late: 0.2, duplicate: 0.3, loseAnswer: 0.05 };
+
+export const mutants: Record<MutantName, Mutant> = {
+  stamps: { sabotage: noStamps() },
+  term: { sabotage: without('term'), faults: failing, knobs: { replicateMs: 400, hotIds: 2 } },
+  reign: { sabotage: without('reign') },
+  fence: { sabotage: unfenced(() => true), faults: { partitionEveryMs: 8_000 } },
+  tail: {
+    sabotage: answering(
+      (request, at) => isSeqSearch(request) && text(request).includes('"_source":true') && backfilled(at),
+      emptyPage,
+    ),
+  },
+  sweep: {
+    sabotage: answering((request) => isSeqSearch(request) && text(request).includes('"_source":false'), emptyPage),
+  },
+  count: {
+    sabotage: answering(
+      ({ path }) => path.includes('/_count'),
+      (body) => body.replace(/"count":\d+/, '"count":7'),
+    ),
+  },
+  ledger: { sabotage: noLedger },
+  drain: { sabotage: reported((line) => ({ ...line, drained: true })) },
+  barrier: { sabotage: noBarrier },
+  'tail fence': {
+    sabotage: unfenced((alias, at) => heldEpochs(at).has(Number(/-c(\d+)/.exec(alias)?.[1] ?? -1))),
+    faults: { ...forgetful, ...lateCopies },
+    knobs: { percentWrite: '50' },
+  },
+};
