@@ -36,7 +36,12 @@ export type MultiGet = CallOptions & {
   primary?: boolean;
 };
 
+/** A call takes at most this long, whatever it asked for itself. */
+export type CallLimits = { timeoutMs: () => number; signal?: (() => AbortSignal | undefined) | undefined };
+
 export interface ClusterControl {
+  /** The same cluster, for somebody who cannot wait as long: one silent request must not hold up a loop or a hold. */
+  within(limits: CallLimits): ClusterControl;
   info(options?: CallOptions): Promise<answers.ClusterInfo>;
   /** Raw answer of a bulk whose path and body copy-bulk.ts made; error statuses are returned, not thrown. */
   bulk(call: BulkCall): Promise<UpstreamAnswer>;
@@ -102,6 +107,18 @@ const parse = <T>(what: string, schema: z.ZodType<T>, body: Buffer): T => {
 
 /** `reads`: a POST that changes nothing, so the transport may repeat it when a pooled connection proves dead. */
 type Call = CallOptions & { method: string; path: string; body?: unknown; reads?: boolean };
+
+const limited = (transport: Transport, { timeoutMs, signal }: CallLimits): Transport => ({
+  request: (request) => {
+    const signals = [request.signal, signal?.()].filter((one) => one !== undefined);
+    const own = request.timeoutMs ?? defaultTimeoutMs;
+    return transport.request({
+      ...request,
+      timeoutMs: Math.min(own, timeoutMs()),
+      signal: signals.length > 1 ? AbortSignal.any(signals) : signals[0],
+    });
+  },
+});
 
 export const createClusterControl = (transport: Transport): ClusterControl => {
   const send = ({ method, path, body, timeoutMs, signal, maxBodyBytes, reads }: Call): Promise<UpstreamAnswer> =>
@@ -193,6 +210,7 @@ export const createClusterControl = (transport: Transport): ClusterControl => {
   };
 
   return {
+    within: (limits) => createClusterControl(limited(transport, limits)),
     info: async (options) =>
       answers.clusterInfoOf(await ask(answers.InfoAnswer, { method: 'GET', path: '/', ...options })),
     bulk: ({ path, body, refresh: refreshing, timeoutMs, signal }) =>

@@ -12,6 +12,9 @@ const Line = z.strictObject({
   base: z.array(z.int()),
   /** Counts last seen; kept after the member is gone, because its writes stay written. */
   counts: z.array(z.int()),
+  /** Writes left to the tail since the ledger was opened: they explain growth and prove nothing. */
+  left: z.array(z.int()).default([]),
+  leftBase: z.array(z.int()).default([]),
 });
 export const Ledger = z.strictObject({
   schema: z.literal(1),
@@ -25,21 +28,30 @@ export const Ledger = z.strictObject({
 export type Ledger = z.infer<typeof Ledger>;
 
 /** What a heartbeat says, see MemberRoute. */
-export type LedgerSample = { member: string; boot: string; reign: number; ledger: readonly number[] };
+export type LedgerSample = {
+  member: string;
+  boot: string;
+  reign: number;
+  ledger: readonly number[];
+  left?: readonly number[] | undefined;
+};
 
 /** Sequence numbers given out over all shards of an index. */
 export const seqTotal = (shards: readonly { maxSeqNo: number }[]): number =>
   shards.reduce((sum, { maxSeqNo }) => sum + maxSeqNo + 1, 0);
 
 /** A member that has not yet written in this reign may still report the one before. */
-const countsIn = (reign: number, sample: LedgerSample, length: number): number[] =>
-  Array.from({ length }, (_, i) => (sample.reign === reign ? (sample.ledger[i] ?? 0) : 0));
+const countsIn = (reign: number, sample: LedgerSample, length: number): { counts: number[]; left: number[] } => {
+  const { ledger, left = [] } = sample.reign === reign ? sample : { ledger: [] };
+  const whole = (counts: readonly number[]) => Array.from({ length }, (_, i) => counts[i] ?? 0);
+  return { counts: whole(ledger), left: whole(left) };
+};
 
 /** Opens the ledger at a moment of rest: both sides proven equal, every member drained and in `samples`. */
 export const openLedger = (reign: number, totals: readonly number[], samples: readonly LedgerSample[]): Ledger => {
   const lines = samples.map((sample) => {
-    const counts = countsIn(reign, sample, totals.length);
-    return [sample.boot, { member: sample.member, base: counts, counts }] as const;
+    const { counts, left } = countsIn(reign, sample, totals.length);
+    return [sample.boot, { member: sample.member, base: counts, counts, left, leftBase: left }] as const;
   });
   return { schema: 1, reign, base: [...totals], lines: Object.fromEntries(lines), unsure: [] };
 };
@@ -51,21 +63,23 @@ const note = (ledger: Ledger, doubt: string): Ledger =>
 export const observe = (ledger: Ledger, sample: LedgerSample): Ledger => {
   const { member, boot } = sample;
   if (sample.reign > ledger.reign) return note(ledger, `${member} is in a later reign`);
-  const counts = countsIn(ledger.reign, sample, ledger.base.length);
+  const { counts, left } = countsIn(ledger.reign, sample, ledger.base.length);
   const known = ledger.lines[boot];
   if (known === undefined) {
-    const line = { member, base: counts.map(() => 0), counts };
+    const line = { member, base: counts.map(() => 0), counts, left, leftBase: left.map(() => 0) };
     const next = { ...ledger, lines: { ...ledger.lines, [boot]: line } };
     // It may have counted before the ledger was opened; those writes would hide as many foreign ones.
     return counts.some((count) => count > 0) ? note(next, `${member} was first seen with writes`) : next;
   }
   if (counts.some((count, i) => count < (known.counts[i] ?? 0))) return note(ledger, `${member} counted backwards`);
-  return { ...ledger, lines: { ...ledger.lines, [boot]: { ...known, counts } } };
+  return { ...ledger, lines: { ...ledger.lines, [boot]: { ...known, counts, left } } };
 };
 
 export type Balance = {
   /** By ordinal: growth of the authority minus what members account for. */
   unaccounted: number[];
+  /** The same minus what members say they left to the tail: what nobody has an explanation for. */
+  unexplained: number[];
   balanced: boolean;
   unsure: readonly string[];
 };
@@ -79,6 +93,10 @@ export const balance = (ledger: Ledger, totals: readonly number[]): Balance => {
     );
     return (totals[i] ?? 0) - base - counted;
   });
+  const unexplained = unaccounted.map((rest, i) => {
+    const lines = Object.values(ledger.lines);
+    return lines.reduce((sum, { left, leftBase }) => sum - (left[i] ?? 0) + (leftBase[i] ?? 0), rest);
+  });
   const even = totals.length === ledger.base.length && unaccounted.every((rest) => rest === 0);
-  return { unaccounted, balanced: even && ledger.unsure.length === 0, unsure: ledger.unsure };
+  return { unaccounted, unexplained, balanced: even && ledger.unsure.length === 0, unsure: ledger.unsure };
 };

@@ -54,7 +54,7 @@ export class RouteCopies {
   offer(copy: Copy, state: RouteState): Promise<CopyOutcome> {
     this.#learn(state);
     if (this.#closed) return Promise.resolve(this.#lose(copy));
-    if (!isChosen(copy, state)) return Promise.resolve(this.#tell('left_to_tail'));
+    if (!isChosen(copy, state)) return Promise.resolve(this.#leave(copy));
     const { queue } = this.#lane(state);
     const key = docKeyText(copy);
     const bytes = bytesOf(copy);
@@ -189,6 +189,7 @@ export class RouteCopies {
     const arrived = fate.kind === 'applied' || fate.kind === 'superseded';
     for (const { reign, settle } of offers) {
       if (arrived) this.#counts.acknowledge(reign, copy.ordinal);
+      else this.#counts.leave(reign, copy.ordinal);
       settle(this.#tell(outcomeOf(fate)));
     }
   }
@@ -196,6 +197,11 @@ export class RouteCopies {
   #lose(copy: Copy): CopyOutcome {
     this.#dropped++;
     if (copy.op === 'delete') this.sweepNeeded('dropped_delete');
+    return this.#leave(copy);
+  }
+
+  #leave({ reign, ordinal }: Copy): CopyOutcome {
+    this.#counts.leave(reign, ordinal);
     return this.#tell('left_to_tail');
   }
 

@@ -142,5 +142,6 @@ export type CopyReport = Pick<
   | 'unknownOutcomes'
   | 'sweepNeeded'
   | 'ledger'
+  | 'left'
   | 'reign'
 >;

@@ -294,6 +294,10 @@ export const MemberRoute = z.strictObject({
   ledger: z
     .array(z.int())
     .describe('per index of the route: authority writes of this reign whose copy was acknowledged'),
+  left: z
+    .array(z.int())
+    .optional()
+    .describe('per index of the route: authority writes of this reign that were left to the tail'),
   reign: z.int(),
   percent: z.strictObject({ read: z.number(), shadow: z.number(), write: z.number() }),
   compared: z.int(),

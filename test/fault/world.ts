@@ -119,7 +119,8 @@ export const buildWorld = async (options: WorldOptions = {}): Promise<World> => 
   members.push(...(await Promise.all(Array.from({ length: options.agents ?? 3 }, (_, i) => launch(`agent-${i}`)))));
   const file = join(folder, 'route.json');
   const targetSettings = { number_of_replicas: 0 };
-  const cutover = { budgetMs: 4000 };
+  // A machine that is busy with other things must not make a switch give up.
+  const cutover = { budgetMs: 10_000 };
   writeFileSync(
     file,
     JSON.stringify({ route: slug, indices: [names], aliases: [slug], createTarget: true, targetSettings, cutover }),
@@ -128,6 +129,7 @@ export const buildWorld = async (options: WorldOptions = {}): Promise<World> => 
   const load = startLoad({ alias: slug, agents: () => members.map(({ process }) => process.url), recorder });
   await must('phase', slug, 'dual');
 
+  let refusal = '';
   const attempt = async (phase: 'target' | 'dual'): Promise<RouteStatus | undefined> => {
     const verb = phase === 'target' ? 'advance' : 'rollback';
     const safe = (now: RouteStatus) => (phase === 'target' ? now.safeToAdvance : now.safeToRollBack);
@@ -142,7 +144,8 @@ export const buildWorld = async (options: WorldOptions = {}): Promise<World> => 
         throw new Error(`no ${verb}: ${reasons.join('; ')}`, { cause: error });
       },
     );
-    const { exit } = await cli(verb, slug, '--wait', '--yes');
+    const { exit, out, err } = await cli(verb, slug, '--wait', '--yes');
+    refusal = exit === 0 ? '' : `${out}${err}`;
     return exit === 0 ? eventually(async () => ((await status()).phase === phase ? status() : undefined)) : undefined;
   };
   const close = async (): Promise<void> => {
@@ -184,7 +187,7 @@ export const buildWorld = async (options: WorldOptions = {}): Promise<World> => 
         const done = await attempt(phase);
         if (done !== undefined) return done;
       }
-      throw new Error(`no switch to ${phase}: ${JSON.stringify((await status()).lastCutover)}`);
+      throw new Error(`no switch to ${phase}: ${refusal} ${JSON.stringify((await status()).lastCutover)}`);
     },
     onPhase: async (listener) => {
       const connection = await connect({ servers: [natsUrl] });

@@ -10,7 +10,7 @@ import { fenceIndex, keys } from '../../src/coordination/keys.ts';
 import type { MemberRoute } from '../../src/coordination/records.ts';
 import { packStamp, type StampParts, unpackStamp } from '../../src/coordination/stamp.ts';
 import type { Transport, UpstreamAnswer, UpstreamRequest } from '../../src/upstream/types.ts';
-import type { Faults } from './faults.ts';
+import { type Faults, noFaults } from './faults.ts';
 import { type Knobs, type Sabotage, slug, type World } from './world.ts';
 
 export const mutantNames = [
@@ -154,37 +154,42 @@ const noLedger: Sabotage = {
 const heldEpochs = ({ world }: At): Set<number> =>
   new Set(world.checker.steps.flatMap(({ record }) => (record.hold === undefined ? [] : [record.epoch])));
 
-/** Writes lie on the primary alone for long, and the primary fails often. */
-const failing = { failOverEveryMs: 700, crashEveryMs: 0, stopEveryMs: 0, partitionEveryMs: 0 };
-const forgetful = { tombstonesEveryMs: 300 };
-const lateCopies = { late: 0.2, duplicate: 0.3, loseAnswer: 0.05 };
+/** Only what the mutant needs to do harm, so that few seeds are enough to see it. */
+const only = (faults: Partial<Faults>): Partial<Faults> => ({ ...noFaults, ...faults });
 
 export const mutants: Record<MutantName, Mutant> = {
-  stamps: { sabotage: noStamps() },
-  term: { sabotage: without('term'), faults: failing, knobs: { replicateMs: 400, hotIds: 2 } },
-  reign: { sabotage: without('reign') },
-  fence: { sabotage: unfenced(() => true), faults: { partitionEveryMs: 8_000 } },
+  stamps: { sabotage: noStamps(), faults: only({ late: 0.15, duplicate: 0.3, loseAnswer: 0.05 }) },
+  term: {
+    sabotage: without('term'),
+    faults: only({ failOverEveryMs: 700 }),
+    knobs: { replicateMs: 400, hotIds: 2 },
+  },
+  reign: { sabotage: without('reign'), faults: only({}), knobs: { percentWrite: '0', hotIds: 2 } },
+  fence: { sabotage: unfenced(() => true), faults: only({ partitionEveryMs: 6_000, slow: 0.2 }) },
   tail: {
     sabotage: answering(
       (request, at) => isSeqSearch(request) && text(request).includes('"_source":true') && backfilled(at),
       emptyPage,
     ),
+    faults: only({ loseAnswer: 0.15, late: 0.1 }),
   },
   sweep: {
     sabotage: answering((request) => isSeqSearch(request) && text(request).includes('"_source":false'), emptyPage),
+    faults: only({ loseAnswer: 0.15, late: 0.1 }),
   },
   count: {
     sabotage: answering(
       ({ path }) => path.includes('/_count'),
       (body) => body.replace(/"count":\d+/, '"count":7'),
     ),
+    faults: only({ loseAnswer: 0.1, late: 0.2, duplicate: 0.2, tombstonesEveryMs: 300 }),
   },
-  ledger: { sabotage: noLedger },
-  drain: { sabotage: reported((line) => ({ ...line, drained: true })) },
-  barrier: { sabotage: noBarrier },
+  ledger: { sabotage: noLedger, faults: { foreignWrites: true, loseAnswer: 0.1 } },
+  drain: { sabotage: reported((line) => ({ ...line, drained: true })), faults: only({ slow: 0.5 }) },
+  barrier: { sabotage: noBarrier, faults: only({ slowPush: 0.5, dropPush: 0.3, slow: 0.2 }) },
   'tail fence': {
     sabotage: unfenced((alias, at) => heldEpochs(at).has(Number(/-c(\d+)/.exec(alias)?.[1] ?? -1))),
-    faults: { ...forgetful, ...lateCopies },
+    faults: only({ tombstonesEveryMs: 300, late: 0.2, duplicate: 0.3, loseAnswer: 0.05 }),
     knobs: { percentWrite: '50' },
   },
 };

@@ -6,12 +6,14 @@
 import { authorityMarker } from '../../coordination/keys.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, type Side, sides } from '../../coordination/records.ts';
+import type { ClusterControl } from '../cluster.ts';
 import { applyAliases, currentAliases, ensureFence } from './alias-keeper.ts';
 import { closeOthers, misplaced, openEpoch, type Wanted } from './epochs.ts';
 import type { Leading } from './route-leader.ts';
 import type { PhaseWrite } from './switch.ts';
 
 const watchEveryTurns = 10;
+const callTimeoutMs = 10_000;
 const settled = new WeakMap<Leading, { revision: number; turns: number }>();
 
 const wantedOn = (state: Pick<RouteState, 'spec' | 'phase'>, side: Side): Wanted => {
@@ -31,7 +33,8 @@ export const settlePhase = async (
   spec: RouteState['spec'],
   { record, revision }: PhaseWrite,
 ): Promise<void> => {
-  const { clusters, slug } = leading.deps;
+  const { slug } = leading.deps;
+  const clusters = patient(leading);
   const authority = authorityIn(record.phase);
   const { next, work } = leading.job.current();
   const reignWork = [next, work].find((one) => one?.reign === record.reign && one.authority === authority);
@@ -63,11 +66,17 @@ const markerOf = (
   index: string | undefined,
 ): [string, string][] => (index === undefined ? [] : [[authorityMarker(slug, epoch, reign), index]]);
 
-const strayed = async ({ deps }: Leading, state: RouteState): Promise<string | undefined> => {
+/** The loop turns on: a cluster that does not answer in this time is asked again in the next turn. */
+const patient = ({ deps }: Leading): Record<Side, ClusterControl> => ({
+  source: deps.clusters.source.within({ timeoutMs: () => callTimeoutMs }),
+  target: deps.clusters.target.within({ timeoutMs: () => callTimeoutMs }),
+});
+
+const strayed = async (leading: Leading, state: RouteState): Promise<string | undefined> => {
   for (const side of sides) {
     const wanted = wantedOn(state, side);
     if (wanted.size === 0) continue;
-    const current = await currentAliases(deps.clusters[side], `crossfade-${deps.slug}-*`);
+    const current = await currentAliases(patient(leading)[side], `crossfade-${leading.deps.slug}-*`);
     const moved = misplaced(current, wanted);
     if (moved.length > 0) return `somebody moved ${moved.join(', ')} on the ${side}`;
   }

@@ -150,8 +150,8 @@ const pendingCopies = ({ deps }: Leading): number =>
 const works = (state: RouteState): boolean =>
   (state.phase.phase === 'dual' || state.phase.phase === 'target') && state.phase.hold === undefined;
 
-/** One turn. Asks come first: they must not wait for data to move. */
-const turn = async (leading: Leading): Promise<void> => {
+/** One turn. Asks come first: they must not wait for data to move. `rest` ends when somebody wants the loop. */
+const turn = async (leading: Leading, rest: Interruption): Promise<void> => {
   const { deps, job, work } = leading;
   const state = deps.state();
   if (state === undefined || (await releaseOrphan(leading, state))) return;
@@ -159,14 +159,44 @@ const turn = async (leading: Leading): Promise<void> => {
   await runAsk(leading, state);
   const present = deps.state() ?? state;
   if (works(present) && deps.lease.isHeld()) {
-    await work.step(present, {
-      paused: job.current().paused || present.rate === 'pause',
-      pendingCopies: pendingCopies(leading),
-    });
+    await rest.run((signal) =>
+      work.step(present, {
+        paused: job.current().paused || present.rate === 'pause',
+        pendingCopies: pendingCopies(leading),
+        signal,
+      }),
+    );
+    if (rest.wanted) return;
     await runAuto(leading, present);
   }
   await publish(leading, deps.state() ?? present);
 };
+
+/** Work that gives way: whoever calls `want` is served after the present step at the latest, and cuts it short. */
+class Interruption {
+  #abort: AbortController | undefined;
+  /** Somebody waits for the loop. */
+  wanted = false;
+
+  want(): void {
+    this.wanted = true;
+    this.#abort?.abort();
+  }
+
+  async run(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    if (this.wanted) return;
+    const abort = new AbortController();
+    this.#abort = abort;
+    try {
+      await work(abort.signal);
+    } catch (error) {
+      // What was cut short is no failure.
+      if (!abort.signal.aborted) throw error;
+    } finally {
+      this.#abort = undefined;
+    }
+  }
+}
 
 export const startRouteLeader = (deps: RouteLeaderDeps): RouteLeader => {
   const { runtime, lease, logger, slug, tickMs = 1000 } = deps;
@@ -174,6 +204,11 @@ export const startRouteLeader = (deps: RouteLeaderDeps): RouteLeader => {
   let stopped = false;
   let cancel = (): void => undefined;
   let awake: (() => void) | undefined;
+  const rest = new Interruption();
+  const wake = (): void => {
+    rest.want();
+    awake?.();
+  };
 
   const once = async (): Promise<void> => {
     if (!lease.isHeld()) {
@@ -184,7 +219,7 @@ export const startRouteLeader = (deps: RouteLeaderDeps): RouteLeader => {
     }
     try {
       leading ??= await begin(deps);
-      await turn(leading);
+      await turn(leading, rest);
     } catch (err) {
       // The record of another leader, or one of ours whose outcome is unknown: begin again from what the store says.
       if (isCrossfadeError(err, 'STORE_CONFLICT') || isCrossfadeError(err, 'STORE_OUTCOME_UNKNOWN')) {
@@ -196,11 +231,13 @@ export const startRouteLeader = (deps: RouteLeaderDeps): RouteLeader => {
   };
   const nap = (): Promise<void> =>
     new Promise((resolve) => {
+      if (rest.wanted) return resolve();
       awake = resolve;
       cancel = runtime.after(leading === undefined ? Math.min(tickMs, 250) : tickMs, resolve);
     });
   const loop = async (): Promise<void> => {
     while (!stopped) {
+      rest.wanted = false;
       await once();
       if (!stopped) await nap();
       cancel();
@@ -210,15 +247,15 @@ export const startRouteLeader = (deps: RouteLeaderDeps): RouteLeader => {
   };
   const unsubscribe = lease.onChange(() => {
     if (!lease.isHeld()) deps.onStatus?.(slug, undefined);
-    awake?.();
+    wake();
   });
   const running = loop();
   return {
-    wake: () => awake?.(),
+    wake,
     stop: async () => {
       stopped = true;
       unsubscribe();
-      awake?.();
+      wake();
       await running;
       await lease.release();
     },

@@ -38,7 +38,17 @@ export type RouteWorkDeps = {
   clock: () => string;
 };
 
+export type StepOptions = {
+  paused: boolean;
+  pendingCopies: number;
+  /** Somebody asked for something, or the process ends: the step is cut short and loses nothing that it saved. */
+  signal: AbortSignal;
+};
+
 const proofEveryMs = 20_000;
+/** Refreshes and counts of large indices take their time. */
+const stepCallMs = 30_000;
+const hungStepSeconds = 10;
 /** A tail that is further behind cannot be proven by counts, nor begin a switch. */
 export const maxLagSeconds = 3;
 const retryTailMs = 20;
@@ -185,7 +195,7 @@ export class RouteWork {
     await this.#save({ backfill: 'done' });
   }
 
-  async #tail(direction: Direction, state: RouteState, signal?: AbortSignal): Promise<TailResult | undefined> {
+  async #tail(direction: Direction, state: RouteState, signal: AbortSignal): Promise<TailResult | undefined> {
     const { clusters, runtime, transforms, job } = this.#deps;
     const { tail } = job.current().work ?? {};
     if (tail === undefined) return undefined;
@@ -207,7 +217,7 @@ export class RouteWork {
     return result;
   }
 
-  /** Caught up means with what the authority had when the step began, and a step can hang for long. */
+  /** Caught up means with what the authority had when the step began, which says little when the step hung. */
   #noteTail({ kind, behind, caughtUp, docs, ...end }: TailResult, begunAtMs: number): void {
     if (caughtUp) this.#caughtUpAtMs = begunAtMs;
     const detail = 'detail' in end ? String(end.detail) : undefined;
@@ -217,11 +227,16 @@ export class RouteWork {
       tail: {
         state: kind === 'ok' ? 'running' : 'failed',
         behind: behind ?? this.#facts.tail.behind,
-        lagSeconds: (this.#deps.runtime.now() - this.#caughtUpAtMs) / 1000,
+        lagSeconds: this.#lagSeconds(caughtUp),
         detail,
         copied: this.#facts.tail.copied + docs,
       },
     };
+  }
+
+  #lagSeconds(caughtUp: boolean): number {
+    const lag = (this.#deps.runtime.now() - this.#caughtUpAtMs) / 1000;
+    return caughtUp && lag <= hungStepSeconds ? 0 : lag;
   }
 
   /** The tail has passed the documents of this list, so it must outlive the leader that saw them refused. */
@@ -265,8 +280,16 @@ export class RouteWork {
     this.#quarantines = [this.#quarantine.record(), ...others];
   }
 
-  async #watchLedger(state: RouteState): Promise<void> {
-    const { clusters, members, runtime, job, slug } = this.#deps;
+  /** Gives up what it waits for when somebody has something more urgent for the loop. */
+  #interruptible(signal: AbortSignal): Record<Side, ClusterControl> {
+    const limits = { timeoutMs: () => stepCallMs, signal: () => signal };
+    const { source, target } = this.#deps.clusters;
+    return { source: source.within(limits), target: target.within(limits) };
+  }
+
+  async #watchLedger(state: RouteState, signal: AbortSignal): Promise<void> {
+    const { members, runtime, job, slug } = this.#deps;
+    const clusters = this.#interruptible(signal);
     const side = authorityIn(state.phase.phase);
     const totals = await totalsOn(clusters[side], state.spec, { side, shards: (await this.shards(state.spec))[side] });
     const samples = ledgerSamples(members(), slug);
@@ -282,7 +305,7 @@ export class RouteWork {
         ),
     );
     if (work?.ledger !== undefined) await this.#save({ ledger });
-    const unaccounted = balance(ledger, totals).unaccounted.reduce((a, b) => a + b, 0);
+    const unaccounted = balance(ledger, totals).unexplained.reduce((a, b) => a + b, 0);
     const sequences = totals.reduce((a, b) => a + b, 0);
     this.#drift = addDrift(this.#drift, { atMs: runtime.now(), unaccounted, sequences });
     this.#facts = { ...this.#facts, unaccounted: work?.ledger === undefined ? 0 : unaccountedNow(this.#drift) };
@@ -296,8 +319,9 @@ export class RouteWork {
   }
 
   /** Counts of a moving target agree within what moved and what is under way; at rest they must be equal. */
-  async #prove(state: RouteState, pendingCopies: number): Promise<void> {
-    const { clusters, runtime, clock } = this.#deps;
+  async #prove(state: RouteState, { pendingCopies, signal }: StepOptions): Promise<void> {
+    const { runtime, clock } = this.#deps;
+    const clusters = this.#interruptible(signal);
     if (runtime.now() - this.#triedProofAtMs < proofEveryMs) return;
     this.#triedProofAtMs = runtime.now();
     const direction = directionOf(state);
@@ -308,7 +332,7 @@ export class RouteWork {
         0,
       );
     const before = await totals();
-    const { counts } = await countProof({ clusters, runtime, direction, attempts: 2 });
+    const { counts } = await countProof({ clusters, runtime, direction, attempts: 2, signal });
     const slack = (await totals()) - before + pendingCopies + this.#facts.tail.behind;
     const apart = counts.reduce((sum, { authority, follower }) => sum + Math.abs(authority - follower), 0);
     const equal = apart <= slack;
@@ -329,8 +353,9 @@ export class RouteWork {
     await this.#save({ proof: { at: clock(), equal, counts: named }, ...sweep });
   }
 
-  /** One step of everything; throws what store and clusters throw, and may then simply be called again. */
-  async step(state: RouteState, { paused, pendingCopies }: { paused: boolean; pendingCopies: number }): Promise<void> {
+  /** One step of everything; throws what store and clusters throw, also when cut short, and may simply be called again. */
+  async step(state: RouteState, options: StepOptions): Promise<void> {
+    const { paused, signal } = options;
     await this.#adopt(state);
     await this.#noteEvents();
     if (paused) return this.#deps.sweeper.stop();
@@ -338,15 +363,16 @@ export class RouteWork {
     if (backfill === 'none') await this.#beginBackfill(state);
     if (backfill === 'running') await this.#watchBackfill();
     await this.#takeOverQuarantine();
-    const tail = await this.#tail(directionOf(state), state);
+    const tail = await this.#tail(directionOf(state), state, signal);
+    if (signal.aborted) return;
     await this.#retryQuarantine(state);
     await this.#keepQuarantine();
-    await this.#watchLedger(state);
+    await this.#watchLedger(state, signal);
     if (this.#deps.job.current().work?.backfill !== 'done') return;
     this.#sweep(state);
     const refused = !this.#quarantines.every(isEmpty);
     const fresh = tail?.caughtUp === true && this.#facts.tail.lagSeconds <= maxLagSeconds;
-    if (fresh && !this.sweepPending() && !refused) await this.#prove(state, pendingCopies);
+    if (fresh && !this.sweepPending() && !refused) await this.#prove(state, options);
   }
 
   /** Nothing of the leader's own is under way towards the follower. */

@@ -62,10 +62,22 @@ type Rest = {
   gone: string[];
 };
 const taskPollMs = 20;
+/** Outside of the hold: a change of the cluster's state may wait for a busy cluster. */
+const callTimeoutMs = 10_000;
+/** Beyond the budget a call is given up at once, but not before it was sent at all. */
+const leastCallMs = 100;
 
 export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
-  const { state, start, clusters, members, writer, job, runtime } = deps;
+  const { state, start, members, writer, job, runtime } = deps;
   const { slug, spec } = state;
+  /** While writes are held no call may outlast the budget: a leader that waits longer leaves the hold to time out. */
+  let holdUntilMs: number | undefined;
+  const timeoutMs = (): number =>
+    holdUntilMs === undefined ? callTimeoutMs : Math.max(leastCallMs, holdUntilMs - runtime.now());
+  const clusters: Record<Side, ClusterControl> = {
+    source: deps.clusters.source.within({ timeoutMs }),
+    target: deps.clusters.target.within({ timeoutMs }),
+  };
   const from = authorityIn(start.record.phase);
   const to = otherSide(from);
   const { reign } = start.record;
@@ -128,6 +140,7 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
     },
     refreshBoth: () => refreshAll(clusters, spec),
     stepPhase: async (event) => {
+      holdUntilMs = event.kind === 'hold' ? runtime.now() + event.budgetMs : undefined;
       const step = await writer.step(event, { reason: deps.reason, expected });
       if (!step.ok) return undefined;
       expected = step.write.revision;

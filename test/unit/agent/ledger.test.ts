@@ -12,6 +12,14 @@ describe('the ledger of a reign', () => {
     expect(balance(now, [108, 52])).toMatchObject({ balanced: true, unaccounted: [0, 0] });
   });
 
+  it('takes what was left to the tail as explained, and never as proven', () => {
+    const opened = openLedger(2, [100], [{ ...sample('a', 7), left: [2] }]);
+    const now = seen(opened, { ...sample('a', 10), left: [6] }, { ...sample('b', 0), left: [1] });
+    expect(balance(now, [108])).toMatchObject({ balanced: false, unaccounted: [5], unexplained: [0] });
+    expect(balance(now, [110])).toMatchObject({ balanced: false, unexplained: [2] });
+    expect(balance(opened, [100])).toMatchObject({ balanced: true, unexplained: [0] });
+  });
+
   it.each([
     ['a write past the sidecars', [109, 52], [1, 0]],
     ['writes past them on the second index', [108, 55], [0, 3]],
