@@ -29,7 +29,8 @@ const script = ({ method, body }: Load, pauseMs: number): string =>
     ...(pauseMs === 0 ? [] : [`function delay() return ${pauseMs} end`]),
   ].join('\n');
 
-const parse = (text: string): LoadResult => {
+/** What wrk printed with `--latency`. */
+export const parseLoad = (text: string): LoadResult => {
   const number = (pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? 0);
   const errors =
     number(/Non-2xx or 3xx responses: (\d+)/) +
@@ -54,5 +55,5 @@ export const runLoad = async ({
   const file = join(dir, 'load.lua');
   writeFileSync(file, script(load, pauseMs));
   const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s', file, `${url}${load.path}`];
-  return parse((await run('wrk', args, { maxBuffer: 1 << 20 })).stdout);
+  return parseLoad((await run('wrk', args, { maxBuffer: 1 << 20 })).stdout);
 };

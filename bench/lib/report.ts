@@ -10,6 +10,15 @@ export const median = (values: readonly number[]): number => {
   return sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN;
 };
 
+/** Least squares, per minute. */
+export const slopePerMinute = (points: readonly { second: number; value: number }[]): number => {
+  const mean = (of: (point: { second: number; value: number }) => number): number =>
+    points.reduce((sum, point) => sum + of(point), 0) / points.length;
+  const [x, y] = [mean(({ second }) => second), mean(({ value }) => value)];
+  const covariance = mean(({ second, value }) => (second - x) * (value - y));
+  return (60 * covariance) / mean(({ second }) => (second - x) ** 2);
+};
+
 export const table = (rows: readonly Record<string, string>[]): string => {
   const columns = Object.keys(rows[0] ?? {});
   const width = (column: string): number => Math.max(column.length, ...rows.map((row) => (row[column] ?? '').length));

@@ -3,9 +3,11 @@
  * is a process of its own, so that its CPU time is its own.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer as createNetServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { openFileStore } from '../../src/coordination/file-store.ts';
 import { keys } from '../../src/coordination/keys.ts';
+import type { Store } from '../../src/coordination/ports.ts';
 import { initialPhase, type Phase, RouteSpec } from '../../src/coordination/records.ts';
 import { freePort, type Server, startServer } from '../../test/support/services/child.ts';
 import { findOnPath, run } from '../../test/support/services/prerequisites.ts';
@@ -65,14 +67,14 @@ const writeAnswer =
 const bulkAnswer =
   '{"took":1,"errors":false,"items":[{"index":{"_index":"bench_v2","_id":"1","_version":2,"result":"updated","_shards":{"total":1,"successful":1,"failed":0},"_seq_no":7,"_primary_term":1,"status":200}}]}';
 
-/** Answers any search, write or bulk at once. */
+/** Answers any search, write or bulk at once, and the question for ingest pipelines: there are none. */
 export const startStub = (name: string, dir: string): Promise<Server> =>
   nginx({
     name,
     dir,
     server: () =>
       `default_type application/json;
-location ~ /_doc/ { return 200 '${writeAnswer}'; } location ~ /_bulk { return 200 '${bulkAnswer}'; } location / { return 200 '${searchAnswer}'; }`,
+location ~ /_settings/ { return 200 '{}'; } location ~ /_doc/ { return 200 '${writeAnswer}'; } location ~ /_bulk { return 200 '${bulkAnswer}'; } location / { return 200 '${searchAnswer}'; }`,
   });
 
 const upstream = (url: string, name = 'backend'): string =>
@@ -139,7 +141,40 @@ backend out
   });
 };
 
-export type CrossfadeMode = { phase: Phase; shadow?: number };
+/** A cluster that numbers writes; see stub-cluster.ts. */
+export const startStubCluster = async (name: string, dir: string): Promise<Server> => {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  return startServer({
+    name,
+    command: process.execPath,
+    args: [join(import.meta.dirname, 'stub-cluster.ts'), String(port)],
+    logFile: join(dir, `${name}.log`),
+    url,
+    isUp: () => answers(url),
+    timeoutMs: 10_000,
+  });
+};
+
+/** Takes connections and never answers. */
+export const startHungServer = async (): Promise<{ url: string; stop(): void }> => {
+  const open = new Set<Socket>();
+  const server = createNetServer((socket) => {
+    open.add(socket);
+    socket.on('data', () => undefined);
+    socket.on('error', () => undefined);
+    socket.on('close', () => open.delete(socket));
+  });
+  const port = await freePort();
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  const stop = (): void => {
+    for (const socket of open) socket.destroy();
+    server.close();
+  };
+  return { url: `http://127.0.0.1:${port}`, stop };
+};
+
+export type CrossfadeMode = { phase: Phase; shadow?: number; copies?: { maxPendingBytes: number } };
 type CrossfadeOptions = {
   name: string;
   dir: string;
@@ -147,24 +182,30 @@ type CrossfadeOptions = {
   target: string;
   mode: CrossfadeMode;
   heapMb?: number;
+  env?: Record<string, string>;
 };
 
-/** Seeds the embedded store with a route that is in the wanted phase, as an earlier leader would have left it. */
-const seedStore = async (file: string, { phase, shadow = 0 }: CrossfadeMode): Promise<void> => {
-  if (phase === 'off') return;
-  const store = await openFileStore({ file });
+/** Puts a route into the wanted phase, as an earlier leader would have left it. */
+export const seedRoute = async ({ config }: Pick<Store, 'config'>, slug: string, mode: CrossfadeMode) => {
+  const { phase, shadow = 0, copies = {} } = mode;
   const spec = RouteSpec.parse({
-    route: 'bench',
-    indices: [{ source: 'bench_v1', target: 'bench_v2' }],
-    aliases: ['bench'],
+    route: slug,
+    indices: [{ source: `${slug}_v1`, target: `${slug}_v2` }],
+    aliases: [slug],
+    copies,
     shadow: { recheck: false, baselinePercent: 0, maxQueued: 2000, maxConcurrent: 32 },
   });
-  await store.config.put(keys.config('bench'), JSON.stringify({ ...spec, aliases: ['bench'] }));
-  await store.config.put(
-    keys.phase('bench'),
-    JSON.stringify({ ...initialPhase, phase, epoch: 1, by: 'bench', reason: 'bench', at: new Date(0).toISOString() }),
-  );
-  await store.config.put(keys.percent('bench', 'shadow'), String(shadow));
+  await config.put(keys.config(slug), JSON.stringify({ ...spec, aliases: [slug] }));
+  const at = new Date(0).toISOString();
+  const record = { ...initialPhase, phase, epoch: 1, by: 'bench', reason: 'bench', at };
+  await config.put(keys.phase(slug), JSON.stringify(record));
+  await config.put(keys.percent(slug, 'shadow'), String(shadow));
+};
+
+const seedStore = async (file: string, mode: CrossfadeMode): Promise<void> => {
+  if (mode.phase === 'off') return;
+  const store = await openFileStore({ file });
+  await seedRoute(store, 'bench', mode);
   await store.close();
 };
 
@@ -175,6 +216,7 @@ export const startCrossfade = async ({
   target,
   mode,
   heapMb,
+  env = {},
 }: CrossfadeOptions): Promise<Server & { adminUrl: string }> => {
   const home = join(dir, name);
   mkdirSync(home, { recursive: true });
@@ -203,6 +245,7 @@ export const startCrossfade = async ({
         CROSSFADE_CLUSTERS_TARGET_URL: target,
         CROSSFADE_STORE_FILE: file,
         CROSSFADE_LOG_LEVEL: 'error',
+        ...env,
       },
     },
     logFile: join(home, 'out.log'),

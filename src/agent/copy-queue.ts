@@ -22,8 +22,8 @@ type Slot = { next: Pending | undefined; flying: Pending | undefined; place: Pla
 const refreshRank: Record<RefreshClass, number> = { none: 0, wait_for: 1, true: 2 };
 export const refreshClassOf = (copy: Pick<Copy, 'refresh'>): RefreshClass => copy.refresh ?? 'none';
 
-/** What a queued copy costs beyond its document: id, bookkeeping, promises. */
-const overheadBytes = 300;
+/** What a queued copy costs beyond its document: id, bookkeeping, promises; measured with tens of thousands waiting. */
+const overheadBytes = 1500;
 export const bytesOf = (copy: Copy): number =>
   overheadBytes + 2 * copy.id.length + (copy.op === 'index' ? copy.source.length : 0);
 

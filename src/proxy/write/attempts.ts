@@ -94,7 +94,7 @@ export const aliasIsFenced = async (
 };
 
 /** Resolves when the client may be answered: at once, or when the copies have settled, or after the route's deadline. */
-export const acknowledge = async (deps: WriteDeps, state: RouteState, settled: Promise<void>): Promise<void> => {
+export const acknowledge = async (deps: WriteDeps, state: RouteState, settled: Promise<unknown>): Promise<void> => {
   if (!isCopying(state)) return;
   if (state.spec.ackPolicy !== 'both' && !followerServesReads(state)) return;
   const giveUp = new AbortController();

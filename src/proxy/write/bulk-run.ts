@@ -80,7 +80,7 @@ export class BulkRun {
   readonly #context: BulkContext;
   readonly #results: (ItemResult | undefined)[];
   readonly #states = new Set<RouteState>();
-  readonly #acknowledged: Promise<void>[] = [];
+  readonly #acknowledged: Promise<unknown>[] = [];
   #whole: UpstreamAnswer | undefined;
   #headers: UpstreamAnswer['headers'] = { 'content-type': 'application/json; charset=UTF-8' };
   #tookMs = 0;
@@ -102,7 +102,7 @@ export class BulkRun {
       this.#fail([entry], { status: refusal.status, error: JSON.stringify(refusal.error) });
     const replies = await Promise.all(division.groups.map((group) => this.#send(group, defaultIndex)));
     const fenced = new Map<number, RouteState>();
-    const settling: Promise<void>[] = [];
+    const settling: Promise<unknown>[] = [];
     try {
       for (const reply of replies) settling.push(...(await this.#take(reply, fenced)));
     } finally {
@@ -164,7 +164,7 @@ export class BulkRun {
   #isAll = (group: Group): boolean => group.entries.length === this.#results.length;
 
   /** Takes one cluster's reply in; returns what is still to settle. */
-  async #take({ group, answer, error }: Reply, fenced: Map<number, RouteState>): Promise<Promise<void>[]> {
+  async #take({ group, answer, error }: Reply, fenced: Map<number, RouteState>): Promise<Promise<unknown>[]> {
     if (answer === undefined) this.#takeError(group, error);
     else if (answer.status !== 200) this.#takeRefusal(group, answer, fenced);
     else {
@@ -227,7 +227,7 @@ export class BulkRun {
   async #takeItems(
     { group, answer, items, pipelineRan }: Judged,
     fenced: Map<number, RouteState>,
-  ): Promise<Promise<void>[]> {
+  ): Promise<Promise<unknown>[]> {
     const { input } = this.#context;
     const applied = await this.#withoutFenced(items, fenced);
     if (pipelineRan) this.#notePipeline(items);
@@ -269,7 +269,7 @@ export class BulkRun {
     return kept;
   }
 
-  #settle({ state, writes, unknown, unknownMayDelete }: RouteWrites): Promise<void> {
+  #settle({ state, writes, unknown, unknownMayDelete }: RouteWrites): Promise<unknown> {
     const { deps, input, body } = this.#context;
     if (unknown > 0) recordUnknown(deps, state, unknownMayDelete);
     return settleCopies(deps, {

@@ -3,7 +3,7 @@
  * is awaited, so that a client which has its answer finds its document marked as pending. Never throws: a write without a
  * copy is put on record instead (unknown outcome, sweep needed), for the tail and the sweep to mend.
  */
-import type { Copy, DocKey, RouteState } from '../../coordination/ports.ts';
+import type { DocKey, RouteState } from '../../coordination/ports.ts';
 import { fitsLayout, packStamp } from '../../coordination/stamp.ts';
 import { documentLine } from '../../json/document-line.ts';
 import { authorityOf, concreteName } from './names.ts';
@@ -47,17 +47,19 @@ const keyOf = ({ state }: CopyBatch, { ordinal, id, routing }: AppliedWrite): Do
 
 type Content = { op: 'index'; source: Uint8Array } | { op: 'delete' };
 
-const offer = async (
+const offer = (
   deps: WriteDeps,
   batch: CopyBatch,
   { write, content, position }: { write: AppliedWrite; content: Content; position: Position },
-): Promise<void> => {
+): Promise<unknown> => {
   const { state, refresh } = batch;
   const stamp = stampOf(state, position);
-  if (stamp === undefined) return recordOverflow(deps, state, content.op === 'delete');
+  if (stamp === undefined) {
+    recordOverflow(deps, state, content.op === 'delete');
+    return Promise.resolve();
+  }
   const { epoch, reign } = state.phase;
-  const copy: Copy = { ...keyOf(batch, write), epoch, reign, stamp, refresh, ...content };
-  await deps.copies.offer(copy, state);
+  return deps.copies.offer({ ...keyOf(batch, write), epoch, reign, stamp, refresh, ...content }, state);
 };
 
 const recordOverflow = (deps: WriteDeps, { slug }: RouteState, mayDelete: boolean): void => {
@@ -65,9 +67,12 @@ const recordOverflow = (deps: WriteDeps, { slug }: RouteState, mayDelete: boolea
   deps.copies.unknownOutcome(slug, mayDelete);
 };
 
-/** Resolves once every copy's fate is known. */
-export const settleCopies = async (deps: WriteDeps, batch: CopyBatch): Promise<void> => {
-  const pending: Promise<void>[] = [];
+/**
+ * Resolves once every copy's fate is known. Thousands may wait while the follower is away, so a single copy is no more
+ * than the promise of its queue.
+ */
+export const settleCopies = (deps: WriteDeps, batch: CopyBatch): Promise<unknown> => {
+  const pending: Promise<unknown>[] = [];
   const toRead: AppliedWrite[] = [];
   for (const write of batch.writes) {
     const { image, position } = write;
@@ -78,7 +83,7 @@ export const settleCopies = async (deps: WriteDeps, batch: CopyBatch): Promise<v
     }
   }
   if (toRead.length > 0) pending.push(offerReadBack(deps, batch, toRead));
-  await Promise.all(pending);
+  return pending.length === 1 ? (pending[0] as Promise<unknown>) : Promise.all(pending);
 };
 
 const offerReadBack = async (deps: WriteDeps, batch: CopyBatch, writes: readonly AppliedWrite[]): Promise<void> => {

@@ -21,7 +21,7 @@ import {
   replayBudgetMs,
   sendTo,
 } from './attempts.ts';
-import { type AppliedWrite, settleCopies } from './copying.ts';
+import { type AppliedWrite, type CopyBatch, settleCopies } from './copying.ts';
 import { credentialsOf } from './credentials.ts';
 import { fencing } from './fence.ts';
 import { authorityOf, isAliasName, isCopying, pathWithQuery, resolveWrite } from './names.ts';
@@ -137,20 +137,24 @@ const isFenced = async (deps: WriteDeps, { answer, alias, state }: Refused): Pro
 
 type Answered = { index: RoutedIndex; prepared: PreparedWrite; answer: UpstreamAnswer };
 
-const settle = async (attempt: Attempt, answered: Answered): Promise<void> => {
+/**
+ * A copy may wait for minutes while the follower is away, so nothing that lives until its fate is known may hold the
+ * client's request: no frame of an async function here has `attempt` in it, and closures take what they need.
+ */
+const settle = (attempt: Attempt, answered: Answered): Promise<unknown> => {
   const { deps, ticket, write } = attempt;
   const { state } = ticket;
-  if (!isCopying(state)) return;
+  if (!isCopying(state)) return Promise.resolve();
+  const refresh = followerServesReads(state) ? answered.prepared.refresh : undefined;
+  const copyIt = copyingFor(deps, { state, refresh, headers: credentialsOf(write.body.headers) });
   const reading = readApplied(attempt, answered);
-  const applied = reading instanceof Promise ? await reading : reading;
-  if (applied === undefined) return;
-  await settleCopies(deps, {
-    state,
-    writes: [applied],
-    refresh: followerServesReads(state) ? answered.prepared.refresh : undefined,
-    headers: credentialsOf(write.body.headers),
-  });
+  return reading instanceof Promise ? reading.then(copyIt) : copyIt(reading);
 };
+
+const copyingFor =
+  (deps: WriteDeps, common: Omit<CopyBatch, 'writes'>) =>
+  (applied: AppliedWrite | undefined): Promise<unknown> =>
+    applied === undefined ? Promise.resolve() : settleCopies(deps, { ...common, writes: [applied] });
 
 /** Synchronous up to the offer when the pipelines are known, so that the copy is pending before the client is answered. */
 const readApplied = (

@@ -291,22 +291,22 @@ describe('a follower in trouble', () => {
 describe('memory', () => {
   it('is bounded: what does not fit is left to the tail, and a lost delete asks for a sweep', async () => {
     const { copier } = setUp();
-    const state = withCopies({ maxPendingBytes: 1000 });
+    const state = withCopies({ maxPendingBytes: 2500 });
     const big = { source: Buffer.alloc(600) };
     const outcomes = track([
       copier.offer(index('a', big), state),
       copier.offer(index('b', big), state),
-      copier.offer(remove('c', {}), withCopies({ maxPendingBytes: 950 })),
+      copier.offer(remove('c', {}), withCopies({ maxPendingBytes: 2400 })),
     ]);
     await Promise.resolve();
     expect(outcomes).toEqual([undefined, 'left_to_tail', 'left_to_tail']);
     expect(copier.report('products')).toMatchObject({ dropped: 2, sweepNeeded: 1, pendingCopies: 1 });
-    expect(copier.report('products').pendingBytes).toBeLessThanOrEqual(1000);
+    expect(copier.report('products').pendingBytes).toBeLessThanOrEqual(2500);
   });
 
   it('is given back: after a flight has landed the next copy fits', async () => {
     const { copier, runtime, target } = setUp();
-    const state = withCopies({ maxPendingBytes: 1000 });
+    const state = withCopies({ maxPendingBytes: 2500 });
     void copier.offer(index('a', { source: Buffer.alloc(600) }), state);
     await runtime.advance(5);
     target.sent[0]?.answer(items(201));
