@@ -122,6 +122,11 @@ describe('the image', () => {
     await dropStreams(natsUrl, bucket);
   }, 120_000);
 
+  it('lets the hook of the classic sidecar fail when nothing ever serves, because no probe would end the wait', async () => {
+    const nowhere = `127.0.0.1:${await freePort()}`;
+    await expect(hookOfClassicSidecar(nowhere, '500')).rejects.toMatchObject({ code: 1 });
+  });
+
   it('says what is wrong and exits with 64 when it is not configured', async () => {
     const child = inImage(['agent'], {});
     const output = outputOf(child);
@@ -131,9 +136,11 @@ describe('the image', () => {
 });
 
 /** The command of the hook, as the kubelet runs it inside the container: no shell. */
-const hookOfClassicSidecar = async (admin: string): Promise<void> => {
+const hookOfClassicSidecar = async (admin: string, patienceMs = '60000'): Promise<void> => {
   const [sidecar] = podOf(parse(read('deploy/sidecar-classic.yaml')) as Manifest)?.containers ?? [];
   const hooks = sidecar?.lifecycle as { postStart: { exec: { command: string[] } } } | undefined;
-  const [, ...args] = (hooks?.postStart.exec.command ?? []).map((word) => word.replace('127.0.0.1:9600', admin));
+  const [, ...args] = (hooks?.postStart.exec.command ?? []).map((word) =>
+    word.replace('127.0.0.1:9600', admin).replace('60000', patienceMs),
+  );
   await run(node, args, { env: environmentOf(image!), timeout: 30_000, ...asUser });
 };

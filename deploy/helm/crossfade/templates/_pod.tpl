@@ -56,6 +56,7 @@ checksum/crossfade-config: {{ include "crossfade.config" . | sha256sum }}
           - >-
             const ask = () => fetch('http://127.0.0.1:{{ include "crossfade.adminPort" . }}/startupz')
             .then((answer) => answer.ok || Promise.reject()).catch(() => setTimeout(ask, 250));
+            setTimeout(() => process.exit(1), 60000).unref();
             ask();
   {{- end }}
   args: [agent]
