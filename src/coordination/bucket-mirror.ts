@@ -48,9 +48,11 @@ export class BucketMirror {
     return this.#take(message);
   }
 
-  catchup(extent: Extent): Catchup {
+  /** `askedAt`: the cursor when the extent was asked for; pushes that came since are newer than the answer, not lost. */
+  catchup(extent: Extent, askedAt: number = this.#cursor): Catchup {
     if (this.#created !== extent.created) return { kind: 'reload', lostWrites: false };
-    if (extent.lastRevision < this.#cursor) return { kind: 'reload', lostWrites: true };
+    if (extent.lastRevision < askedAt) return { kind: 'reload', lostWrites: true };
+    if (extent.lastRevision < this.#cursor) return { kind: 'same' };
     if (extent.lastRevision - this.#cursor > maxWalk) return { kind: 'reload', lostWrites: false };
     if (extent.lastRevision > this.#cursor) return { kind: 'walk', after: this.#cursor };
     this.#continuous = true;

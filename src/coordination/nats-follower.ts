@@ -129,8 +129,9 @@ export class NatsFollower {
   async #catchUp(): Promise<'done' | 'again'> {
     const reader = this.#reader;
     if (reader === undefined) throw new CrossfadeError('STORE_UNAVAILABLE');
+    const askedAt = this.#mirror.cursor;
     const extent = await reader.extent();
-    const plan = this.#mirror.catchup(extent);
+    const plan = this.#mirror.catchup(extent, askedAt);
     if (plan.kind === 'reload') {
       await this.#judge(reader);
       const messages = await reader.all();

@@ -127,6 +127,15 @@ describe('a look at the stream', () => {
     expect(mirror.catchup(shorter.extent)).toEqual({ kind: 'reload', lostWrites: true });
   });
 
+  it('takes an answer that pushes have overtaken on its way for no loss', () => {
+    const { mirror, stream } = followed(['a', '1']);
+    const [askedAt, { extent }] = [mirror.cursor, stream];
+    mirror.push(stream.write('a', '2'));
+    expect(mirror.catchup(extent, askedAt)).toEqual({ kind: 'same' });
+    expect(mirror.entries('').map((entry) => entry.value)).toEqual(['2']);
+    expect(mirror.push(stream.write('a', '3'))).toMatchObject({ value: '3' });
+  });
+
   it('finds keys that ran out, and not those written since the keys were counted', () => {
     const { mirror, stream } = followed(['a', '1'], ['b', '1']);
     stream.messages.delete('a');
