@@ -237,13 +237,16 @@ const addDiscrepancies = (program: Command, run: RunAction, deps: ProgramDeps): 
     .action((id: string, { curl = false, rows = 40, pods = false, ...options }: Options) =>
       run(options, (context) => showDiscrepancy(context, { id, curl, rows, pods, admin: admin(context) })),
     );
-  withCommon(group.command('replay'))
-    .description('ask both sides the same again, where the route allows it')
-    .argument('<id>')
-    .option('--rows <n>', 'rows of the answers to show', positive, 40)
-    .action((id: string, { rows = 40, ...options }: Options) =>
-      run(options, (context) => replayDiscrepancy(context, { id, rows, admin: admin(context) })),
-    );
+  const addReplay = (parent: Command, about: string): Command =>
+    withCommon(parent.command('replay'))
+      .description(about)
+      .argument('<id>')
+      .option('--rows <n>', 'rows of the answers to show', positive, 40)
+      .action((id: string, { rows = 40, ...options }: Options) =>
+        run(options, (context) => replayDiscrepancy(context, { id, rows, admin: admin(context) })),
+      );
+  addReplay(group, 'ask both sides the same again, where the route allows it');
+  addReplay(program, 'the same as discrepancies replay');
 };
 
 const addViews = (program: Command, run: RunAction, deps: ProgramDeps): void => {
