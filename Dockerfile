@@ -7,6 +7,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
+COPY dashboard ./dashboard
 RUN npm run build && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM gcr.io/distroless/nodejs24-debian12:nonroot
@@ -15,6 +16,7 @@ ENV NODE_ENV=production NODE_OPTIONS=--max-semi-space-size=8
 COPY --from=build /build/package.json ./
 COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/dist ./dist
+COPY --from=build /build/dashboard ./dashboard
 USER 65532:65532
 EXPOSE 9200 9600
 ENTRYPOINT ["/nodejs/bin/node", "/app/dist/main.js"]

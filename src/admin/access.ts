@@ -1,5 +1,6 @@
 /**
- * Who may call the admin listener. Pure. Health and metrics are open to whoever reaches the port; everything else needs
+ * Who may call the admin listener. Pure. Health, metrics and the empty page of the dashboard are open to whoever reaches
+ * the port; everything else needs
  * the bearer token or a client certificate, or, while neither is configured, a caller on this host.
  * Changes must also come from our own origin: a page in an operator's browser can send requests to loopback, and a
  * foreign host name can be made to resolve to it, so Origin, Sec-Fetch-Site, Host and the content type are checked.
@@ -7,7 +8,7 @@
 import { CrossfadeError } from '../errors.ts';
 
 export type AccessRequest = {
-  /** Health or metrics. */
+  /** Health, metrics or a file of the page, none of which holds what a route does. */
   open: boolean;
   method: string;
   /** The token in `Authorization: Bearer` equals the configured one; undefined when none was sent. */
@@ -42,9 +43,13 @@ const hostName = (authority: string): string =>
 const foreign = (why: string): CrossfadeError =>
   new CrossfadeError('FORBIDDEN', `The admin API refuses this request: ${why}.`);
 
-const sameOrigin = ({ host, origin, fetchSite, contentType }: AccessRequest): CrossfadeError | undefined => {
-  if (fetchSite !== undefined && fetchSite !== 'same-origin' && fetchSite !== 'none')
-    return foreign('it comes from another site');
+/** A foreign page cannot see what it reads here, but it could hold the event stream open. */
+const sameSite = ({ fetchSite }: AccessRequest): CrossfadeError | undefined =>
+  fetchSite === undefined || fetchSite === 'same-origin' || fetchSite === 'none'
+    ? undefined
+    : foreign('it comes from another site');
+
+const sameOrigin = ({ host, origin, contentType }: AccessRequest): CrossfadeError | undefined => {
   if (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase()))
     return foreign('its origin is another host');
   // A form of a foreign page can be posted without asking first, JSON cannot.
@@ -66,7 +71,7 @@ const identified = (policy: AccessPolicy, request: AccessRequest): CrossfadeErro
 /** Undefined when the request may go on. */
 export const accessRefusal = (policy: AccessPolicy, request: AccessRequest): CrossfadeError | undefined => {
   if (request.open) return undefined;
-  const unknown = identified(policy, request);
-  if (unknown !== undefined || reads.has(request.method)) return unknown;
+  const refusal = identified(policy, request) ?? sameSite(request);
+  if (refusal !== undefined || reads.has(request.method)) return refusal;
   return sameOrigin(request);
 };

@@ -4,22 +4,28 @@
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import * as z from 'zod';
+import { appendAudit } from '../coordination/audit-log.ts';
 import type { Store } from '../coordination/ports.ts';
 import { askActions, phases } from '../coordination/records.ts';
 import { CrossfadeError } from '../errors.ts';
 import { type AskDeps, readResult, submitAsk } from '../fleet/ask-leader.ts';
 import type { FleetStatus, RouteStatus } from '../fleet/fleet-status.ts';
 import { readAudit } from '../fleet/read-audit.ts';
-import { knobNames, resetKnobs, turnKnob } from '../fleet/route-knobs.ts';
+import { knobKey, knobNames, resetKnobs, turnKnob } from '../fleet/route-knobs.ts';
 import { addDiscrepancies, type Discrepancies } from './discrepancies-api.ts';
+import type { Sampler } from './sampler.ts';
 
 export type AdminApi = {
   store: Store;
+  member: string;
+  version: string;
+  /** Random per process start. */
+  boot: string;
   fleet(): Promise<FleetStatus>;
   discrepancies: Discrepancies;
   /** What this member itself knows; served under /api/self. */
   self(): unknown;
-  /** Told of every change, for the log. */
+  /** Told of every change, for the log; the audit has it already. */
   changed(what: { by: string; action: string; route: string; reason: string }): void;
   now(): number;
   sleep(ms: number): Promise<void>;
@@ -60,7 +66,7 @@ const routeOf = async (api: AdminApi, request: FastifyRequest): Promise<RouteSta
   return route;
 };
 
-const addReads = (app: FastifyInstance, api: AdminApi): void => {
+const addReads = (app: FastifyInstance, api: AdminApi, sampler: Pick<Sampler, 'findings'>): void => {
   app.get('/api/status', () => api.fleet());
   app.get('/api/self', async () => api.self());
   app.get('/api/members', async () => ({ members: (await api.fleet()).members }));
@@ -77,6 +83,23 @@ const addReads = (app: FastifyInstance, api: AdminApi): void => {
     const { severity, shape } = queryOf(request);
     return { discrepancies: api.discrepancies.list(route, { severity, shape }) };
   });
+  app.get('/api/routes/:slug/findings', async (request) => {
+    const { route } = await routeOf(api, request);
+    return { findings: await sampler.findings(route) };
+  });
+};
+
+type Change = { by: string; action: string; route: string; reason: string; evidence?: Record<string, unknown> };
+
+/**
+ * Asks are audited by the leader. A change that is recorded here stands already: when the audit log cannot be written the
+ * answer says so, and nothing is undone.
+ */
+const record = async (api: AdminApi, { evidence, ...change }: Change): Promise<boolean> => {
+  const { by, action, route, reason } = change;
+  api.changed(change);
+  const entry = { at: new Date(api.now()).toISOString(), by, what: action, reason };
+  return appendAudit(api.store.config, route, { ...entry, ...(evidence === undefined ? {} : { evidence }) });
 };
 
 const askDeps = (api: AdminApi, { by, reason }: { by: string; reason: string }): AskDeps => ({
@@ -92,16 +115,16 @@ const addChanges = (app: FastifyInstance, api: AdminApi): void => {
   app.post('/api/routes/:slug/set', async (request) => {
     const { route } = await routeOf(api, request);
     const { setting, value, by, reason } = parse(SetBody, request.body);
+    const before = (await api.store.config.get(knobKey(route, setting)))?.value ?? null;
     const written = await turnKnob(api.store.config, { slug: route, knob: setting, text: String(value) });
-    api.changed({ by, action: `set ${setting} ${written.value}`, route, reason });
-    return written;
+    const action = `set ${setting} ${written.value}`;
+    return { ...written, audited: await record(api, { by, action, route, reason, evidence: { before } }) };
   });
   app.post('/api/routes/:slug/reset', async (request) => {
     const { route } = await routeOf(api, request);
     const { by, reason } = parse(ResetBody, request.body);
     const deleted = await resetKnobs(api.store.config, route);
-    api.changed({ by, action: 'reset', route, reason });
-    return { deleted };
+    return { deleted, audited: await record(api, { by, action: 'reset', route, reason }) };
   });
   app.post('/api/routes/:slug/ask', async (request, reply) => {
     const { route } = await routeOf(api, request);
@@ -112,8 +135,8 @@ const addChanges = (app: FastifyInstance, api: AdminApi): void => {
   });
 };
 
-export const addApi = (app: FastifyInstance, api: AdminApi): void => {
-  addReads(app, api);
+export const addApi = (app: FastifyInstance, api: AdminApi, sampler: Pick<Sampler, 'findings'>): void => {
+  addReads(app, api, sampler);
   addChanges(app, api);
   addDiscrepancies(app, api.discrepancies);
 };

@@ -1,5 +1,5 @@
 /**
- * The admin listener: health, metrics and the JSON API. A thin shell over access.ts (who may), health.ts (what probes
+ * The admin listener: health, metrics, the JSON API and the dashboard. A thin shell over access.ts (who may), health.ts (what probes
  * say) and the functions passed in; it decides nothing about migrations. Everything it sends forbids framing, foreign
  * scripts and caching.
  */
@@ -14,7 +14,10 @@ import { CrossfadeError, isCrossfadeError, renderError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { accessRefusal, isLoopbackAddress } from './access.ts';
 import { type AdminApi, addApi } from './api.ts';
+import { addEvents } from './events.ts';
 import { type HealthFacts, liveness, type Probe, readiness, startup } from './health.ts';
+import { addPage } from './page.ts';
+import { createSampler } from './sampler.ts';
 
 export type AdminOptions = {
   config: AdminConfig;
@@ -70,15 +73,15 @@ const sameSecret = (a: string, b: string): boolean => {
 const bearer = (request: FastifyRequest): string | undefined =>
   /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
 
-const isOpen = (path: string): boolean => ['/livez', '/readyz', '/startupz', '/metrics'].includes(path);
+const openPaths = ['/livez', '/readyz', '/startupz', '/metrics'];
 const text = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? value.join() : value;
 
-const accessOf = (request: FastifyRequest, token: (() => string) | undefined) => {
+const accessOf = (request: FastifyRequest, token: (() => string) | undefined, open: ReadonlySet<string>) => {
   const given = bearer(request);
   const { socket } = request.raw;
   return {
-    open: isOpen(request.url.split('?')[0] ?? ''),
+    open: open.has(request.url.split('?')[0] ?? ''),
     method: request.method,
     tokenMatches: given === undefined || token === undefined ? undefined : sameSecret(given, token()),
     certified: socket instanceof TLSSocket && socket.authorized,
@@ -120,9 +123,10 @@ export const createAdminServer = ({ config, token, registry, health, api, logger
     forceCloseConnections: true,
     https: tlsOptions(config),
   });
+  const open = new Set([...openPaths, ...addPage(app)]);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(securityHeaders);
-    const refusal = accessRefusal(policy, accessOf(request, token));
+    const refusal = accessRefusal(policy, accessOf(request, token, open));
     if (refusal !== undefined) await sendError(reply, refusal);
   });
   app.setErrorHandler((error, request, reply) => {
@@ -138,7 +142,9 @@ export const createAdminServer = ({ config, token, registry, health, api, logger
   );
   addProbes(app, health);
   app.get('/metrics', async (_, reply) => reply.type(registry.contentType).send(await registry.metrics()));
-  addApi(app, api);
+  const sampler = createSampler(api);
+  addApi(app, api, sampler);
+  addEvents(app, { sampler, self: { member: api.member, version: api.version }, boot: api.boot });
   return {
     app,
     listen: async () => {

@@ -21,7 +21,7 @@ type ProcessAdmin = {
 
 /** What the admin listeners of agents and workers have in common. */
 export const createProcessAdmin = (core: Core, parts: ProcessAdmin): AdminServer => {
-  const { config, logger, store, member, version } = core;
+  const { config, logger, store, member, version, boot } = core;
   const { token, tokenFile } = config.admin;
   return createAdminServer({
     config: config.admin,
@@ -31,6 +31,9 @@ export const createProcessAdmin = (core: Core, parts: ProcessAdmin): AdminServer
     logger,
     api: {
       store,
+      member,
+      version,
+      boot,
       fleet: () => readFleet(store),
       discrepancies: parts.discrepancies,
       self: () => ({ member, version, store: store.status(), ...parts.self() }),

@@ -15,6 +15,7 @@ import { observeCopy, observeHeld, observeShadow, observeSweepNeeded } from './o
 import { transportsOf } from './open-clusters.ts';
 import { createReadBrake } from './read-brake.ts';
 import { createRouteView, type RouteView } from './route-view.ts';
+import { createTrafficTally, type TrafficTally } from './traffic-tally.ts';
 
 export type AgentParts = {
   readonly core: Core;
@@ -24,6 +25,7 @@ export type AgentParts = {
   readonly shadow: ShadowReads;
   readonly discrepancies: DiscrepancyStore;
   readonly evidence: Evidence;
+  readonly traffic: TrafficTally;
   readonly plane: DataPlane;
 };
 
@@ -69,17 +71,19 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
     now: () => performance.now(),
     changed: (route, on) => metrics.followerBrakeOn.set({ route }, on ? 1 : 0),
   });
+  const traffic = createTrafficTally();
   const shadow = createShadow(core, {
     stateOf: (slug) => view.state(slug),
     onReport: (report) => {
+      traffic.shadow(report);
       evidence.note(report);
       brake.note(report);
       discrepancies.add(report);
     },
   });
   const repair = createRouteRepair({ clusters: controls, runtime: systemRuntime, transforms });
-  const plane = createDataPlane({ ...core, view, admission, copier, repair, shadow, brake });
-  return { core, view, admission, copier, shadow, discrepancies, evidence, plane };
+  const plane = createDataPlane({ ...core, view, admission, copier, repair, shadow, brake, traffic });
+  return { core, view, admission, copier, shadow, discrepancies, evidence, traffic, plane };
 };
 
 const shadowCounts = ({ shadow, evidence }: AgentParts, slug: string): ShadowCounts => {

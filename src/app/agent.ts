@@ -8,12 +8,14 @@ import type { Lifecycle } from '../admin/health.ts';
 import type { AdminServer } from '../admin/server.ts';
 import { startLeaders } from '../agent/leader/start.ts';
 import { systemRuntime } from '../agent/runtime.ts';
+import type { SampleRecord } from '../compare/sample-record.ts';
 import { createMembers, type Members } from '../coordination/members.ts';
 import { adminUrl } from './admin-address.ts';
 import { createAgentAdmin } from './agent-admin.ts';
 import { type AgentParts, createParts, reportRoutes } from './agent-parts.ts';
 import { startBackfillWorkers } from './backfill-workers.ts';
 import type { Core } from './core.ts';
+import { startDashboardReports } from './dashboard-reports.ts';
 import { learnRoutes, storeWaitMs } from './learn-routes.ts';
 import { routeLog, storeLog } from './log-changes.ts';
 import { observeCutover, observeJobStatus } from './observe-leader.ts';
@@ -40,6 +42,23 @@ const createMembership = (parts: AgentParts, adminAt: Bound): Members => {
     stale: () => watcher.status().stale,
     logger,
   });
+};
+
+/** Whole answers are too large to be told to all members; the differences say what matters. */
+const withoutAnswers = ({ answers: _, ...sample }: SampleRecord) => sample;
+
+const tellDashboards = ({ core, traffic, view, discrepancies }: AgentParts, members: Members): Stoppable => {
+  const { store, member, boot } = core;
+  view.onChange((states) => traffic.keepOnly(new Set(states.keys())));
+  const reports = startDashboardReports({
+    live: store.live,
+    member,
+    boot,
+    traffic: () => traffic.lines(),
+    samples: (slug) => discrepancies.list(slug, {}).map(withoutAnswers),
+    members: () => members.view().members.size,
+  });
+  return { stop: async () => reports.stop() };
 };
 
 /** First the heartbeat, then a look at the phases: whoever begins a move after that look sees this member. */
@@ -120,6 +139,7 @@ class Agent {
       startLeading(this.#parts, members),
       startBackfillWorkers(core, view),
       startTelling(this.#parts, members),
+      tellDashboards(this.#parts, members),
     ];
   }
 

@@ -30,6 +30,7 @@ import { observeRead, observeRequest, observeWrite } from './observe.ts';
 import { type ClusterUses, transportsOf } from './open-clusters.ts';
 import type { ReadBrake } from './read-brake.ts';
 import type { RouteView } from './route-view.ts';
+import type { TrafficTally } from './traffic-tally.ts';
 
 export type DataPlaneOptions = {
   config: Config;
@@ -42,6 +43,7 @@ export type DataPlaneOptions = {
   repair: RouteRepair;
   shadow: ShadowReads;
   brake: Pick<ReadBrake, 'allows'>;
+  traffic: Pick<TrafficTally, 'request'>;
   /** Known to every replica and to nobody else; may become known late. */
   sharedSecret: () => string;
 };
@@ -126,7 +128,8 @@ const executorsOf = (options: DataPlaneOptions): Executors => {
 };
 
 export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
-  const { config, logger, metrics, clusters, view } = options;
+  const { config, logger, metrics, clusters, view, traffic } = options;
+  const toMetrics = observeRequest(metrics);
   let listening = config.listen;
   let classify = createClassifier({ mappingTypes: 'fallback' });
   const handle = createHandler({
@@ -147,7 +150,10 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     tls: config.tls,
     logger,
     handle: guarded,
-    observe: observeRequest(metrics),
+    observe: (event) => {
+      toMetrics(event);
+      traffic.request(event);
+    },
   });
   return {
     listener,

@@ -19,6 +19,9 @@ export const keys = {
   audit: (slug: string, n: number) => `audit.${slug}.${n}`,
   heartbeat: (member: string) => `hb.${member}`,
   progress: (slug: string, worker: string) => `progress.${slug}.${worker}`,
+  watch: (member: string) => `watch.${member}`,
+  traffic: (member: string) => `traffic.${member}`,
+  found: (member: string) => `found.${member}`,
   lease: (slug: string) => `lease.leader.${slug}`,
 } as const;
 
@@ -50,3 +53,7 @@ export const evidencePrefix = (slug: string): string => `job.${slug}.evidence.`;
 export const routeKeyPrefix = 'rt.';
 /** Prefix of the heartbeats in the live bucket. */
 export const heartbeatPrefix = 'hb.';
+/** Prefixes of what members tell the dashboards, in the live bucket. */
+export const watchPrefix = 'watch.';
+export const trafficPrefix = 'traffic.';
+export const foundPrefix = 'found.';

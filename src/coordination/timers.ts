@@ -25,3 +25,17 @@ export const pause = (timers: Timers, delayMs: number, signal?: AbortSignal): Pr
     }, delayMs);
     signal?.addEventListener('abort', onAbort, { once: true });
   });
+
+/** Runs `task` again and again, the next run so long after the last one ended; the returned function ends it. */
+export const repeat = (timers: Timers, everyMs: number, task: () => Promise<void>): (() => void) => {
+  let cancel: () => void = () => undefined;
+  let ended = false;
+  const arm = (): void => {
+    if (!ended) cancel = timers.set(() => void task().finally(arm), everyMs);
+  };
+  arm();
+  return () => {
+    ended = true;
+    cancel();
+  };
+};

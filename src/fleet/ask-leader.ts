@@ -5,9 +5,10 @@
  */
 import { askResultName } from '../coordination/job-status.ts';
 import { keys } from '../coordination/keys.ts';
-import type { Entry, Store } from '../coordination/ports.ts';
+import type { Store } from '../coordination/ports.ts';
 import { Ask, AskResult } from '../coordination/records.ts';
 import { CrossfadeError } from '../errors.ts';
+import { parseRecord } from './parse-record.ts';
 
 export type AskRequest = Pick<Ask, 'action' | 'phase' | 'args'> & { slug: string };
 export type Submitted = { ask: Ask; revision: number };
@@ -25,17 +26,8 @@ export type AskDeps = {
 
 export const askPollMs = 250;
 
-const parse = <T>(entry: Entry | undefined, schema: { safeParse(value: unknown): { data?: T } }): T | undefined => {
-  if (entry === undefined) return undefined;
-  try {
-    return schema.safeParse(JSON.parse(entry.value)).data;
-  } catch {
-    return undefined;
-  }
-};
-
 export const readResult = async (store: Store, slug: string): Promise<AskResult | undefined> =>
-  parse(await store.config.get(keys.job(slug, askResultName)), AskResult);
+  parseRecord(AskResult, (await store.config.get(keys.job(slug, askResultName)))?.value);
 
 export const isOver = (result: AskResult | undefined): boolean => result !== undefined && result.state !== 'running';
 
@@ -44,7 +36,7 @@ type Standing = { revision: number; open: Ask | undefined; taken: boolean };
 /** The request that stands in the store: whether its answer is still to come, and whether a leader has begun it. */
 const standing = async (store: Store, slug: string): Promise<Standing> => {
   const [entry, result] = await Promise.all([store.config.get(keys.ask(slug)), readResult(store, slug)]);
-  const ask = parse(entry, Ask);
+  const ask = parseRecord(Ask, entry?.value);
   const taken = ask !== undefined && result?.id === ask.id;
   return { revision: entry?.revision ?? 0, open: taken && isOver(result) ? undefined : ask, taken };
 };
@@ -95,7 +87,7 @@ type InDoubt = { slug: string; ask: Ask; reason: 'unknown' | 'unavailable' };
 /** A write that timed out may have been applied: the store itself knows. */
 const confirmWritten = async (store: Store, { slug, ask, reason }: InDoubt): Promise<Submitted> => {
   const entry = reason === 'unknown' ? await store.config.get(keys.ask(slug)) : undefined;
-  if (entry !== undefined && parse(entry, Ask)?.id === ask.id) return { ask, revision: entry.revision };
+  if (entry !== undefined && parseRecord(Ask, entry?.value)?.id === ask.id) return { ask, revision: entry.revision };
   throw new CrossfadeError(reason === 'unknown' ? 'STORE_OUTCOME_UNKNOWN' : 'STORE_UNAVAILABLE');
 };
 

@@ -48,8 +48,8 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/compare': '*',
   'src/proxy/planning': '*',
   'src/config': 'closest cross-checks environment issues load member redact route-file settings',
-  'src/fleet': 'fleet-status route-knobs',
-  'src/admin': 'access health',
+  'src/fleet': 'chart-point fleet-status parse-record route-knobs traffic watching',
+  'src/admin': 'access health sse',
   'src/cli': 'format render-details histogram render-status screen style table',
   'src/app': 'admin-address heartbeat-report sample-throttle',
   'src/coordination':

@@ -1,7 +1,7 @@
 /**
- * What the leader leaves in writing: the answer to an operator's ask, and the audit log, one key per entry. Entries are
- * created and never overwritten, so two leaders cannot hide each other's.
+ * What the leader leaves in writing: the answer to an operator's ask, and its entries of the audit log.
  */
+import { appendAudit } from '../../coordination/audit-log.ts';
 import { casAndConfirm } from '../../coordination/cas.ts';
 import { keys } from '../../coordination/keys.ts';
 import type { Bucket } from '../../coordination/ports.ts';
@@ -51,18 +51,9 @@ const isFinal = (result: AskResult): boolean => result.state !== 'running';
 
 export const createJournal = ({ bucket, slug, by, clock, now, timers }: JournalOptions): Journal => {
   const answerKey = keys.job(slug, 'ask');
-  const prefix = `audit.${slug}.`;
-  let next: number | undefined;
   /** Of the answer as it was last read or written: a late write of ours must not open an ask again that was answered. */
   let answered = 0;
   let actor: string | undefined;
-
-  const firstFree = async (): Promise<number> => {
-    const used = (await bucket.list(prefix))
-      .map(({ key }) => Number(key.slice(prefix.length)))
-      .filter(Number.isInteger);
-    return Math.max(0, ...used) + 1;
-  };
 
   return {
     pendingAsk: async () => {
@@ -86,13 +77,7 @@ export const createJournal = ({ bucket, slug, by, clock, now, timers }: JournalO
       actor = asker;
     },
     audit: async (entry) => {
-      next ??= await firstFree();
-      const value = JSON.stringify({ schema: 1, at: clock(), by: actor ?? by, ...entry } satisfies AuditEntry);
-      for (let tries = 0; tries < 20; tries++) {
-        const result = await bucket.update(keys.audit(slug, next), value, 0);
-        next++;
-        if (result.ok || result.reason !== 'conflict') return;
-      }
+      await appendAudit(bucket, slug, { at: clock(), by: actor ?? by, ...entry });
     },
   };
 };

@@ -24,6 +24,9 @@ const open = async (config: object, token?: () => string): Promise<{ host: strin
     logger: silentLogger(),
     api: {
       store,
+      member: 'm1',
+      version: '0.0.0',
+      boot: 'boot-1',
       fleet: () => readFleet(store),
       discrepancies: noDiscrepancies,
       self: () => ({}),

@@ -1,5 +1,6 @@
 /** What an administrator or a person with the `nats` command does to the server, by a raw client. */
-import { jetstreamManager } from '@nats-io/jetstream';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { Kvm } from '@nats-io/kv';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 
 export const withNats = async <T>(url: string, work: (connection: NatsConnection) => Promise<T>): Promise<T> => {
@@ -27,3 +28,10 @@ export const dropStreams = (url: string, bucket: string): Promise<void> =>
 /** The bytes that `nats kv put` sends: no headers, unconditional. */
 export const kvPut = (connection: NatsConnection, bucket: string, entry: { key: string; value: string }) =>
   connection.request(`$KV.${bucket}.${entry.key}`, entry.value, { timeout: 5_000 });
+
+/** The value as `nats kv get` shows it; undefined = no such key, or deleted. */
+export const kvGet = async (connection: NatsConnection, bucket: string, key: string): Promise<string | undefined> => {
+  const kv = await new Kvm(jetstream(connection)).open(bucket);
+  const entry = await kv.get(key);
+  return entry === null || entry.operation !== 'PUT' ? undefined : entry.string();
+};

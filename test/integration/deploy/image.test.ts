@@ -113,7 +113,8 @@ describe('the image', () => {
       await eventually(async () => (await probe('/startupz')) === 200, { timeoutMs: 60_000, what: 'the start' }).catch(
         () => expect(output()).toBe('up'),
       );
-      for (const path of ['/readyz', '/livez', '/metrics']) expect(await probe(path), path).toBe(200);
+      for (const path of ['/readyz', '/livez', '/metrics', '/', '/assets/uplot.js'])
+        expect(await probe(path), path).toBe(200);
       await hookOfClassicSidecar(admin);
     } finally {
       child.kill('SIGTERM');

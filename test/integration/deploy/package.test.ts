@@ -42,11 +42,21 @@ const crossfade = (...args: string[]) => run(join(home, 'node_modules/.bin/cross
 
 describe('the npm package', () => {
   it('is built when it is packed, and holds program, pages and manifests only', () => {
-    for (const path of ['dist/main.js', 'docs/start.md', 'deploy/sidecar.yaml', 'README.md', 'LICENSE', 'CHANGELOG.md'])
+    for (const path of [
+      'dist/main.js',
+      'docs/start.md',
+      'deploy/sidecar.yaml',
+      'dashboard/main.js',
+      'README.md',
+      'LICENSE',
+      'CHANGELOG.md',
+    ])
       expect(files).toContain(path);
     expect(files).toContain('deploy/helm/crossfade/templates/_pod.tpl');
     expect(
-      files.filter((path) => !/^(dist|docs|deploy)\/|^(README|CHANGELOG)\.md$|^LICENSE$|^package\.json$/.test(path)),
+      files.filter(
+        (path) => !/^(dashboard|dist|docs|deploy)\/|^(README|CHANGELOG)\.md$|^LICENSE$|^package\.json$/.test(path),
+      ),
     ).toEqual([]);
   });
 

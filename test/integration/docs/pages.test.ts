@@ -76,6 +76,7 @@ const excused = new Map([
   ['node bench/cutover.ts', 'minutes of load'],
   ['helm template', 'a name in a sentence'],
   ['kubectl kustomize', 'a name in a sentence'],
+  ['kubectl port-forward pod/my-app-0 9600', 'needs a pod; the page itself: test/integration/dashboard'],
   ['crossfade agent --config crossfade.yaml', 'test/integration/cli/process.test.ts'],
   ['crossfade apply', 'a name in a sentence'],
   ['crossfade verify', 'a name in a sentence'],

@@ -61,6 +61,15 @@ const rows: [string, AccessPolicy, AccessRequest, 'allowed' | 'UNAUTHORIZED' | '
     { ...post, tokenMatches: true, origin: 'https://evil.example' },
     'FORBIDDEN',
   ],
+  ['a read of a page of our own', loopback, { ...get, fetchSite: 'same-origin' }, 'allowed'],
+  ['a read that a foreign page sends', loopback, { ...get, fetchSite: 'cross-site' }, 'FORBIDDEN'],
+  ['a read of a page on another port of this host', loopback, { ...get, fetchSite: 'same-site' }, 'FORBIDDEN'],
+  [
+    'the page itself, from a link on another site',
+    loopback,
+    { ...get, open: true, fetchSite: 'cross-site' },
+    'allowed',
+  ],
   ['another method that changes', loopback, { ...post, method: 'DELETE', contentType: undefined }, 'FORBIDDEN'],
 ];
 

@@ -30,6 +30,9 @@ const start = (config: Partial<AdminConfig> = {}): FastifyInstance => {
     logger: silentLogger(),
     api: {
       store,
+      member: 'm1',
+      version: '0.0.0',
+      boot: 'boot-1',
       fleet: () => readFleet(store),
       discrepancies: {
         ...noDiscrepancies,
@@ -117,6 +120,16 @@ describe('the API', () => {
     expect(changes).toEqual(['ann: set pct.read 12.5 on products']);
   });
 
+  test('leaves who changed what, why and from what in the audit log', async () => {
+    for (const value of [5, 20])
+      await post('/api/routes/products/set', { setting: 'pct.read', value, by: 'ann', reason: 'ramp' });
+    const { entries } = (await get('/api/routes/products/audit')).json() as { entries: object[] };
+    expect(entries).toMatchObject([
+      { n: 1, by: 'ann', what: 'set pct.read 5', reason: 'ramp', evidence: { before: null } },
+      { n: 2, by: 'ann', what: 'set pct.read 20', reason: 'ramp', evidence: { before: '5' } },
+    ]);
+  });
+
   test('sets the brake and resets the route', async () => {
     await post('/api/routes/products/set', { setting: 'stop', value: true });
     expect((await store.config.get(keys.stop('products')))?.value).toBe('on');
@@ -187,6 +200,60 @@ describe('with a token', () => {
       expect(answer.statusCode).toBe(200);
       expect(answer.body).not.toContain(planted);
     }
+  });
+});
+
+describe('the dashboard', () => {
+  const paths = [
+    '/',
+    '/assets/main.js',
+    '/assets/style.css',
+    '/assets/uplot.js',
+    '/assets/uplot.css',
+    '/assets/icon.svg',
+  ];
+
+  test.each(paths)('%s is served from this process, also to who has no token yet', async (path) => {
+    await app.close();
+    app = start({ token: planted, listen: '0.0.0.0:9600' });
+    const answer = await get(path, { host: 'pod-7:9600' });
+    expect(answer.statusCode).toBe(200);
+    expect(answer.body.length).toBeGreaterThan(100);
+    expect(answer.headers['content-security-policy']).toContain("script-src 'self'");
+  });
+
+  test('names every file that its modules import, and nothing of another origin', async () => {
+    const html = (await get('/')).body;
+    const seen = new Set<string>();
+    const wanted = [...html.matchAll(/(?:src|href)="(\/[^"]*)"/g)].map(([, path = '']) => path);
+    for (let path = wanted.pop(); path !== undefined; path = wanted.pop()) {
+      if (seen.has(path)) continue;
+      seen.add(path);
+      const answer = await get(path);
+      expect([path, answer.statusCode]).toEqual([path, 200]);
+      if (!path.endsWith('.js') || path.endsWith('uplot.js')) continue;
+      const imports = [...answer.body.matchAll(/from '\.\/([\w-]+\.js)'/g)];
+      wanted.push(...imports.map(([, file]) => `/assets/${file}`));
+    }
+    expect(seen.size).toBeGreaterThan(10);
+    expect(html).not.toMatch(/https?:|style=|<style|onclick/);
+  });
+
+  test.each(['/assets/../package.json', '/assets/%2e%2e/package.json', '/assets/tsconfig.json', '/assets/nothing.js'])(
+    '%s is no file of the page',
+    async (path) => {
+      expect((await get(path)).statusCode).toBe(404);
+    },
+  );
+
+  test('asks all members for their samples through the store', async () => {
+    const found = { id: 'd1', at: '2026-01-01T00:00:00.000Z', severity: 'S4' };
+    const record = { schema: 1, member: 'm2', routes: { products: [found], others: [{ ...found, id: 'd2' }] } };
+    await store.live.put(keys.found('m2'), JSON.stringify(record));
+    const answer = await get('/api/routes/products/findings');
+    expect(answer.json()).toEqual({ findings: [{ ...found, member: 'm2' }] });
+    const watch = JSON.parse((await store.live.get(keys.watch('m1')))?.value ?? '');
+    expect(watch).toEqual({ schema: 1, samples: ['products'] });
   });
 });
 

@@ -1,0 +1,40 @@
+/** Calls of the member's admin API, with the token that was typed in for this tab. */
+
+const tokenKey = 'crossfade-token';
+/** @returns {Record<string, string>} */
+const authorization = () => {
+  const token = sessionStorage.getItem(tokenKey);
+  return token === null ? {} : { authorization: `Bearer ${token}` };
+};
+/** @param {string} token */
+export const keepToken = (token) => sessionStorage.setItem(tokenKey, token);
+
+export class Refused extends Error {
+  /** @param {number} status @param {string} message */
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** @param {Response} answer */
+const refusal = async (answer) => {
+  const body = await answer.json().catch(() => ({}));
+  return new Refused(answer.status, body.error?.reason ?? `status ${answer.status}`);
+};
+
+/** @param {string} path @param {RequestInit} [init] */
+export const call = async (path, init = {}) => {
+  const answer = await fetch(path, { ...init, headers: { ...init.headers, ...authorization() } });
+  if (!answer.ok) throw await refusal(answer);
+  return answer;
+};
+
+/** @param {string} path */
+export const getJson = async (path) => (await call(path, { signal: AbortSignal.timeout(15_000) })).json();
+
+/** @param {string} path @param {object} body */
+export const postJson = async (path, body) => {
+  const headers = { 'content-type': 'application/json' };
+  return (await call(path, { method: 'POST', headers, body: JSON.stringify(body) })).json();
+};
