@@ -15,6 +15,10 @@ export type Crowd = {
   hotIds: readonly string[];
   /** Processes that serve now. */
   members: () => readonly Member[];
+  /** Share of updates that ask for the source themselves: what they stored is then read back. */
+  asksSource: number;
+  /** Further documents in each bulk, before the hot ones. */
+  bulkOthers: number;
   /** Documents the follower will not take are among those written. */
   refusedDocuments: () => boolean;
   /** Clients hurry while something is going on. */
@@ -176,7 +180,7 @@ export class Client {
       case 'update': {
         const item = this.#item('update', id);
         // Asking for parts of the source makes the post-image a matter of reading back.
-        const query = random.chance(0.3) ? '?_source=true' : '';
+        const query = random.chance(this.#crowd.asksSource) ? '?_source=true' : '';
         const upsert = random.chance(0.3) ? ',"doc_as_upsert":true' : '';
         const body = `{"doc":${document(item, random.below(3))}${upsert}}`;
         return { sent: { method: 'POST', path: `/${index}/_update/${id}${query}`, body }, items: [item] };
@@ -203,7 +207,9 @@ export class Client {
     const { index, scheduler, hotIds } = this.#crowd;
     const { random } = scheduler;
     const ids = [...hotIds].sort(() => random.next() - 0.5).slice(0, 2 + random.below(3));
-    const items = ids.map((id) => this.#item(random.pick(['index', 'create', 'update', 'delete'] as const), id));
+    const others = Array.from({ length: this.#crowd.bulkOthers }, (_, i) => this.#item('index', `x-${i}`));
+    const hot = ids.map((id) => this.#item(random.pick(['index', 'create', 'update', 'delete'] as const), id));
+    const items = [...others, ...hot];
     const lines = items.map((item) => {
       const action = `{"${item.kind}":{"_index":"${index}","_id":"${item.id}"}}\n`;
       if (item.kind === 'delete') return action;

@@ -390,12 +390,12 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
   };
 
   const askOf = ({ method, path, body }: UpstreamRequest): Ask => {
-    const url = new URL(path, 'http://fake');
-    const segments = url.pathname.split('/').filter((part) => part !== '');
+    const [pathname = '', query = ''] = path.split('?', 2);
+    const segments = pathname.split('/').filter((part) => part !== '');
     return {
       method,
       segments: segments.map(decodeURIComponent),
-      query: url.searchParams,
+      query: new URLSearchParams(query),
       body: textOf(body),
       pins: new Map(),
     };

@@ -161,8 +161,9 @@ export const mutants: Record<MutantName, Mutant> = {
   stamps: { sabotage: noStamps(), faults: only({ late: 0.15, duplicate: 0.3, loseAnswer: 0.05 }) },
   term: {
     sabotage: without('term'),
-    faults: only({ failOverEveryMs: 700 }),
-    knobs: { replicateMs: 400, hotIds: 2 },
+    // What is read back may be lost with the primary, and its sequence number is given out again.
+    faults: only({ failOverEveryMs: 500 }),
+    knobs: { replicateMs: 300, hotIds: 1, clients: 6, asksSource: 1, bulkOthers: 40 },
   },
   reign: { sabotage: without('reign'), faults: only({}), knobs: { percentWrite: '0', hotIds: 2 } },
   fence: { sabotage: unfenced(() => true), faults: only({ partitionEveryMs: 6_000, slow: 0.2 }) },
@@ -184,7 +185,7 @@ export const mutants: Record<MutantName, Mutant> = {
     ),
     faults: only({ loseAnswer: 0.1, late: 0.2, duplicate: 0.2, tombstonesEveryMs: 300 }),
   },
-  ledger: { sabotage: noLedger, faults: { foreignWrites: true, loseAnswer: 0.1 } },
+  ledger: { sabotage: noLedger, faults: only({ slow: 0.2 }), knobs: { percentWrite: '50' } },
   drain: { sabotage: reported((line) => ({ ...line, drained: true })), faults: only({ slow: 0.5 }) },
   barrier: { sabotage: noBarrier, faults: only({ slowPush: 0.5, dropPush: 0.3, slow: 0.2 }) },
   'tail fence': {

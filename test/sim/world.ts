@@ -34,6 +34,10 @@ export type Knobs = {
   flushMs?: number;
   /** Share of documents copied directly, all the time. */
   percentWrite?: string;
+  /** Share of updates that are read back. */
+  asksSource?: number;
+  /** Further documents in each bulk. */
+  bulkOthers?: number;
   /** Longest time between a write on the primary and on its replicas. */
   replicateMs?: number;
 };
@@ -371,6 +375,8 @@ export class World {
           index: indexNames.source,
           hotIds,
           members: () => this.#serving(),
+          asksSource: this.#knobs.asksSource ?? 0.3,
+          bulkOthers: this.#knobs.bulkOthers ?? 0,
           refusedDocuments: () => this.faults.refusedDocuments,
           hurry: () => this.#operator.hurry,
           onProblem: (problem) => this.checker.problem(problem),

@@ -48,7 +48,8 @@ export type StepOptions = {
 const proofEveryMs = 20_000;
 /** Refreshes and counts of large indices take their time. */
 const stepCallMs = 30_000;
-const hungStepSeconds = 10;
+/** No page takes so long: a request of the step was silent, and what it found is as old as the step. */
+const hungStepMs = 10_000;
 /** A tail that is further behind cannot be proven by counts, nor begin a switch. */
 export const maxLagSeconds = 3;
 const retryTailMs = 20;
@@ -219,7 +220,8 @@ export class RouteWork {
 
   /** Caught up means with what the authority had when the step began, which says little when the step hung. */
   #noteTail({ kind, behind, caughtUp, docs, ...end }: TailResult, begunAtMs: number): void {
-    if (caughtUp) this.#caughtUpAtMs = begunAtMs;
+    const nowMs = this.#deps.runtime.now();
+    if (caughtUp) this.#caughtUpAtMs = nowMs - begunAtMs > hungStepMs ? begunAtMs : nowMs;
     const detail = 'detail' in end ? String(end.detail) : undefined;
     this.setAlarm('tail', kind === 'index_recreated' ? detail : undefined);
     this.#facts = {
@@ -227,16 +229,11 @@ export class RouteWork {
       tail: {
         state: kind === 'ok' ? 'running' : 'failed',
         behind: behind ?? this.#facts.tail.behind,
-        lagSeconds: this.#lagSeconds(caughtUp),
+        lagSeconds: (nowMs - this.#caughtUpAtMs) / 1000,
         detail,
         copied: this.#facts.tail.copied + docs,
       },
     };
-  }
-
-  #lagSeconds(caughtUp: boolean): number {
-    const lag = (this.#deps.runtime.now() - this.#caughtUpAtMs) / 1000;
-    return caughtUp && lag <= hungStepSeconds ? 0 : lag;
   }
 
   /** The tail has passed the documents of this list, so it must outlive the leader that saw them refused. */

@@ -100,4 +100,18 @@ describe('control answers', () => {
   ])('find the index in a task described as %j: %s', (description, expected) => {
     expect(namesTask({ id: 't', action: 'a', description, runningMs: 0, parent: undefined }, ['p1'])).toBe(expected);
   });
+
+  // As OpenSearch 3.8.0 describes them.
+  it.each([
+    ['requests[2000], indices[crossfade-p-e1]', true],
+    ['requests[2000], indices[other, crossfade-p-c3]', true],
+    ['index {[crossfade-p-e1][z0], source[{"b":0}]}', true],
+    ['update {[crossfade-p-e1][z0], doc[index {[null][null], source[{"b":1}]}]', true],
+    ['delete {[crossfade-p-c3][z0]}', true],
+    ['requests[1], indices[crossfade-p-e10]', false],
+    ['requests[1], indices[crossfade-p-e1-1]', false],
+  ])('find the alias that a write came through in %j: %s', (description, expected) => {
+    const task = { id: 't', action: 'indices:data/write/bulk', description, runningMs: 0, parent: undefined };
+    expect(namesTask(task, ['crossfade-p-e1', 'crossfade-p-c3'])).toBe(expected);
+  });
 });
