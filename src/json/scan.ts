@@ -167,6 +167,24 @@ export const members = <K extends string>(
   return found;
 };
 
+/**
+ * What to cut to take the members named `name` out of the object at `at`: each with the comma before it, or the one after
+ * it when it comes first. In ascending order; `left` = members that stay.
+ */
+export const memberCuts = (buf: Uint8Array, at: number, name: string): { cuts: Slice[]; left: number } => {
+  const all: (Slice & { goes: boolean })[] = [];
+  eachMember(buf, at, (key, { end }, { start }) => {
+    all.push({ start, end, goes: key === name });
+  });
+  let before: number | undefined;
+  const cuts = all.flatMap(({ start, end, goes }, i) => {
+    const cut = before === undefined ? { start, end: all[i + 1]?.start ?? end } : { start: before, end };
+    if (!goes || before !== undefined) before = end;
+    return goes ? [cut] : [];
+  });
+  return { cuts, left: all.length - cuts.length };
+};
+
 /** Applies edits (in ascending, non-overlapping order) and returns new bytes; everything else is kept as it was. */
 export const applyEdits = (buf: Uint8Array, edits: readonly Edit[]): Buffer => {
   if (edits.length === 0) return Buffer.from(buf.buffer, buf.byteOffset, buf.byteLength);

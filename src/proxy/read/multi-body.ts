@@ -9,6 +9,7 @@ import {
   type Edit,
   eachElement,
   eachMember,
+  memberCuts,
   members,
   parseSlice,
   type Slice,
@@ -202,7 +203,21 @@ const editHead = (buf: Buffer, item: MultiItem, change: ItemChange): Buffer => {
   if (change.routing !== undefined && item.routing === undefined)
     added.push(`"routing":${JSON.stringify(change.routing)}`);
   if (blank) return Buffer.from(`{${added.join(',')}}`);
-  return editSlice(buf, item.head, added.length === 0 ? edits : [insertion(buf, item.head, added), ...edits]);
+  // Documents get another index on the target only, which may not know mapping types.
+  const types =
+    isLine || change.indices === undefined
+      ? []
+      : memberCuts(buf.subarray(0, item.head.end), item.head.start, '_type').cuts;
+  const all = [
+    ...(added.length === 0 ? [] : [insertion(buf, item.head, added)]),
+    ...edits,
+    ...types.map((cut) => ({ ...cut, text: '' })),
+  ];
+  return editSlice(
+    buf,
+    item.head,
+    all.sort((one, other) => one.start - other.start),
+  );
 };
 
 const placesOf = (buf: Buffer, head: Slice, keys: readonly string[]): Slice[] => {

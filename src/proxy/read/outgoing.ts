@@ -11,6 +11,7 @@ import type { RouteState } from '../../coordination/ports.ts';
 import { addParam, getParam } from '../query.ts';
 import type { SideRequest } from '../shadow/ports.ts';
 import type { Family, Operation, RequestHead, RoutedIndex, RouteTable } from '../types.ts';
+import { withoutType } from '../typeless.ts';
 import { type BodyFacts, renameEdits, speaksOfIndex } from './body-names.ts';
 import { aliasRouting, nameOn, replaceSegment, targetNameOf, targetNames } from './side-names.ts';
 
@@ -39,8 +40,9 @@ export const sideTarget = (
   if (side === 'source' && !usesTargetName(operation.params.index, indices)) return head;
   const names = side === 'target' ? targetNames(indices) : [...new Set(indices.map((index) => nameOn(index, side)))];
   const routing = aliasRouting(indices);
+  const path = replaceSegment(head.path, operation.indexSegment, names);
   return {
-    path: replaceSegment(head.path, operation.indexSegment, names),
+    path: side === 'target' ? withoutType(path, operation) : path,
     query:
       routing.kind === 'one' && routingFamilies.has(operation.family)
         ? addParam(head.query, 'routing', routing.routing)

@@ -7,6 +7,7 @@ import type { RouteState } from '../../coordination/ports.ts';
 import type { Side } from '../../coordination/records.ts';
 import { applyEdits, type Edit, type Slice } from '../../json/scan.ts';
 import { getFlag } from '../query.ts';
+import { withoutType } from '../typeless.ts';
 import type { Operation, RequestHead, RoutedIndex } from '../types.ts';
 import { updateFacts } from './asking.ts';
 import type { BulkAction } from './bulk-lines.ts';
@@ -136,12 +137,14 @@ export const writeGroup = (input: BulkInput, group: Group, defaultTarget: Routed
   const aliases = group.entries.every((entry) => entry.routed !== undefined);
   const byDefault = group.entries.find(({ action, routed }) => action.index === undefined && routed !== undefined);
   const defaultIndex = defaultTarget === undefined ? undefined : byDefault?.routed?.index;
+  const { side } = group;
   const { path, query } = input.head;
-  const target = { path, query: bulkQuery(query, aliases) };
+  const plain = side === 'target' ? withoutType(path, input.operation) : path;
+  const target = { path: plain, query: bulkQuery(query, aliases) };
   const named =
     defaultIndex === undefined
       ? target
-      : withIndex(target, input.operation, [writeName(defaultIndex.state, defaultIndex.ordinal)]);
+      : withIndex({ ...target, path, side }, input.operation, [writeName(defaultIndex.state, defaultIndex.ordinal)]);
   const hasDefault = defaultIndex !== undefined;
   const outgoing = group.entries.map((entry) => outgoingOf(input, entry, { aliases, hasDefault }));
   return { path: pathWithQuery(named), pieces: assemble(input.body, outgoing) };
@@ -163,6 +166,7 @@ const outgoingOf = (
     askSource: routed.askedSource,
     aliasByDefault: aliases,
     indexByDefault: hasDefault,
+    dropType: authorityOf(state) === 'target',
   };
   return { action, line: rewriteAction(body, { action, meta, change }), source: editedSource(body, action, term) };
 };

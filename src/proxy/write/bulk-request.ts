@@ -6,7 +6,16 @@
  * `require_alias` is set on everything routed: should the epoch alias be gone, the server must not create an index of
  * its name.
  */
-import { applyEdits, type Edit, eachMember, parseSlice, rawOf, type Slice, skipSpace } from '../../json/scan.ts';
+import {
+  applyEdits,
+  type Edit,
+  eachMember,
+  memberCuts,
+  parseSlice,
+  rawOf,
+  type Slice,
+  skipSpace,
+} from '../../json/scan.ts';
 import { addParam, getFlag, getParam, removeParam, setParam } from '../query.ts';
 import { asksForSource } from './asking.ts';
 import type { BulkAction } from './bulk-lines.ts';
@@ -72,6 +81,8 @@ export type ActionChange = {
   readonly aliasByDefault: boolean;
   /** The request's path names the alias already. */
   readonly indexByDefault: boolean;
+  /** Where mapping types may be unknown: a server that does not know them refuses the line. */
+  readonly dropType: boolean;
 };
 
 const additions = (action: BulkAction, { slices }: ActionMeta, change: ActionChange): Record<string, unknown> => ({
@@ -103,9 +114,11 @@ export const rewriteAction = (
 ): Buffer | undefined => {
   const added = JSON.stringify(additions(action, meta, change)).slice(1, -1);
   const inside = meta.at + 1;
-  const isEmpty = body[skipSpace(body, inside)] === 0x7d;
-  const edits = replacements(body, meta, change);
-  if (added !== '') edits.push({ start: inside, end: inside, text: isEmpty ? added : `${added},` });
+  const types = change.dropType ? memberCuts(body, meta.at, '_type') : undefined;
+  const isEmpty = types === undefined ? body[skipSpace(body, inside)] === 0x7d : types.left === 0;
+  // The addition first: it may stand where a cut begins.
+  const edits: Edit[] = added === '' ? [] : [{ start: inside, end: inside, text: isEmpty ? added : `${added},` }];
+  edits.push(...replacements(body, meta, change), ...(types?.cuts ?? []).map((cut) => ({ ...cut, text: '' })));
   if (edits.length === 0) return undefined;
   const { start, end } = action.line;
   const within = edits.sort((a, b) => a.start - b.start).map((edit) => shift(edit, -start));

@@ -7,7 +7,7 @@ import { eachElement, members, parseSlice, rawOf, skipSpace } from '../../json/s
 import { addParam, getParam, parseQuery, removeParam } from '../query.ts';
 import { aliasRouting } from '../read/side-names.ts';
 import type { Operation, RequestHead, RoutedIndex } from '../types.ts';
-import { concreteName, pathWithQuery, withIndex, writeName } from './names.ts';
+import { authorityOf, concreteName, pathWithQuery, withIndex, writeName } from './names.ts';
 
 /** The epoch aliases of these indices under a state, in order. */
 export const aliasesOf = (state: RouteState, indices: readonly RoutedIndex[]): string[] => [
@@ -37,7 +37,9 @@ export const byQueryPath = ({ head, operation, state, indices }: ByQuery): strin
   const { routing } = searchRouting(head.query, indices);
   const unfiltered = removeParam(head.query, 'filter_path');
   const query = routing === undefined ? unfiltered : addParam(unfiltered, 'routing', routing);
-  return pathWithQuery(withIndex({ path: head.path, query }, operation, aliasesOf(state, indices)));
+  return pathWithQuery(
+    withIndex({ path: head.path, query, side: authorityOf(state) }, operation, aliasesOf(state, indices)),
+  );
 };
 
 export const maxEnumerated = 10_000;

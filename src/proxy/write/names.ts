@@ -10,6 +10,7 @@ import { setParam } from '../query.ts';
 import { clientNames, replaceSegment } from '../read/side-names.ts';
 import type { IndexNames } from '../rename.ts';
 import { writeIndexOf } from '../route-table.ts';
+import { withoutType } from '../typeless.ts';
 import type { Operation, RequestHead, RoutedIndex, RouteTable } from '../types.ts';
 
 export const authorityOf = ({ phase }: RouteState): Side => authorityIn(phase.phase);
@@ -67,15 +68,17 @@ export const isAliasName = ({ spec }: RouteState, expression: string, date: Date
   return spec.aliases.some((alias) => alias.name === name);
 };
 
-/** Path and query with other index names: in the path, or in `?index=` where the path has none. */
+/** Path and query as a side knows them, with other index names: in the path, or in `?index=` where the path has none. */
 export const withIndex = (
-  { path, query }: Pick<RequestHead, 'path' | 'query'>,
-  { indexSegment }: Pick<Operation, 'indexSegment'>,
+  { path, query, side }: Pick<RequestHead, 'path' | 'query'> & { readonly side: Side },
+  operation: Pick<Operation, 'indexSegment' | 'params'>,
   names: readonly string[],
-): { path: string; query: string } =>
-  indexSegment >= 0
-    ? { path: replaceSegment(path, indexSegment, names), query }
-    : { path, query: setParam(query, 'index', names.join(',')) };
+): { path: string; query: string } => {
+  const { indexSegment } = operation;
+  if (indexSegment < 0) return { path, query: setParam(query, 'index', names.join(',')) };
+  const named = replaceSegment(path, indexSegment, names);
+  return { path: side === 'target' ? withoutType(named, operation) : named, query };
+};
 
 export const pathWithQuery = ({ path, query }: { path: string; query: string }): string =>
   query === '' ? path : `${path}?${query}`;

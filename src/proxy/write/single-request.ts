@@ -9,7 +9,7 @@ import type { Operation, RequestHead, RoutedIndex } from '../types.ts';
 import { answersJson, asksForSource, updateFacts } from './asking.ts';
 import { documentLine } from '../../json/document-line.ts';
 import { type FilterPath, parseFilterPath } from './filter-path.ts';
-import { isCopying, pathWithQuery, withIndex, writeName } from './names.ts';
+import { authorityOf, isCopying, pathWithQuery, withIndex, writeName } from './names.ts';
 import { mayDelete, type WriteOp } from './post-image.ts';
 import { hiddenToken, type Refusal, refusalOf } from './refusals.ts';
 import type { RequestBody } from './request-body.ts';
@@ -68,7 +68,9 @@ export const prepareSingle = (write: SingleWrite, index: RoutedIndex): PreparedW
   const askedSource = whole && canAsk(head, update);
   const rewritten = rewriteQuery(query, { write, index, askedSource, whole });
   return {
-    path: pathWithQuery(withIndex({ path: head.path, query: rewritten }, write.operation, [alias])),
+    path: pathWithQuery(
+      withIndex({ path: head.path, query: rewritten, side: authorityOf(state) }, write.operation, [alias]),
+    ),
     body: term === undefined ? body.bytes : applyEdits(body.bytes, [term]),
     alias,
     routing: routing ?? aliasRouting,

@@ -5,6 +5,7 @@ import {
   eachElement,
   eachMember,
   isKey,
+  memberCuts,
   members,
   oneLine,
   parseSlice,
@@ -133,6 +134,20 @@ describe('scanning JSON', () => {
         expect(JSON.parse(line)).toEqual(JSON.parse(value));
       }),
     );
+  });
+
+  it.each([
+    ['{"t":1}', '{}', 0],
+    ['{ "t" : "x" , "a":1}', '{ "a":1}', 1],
+    ['{"a":1, "t":{"t":1} ,"b":{"t":2}}', '{"a":1 ,"b":{"t":2}}', 2],
+    ['{"a":1,"t":2}', '{"a":1}', 1],
+    ['{"t":1,"t":2,"a":1,"t":3,"t":4,"b":1}', '{"a":1,"b":1}', 2],
+    ['{"a":1}', '{"a":1}', 1],
+    ['{ }', '{ }', 0],
+  ])('cuts members out: %s becomes %s', (before, after, left) => {
+    const cut = memberCuts(bytes(before), 0, 't');
+    const edits = cut.cuts.map((slice) => ({ ...slice, text: '' }));
+    expect([applyEdits(bytes(before), edits).toString(), cut.left]).toEqual([after, left]);
   });
 
   it('applies edits and keeps every other byte', () => {

@@ -92,6 +92,15 @@ describe('mget bodies', () => {
     );
   });
 
+  it('lose their mapping types together with their index', () => {
+    const body = parseMulti(
+      'mget',
+      Buffer.from('{"docs":[{"_type":"_doc","_id":"1"},{"_index":"a","_type":"_doc","_id":"2"}]}'),
+    );
+    const chosen = body.items.map((item) => ({ item, change: change({ indices: ['z'] }) }));
+    expect(composeMulti(body, chosen).toString()).toBe('{"docs":[{"_index":"z","_id":"1"},{"_index":"z","_id":"2"}]}');
+  });
+
   it('of plain ids are read and never taken apart', () => {
     const text = '{"ids":["1","2"]}';
     const body = parseMulti('mget', Buffer.from(text));

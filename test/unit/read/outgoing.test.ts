@@ -40,6 +40,8 @@ describe('a request for the target', () => {
     ['/mine,a_v1/_search', '/a_v2/_search'],
     ['/mine/_field_caps?fields=*', '/a_v2/_field_caps?fields=*'],
     ['/mine/_validate/query', '/a_v2/_validate/query'],
+    ['/a/t/1', '/a_v2/_doc/1'],
+    ['/ab/t/_search', '/a_v2,b_v2/_search'],
   ])('%s becomes %s', (asked, said) => {
     expect(say('target', asked).target).toBe(said);
   });

@@ -88,6 +88,23 @@ describe('the bulk body for one cluster', () => {
     expect(refused).toEqual([[2, 400, 'crossfade_unsupported']]);
   });
 
+  it('has no mapping types on the target, which may not know them', () => {
+    const states = [routeState({ phase: 'target' })];
+    const body =
+      '{"index":{"_index":"products","_type":"_doc","_id":"1"}}\n{"x":1}\n{"create":{"_type":"t"}}\n{"x":2}\n{"delete":{"_type":"t","_id":"3"}}\n';
+    expect(divided({ states, path: '/products/_bulk', body }).requests).toMatchObject([
+      {
+        side: 'target',
+        body: '{"index":{"_index":"crossfade-products-e1","_id":"1"}}\n{"x":1}\n{"create":{}}\n{"x":2}\n{"delete":{"_id":"3"}}\n',
+      },
+    ]);
+    const onSource = body.replaceAll('"products"', '"crossfade-products-e1"');
+    expect(divided({ path: '/products/_bulk', body }).requests).toMatchObject([{ side: 'source', body: onSource }]);
+    const alone = '{"index":{"_type":"t"}}\n{}\n';
+    const other = [routeState({ phase: 'target', slug: 'x', indices: [{ source: 'x1', target: 'x2' }], aliases: [] })];
+    expect(divided({ states: other, body: alone, path: '/x1/_bulk' }).requests[0]?.body).toBe('{"index":{}}\n{}\n');
+  });
+
   it('asks for the document that an update makes, unless the client asks itself', () => {
     const lines = [
       ['{"update":{"_index":"products","_id":"1"}}', '{"doc":{}}'],
