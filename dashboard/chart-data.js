@@ -26,20 +26,14 @@ const sum = (counts, from, to) => counts.slice(from, to + 1).reduce((total, valu
 /** Far below the limit all is well, and far above it nothing changes any more. @type {[number, number]} */
 const evidenceRange = [0.001, 1000];
 
-/**
- * Evidence in parts of its limit, of the strongest of some severities: at 1 the verdict turns.
- * @param {number} from @param {number} to
- */
+/** Of one group of severities, cut to what the chart shows. @param {number} group */
 const evidence =
-  (from, to) =>
+  (group) =>
   /** @param {ChartPoint} point */
-  ({ eValues }) => {
+  ({ evidence: parts }) => {
+    const part = parts[group] ?? null;
     const [least, most] = evidenceRange;
-    const parts = eValues
-      .filter(({ severity }) => Number(severity.slice(1)) >= from && Number(severity.slice(1)) <= to)
-      .map(({ value, limit }) => value / limit)
-      .filter(Number.isFinite);
-    return parts.length === 0 ? null : Math.min(most, Math.max(least, ...parts));
+    return part === null ? null : Math.min(most, Math.max(least, part));
   };
 
 /** @type {ChartSpec[]} */
@@ -100,10 +94,15 @@ export const chartSpecs = [
     show: short,
     range: evidenceRange,
     series: [
-      { label: 'S0–S2', color: 'bad', dash: solid, value: evidence(0, 2) },
-      { label: 'S3–S5', color: 'target', dash: dashed, value: evidence(3, 5) },
-      { label: 'S6–S9', color: 'quiet', dash: dotted, value: evidence(6, 9) },
-      { label: 'limit', color: 'bad', dash: [8, 4], value: ({ eValues }) => (eValues.length === 0 ? null : 1) },
+      { label: 'S0–S2', color: 'bad', dash: solid, value: evidence(0) },
+      { label: 'S3–S5', color: 'target', dash: dashed, value: evidence(1) },
+      { label: 'S6–S9', color: 'quiet', dash: dotted, value: evidence(2) },
+      {
+        label: 'limit',
+        color: 'bad',
+        dash: [8, 4],
+        value: ({ evidence: parts }) => (parts.every((part) => part === null) ? null : 1),
+      },
     ],
   },
 ];

@@ -41,7 +41,7 @@ export const curlOf = (request) => {
   if (request === undefined) return '';
   const { method, path, query, body } = request;
   const url = `http://127.0.0.1:9200${path}${query === '' ? '' : `?${query}`}`;
-  const type = /\/_m(search|get)/.test(path) ? 'application/x-ndjson' : 'application/json';
+  const type = /\/_msearch(\/|$)/.test(path) ? 'application/x-ndjson' : 'application/json';
   const data =
     body === undefined || body === '' ? [] : ['-H', quote(`content-type: ${type}`), '--data-raw', quote(body)];
   return ['curl', '-sS', '--globoff', '-X', method, quote(url), ...data].join(' ');

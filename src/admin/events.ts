@@ -23,7 +23,7 @@ export type Bounds = { maxClients: number; maxBehindBytes: number; heartbeatMs: 
 
 const defaultBounds: Bounds = {
   maxClients: 32,
-  maxBehindBytes: 4 * 1024 * 1024,
+  maxBehindBytes: 16 * 1024 * 1024,
   heartbeatMs: 15_000,
   maxLifeMs: 15 * 60_000,
 };

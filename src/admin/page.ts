@@ -3,7 +3,8 @@
  * holds no data and is open like the probes, since a browser can send a token only once a page has asked for it; all
  * that it shows comes from the API. Only files found at the start are served, so no path of a request reaches the disk.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { extname, join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
@@ -35,6 +36,6 @@ const pageFiles = (): Map<string, string> => {
 export const addPage = (app: FastifyInstance): ReadonlySet<string> => {
   const files = pageFiles();
   for (const [path, file] of files)
-    app.get(path, (_, reply) => reply.type(types[extname(file)] ?? '').send(readFileSync(file)));
+    app.get(path, async (_, reply) => reply.type(types[extname(file)] ?? '').send(await readFile(file)));
   return new Set(files.keys());
 };

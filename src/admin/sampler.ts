@@ -1,7 +1,7 @@
 /**
  * One look at the fleet every two seconds for all dashboards of this process, however many clients it has: the same
  * status that /api/status answers, and a point of each chart. Runs while somebody listens and a while longer, so that a
- * page that comes back finds what happened meanwhile. The last quarter of an hour is kept.
+ * page that comes back finds what happened meanwhile. The last quarter of an hour is kept, less of very many routes.
  */
 import { foundPrefix, keys, trafficPrefix } from '../coordination/keys.ts';
 import type { Store } from '../coordination/ports.ts';
@@ -41,6 +41,9 @@ export interface Sampler {
 
 export const tickMs = 2000;
 const keptMoments = 450;
+/** Of all routes together: a page gets all of them when it opens. */
+const keptPoints = 20_000;
+const fewestMoments = 30;
 const watchEveryMs = 4000;
 /** Ticks without a listener before the looking ends. */
 const lingerTicks = 150;
@@ -127,7 +130,8 @@ class SharedSampler implements Sampler {
     );
     this.#seq += 1;
     const moment = { seq: this.#seq, atMs: this.#options.now(), points };
-    this.#moments = [...this.#moments.slice(1 - keptMoments), moment];
+    const kept = Math.min(keptMoments, Math.max(fewestMoments, Math.floor(keptPoints / fleet.routes.length)));
+    this.#moments = [...this.#moments.slice(1 - kept), moment];
     this.#latest = { ...moment, fleet };
     this.#tell({ kind: 'look', look: this.#latest });
   }

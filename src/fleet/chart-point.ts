@@ -18,8 +18,8 @@ export type ChartPoint = {
   pending: number;
   oldestPendingMs: number;
   lagSeconds: number | null;
-  /** By severity, as the leader reports them, with the limit of each. */
-  eValues: { severity: string; value: number; limit: number }[];
+  /** The strongest e-value of each group in parts of its limit, in the order of evidenceGroups; 1 = the verdict turns. */
+  evidence: (number | null)[];
 };
 
 const round = (value: number): number => Math.round(value * 1000) / 1000;
@@ -35,6 +35,21 @@ const percentiles = (counts: readonly number[]): Percentiles =>
     return ms === undefined ? null : round(ms);
   }) as Percentiles;
 
+/** First and last severity of each. */
+export const evidenceGroups = [
+  [0, 2],
+  [3, 5],
+  [6, 9],
+] as const;
+
+const strongest = ({ verdict }: RouteStatus, [from, to]: (typeof evidenceGroups)[number]): number | null => {
+  const parts = (verdict?.eValues ?? [])
+    .filter(({ severity }) => Number(severity.slice(1)) >= from && Number(severity.slice(1)) <= to)
+    .map(({ value, limit }) => value / limit)
+    .filter(Number.isFinite);
+  return parts.length === 0 ? null : Number(Math.max(...parts).toPrecision(3));
+};
+
 export const chartPoint = (route: RouteStatus, growth: readonly Growth[]): ChartPoint => {
   const sum = addLines(growth.map(({ line }) => line));
   return {
@@ -46,6 +61,6 @@ export const chartPoint = (route: RouteStatus, growth: readonly Growth[]): Chart
     pending: route.copies.pending,
     oldestPendingMs: route.copies.oldestPendingMs,
     lagSeconds: route.tail.lagSeconds,
-    eValues: route.verdict?.eValues ?? [],
+    evidence: evidenceGroups.map((group) => strongest(route, group)),
   };
 };

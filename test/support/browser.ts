@@ -46,5 +46,6 @@ export const noBrowser = (): string | undefined =>
 export const launchBrowser = async (): Promise<Browser> => {
   const { executablePath, env } = await find();
   const path = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? tmpdir() };
-  return chromium.launch({ executablePath, args: flags, env: { ...path, ...env } });
+  // Without a locale Chromium speaks one that its own Intl does not know.
+  return chromium.launch({ executablePath, args: flags, env: { ...path, LANG: 'en_US.UTF-8', ...env } });
 };

@@ -73,6 +73,16 @@ describe('the shared sampler', () => {
     expect(sampler.since(600).map(({ seq }) => seq)).toEqual([601]);
   });
 
+  it('keeps less of very many routes, so that a page that opens is not flooded', async () => {
+    const bare = { copies: {}, tail: {}, verdict: null };
+    const routes = Array.from({ length: 200 }, (_, i) => ({ ...bare, route: `r${i}` }));
+    const many = { ...fleet, routes } as unknown as FleetStatus;
+    const sampler = samplerOf({ fleet: async () => many });
+    sampler.attach(() => undefined);
+    await runtime.advance(200 * tickMs);
+    expect(sampler.since(0)).toHaveLength(100);
+  });
+
   it('says that what is shown is old when the store does not answer, and goes on', async () => {
     const sampler = samplerOf();
     const heard: string[] = [];

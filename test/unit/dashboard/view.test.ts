@@ -254,17 +254,13 @@ describe('the moments of the charts', () => {
       pending: 1,
       oldestPendingMs: 500,
       lagSeconds: null,
-      eValues: [
-        { severity: 'S1', value: 5, limit: 10 },
-        { severity: 'S4', value: 30, limit: 10 },
-        { severity: 'S5', value: 1, limit: 10 },
-      ],
+      evidence: [0.5, 3, null],
     };
     const valuesOf = (id: string) => chartSpecs.find((spec) => spec.id === id)?.series.map(({ value }) => value(point));
     expect(valuesOf('severities')).toEqual([9, 3, 6, 12]);
     expect(valuesOf('evidence')).toEqual([0.5, 3, null, 1]);
-    point.eValues[1]!.value = 1e12;
-    expect(valuesOf('evidence')?.[1]).toBe(1000);
+    point.evidence = [0, 1e9, null];
+    expect(valuesOf('evidence')).toEqual([0.001, 1000, null, 1]);
     expect(valuesOf('lag')).toEqual([null, 0.5]);
     for (const { series } of chartSpecs)
       expect(new Set(series.map(({ color, dash }) => `${color} ${dash}`)).size).toBe(series.length);

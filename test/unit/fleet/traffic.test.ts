@@ -150,8 +150,21 @@ describe('a point of the charts', () => {
       target: [null, null, null],
       lagSeconds: null,
       pending: 3,
-      eValues: [],
+      evidence: [null, null, null],
     });
+  });
+});
+
+describe('evidence', () => {
+  it('is the strongest of each group, in parts of its limit', () => {
+    const eValues = [
+      { severity: 'S1', value: 5, limit: 10 },
+      { severity: 'S4', value: 30, limit: 10 },
+      { severity: 'S5', value: 1, limit: 10 },
+      { severity: 'S8', value: 1, limit: 0 },
+    ];
+    const route = { copies: {}, tail: {}, verdict: { eValues } } as unknown as RouteStatus;
+    expect(chartPoint(route, []).evidence).toEqual([0.5, 3, null]);
   });
 });
 
