@@ -45,7 +45,12 @@ export const quarantineLimit = 1_000;
 const maxReasonLength = 300;
 
 /** A cluster quotes the value that it refuses; records, logs and status are no place for what a document says. */
-const withoutValues = (reason: string): string => reason.replace(/'[^']*'/g, "'…'").replace(/"[^"]*"/g, '"…"');
+export const withoutValues = (reason: string): string =>
+  reason
+    .replace(/(Preview of field's value: ).*/s, '$1…')
+    // Not the apostrophe within a word.
+    .replace(/(?<!\w)'[^']*'/g, "'…'")
+    .replace(/"[^"]*"/g, '"…"');
 
 export const createQuarantine = (from: QuarantineRecord = emptyQuarantine, limit = quarantineLimit): Quarantine => {
   const docs = new Map(from.docs.map((doc) => [docKeyText(doc), doc]));
@@ -92,7 +97,7 @@ export const summarize = (
     total += record.docs.length + record.overflowed;
     for (const { reason, id } of record.docs) {
       // Ids and values quoted in a reason would make every reason unique.
-      const general = reason.replace(/'[^']*'/g, "'…'").replace(/\[[^\]]*\]: version/g, '[…]: version');
+      const general = withoutValues(reason).replace(/\[[^\]]*\]: version/g, '[…]: version');
       const known = reasons.get(general);
       if (known === undefined) reasons.set(general, { reason: general, count: 1, example: id });
       else known.count++;
