@@ -24,7 +24,7 @@ const userName = (): string => {
 };
 
 const interrupted = new AbortController();
-const isProcess = ['agent', 'worker'].includes(process.argv[2] ?? '');
+const isProcess = ['agent', 'worker', 'operator'].includes(process.argv[2] ?? '');
 // Processes drain at a signal themselves; a second Ctrl-C ends a command the hard way.
 if (!isProcess) process.once('SIGINT', () => interrupted.abort());
 
@@ -38,6 +38,7 @@ const code = await runProgram(process.argv.slice(2), {
   preflight: async (config, spec, store) => (await import('./app/preflight.ts')).preflight(config, spec, store),
   runAgent: async (options) => (await import('./app/agent.ts')).runAgent({ ...options, version: packageVersion() }),
   runWorker: async (options) => (await import('./app/worker.ts')).runWorker({ ...options, version: packageVersion() }),
+  runOperator: async (options) => (await import('./app/operator.ts')).runOperatorProcess(options),
 });
 // A process that could not start may hold timers and connections; a command has nothing left, and its output must drain.
 if (isProcess) process.exit(code);

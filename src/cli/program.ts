@@ -1,6 +1,6 @@
 /**
  * The command tree: names, arguments, options and help, in one place. Every command over the store has the same common
- * options and runs through run-command.ts; `agent` and `worker` are processes and are passed in.
+ * options and runs through run-command.ts; `agent`, `worker` and `operator` are processes and are passed in.
  */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { AdminConfig } from '../config.ts';
@@ -20,6 +20,11 @@ import type { CliContext, CommonOptions } from './context.ts';
 import { type CliDeps, errorJson, type Run, runCommand, runOffline } from './run-command.ts';
 
 export type ProcessOptions = { configPath: string | undefined };
+export type OperatorProcessOptions = ProcessOptions & {
+  namespace: string | undefined;
+  kubeApi: string | undefined;
+  everySeconds: number;
+};
 export type ProgramDeps = CliDeps & {
   version: string;
   /** Name of the person at the shell, for the audit. */
@@ -27,6 +32,7 @@ export type ProgramDeps = CliDeps & {
   preflight: Preflight;
   runAgent(options: ProcessOptions): Promise<number>;
   runWorker(options: ProcessOptions): Promise<number>;
+  runOperator(options: OperatorProcessOptions): Promise<number>;
 };
 
 type Options = Partial<CommonOptions> & {
@@ -47,6 +53,7 @@ type Options = Partial<CommonOptions> & {
   id?: string[];
 };
 
+type OperatorFlags = { namespace?: string; kubeApi?: string; every?: number };
 type Compare = Omit<CompareChoice, 'authority' | 'other'> & { schema?: boolean };
 
 const positive = (text: string): number => {
@@ -180,6 +187,17 @@ const addProcesses = (program: Command, deps: ProgramDeps, setExit: (code: numbe
       );
   add('agent', 'serve the application and take part in its migrations', deps.runAgent);
   add('worker', 'help with backfills, without serving the application', deps.runWorker);
+  program
+    .command('operator')
+    .description('keep the routes of a Kubernetes namespace as its Migration resources say')
+    .option('--config <file>', 'configuration file (CROSSFADE_CONFIG)')
+    .option('--namespace <name>', 'where the resources are (POD_NAMESPACE)')
+    .option('--kube-api <url>', 'the API server, for example through kubectl proxy; default: that of the pod')
+    .option('--every <seconds>', 'how often to look', positive, 5)
+    .action(async ({ config, namespace, kubeApi, every = 5 }: Options & OperatorFlags) => {
+      const configPath = config ?? deps.env['CROSSFADE_CONFIG'];
+      setExit(await deps.runOperator({ configPath, namespace, kubeApi, everySeconds: every }));
+    });
 };
 
 const addRoutes = (program: Command, run: RunAction): void => {

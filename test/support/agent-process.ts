@@ -67,7 +67,7 @@ const urlOf = (address: unknown): string => {
 
 export type StartOptions = {
   env: Record<string, string>;
-  command?: 'agent' | 'worker';
+  command?: 'agent' | 'worker' | 'operator';
   args?: string[];
   /** The log message that tells that it is up. */
   upAt?: string;
@@ -108,7 +108,7 @@ export const startAgent = async ({
   if ('ended' in up) throw new Error(`${command} ended: ${up['ended']}`);
   return {
     url: up['listening'] === undefined ? '' : urlOf(up['listening']),
-    adminUrl: urlOf(up['admin']),
+    adminUrl: up['admin'] === undefined ? '' : urlOf(up['admin']),
     pid: child.pid ?? -1,
     log,
     output: () => `${stdout()}\n${stderr()}`,

@@ -64,6 +64,7 @@ const pureNames: Readonly<Record<string, string>> = {
     'chunks control-answers direction documents exact-json ledger page-size throttle verify-judge write-counts',
   'src/agent/leader': 'auto drift epochs gate verdict-status',
   'src/agent/preflight': 'difference facts judge',
+  'src/operator': 'conditions plan resource',
   'src/upstream': 'header-pairs low-level-errors types',
 };
 const pure = Object.entries(pureNames).flatMap(([folder, names]) =>
@@ -93,6 +94,7 @@ const mayKnow: Readonly<Record<string, readonly string[]>> = {
   fleet: ['config', 'coordination'],
   admin: ['config', 'coordination', 'fleet'],
   cli: ['compare', 'config', 'coordination', 'fleet'],
+  operator: ['cli', 'config', 'coordination', 'fleet'],
 };
 
 const isRoom = (name: string): boolean => !name.endsWith('.ts');

@@ -64,6 +64,7 @@ export const harness = (store = new MemoryStore()): Harness => {
         preflight: options.preflight ?? (async () => []),
         runAgent: async () => 0,
         runWorker: async () => 0,
+        runOperator: async () => 0,
       });
       const text = out.join('');
       return { exit, out: text, err: err.join(''), json: () => JSON.parse(text) };

@@ -27,7 +27,9 @@ const allContainers = pods.flatMap(({ file, spec }) =>
   containersOf(spec).map((container) => ({ file, spec, container })),
 );
 const isOurs = ({ image }: Container): boolean => image.startsWith('crossfade:');
-const ours = allContainers.filter(({ container }) => isOurs(container));
+/** The operator has no listener, no state and no application to serve. */
+const serves = ({ args = [] }: Container): boolean => args[0] !== 'operator';
+const ours = allContainers.filter(({ container }) => isOurs(container) && serves(container));
 const cases = ours.map(({ file, ...rest }) => [file, rest] as const);
 
 const { version } = JSON.parse(read('package.json')) as { version: string };
@@ -43,6 +45,23 @@ describe('manifests', () => {
       'deploy/sidecar-classic.yaml',
       'deploy/sidecar.yaml',
       'deploy/worker.yaml',
+    ]);
+  });
+
+  it('bring the operator in the same version, with its namespace and no right but to list and to tell', () => {
+    const file = 'deploy/operator/operator.yaml';
+    const found = allContainers.filter(({ container }) => isOurs(container) && !serves(container));
+    expect(found.map((one) => [one.file, one.container.image])).toEqual([[file, `crossfade:${version}`]]);
+    expect(found[0]?.container.env?.[0]).toEqual({
+      name: 'POD_NAMESPACE',
+      valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } },
+    });
+    const role = manifestsIn(file).find(({ kind }) => kind === 'Role') as unknown as {
+      rules: { resources: string[]; verbs: string[] }[];
+    };
+    expect(role.rules.map(({ resources, verbs }) => `${verbs.join()} ${resources.join()}`)).toEqual([
+      'list migrations',
+      'patch migrations/status',
     ]);
   });
 
