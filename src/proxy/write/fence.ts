@@ -6,8 +6,9 @@
  */
 import { fenceIndex } from '../../coordination/keys.ts';
 
-const blocked = 'cluster_block_exception';
-const missing = 'index_not_found_exception';
+/** Words of the reason, which stand there also where `http.detailed_errors.enabled` is off and types are left out. */
+const blocked = 'blocked by';
+const missing = 'no such index';
 
 /** `missing_alias` is the fence only if a newer epoch exists; else the index is gone and the 404 is genuine. */
 export type Fencing = 'fenced' | 'missing_alias' | 'no';
