@@ -18,7 +18,7 @@ import type { Side } from '../src/coordination/records.ts';
 import { silentLogger } from '../src/log.ts';
 import { startNats } from '../test/support/services/nats.ts';
 import { keepReport, machine, median, table } from './lib/report.ts';
-import { buildCrossfade, seedRoute, startCrossfade, startStubCluster } from './lib/servers.ts';
+import { seedRoute, startCrossfade, startStubCluster } from './lib/servers.ts';
 
 const { values } = parseArgs({ options: { flips: { type: 'string', default: '40' } } });
 const flips = Number(values.flips);
@@ -27,7 +27,6 @@ const given = process.env['CROSSFADE_TEST_NATS_URL'];
 const nats = given === undefined ? await startNats() : { url: given, stop: async () => undefined };
 const bucket = `flip-${process.pid}`;
 const dir = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
-await buildCrossfade();
 
 const store = openNatsStore({
   config: NatsConfig.parse({ servers: [nats.url], bucket }),

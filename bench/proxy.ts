@@ -12,7 +12,6 @@ import { type Load, type LoadResult, runLoad } from './lib/load.ts';
 import { cpuSeconds, residentMb } from './lib/process-cost.ts';
 import { machine, median, type Report, table } from './lib/report.ts';
 import {
-  buildCrossfade,
   type CrossfadeMode,
   needPrograms,
   startCrossfade,
@@ -126,7 +125,6 @@ const ratiosOf = (results: Results): Record<string, number> => {
 
 export const benchProxy = async (): Promise<Report> => {
   needPrograms(['wrk', 'nginx', 'haproxy']);
-  await buildCrossfade();
   const dir = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
   const { contenders, servers } = await startAll(dir);
   const results = await measureAll(contenders, dir).finally(() => Promise.all(servers.map((server) => server.stop())));

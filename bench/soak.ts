@@ -13,7 +13,7 @@ import { run } from '../test/support/services/prerequisites.ts';
 import { parseLoad } from './lib/load.ts';
 import { cpuSeconds, residentMb } from './lib/process-cost.ts';
 import { keepReport, machine, slopePerMinute, table } from './lib/report.ts';
-import { buildCrossfade, needPrograms, startCrossfade, startHungServer, startStubCluster } from './lib/servers.ts';
+import { needPrograms, startCrossfade, startHungServer, startStubCluster } from './lib/servers.ts';
 
 const { values } = parseArgs({
   options: {
@@ -41,7 +41,6 @@ const metric = (text: string, name: string): number =>
   Number(new RegExp(`^${name}\\{[^}]*\\} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
 
 needPrograms(['wrk']);
-await buildCrossfade();
 const dir = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
 const source = await startStubCluster('source', dir);
 const hung = await startHungServer();

@@ -2,7 +2,7 @@
  * The servers of the proxy benchmark: a fast stub in place of OpenSearch, the rivals in front of it, and Crossfade. Each
  * is a process of its own, so that its CPU time is its own.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer as createNetServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { openFileStore } from '../../src/coordination/file-store.ts';
@@ -13,12 +13,13 @@ import { freePort, type Server, startServer } from '../../test/support/services/
 import { findOnPath, run } from '../../test/support/services/prerequisites.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const built = join(root, 'dist', 'main.js');
 
-/** Compiles what users run: started from its sources, Node.js keeps its compiler for TypeScript in memory. */
-export const buildCrossfade = async (): Promise<void> => {
-  process.stdout.write('building dist\n');
-  await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json')]);
+let build: Promise<unknown> | undefined;
+/** Compiles what users run, once: started from its sources, Node.js keeps its compiler for TypeScript in memory. */
+const buildCrossfade = async (): Promise<void> => {
+  const args = [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json')];
+  build ??= run(process.execPath, args);
+  await build;
 };
 
 /** The flags of Node.js that the container image sets. */
@@ -218,6 +219,7 @@ export const startCrossfade = async ({
   heapMb,
   env = {},
 }: CrossfadeOptions): Promise<Server & { adminUrl: string }> => {
+  await buildCrossfade();
   const home = join(dir, name);
   mkdirSync(home, { recursive: true });
   const file = join(home, 'state.json');
@@ -231,7 +233,7 @@ export const startCrossfade = async ({
     args: [
       ...shippedFlags(),
       ...(heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`]),
-      existsSync(built) ? built : join(root, 'src/main.ts'),
+      join(root, 'dist', 'main.js'),
       'agent',
     ],
     options: {
