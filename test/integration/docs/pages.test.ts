@@ -78,6 +78,8 @@ const excused = new Map([
   ['kubectl kustomize', 'a name in a sentence'],
   ['kubectl port-forward pod/my-app-0 9600', 'needs a pod; the page itself: test/integration/dashboard'],
   ['npm run bench -- scrape', 'needs nginx'],
+  ['node test/sim/run.ts <n>', 'a form, not a call'],
+  ['node test/sim/run.ts <from> <to> <mutant>', 'a form, not a call'],
   ...[
     'kubectl get pods',
     'kubectl describe pod',

@@ -66,6 +66,9 @@ export class Reader {
   async type(line: string): Promise<Ran> {
     typed.add(line);
     const words = wordsOf(this.own(line.replace('<id>', 'kept-1').replace('<key>', 'rt.products.rate')));
+    // An install would take the packages away that this very test runs on.
+    if (words[0] === 'npm' && words[1] !== 'run')
+      throw new Error(`no test types ${line}: give it a reason in the table`);
     if (words[0] === 'npm' && !words.includes('crossfade')) return this.#npm(words.slice(1));
     // From a checkout: everything behind the two dashes is what the installed command gets.
     const [tool, ...args] = words[0] === 'npm' ? ['crossfade', ...words.slice(words.indexOf('--') + 1)] : words;
@@ -75,6 +78,7 @@ export class Reader {
     const named = args.map((word) =>
       word.endsWith('.yaml') ? join(this.folder, word.replace(this.slug, 'products')) : word,
     );
+    if (tool !== 'crossfade') throw new Error(`no test knows how to type ${line}: give it a reason in the table`);
     let ran = await crossfade(named, this.env);
     for (let tries = 0; ran.exit === 4 && tries < 8; tries++) ran = await crossfade(named, this.env);
     return ran;
