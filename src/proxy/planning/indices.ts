@@ -131,7 +131,18 @@ export const planIndexAdmin = (context: Context): Plan => {
   const resolutions = changedNames(operation).map((name) => table.resolve(name, now));
   const states = [...new Set(resolutions.flatMap(statesOf))];
   if (states.length === 0) return operation.needsBody ? { kind: 'by_body', operation } : unrouted;
-  return refuseAdmin(states) ?? planAllowedAdmin(operation, resolutions);
+  return planRecreation(operation, resolutions) ?? refuseAdmin(states) ?? planAllowedAdmin(operation, resolutions);
+};
+
+/**
+ * Applications create their index when they start and live with being told that it is there. An index of a route is there
+ * on its authority, so this changes nothing, and the cluster's own answer is the one they wait for.
+ */
+const planRecreation = (operation: Operation, resolutions: readonly Resolution[]): Plan | undefined => {
+  const [resolution] = resolutions;
+  if (operation.group !== 'indices.create' || operation.indexSegment < 0) return undefined;
+  if (resolution?.kind !== 'route' || resolution.indices.length !== 1) return undefined;
+  return { kind: 'admin', operation, state: resolution.state, indices: resolution.indices };
 };
 
 /** @returns undefined when every touched route allows index administration */

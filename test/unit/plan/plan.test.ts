@@ -175,7 +175,8 @@ describe('one route in each phase', () => {
     ['GET /_data_stream/other', 'pass source unrouted'],
 
     ['DELETE /products_v1', 'ADMIN_REFUSED'],
-    ['PUT /products_v2', 'ADMIN_REFUSED'],
+    ['PUT /products', 'admin products/0'],
+    ['PUT /products_v2', 'admin products/0'],
     ['POST /products/_close', 'ADMIN_REFUSED'],
     ['POST /products/_rollover', 'ADMIN_REFUSED'],
     ['POST /other/_rollover/products_v1', 'ADMIN_REFUSED'],
