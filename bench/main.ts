@@ -4,12 +4,14 @@ import { benchCluster } from './cluster.ts';
 import { benchCompare } from './compare.ts';
 import { benchProxy } from './proxy.ts';
 import { benchScrape } from './scrape.ts';
+import { benchShadowIsolation } from './shadow-isolation.ts';
 
 const benches: Record<string, () => Promise<Report>> = {
   proxy: benchProxy,
   cluster: benchCluster,
   compare: benchCompare,
   scrape: benchScrape,
+  'shadow-isolation': benchShadowIsolation,
 };
 
 const wanted = process.argv.slice(2);

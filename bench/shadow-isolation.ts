@@ -1,0 +1,137 @@
+/**
+ * Does a sick target reach the client through the shadow? Searches through Crossfade with every read compared, against
+ * targets that are well, hung, slow, resetting, or answer with ten times as much; beside the same with no shadow at all.
+ * The source is a stub that answers at once, so that nothing hides a delay. Rounds are interleaved and ratios are taken
+ * within a round. Prints p50 and p99 as ratios to shadow 0, resident memory, and how many samples were compared.
+ * `node bench/shadow-isolation.ts [--check]`: with --check, exit 1 when a median p99 ratio is above 1.05.
+ */
+import { mkdtempSync } from 'node:fs';
+import { createServer, type Server as HttpServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Server } from '../test/support/services/child.ts';
+import { type Load, type LoadResult, runLoad } from './lib/load.ts';
+import { residentMb } from './lib/process-cost.ts';
+import { machine, median, type Report, table } from './lib/report.ts';
+import { buildCrossfade, needPrograms, searchAnswer, startCrossfade, startStub } from './lib/servers.ts';
+
+const rounds = Number(process.env['BENCH_ROUNDS'] ?? 5);
+const seconds = Number(process.env['BENCH_SECONDS'] ?? 6);
+/** 20 connections that wait 50 ms each: about 400 requests a second, so that queues of our own making do not show. */
+const pace = { connections: 20, pauseMs: 50 };
+const search: Load = { method: 'POST', path: '/bench/_search', body: '{"query":{"match":{"name":"lamp"}},"size":10}' };
+const slowMs = 2000;
+
+const times = (hits: number): string => {
+  const answer = JSON.parse(searchAnswer) as { hits: { hits: { _id: string }[] } };
+  const many = Array.from({ length: hits }, (_, i) => ({ ...answer.hits.hits[i % 10], _id: String(i) }));
+  return JSON.stringify({ ...answer, hits: { ...answer.hits, hits: many } });
+};
+const large = times(100);
+
+const answer = (response: ServerResponse, body: string): void => {
+  response.writeHead(200, { 'content-type': 'application/json' }).end(body);
+};
+/** What a target does with a search. */
+const targets: Readonly<Record<string, (response: ServerResponse) => void>> = {
+  well: (response) => answer(response, searchAnswer),
+  hung: () => undefined,
+  slow: (response) => void setTimeout(() => answer(response, searchAnswer), slowMs),
+  resetting: (response) => void response.socket?.resetAndDestroy(),
+  'ten times larger': (response) => answer(response, large),
+};
+
+const startTarget = async (serve: (response: ServerResponse) => void): Promise<{ url: string; server: HttpServer }> => {
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => serve(response));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server };
+};
+
+type Contender = { name: string; server: Server };
+type Measure = LoadResult & { rssMb: number };
+
+const run = async ({ name, server }: Contender, dir: string, forSeconds: number): Promise<Measure> => {
+  const result = await runLoad({ url: server.url, load: search, ...pace, seconds: forSeconds, dir });
+  // On a busy machine some take longer than the two seconds that wrk waits.
+  if (result.errors > result.requests / 20) throw new Error(`${name}: ${result.errors} failed requests`);
+  return { ...result, rssMb: server.pid === undefined ? Number.NaN : residentMb(server.pid) };
+};
+
+const none = 'no shadow';
+
+const measureAll = async (contenders: readonly Contender[], dir: string): Promise<Map<string, Measure[]>> => {
+  const results = new Map<string, Measure[]>(contenders.map(({ name }) => [name, []]));
+  for (let round = 0; round <= rounds; round++) {
+    // In turns forward and back, so that no contender always comes after the same one.
+    for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
+      const measured = await run(contender, dir, round === 0 ? 8 : seconds);
+      // The first round warms up.
+      if (round > 0) results.get(contender.name)?.push(measured);
+    }
+  }
+  return results;
+};
+
+const reportOf = (results: ReadonlyMap<string, readonly Measure[]>): Report => {
+  const base = results.get(none) ?? [];
+  const ratio = (measures: readonly Measure[], of: 'p50Ms' | 'p99Ms'): number =>
+    median(measures.map((one, round) => one[of] / (base[round]?.[of] ?? Number.NaN)));
+  const rows = [...results].map(([name, measures]) => ({
+    target: name,
+    'req/s': median(measures.map(({ perSecond }) => perSecond)).toFixed(0),
+    'p50 ms': median(measures.map(({ p50Ms }) => p50Ms)).toFixed(2),
+    'p99 ms': median(measures.map(({ p99Ms }) => p99Ms)).toFixed(2),
+    'p50 / no shadow': ratio(measures, 'p50Ms').toFixed(2),
+    'p99 / no shadow': ratio(measures, 'p99Ms').toFixed(2),
+    failed: String(measures.reduce((sum, { errors }) => sum + errors, 0)),
+    'RSS MB, most': Math.max(...measures.map(({ rssMb }) => rssMb)).toFixed(0),
+  }));
+  const ratios = Object.fromEntries(
+    [...results].map(([name, measures]) => [`p99, ${name}`, Number(ratio(measures, 'p99Ms').toFixed(3))]),
+  );
+  return { name: 'shadow-isolation', rows, ratios, raw: Object.fromEntries(results) };
+};
+
+export const benchShadowIsolation = async (): Promise<Report> => {
+  needPrograms(['wrk', 'nginx']);
+  await buildCrossfade();
+  const dir = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
+  const source = await startStub('stub', dir);
+  const sick = await Promise.all(
+    Object.entries(targets).map(async ([name, serve]) => ({ name, ...(await startTarget(serve)) })),
+  );
+  const crossfade = async (name: string, target: string, shadow: number): Promise<Contender> => ({
+    name,
+    server: await startCrossfade({
+      name: name.replaceAll(' ', '-'),
+      dir,
+      source: source.url,
+      target,
+      mode: { phase: 'dual', shadow },
+    }),
+  });
+  const contenders: Contender[] = [];
+  try {
+    contenders.push(await crossfade(none, sick[0]?.url ?? '', 0));
+    for (const { name, url } of sick) contenders.push(await crossfade(name, url, 100));
+    const report = reportOf(await measureAll(contenders, dir));
+    process.stdout.write(`${table(report.rows)}\n${machine()}\n`);
+    return report;
+  } finally {
+    await Promise.all([...contenders.map(({ server }) => server.stop()), source.stop()]);
+    for (const { server } of sick) {
+      server.closeAllConnections();
+      server.close();
+    }
+  }
+};
+
+const tolerated = 1.05;
+if (import.meta.main) {
+  const { ratios } = await benchShadowIsolation();
+  if (process.argv.includes('--check') && Object.values(ratios).some((ratio) => ratio > tolerated))
+    process.exitCode = 1;
+}
