@@ -26,7 +26,7 @@ let load: { stop(): Promise<void> } | undefined;
 
 const cli = (...args: string[]): Promise<Ran> => crossfade(args, env);
 const status = async (): Promise<RouteStatus> => JSON.parse((await cli('status', slug, '--json')).out);
-const post = async (base: string, path: string, body: unknown, method = 'POST'): Promise<number> => {
+const post = async (base: string, path: string, body: unknown, method: 'POST' | 'PUT' = 'POST'): Promise<number> => {
   const answer = await fetch(`${base}${path}`, {
     method,
     body: typeof body === 'string' ? body : JSON.stringify(body),
@@ -106,7 +106,8 @@ beforeAll(async () => {
 /** What the agents complained about, when a test failed. */
 afterEach(({ task }) => {
   if (task.result?.state !== 'fail') return;
-  for (const agent of agents) console.error(agent.pid, JSON.stringify(agent.log().filter(({ level }) => level >= 40)));
+  for (const agent of agents)
+    process.stderr.write(`${agent.pid} ${JSON.stringify(agent.log().filter(({ level }) => level >= 40))}\n`);
 });
 
 afterAll(async () => {
