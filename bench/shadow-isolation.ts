@@ -14,7 +14,7 @@ import type { Server } from '../test/support/services/child.ts';
 import { type Load, type LoadResult, runLoad } from './lib/load.ts';
 import { residentMb } from './lib/process-cost.ts';
 import { machine, median, type Report, table } from './lib/report.ts';
-import { buildCrossfade, needPrograms, searchAnswer, startCrossfade, startStub } from './lib/servers.ts';
+import { needPrograms, searchAnswer, startCrossfade, startStub } from './lib/servers.ts';
 
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 5);
 const seconds = Number(process.env['BENCH_SECONDS'] ?? 6);
@@ -97,7 +97,6 @@ const reportOf = (results: ReadonlyMap<string, readonly Measure[]>): Report => {
 
 export const benchShadowIsolation = async (): Promise<Report> => {
   needPrograms(['wrk', 'nginx']);
-  await buildCrossfade();
   const dir = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
   const source = await startStub('stub', dir);
   const sick = await Promise.all(
