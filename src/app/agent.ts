@@ -19,10 +19,12 @@ import { startDashboardReports } from './dashboard-reports.ts';
 import { learnRoutes, storeWaitMs } from './learn-routes.ts';
 import { routeLog, storeLog } from './log-changes.ts';
 import { observeCutover, observeJobStatus } from './observe-leader.ts';
+import { transportsOf } from './open-clusters.ts';
 import { startEvidencePublisher } from './publish-evidence.ts';
 import { type ProcessInput, runProcess } from './run-process.ts';
 import { firstSignal } from './signals.ts';
 import { learnDialect } from './source-dialect.ts';
+import { standAlone } from './stand-alone.ts';
 
 /** Copies get at least this long, also when the application used the whole grace. */
 const leastDrainMs = 2000;
@@ -132,6 +134,7 @@ class Agent {
     view.onChange(() => members.beat());
     view.onChange(routeLog(core.logger));
     await join(core, members);
+    if (!members.heard()) await this.#standAlone(members);
     const listening = await plane.listen();
     this.#lifecycle = 'serving';
     core.logger.info({ listening, admin }, 'serving');
@@ -141,6 +144,18 @@ class Agent {
       startTelling(this.#parts, members),
       tellDashboards(this.#parts, members),
     ];
+  }
+
+  #standAlone(members: Members): Promise<void> {
+    const { core, view } = this.#parts;
+    return standAlone({
+      view,
+      heard: () => members.heard() || this.#ended.signal.aborted,
+      refresh: () => core.watcher.refresh(),
+      transports: transportsOf(core.clusters.background),
+      pause: (ms) => delay(ms, undefined, { ref: false }),
+      logger: core.logger,
+    });
   }
 
   async stop(): Promise<void> {

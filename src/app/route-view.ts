@@ -23,8 +23,19 @@ export interface RouteView {
   table(): RouteTable;
   /** Routes whose authority is not known; while there is one, `refusal` is set. */
   unknownAuthority(): readonly string[];
+  /** Those of them that neither store, cache nor aliases tell of. */
+  inDoubt(): readonly string[];
   /** Why no request may be carried out now. */
   refusal(): CrossfadeError | undefined;
+  /**
+   * While nobody has heard of this process it follows no phase by itself: it stays with what it has, and serves that only
+   * if `mayServe`.
+   */
+  standAlone(mayServe: boolean): void;
+  /** Takes what has become known since, and stays alone. */
+  catchUp(): void;
+  /** Follows the routes again. */
+  takePart(): void;
   /** What the aliases say; used until the store or the cache has answered. */
   learnFromAliases(answers: AliasAnswers): void;
   onChange(listener: (states: RouteStates) => void): () => void;
@@ -42,6 +53,8 @@ class View implements RouteView {
   #states: RouteStates = new Map();
   #table: RouteTable = createRouteTable(this.#states);
   #unknown: readonly string[] = [everyRoute];
+  #alone: { mayServe: boolean } | undefined;
+  #offered: AliasAnswers | undefined;
   /** Nothing is refused until the next change; spares each request the question. */
   #settled = false;
 
@@ -65,14 +78,18 @@ class View implements RouteView {
     return this.#table;
   }
   unknownAuthority(): readonly string[] {
+    return this.#alone?.mayServe === false ? [everyRoute] : this.inDoubt();
+  }
+  inDoubt(): readonly string[] {
     const { knowledge, withoutSpec } = this.#watcher.status();
     return knowledge === 'unknown' ? this.#unknown : withoutSpec;
   }
   refusal(): CrossfadeError | undefined {
+    if (this.#alone !== undefined) return this.#aloneRefusal(this.#alone);
     if (this.#settled) return undefined;
     // The first listing of an empty store changes nothing, so nobody was told of it.
     this.#refresh();
-    const unknown = this.unknownAuthority();
+    const unknown = this.inDoubt();
     this.#settled = unknown.length === 0 && this.#watcher.status().knowledge !== 'unknown';
     if (unknown.length === 0) return undefined;
     const which = unknown.includes(everyRoute) ? 'the routes' : unknown.join(', ');
@@ -82,8 +99,29 @@ class View implements RouteView {
     );
   }
 
+  standAlone(mayServe: boolean): void {
+    this.#alone = { mayServe };
+  }
+
+  catchUp(): void {
+    const alone = this.#alone;
+    this.takePart();
+    this.#alone = alone;
+  }
+
+  takePart(): void {
+    this.#alone = undefined;
+    this.#settled = false;
+    if (this.#offered !== undefined) this.learnFromAliases(this.#offered);
+    this.#refresh();
+  }
+
   learnFromAliases(answers: AliasAnswers): void {
     if (this.#watcher.status().knowledge !== 'unknown') return;
+    if (this.#alone !== undefined) {
+      this.#offered = answers;
+      return;
+    }
     const { states, unknown } = statesFromAliases(answers);
     this.#unknown = unknown.map(({ slug }) => slug);
     this.#take(states);
@@ -94,7 +132,16 @@ class View implements RouteView {
     return () => this.#listeners.delete(listener);
   }
 
+  #aloneRefusal({ mayServe }: { mayServe: boolean }): CrossfadeError | undefined {
+    if (mayServe) return undefined;
+    return new CrossfadeError(
+      'AUTHORITY_UNKNOWN',
+      'This member is not yet known to the others and cannot tell whether its phase is the present one.',
+    );
+  }
+
   #refresh(): void {
+    if (this.#alone !== undefined) return;
     if (this.#watcher.status().knowledge !== 'unknown') this.#take(this.#watcher.current());
   }
 

@@ -98,6 +98,16 @@ const doubt = ({ writable, markers, winner }: Evidence): string | undefined => {
   return `only the ${only} has open write aliases, and its marker is missing`;
 };
 
+/** Whether writes of this epoch are open on a cluster and no switch beyond it has been prepared there. */
+export const isPresentEpoch = (answer: AliasAnswer, { slug, epoch }: { slug: string; epoch: number }): boolean => {
+  const open = [...namesIn({ source: answer, target: {} })].flatMap(({ index, alias }) => {
+    const found = epochForm.exec(alias);
+    const own = found === null ? undefined : epochAliasOf(found);
+    return own?.slug === slug && own.writes && index !== fenceIndex ? [own.epoch] : [];
+  });
+  return open.includes(epoch) && open.every((one) => one <= epoch);
+};
+
 /**
  * Whether two looks at one cluster show the same of every route. The clusters are asked one after the other, and a
  * switch in between could show each side as it was before the other lost the authority.

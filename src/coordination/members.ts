@@ -42,6 +42,8 @@ export interface Members {
    * @throws CrossfadeError STORE_UNAVAILABLE, STORE_OUTCOME_UNKNOWN; beating goes on all the same
    */
   join(): Promise<void>;
+  /** The store has had a heartbeat of this process: no barrier overlooks it from then on. */
+  heard(): boolean;
   /** Removes the heartbeat, so that nobody waits for this member, and stops. */
   leave(): Promise<void>;
 }
@@ -57,6 +59,7 @@ class Membering implements Members {
   readonly #unsubscribe: () => void;
   #view: Membership = noMembers;
   #joined = false;
+  #heard = false;
   #left = false;
   #cancelBeat: (() => void) | undefined;
   #cancelPoll: () => void = () => undefined;
@@ -94,6 +97,10 @@ class Membering implements Members {
     return this.#list();
   }
 
+  heard(): boolean {
+    return this.#heard;
+  }
+
   async join(): Promise<void> {
     this.#joined = true;
     await this.#send();
@@ -123,6 +130,7 @@ class Membering implements Members {
   async #put(): Promise<void> {
     try {
       await this.#options.live.put(this.#key, JSON.stringify(this.#heartbeat()));
+      this.#heard = true;
     } catch (err) {
       this.#options.logger.debug({ err }, 'heartbeat not stored');
       throw err;

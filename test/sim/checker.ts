@@ -4,6 +4,7 @@
  * every acknowledged write is on the final authority or overwritten there by a later one, and nothing else is.
  */
 import type { RouteState } from '../../src/coordination/ports.ts';
+import { claimedId } from '../../src/app/stand-alone.ts';
 import { authorityIn, otherSide, type PhaseRecord, type Side, sides } from '../../src/coordination/records.ts';
 import type { History, WriteItem } from './history.ts';
 import { appliedKey, type SimCluster } from './network.ts';
@@ -99,6 +100,8 @@ export class Checker {
 
   #writeApplied(side: Side, write: Applied, { opaque, process }: Origin): void {
     const { op, before, after, index, seq, term } = write;
+    // Nobody's document: a process that nobody has heard of takes a sequence number with it.
+    if (op.id === claimedId && op.op === 'delete' && before === undefined) return;
     const source = after?.source;
     const item = this.#world.history.find(opaque ?? '', { kind: op.op, id: op.id, source });
     if (source !== undefined && item !== undefined) this.#markers.set(source, item.marker);

@@ -13,6 +13,7 @@ import type { Runtime } from '../../src/agent/runtime.ts';
 import { createTransforms } from '../../src/agent/transform.ts';
 import { noShadow, routeLine } from '../../src/app/heartbeat-report.ts';
 import { createRouteView } from '../../src/app/route-view.ts';
+import { standAlone } from '../../src/app/stand-alone.ts';
 import { createAdmission } from '../../src/coordination/admission.ts';
 import { createMembers, type Members } from '../../src/coordination/members.ts';
 import type { RouteState, Store } from '../../src/coordination/ports.ts';
@@ -121,6 +122,10 @@ export const startMember = (options: MemberOptions): Member => {
     const members = options.wrapMembers?.(own) ?? own;
     const joined = own.join().then(() => watcher.refresh());
     await Promise.race([joined.catch(() => undefined), pause(timers, startWaitMs)]);
+    const heard = (): boolean => own.heard();
+    const wait = (ms: number): Promise<void> => pause(timers, ms);
+    const refresh = (): Promise<void> => watcher.refresh();
+    if (!heard()) await standAlone({ view, heard, refresh, transports, pause: wait, logger });
     const executors = createWriteExecutors({
       transports,
       admission,

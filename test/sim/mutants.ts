@@ -131,6 +131,9 @@ class Believing implements Members {
   join(): Promise<void> {
     return this.#members.join();
   }
+  heard(): boolean {
+    return this.#members.heard();
+  }
   leave(): Promise<void> {
     return this.#members.leave();
   }

@@ -43,18 +43,18 @@ const unusedPort = async (): Promise<number> => {
 };
 type StubCluster = { url: string; writes: () => string[] };
 const stubs: Server[] = [];
-/** A cluster that knows its aliases and takes every write. */
+/** A cluster that knows its aliases, takes every write and has no document to delete. */
 const stubCluster = async (aliases: object): Promise<StubCluster> => {
   const seen: string[] = [];
   const server = createHttpServer((message, response) => {
     const path = message.url?.split('?')[0] ?? '';
     if (message.method === 'PUT') seen.push(path);
     message.resume();
+    const status = { PUT: 201, DELETE: 404 }[message.method ?? ''] ?? 200;
+    const written = { _id: '1', _seq_no: 0, _primary_term: 1, result: status === 404 ? 'not_found' : 'created' };
     response
-      .writeHead(message.method === 'PUT' ? 201 : 200, { 'content-type': 'application/json' })
-      .end(
-        JSON.stringify(path === '/_alias' ? aliases : { _id: '1', _seq_no: 0, _primary_term: 1, result: 'created' }),
-      );
+      .writeHead(status, { 'content-type': 'application/json' })
+      .end(JSON.stringify(path.startsWith('/_alias') ? aliases : written));
   }).listen(0, '127.0.0.1');
   stubs.push(server);
   await once(server, 'listening');
@@ -200,12 +200,12 @@ describe('an agent that finds no store', () => {
 
   test('finds the authority in the marker that the last switch left', async () => {
     const source = await stubCluster({ 'crossfade-fence': { aliases: { 'crossfade-p-e1': {} } } });
-    const marked = { products: {}, 'crossfade-p-e2': {}, 'crossfade-p-authority-e2-r2': {} };
+    const marked = { products: {}, 'crossfade-p-e4': {}, 'crossfade-p-authority-e4-r2': {} };
     const target = await stubCluster({ products_v2: { aliases: marked } });
     const agent = await withoutNats(source, target);
     await write(agent, 'products');
     expect(source.writes()).toEqual([]);
-    expect(target.writes()).toEqual(['/crossfade-p-e2/_doc/1']);
+    expect(target.writes()).toEqual(['/crossfade-p-e4/_doc/1']);
     expect(await agent.stop()).toBe(0);
   });
 

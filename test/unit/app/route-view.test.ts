@@ -80,6 +80,48 @@ describe('the routes as a member serves them', () => {
   });
 });
 
+describe('a process that stands alone', () => {
+  test('stays with what it knows, and serves it only if it may', () => {
+    const { view, change } = world('cached');
+    change(states);
+    view.standAlone(true);
+    change(new Map());
+    expect(view.state('products')).toBe(products);
+    expect(view.refusal()).toBeUndefined();
+    expect(view.unknownAuthority()).toEqual([]);
+    view.standAlone(false);
+    expect(view.refusal()?.code).toBe('AUTHORITY_UNKNOWN');
+    expect(view.unknownAuthority()).toEqual(['*']);
+  });
+
+  test('catches up with what has become known without following from there on', () => {
+    const { view, change } = world('cached');
+    view.standAlone(false);
+    change(states);
+    expect(view.state('products')).toBeUndefined();
+    view.catchUp();
+    expect(view.state('products')).toBe(products);
+    expect(view.refusal()?.code).toBe('AUTHORITY_UNKNOWN');
+    change(new Map());
+    expect(view.state('products')).toBe(products);
+    view.takePart();
+    expect(view.state('products')).toBeUndefined();
+    expect(view.refusal()).toBeUndefined();
+  });
+
+  test('keeps what the aliases tell until it catches up', () => {
+    const { view } = world();
+    view.standAlone(false);
+    view.learnFromAliases({
+      source: { products_v1: { aliases: { 'crossfade-products-e1': {}, products: {} } } },
+      target: {},
+    });
+    expect(view.state('products')).toBeUndefined();
+    view.catchUp();
+    expect(view.state('products')?.phase.epoch).toBe(1);
+  });
+});
+
 describe('the aliases of the clusters', () => {
   const source = { products_v1: { aliases: { 'crossfade-products-e1': {}, products: {} } } };
 

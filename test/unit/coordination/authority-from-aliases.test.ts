@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   type AliasAnswer,
+  isPresentEpoch,
   routesFromAliases,
   routesUnknownTo,
   sameRoutes,
@@ -83,6 +84,18 @@ describe('the authority read from aliases', () => {
 
   it('ignores aliases of the application, and answers that hold none', () => {
     expect(authorities({ p1: ['products', 'crossfade', 'crossfade-x', 'crossfade-Y-e1'], p3: [] }, {})).toEqual([]);
+  });
+});
+
+describe('the present epoch on a cluster', () => {
+  it.each([
+    ['it is open and the newest', { p1: [e(1), e(5), c(4)] }, true],
+    ['a switch has been prepared', { p1: [e(5), e(9)] }, false],
+    ['it is fenced', { [fenceIndex]: [e(5)] }, false],
+    ['it is not there', { p1: [e(1)] }, false],
+    ['another route is further on', { p1: [e(5)], q1: [e(9, 0, 'other')] }, true],
+  ])('is told when %s', (_, aliases, present) => {
+    expect(isPresentEpoch(answer(aliases as never), { slug: 'products', epoch: 5 })).toBe(present);
   });
 });
 

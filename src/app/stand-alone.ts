@@ -1,0 +1,88 @@
+/**
+ * A process that serves before the store has had its first heartbeat: no barrier waits for it, so a switch that trusts the
+ * ledger alone could overlook its writes. Until it is heard it claims each epoch it writes under: it takes one sequence
+ * number that no member accounts for, and only then looks whether a switch has been prepared. Either the switch is
+ * prepared before that look, and this process serves nothing; or the balance of the ledger, struck later, misses the
+ * number, and the switch goes through the fence (I6, I10). It follows no newer phase by itself meanwhile.
+ */
+import { type AliasAnswer, isPresentEpoch } from '../coordination/authority-from-aliases.ts';
+import { epochAlias } from '../coordination/keys.ts';
+import type { RouteState } from '../coordination/ports.ts';
+import { authorityIn } from '../coordination/records.ts';
+import type { Logger } from '../log.ts';
+import type { Transports } from '../upstream/types.ts';
+import type { RouteView } from './route-view.ts';
+
+export type StandAloneDeps = {
+  view: Pick<RouteView, 'states' | 'inDoubt' | 'standAlone' | 'catchUp' | 'takePart'>;
+  heard: () => boolean;
+  /** Looks at the phases; whoever begins a move after it has heard of this process. */
+  refresh: () => Promise<void>;
+  /** Of the agent's own work, with rights to write. */
+  transports: Transports;
+  pause: (ms: number) => Promise<void>;
+  logger: Logger;
+};
+
+const everyMs = 2_000;
+const timeoutMs = 3_000;
+/** A document that nobody has: deleting it changes nothing and takes a sequence number. */
+export const claimedId = 'crossfade-unheard';
+
+/** In `off` writes go through no epoch. A phase read from aliases tells the side only, so `final` may be `target`. */
+const writesThroughEpoch = ({ phase }: RouteState): boolean => phase.phase !== 'off';
+
+const claim = async (transports: Transports, { slug, spec, phase }: RouteState): Promise<boolean> => {
+  const transport = transports[authorityIn(phase.phase)];
+  const taken = await Promise.all(
+    spec.indices.map(async (_, ordinal) => {
+      const path = `/${encodeURIComponent(epochAlias(slug, phase.epoch, ordinal))}/_doc/${claimedId}`;
+      const { body } = await transport.request({ method: 'DELETE', path, timeoutMs });
+      return /"result":"(not_found|deleted)"/.test(body.toString('utf8'));
+    }),
+  );
+  return taken.every(Boolean);
+};
+
+const isPresent = async (transports: Transports, { slug, phase }: RouteState): Promise<boolean> => {
+  const path = `/_alias/${encodeURIComponent(`crossfade-${slug}-*`)}`;
+  const { status, body } = await transports[authorityIn(phase.phase)].request({ method: 'GET', path, timeoutMs });
+  return (
+    status === 200 && isPresentEpoch(JSON.parse(body.toString('utf8')) as AliasAnswer, { slug, epoch: phase.epoch })
+  );
+};
+
+type Check = (transports: Transports, state: RouteState) => Promise<boolean>;
+const holds = async ({ view, transports }: StandAloneDeps, check: Check): Promise<boolean> => {
+  if (view.inDoubt().length > 0) return false;
+  const routes = [...view.states().values()].filter(writesThroughEpoch);
+  // What cannot be asked is not known, and then nothing is served.
+  const found = await Promise.all(routes.map((state) => check(transports, state).catch(() => false)));
+  return found.every(Boolean);
+};
+
+const claimAll = async (deps: StandAloneDeps): Promise<boolean> => {
+  deps.view.standAlone(false);
+  deps.view.catchUp();
+  const may = (await holds(deps, claim)) && (await holds(deps, isPresent));
+  deps.view.standAlone(may);
+  return may;
+};
+
+const untilHeard = async (deps: StandAloneDeps, claimed: boolean): Promise<void> => {
+  let may = claimed;
+  while (!deps.heard()) {
+    await deps.pause(everyMs);
+    if (!deps.heard() && !(may && (await holds(deps, isPresent)))) may = await claimAll(deps);
+  }
+  await deps.refresh().catch((err: unknown) => deps.logger.warn({ err }, 'the phases cannot be read yet'));
+  deps.view.takePart();
+  deps.logger.info('this member is known to the others');
+};
+
+/** Resolves once it is known whether requests may be served; goes on until the process is heard. */
+export const standAlone = async (deps: StandAloneDeps): Promise<void> => {
+  const may = await claimAll(deps);
+  deps.logger.warn({ serves: may }, 'nobody has heard of this member yet');
+  void untilHeard(deps, may);
+};
