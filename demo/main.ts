@@ -6,7 +6,7 @@ import { MissingPrerequisite } from '../test/support/services/prerequisites.ts';
 import { compareSides } from './final.ts';
 import { startLoad } from './load.ts';
 import { stopAll } from './processes.ts';
-import { claims, heading, say } from './report.ts';
+import { claims, fallSilent, heading, say } from './report.ts';
 import { cutover, dualWrite, observe, ramp, reset, rollback, shadow } from './walk.ts';
 import { buildWorld, type World } from './world.ts';
 
@@ -21,14 +21,21 @@ const shutDown = async (code: number): Promise<void> => {
   await world?.close();
   process.exit(code);
 };
-process.once('SIGINT', () => void shutDown(130));
-process.once('SIGTERM', () => void shutDown(143));
+const interrupt = (code: number): void => {
+  say('   stopping everything');
+  fallSilent();
+  void shutDown(code);
+};
+process.once('SIGINT', () => interrupt(130));
+process.once('SIGTERM', () => interrupt(143));
 
 const untilInterrupted = async ({ sidecars, admins, gateways, services }: World): Promise<void> => {
   heading('still running; Ctrl-C stops everything');
   say(`   gateways  ${gateways.join('  ')}`);
   say(`   sidecars  ${sidecars.join('  ')}`);
-  say(`   admin     ${admins.join('  ')}`);
+  say(
+    `   dashboard ${admins.map((url) => `${url}/`).join('  ')}   (either shows both; health, metrics and API are there too)`,
+  );
   say(`   source    ${services.sourceUrl}/products_v1   target ${services.targetUrl}/products_v2`);
   say(
     `   NATS      ${services.natsUrl}   (CROSSFADE_NATS_SERVERS=${services.natsUrl} npm run -s crossfade -- status products)`,

@@ -8,6 +8,13 @@ const tty = process.stdout.isTTY === true;
 let lineOpen = false;
 let broken = 0;
 let checked = 0;
+let silent = false;
+
+/** From here on nothing is printed: what is stopped half way says nothing about the product. */
+export const fallSilent = (): void => {
+  closeLine();
+  silent = true;
+};
 
 const closeLine = (): void => {
   if (lineOpen) process.stdout.write('\n');
@@ -15,6 +22,7 @@ const closeLine = (): void => {
 };
 
 export const say = (text: string): void => {
+  if (silent) return;
   closeLine();
   process.stdout.write(`${text}\n`);
 };
@@ -38,6 +46,7 @@ export type Progress = LoadWindow & {
 };
 
 export const progressLine = (now: Progress): void => {
+  if (silent) return;
   const text = [
     `   ${now.phase.padEnd(7)}`,
     `${now.requestsPerSecond.toFixed(0).padStart(4)} req/s`,

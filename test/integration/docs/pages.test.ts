@@ -56,7 +56,16 @@ const complain = (agent: AgentProcess | undefined): void =>
   void process.stderr.write(`${JSON.stringify(agent?.log().filter(({ level }) => level >= 40))}\n`);
 
 /** Of these the state matters: they are run by the walks of this file in their place. */
-const ends = ['advance', 'finalize', 'rollback', 'phase products', 'curl', 'apply', 'status products --watch'];
+const ends = [
+  'advance',
+  'finalize',
+  'rollback',
+  'phase products',
+  'route delete',
+  'curl',
+  'apply',
+  'status products --watch',
+];
 
 /** Commands that are run elsewhere or need something that no test has, each with the reason. */
 const excused = new Map([
@@ -66,6 +75,9 @@ const excused = new Map([
   ['npm run test:unit', 'a step of npm test'],
   ['npm run test:integration', 'runs this test'],
   ['npm run format', 'writes into the tree; npm run check is its check'],
+  ['npm ci', 'replaces the packages that this test runs with'],
+  ['node test/sim/run.ts <n>', 'a form, not a call'],
+  ['node test/sim/run.ts <from> <to> <mutant>', 'a form, not a call'],
   ['npm ci && npm run demo', 'a migration of its own for minutes; run by hand before a release'],
   ['npm run demo -- --stay', 'does not end'],
   ['npm run bench', 'minutes, and needs wrk, nginx and HAProxy'],
@@ -319,6 +331,8 @@ describe('the way back through the phases', () => {
         await followed(reader, line);
       typed.add('crossfade phase products observe');
       expect((await reader.status()).phase).toBe('off');
+      await followed(reader, 'crossfade route delete products --yes');
+      typed.add('crossfade route delete products');
     } finally {
       await reader.leave();
     }
