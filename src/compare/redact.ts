@@ -22,7 +22,7 @@ const fieldPath = (path: readonly PathSegment[]): string => {
 /** Kinds whose previews are numbers or words of the storage, not data of a document. */
 const clearKinds = new Set<Difference['kind']>([
   ...(['no_answer', 'status', 'error_type', 'partial', 'total', 'recall', 'score', 'max_score'] as const),
-  ...(['bucket_count', 'missing_item', 'extra_item'] as const),
+  ...(['bucket_count', 'missing_item'] as const),
 ]);
 
 export const redactDifference = (difference: Difference, redaction: Redaction): Difference => {
