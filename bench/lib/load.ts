@@ -38,8 +38,8 @@ export const parseLoad = (text: string): LoadResult => {
   return {
     requests: number(/(\d+) requests in/),
     perSecond: number(/Requests\/sec:\s+([\d.]+)/),
-    p50Ms: milliseconds(/50%\s+(\S+)/.exec(text)?.[1]),
-    p99Ms: milliseconds(/99%\s+(\S+)/.exec(text)?.[1]),
+    p50Ms: milliseconds(/^\s+50%\s+(\S+)/m.exec(text)?.[1]),
+    p99Ms: milliseconds(/^\s+99%\s+(\S+)/m.exec(text)?.[1]),
     errors,
   };
 };
