@@ -57,18 +57,23 @@ export type FinalFate = Exclude<WriteFate, { kind: 'retry' }>;
 export type SendResult = {
   /** Per write, in order; undefined when it has no final fate because sending ended early. */
   fates: (FinalFate | undefined)[];
-  /** stopped: the signal fired. fenced: the epoch moved on, so the rest was not tried again. */
-  end: 'done' | 'fenced' | 'stopped';
+  /** stopped: the signal fired. fenced: the epoch moved on, so the rest was not tried again. stuck: see `repeatForMs`. */
+  end: 'done' | 'fenced' | 'stopped' | 'stuck';
+  /** Why the last attempt has to be repeated; with `stuck` only. */
+  reason?: string;
 };
 export type SendAllOptions = SendOptions & {
   runtime: Runtime;
   /** Told of each attempt that must be repeated, so that a throttle can slow down and a status can say why. */
   onRetry?: ((fate: Extract<WriteFate, { kind: 'retry' }>) => void) | undefined;
+  /** After so long of repeating, the caller has something better to do than to wait for this follower; default for ever. */
+  repeatForMs?: number | undefined;
 };
 
-/** Repeats until each write was applied, superseded or refused; stops early at the fence or when the signal fires. */
+/** Repeats until each write was applied, superseded or refused; ends early at the fence, by the signal, or when stuck. */
 export const sendAll = async (writes: readonly StampedWrite[], options: SendAllOptions): Promise<SendResult> => {
-  const { runtime, onRetry, ...send } = options;
+  const { runtime, onRetry, repeatForMs = Number.POSITIVE_INFINITY, ...send } = options;
+  const until = runtime.now() + repeatForMs;
   const final: (FinalFate | undefined)[] = writes.map(() => undefined);
   let left = [...writes.keys()];
   for (let attempts = 1; left.length > 0; attempts++) {
@@ -83,6 +88,7 @@ export const sendAll = async (writes: readonly StampedWrite[], options: SendAllO
     left = left.filter((at) => final[at] === undefined);
     if (retry === undefined) continue;
     onRetry?.(retry);
+    if (runtime.now() >= until) return { fates: final, end: 'stuck', reason: retry.reason };
     await sleep(runtime, retryDelayMs(retry, attempts, runtime), send.signal);
   }
   return { fates: final, end: 'done' };

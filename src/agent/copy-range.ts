@@ -29,6 +29,8 @@ export type CopyIo = {
   onRetry?: (reason: string) => void;
   /** Ends a range early, with progress kept, so that a caller can save it. */
   maxPages?: number;
+  /** Ends a range as `stuck` when the follower has taken no page for so long. */
+  repeatForMs?: number | undefined;
 };
 /** What a pacer looks at: how much a page was, how long the other side took for it, and whether it pushed back. */
 export type PageWork = { docs: number; sendMs: number; retried: boolean };
@@ -37,7 +39,9 @@ export type ShardRange = { ordinal: number; shard: number; node: string; from: n
 export type RangeResult = {
   through: number;
   /** more: `maxPages` was reached. */
-  end: 'done' | 'more' | 'fenced' | 'stopped';
+  end: 'done' | 'more' | 'fenced' | 'stopped' | 'stuck';
+  /** Of `stuck`: what the follower said last. */
+  reason?: string | undefined;
   docs: number;
   applied: number;
   superseded: number;
@@ -70,7 +74,7 @@ const noteFates = (writes: readonly StampedWrite[], { fates }: SendResult, ordin
   }
 };
 
-type Sent = Pick<SendResult, 'end'> & { applied: number; superseded: number; retried: boolean };
+type Sent = Pick<SendResult, 'end' | 'reason'> & { applied: number; superseded: number; retried: boolean };
 
 const sendPage = async (page: SeqPage, ordinal: number, io: CopyIo): Promise<Sent> => {
   const prepared = await Promise.all(page.docs.map((doc) => prepareDoc(doc, ordinal, io)));
@@ -81,6 +85,7 @@ const sendPage = async (page: SeqPage, ordinal: number, io: CopyIo): Promise<Sen
     cluster: io.clusters[io.direction.follower],
     runtime: io.runtime,
     signal: io.signal,
+    repeatForMs: io.repeatForMs,
     onRetry: ({ reason }) => {
       retried = true;
       io.onRetry?.(reason);
@@ -88,7 +93,8 @@ const sendPage = async (page: SeqPage, ordinal: number, io: CopyIo): Promise<Sen
   });
   noteFates(writes, result, ordinal, io);
   const count = (kind: FinalFate['kind']) => result.fates.filter((fate) => fate?.kind === kind).length;
-  return { end: result.end, applied: count('applied'), superseded: count('superseded'), retried };
+  const { end, reason = '' } = result;
+  return { end, reason, applied: count('applied'), superseded: count('superseded'), retried };
 };
 
 export const copyRange = async ({ ordinal, ...range }: ShardRange, io: CopyIo): Promise<RangeResult> => {
@@ -102,7 +108,7 @@ export const copyRange = async ({ ordinal, ...range }: ShardRange, io: CopyIo): 
     const sent = await sendPage(page, ordinal, io);
     result.applied += sent.applied;
     result.superseded += sent.superseded;
-    if (sent.end !== 'done') return { ...result, end: sent.end };
+    if (sent.end !== 'done') return { ...result, end: sent.end, reason: sent.reason };
     result.docs += page.docs.length;
     result.through = page.through;
     const report = { docs: page.docs.length, bytes: page.bytes, through: page.through, retried: sent.retried };

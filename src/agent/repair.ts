@@ -48,6 +48,8 @@ export type RepairOutcome =
 export type Repaired = { doc: DocAddressOf; outcome: RepairOutcome };
 
 const batchDocs = 500;
+/** Somebody waits for a repair; a follower that takes nothing for so long is better met again later. */
+const repeatForMs = 10_000;
 
 type Planned = { write: StampedWrite; wasThere: boolean } | { outcome: RepairOutcome };
 type Read = { doc: DocAddressOf; follower: GotDoc; authority: GotDoc };
@@ -122,6 +124,7 @@ const readBoth = async (ordinal: number, docs: readonly DocAddressOf[], io: Repa
 const outcomeOf = (
   { write, wasThere }: { write: StampedWrite; wasThere: boolean },
   fate: FinalFate | undefined,
+  stuck: string | undefined,
 ): RepairOutcome => {
   const { stamp } = write;
   switch (fate?.kind) {
@@ -134,7 +137,7 @@ const outcomeOf = (
       return { kind: 'refused', stamp, reason: fate.reason };
     case 'fenced':
     case undefined:
-      return { kind: 'failed', reason: fate?.kind ?? 'stopped' };
+      return { kind: 'failed', reason: fate?.kind ?? stuck ?? 'stopped' };
     default:
       return fate satisfies never;
   }
@@ -144,8 +147,9 @@ const send = async (planned: readonly Planned[], io: RepairIo): Promise<RepairOu
   const { clusters, direction, runtime, signal } = io;
   const sending = planned.flatMap((one) => ('write' in one ? [one] : []));
   const writes = sending.map(({ write }) => write);
-  const { fates } = await sendAll(writes, { cluster: clusters[direction.follower], runtime, signal });
-  const outcomes = new Map(sending.map((one, i) => [one as Planned, outcomeOf(one, fates[i])]));
+  const cluster = clusters[direction.follower];
+  const { fates, reason } = await sendAll(writes, { cluster, runtime, signal, repeatForMs });
+  const outcomes = new Map(sending.map((one, i) => [one as Planned, outcomeOf(one, fates[i], reason)]));
   return planned.map((one) => ('outcome' in one ? one.outcome : (outcomes.get(one) as RepairOutcome)));
 };
 

@@ -133,7 +133,7 @@ const removePage = async (page: SeqPage, ordinal: number, state: SweepState, io:
     deleteWrite({ ordinal, id, routing, stamp: (version as bigint) + 1n }, direction),
   );
   const { end, fates } = await sendAll(writes, { cluster: clusters[direction.follower], runtime, signal });
-  if (end !== 'done') throw new Ended({ kind: end, detail: `epoch ${direction.epoch}` });
+  if (end !== 'done') throw new Ended({ kind: end === 'stuck' ? 'stopped' : end, detail: `epoch ${direction.epoch}` });
   return fates.filter((fate) => fate?.kind === 'applied').length;
 };
 

@@ -28,8 +28,9 @@ export type TailIo = CopyIo & {
   /** Shards of one index worked on at once; default 4. */
   shardConcurrency?: number;
 };
-/** fenced: the epoch moved on. stale: the state belongs to another reign or side. */
-export type TailEnd = { kind: 'ok' } | PositionProblem | { kind: 'fenced' | 'stopped' | 'stale'; detail: string };
+/** fenced: the epoch moved on. stuck: the follower takes nothing. stale: the state belongs to another reign or side. */
+export type TailEnd =
+  { kind: 'ok' } | PositionProblem | { kind: 'fenced' | 'stopped' | 'stuck' | 'stale'; detail: string };
 export type TailResult = TailEnd & {
   state: TailState;
   /** Every cursor stands at the checkpoint taken in this step. */
@@ -80,9 +81,13 @@ const copyShard = async (shard: ShardSeq, { ordinal, cursors }: { ordinal: numbe
   return copyRange({ ordinal, shard: number, node, from, to }, { maxPages: defaultMaxPages, ...io, onPage });
 };
 
-const endOf = (copied: readonly RangeResult[], { epoch }: Direction): TailEnd => {
+const endOf = (copied: readonly RangeResult[], { epoch, follower }: Direction): TailEnd => {
   const early = copied.map(({ end }) => end).find((end) => end === 'fenced' || end === 'stopped');
-  return early === 'fenced' || early === 'stopped' ? { kind: early, detail: `epoch ${epoch}` } : { kind: 'ok' };
+  if (early === 'fenced' || early === 'stopped') return { kind: early, detail: `epoch ${epoch}` };
+  const stuck = copied.find(({ end }) => end === 'stuck');
+  return stuck === undefined
+    ? { kind: 'ok' }
+    : { kind: 'stuck', detail: `the ${follower} takes nothing: ${stuck.reason}` };
 };
 
 const copyShards = async (
@@ -121,7 +126,7 @@ const isCurrent = (state: TailState, { authority, reign, spec }: Direction): boo
   state.authority === authority && state.reign === reign && state.indices.length === spec.indices.length;
 
 /** The gravest end first: a recreated index must not hide behind a shard that is only slow. */
-const gravity = ['index_recreated', 'fenced', 'stopped', 'unavailable', 'stale', 'ok'] as const;
+const gravity = ['index_recreated', 'fenced', 'stopped', 'unavailable', 'stuck', 'stale', 'ok'] as const;
 const gravest = (steps: readonly IndexStep[]): TailEnd => {
   const [worst] = [...steps].sort((a, b) => gravity.indexOf(a.kind) - gravity.indexOf(b.kind));
   if (worst === undefined || worst.kind === 'ok') return { kind: 'ok' };

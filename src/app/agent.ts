@@ -6,6 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Lifecycle } from '../admin/health.ts';
 import type { AdminServer } from '../admin/server.ts';
+import type { LeaderEvents } from '../agent/leader/route-leader.ts';
 import { startLeaders } from '../agent/leader/start.ts';
 import { systemRuntime } from '../agent/runtime.ts';
 import type { SampleRecord } from '../compare/sample-record.ts';
@@ -72,9 +73,12 @@ const join = async ({ watcher, logger }: Core, members: Members): Promise<void> 
   await Promise.race([joined, delay(storeWaitMs, undefined, { ref: false })]);
 };
 
-const startLeading = ({ core, view }: AgentParts, members: Members): Stoppable =>
+type SwitchWatch = Pick<LeaderEvents, 'onReached'>;
+
+const startLeading = ({ core, view }: AgentParts, members: Members, watch: SwitchWatch): Stoppable =>
   startLeaders({
     ...core,
+    ...watch,
     clusters: core.controls,
     members,
     runtime: systemRuntime,
@@ -110,11 +114,13 @@ class Agent {
   readonly #parts: AgentParts;
   readonly #admin: AdminServer;
   readonly #ended = new AbortController();
+  readonly #watch: SwitchWatch;
   #lifecycle: Lifecycle = 'starting';
   #members: Members | undefined;
   #background: readonly Stoppable[] = [];
 
-  constructor(core: Core) {
+  constructor(core: Core, watch: SwitchWatch) {
+    this.#watch = watch;
     this.#parts = createParts(core, () => this.#members?.beat());
     this.#admin = createAgentAdmin({
       parts: this.#parts,
@@ -139,7 +145,7 @@ class Agent {
     this.#lifecycle = 'serving';
     core.logger.info({ listening, admin }, 'serving');
     this.#background = [
-      startLeading(this.#parts, members),
+      startLeading(this.#parts, members, this.#watch),
       startBackfillWorkers(core, view),
       startTelling(this.#parts, members),
       tellDashboards(this.#parts, members),
@@ -174,14 +180,15 @@ class Agent {
   }
 }
 
-const serve = async (core: Core): Promise<number> => {
+const serve = async (core: Core, watch: SwitchWatch): Promise<number> => {
   const signalled = firstSignal(core.logger);
-  const agent = new Agent(core);
+  const agent = new Agent(core, watch);
   await agent.start();
   await signalled;
   await agent.stop();
   return 0;
 };
 
-/** @returns the exit code */
-export const runAgent = (input: ProcessInput): Promise<number> => runProcess(input, serve);
+/** `onReached`: told of each labelled point of a switch that this process leads. @returns the exit code */
+export const runAgent = ({ onReached, ...input }: ProcessInput & SwitchWatch): Promise<number> =>
+  runProcess(input, (core) => serve(core, onReached === undefined ? {} : { onReached }));

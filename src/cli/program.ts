@@ -51,6 +51,7 @@ type Options = Partial<CommonOptions> & {
   mode?: string;
   sample?: number;
   id?: string[];
+  force?: boolean;
 };
 
 type OperatorFlags = { namespace?: string; kubeApi?: string; every?: number };
@@ -336,13 +337,14 @@ const addLeader = (program: Command, run: RunAction): void => {
     .description('bring documents of the follower in line with the authority')
     .argument('<route>')
     .option('--id <id>', 'only this document; may be given again', collect)
-    .action((slug: string, { wait = false, timeout: timeoutSeconds, id, ...options }: Options) =>
+    .option('--force', 'overwrite also what is newer there than any copy, as a foreign writer leaves it')
+    .action((slug: string, { wait = false, timeout: timeoutSeconds, id, force = false, ...options }: Options) =>
       run(options, (context) =>
         runLeaderCommand(context, 'repair', {
           slug,
           wait,
           timeoutSeconds,
-          args: id === undefined ? { all: true } : { ids: id },
+          args: { ...(id === undefined ? { all: true } : { ids: id }), ...(force ? { force } : {}) },
         }),
       ),
     );

@@ -44,7 +44,7 @@ class FileBackedStore implements Store {
     this.#options = {
       liveTtlMs: 15_000,
       pollMs: 100,
-      ackWaitMs: 60_000,
+      ackWaitMs: 30_000,
       timers: systemTimers,
       wallMs: () => Date.now(),
       ...options,

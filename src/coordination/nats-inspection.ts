@@ -10,7 +10,7 @@ import type { NatsConfig } from '../config.ts';
 import { CrossfadeError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Incarnation } from './incarnation.ts';
-import { keys } from './keys.ts';
+import { heartbeatPrefix, keys } from './keys.ts';
 import type { NatsBucket } from './nats-bucket.ts';
 import { isStreamMissing } from './nats-errors.ts';
 import { leaseRefusal, serverRefusal } from './nats-support.ts';
@@ -65,6 +65,7 @@ const findOrCreate = async (target: Target, options: InspectionOptions): Promise
     if (!isStreamMissing(error)) throw error;
   }
   demandMayCreate(target, options);
+  if (target.role === 'config') await demandNobodyUsesIt(target.manager, options);
   await create(target, options);
   return await target.manager.streams.info(`KV_${name}`);
 };
@@ -79,6 +80,15 @@ const demandMayCreate = ({ connection, role }: Target, { buckets, config, incarn
   if (!config.createBuckets)
     throw new CrossfadeError('STORE_UNAVAILABLE', `bucket ${name} does not exist and nats.createBuckets is off`);
   demand(serverRefusal(versionOf(connection), config.replicas));
+};
+
+/** Members that are alive have had this bucket: whoever comes newly must not give them an empty one for it. */
+const demandNobodyUsesIt = async (manager: JetStreamManager, { buckets }: InspectionOptions): Promise<void> => {
+  const subjects_filter = `$KV.${buckets.live.name}.${heartbeatPrefix}>`;
+  const { state } = await manager.streams.info(`KV_${buckets.live.name}`, { subjects_filter });
+  if (Object.keys(state.subjects ?? {}).length === 0) return;
+  const { name } = buckets.config;
+  throw new CrossfadeError('STORE_UNAVAILABLE', `bucket ${name} is gone while members are alive: it was deleted`);
 };
 
 const create = async ({ connection, role }: Target, options: InspectionOptions): Promise<void> => {

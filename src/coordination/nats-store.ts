@@ -73,7 +73,7 @@ class NatsBackedStore implements NatsStore {
       liveTtlMs: 15_000,
       timeoutMs: 2_000,
       pollMs: 1_000,
-      ackWaitMs: 60_000,
+      ackWaitMs: 30_000,
       timers: systemTimers,
       now: () => performance.now(),
       ...options,

@@ -12,7 +12,7 @@ import { closeOthers, misplaced, openEpoch, type Wanted } from './epochs.ts';
 import type { Leading } from './route-leader.ts';
 import type { PhaseWrite } from './switch.ts';
 
-const watchEveryTurns = 10;
+const watchEveryTurns = 5;
 const callTimeoutMs = 10_000;
 const settled = new WeakMap<Leading, { revision: number; turns: number }>();
 
@@ -67,12 +67,25 @@ const markerOf = (
 ): [string, string][] => (index === undefined ? [] : [[authorityMarker(slug, epoch, reign), index]]);
 
 /** The loop turns on: a cluster that does not answer in this time is asked again in the next turn. */
-const patient = ({ deps }: Leading): Record<Side, ClusterControl> => ({
+export const patient = ({ deps }: Leading): Record<Side, ClusterControl> => ({
   source: deps.clusters.source.within({ timeoutMs: () => callTimeoutMs }),
   target: deps.clusters.target.within({ timeoutMs: () => callTimeoutMs }),
 });
 
+/** Aliases of the application that are on the source and point elsewhere; what is not there was never used. */
+const strayedClientAliases = async (leading: Leading, { spec }: RouteState): Promise<string[]> => {
+  const { source } = patient(leading);
+  const moved: string[] = [];
+  for (const { name, indices = spec.indices.map((pair) => pair.source) } of spec.aliases) {
+    const holders = Object.keys(await currentAliases(source, name));
+    if (holders.length > 0 && holders.toSorted().join() !== indices.toSorted().join()) moved.push(name);
+  }
+  return moved;
+};
+
 const strayed = async (leading: Leading, state: RouteState): Promise<string | undefined> => {
+  const moved = await strayedClientAliases(leading, state);
+  if (moved.length > 0) return `somebody moved ${moved.join(', ')} on the source`;
   for (const side of sides) {
     const wanted = wantedOn(state, side);
     if (wanted.size === 0) continue;

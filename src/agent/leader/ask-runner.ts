@@ -16,6 +16,7 @@ import { gatherGate } from './gate-facts.ts';
 import { movePhase } from './moves.ts';
 import { type Begun, begunAt, resumedResult } from './resumed-ask.ts';
 import type { Leading } from './route-leader.ts';
+import { forgetSides } from './side-watch.ts';
 import { runRouteSwitch } from './switch-runner.ts';
 
 type Result = Omit<AskResult, 'schema' | 'id' | 'at'>;
@@ -57,7 +58,7 @@ const moveOnce = async (leading: Leading, to: Phase, reason: string): Promise<vo
       nowMs: Date.parse(deps.clock()),
     });
   // A stay in dual begins with a backfill of its own, whatever an earlier stay had reached.
-  if (to === 'dual') await job.save({ work: undefined, next: undefined });
+  if (to === 'dual') await Promise.all([job.save({ work: undefined, next: undefined }), forgetSides(leading)]);
   const { write, findings } = await movePhase(
     {
       spec,

@@ -31,7 +31,7 @@ const parse = <T>(schema: z.ZodType<T>, args: unknown): T => {
   throw new CrossfadeError('USAGE', z.prettifyError(parsed.error));
 };
 
-const verifyIo = async ({ deps }: Leading, state: RouteState): Promise<VerifyIo> => {
+export const verifyIo = async ({ deps }: Leading, state: RouteState): Promise<VerifyIo> => {
   const { clusters, runtime, transforms } = deps;
   const direction = directionOf(state);
   const { pageBytes, maxPageDocs } = state.spec.backfill;

@@ -24,6 +24,7 @@ import { createJobStore, type JobStore } from './job-state.ts';
 import { createJournal, type Journal } from './journal.ts';
 import { createPhaseWriter, type PhaseWriter } from './phase-writer.ts';
 import { RouteWork } from './route-work.ts';
+import { watchSides } from './side-watch.ts';
 import { buildStatus } from './status.ts';
 import { createSweeper } from './sweeper.ts';
 import type { PhaseWrite, SwitchPoint } from './switch.ts';
@@ -64,6 +65,8 @@ export type Leading = {
   verdict: FleetVerdict;
   /** Monotonic time since which lost members may still write. */
   lostSinceMs: number;
+  /** In a row. */
+  failedTurns: number;
 };
 
 export interface RouteLeader {
@@ -102,6 +105,7 @@ const begin = async (deps: RouteLeaderDeps): Promise<Leading> => {
       wallMs: () => Date.parse(clock()),
     }),
     lostSinceMs: Number.NEGATIVE_INFINITY,
+    failedTurns: 0,
   };
 };
 
@@ -150,27 +154,56 @@ const pendingCopies = ({ deps }: Leading): number =>
 const works = (state: RouteState): boolean =>
   (state.phase.phase === 'dual' || state.phase.phase === 'target') && state.phase.hold === undefined;
 
-/** One turn. Asks come first: they must not wait for data to move. `rest` ends when somebody wants the loop. */
-const turn = async (leading: Leading, rest: Interruption): Promise<void> => {
+const toleratedFailures = 2;
+
+/** One failure is of a moment; what keeps failing needs a person, and bars a switch until then. */
+const noteTurn = (leading: Leading, error?: unknown): void => {
+  leading.failedTurns = error === undefined ? 0 : leading.failedTurns + 1;
+  const message = error instanceof Error ? error.message : String(error);
+  const told = leading.failedTurns > toleratedFailures ? `the leader cannot go on: ${message}` : undefined;
+  leading.work.setAlarm('turn', told);
+};
+
+/** Asks come first: they must not wait for data to move. `rest` ends when somebody wants the loop. */
+const act = async (leading: Leading, state: RouteState, rest: Interruption): Promise<void> => {
   const { deps, job, work } = leading;
-  const state = deps.state();
-  if (state === undefined || (await releaseOrphan(leading, state))) return;
   if (state.phase.phase !== 'off') await keepAliases(leading, state);
   await runAsk(leading, state);
   const present = deps.state() ?? state;
-  if (works(present) && deps.lease.isHeld()) {
-    await rest.run((signal) =>
-      work.step(present, {
-        paused: job.current().paused || present.rate === 'pause',
-        pendingCopies: pendingCopies(leading),
-        signal,
-      }),
-    );
-    if (rest.wanted) return;
-    await runAuto(leading, present);
-  }
-  await publish(leading, deps.state() ?? present);
+  if (!works(present) || !deps.lease.isHeld()) return;
+  await rest.run((signal) =>
+    work.step(present, {
+      paused: job.current().paused || present.rate === 'pause',
+      pendingCopies: pendingCopies(leading),
+      signal,
+    }),
+  );
+  if (rest.wanted) return;
+  await watchSides(leading, present);
+  await runAuto(leading, present);
 };
+
+/** One turn. A cluster that is gone is the very thing that the status has to tell, so it is published all the same. */
+const turn = async (leading: Leading, rest: Interruption): Promise<void> => {
+  const { deps } = leading;
+  const state = deps.state();
+  if (state === undefined || (await releaseOrphan(leading, state))) return;
+  let failure: unknown;
+  try {
+    await act(leading, state, rest);
+  } catch (error) {
+    if (beginsAgain(error)) throw error;
+    failure = error;
+  }
+  noteTurn(leading, failure);
+  if (rest.wanted && failure === undefined) return;
+  await publish(leading, deps.state() ?? state);
+  if (failure !== undefined) throw failure;
+};
+
+/** The record of another leader, or one of ours whose outcome is unknown: begin again from what the store says. */
+const beginsAgain = (error: unknown): boolean =>
+  isCrossfadeError(error, 'STORE_CONFLICT') || isCrossfadeError(error, 'STORE_OUTCOME_UNKNOWN');
 
 /** Work that gives way: whoever calls `want` is served after the present step at the latest, and cuts it short. */
 class Interruption {
@@ -221,8 +254,7 @@ export const startRouteLeader = (deps: RouteLeaderDeps): RouteLeader => {
       leading ??= await begin(deps);
       await turn(leading, rest);
     } catch (err) {
-      // The record of another leader, or one of ours whose outcome is unknown: begin again from what the store says.
-      if (isCrossfadeError(err, 'STORE_CONFLICT') || isCrossfadeError(err, 'STORE_OUTCOME_UNKNOWN')) {
+      if (beginsAgain(err)) {
         await leading?.work.quiesce();
         leading = undefined;
       }

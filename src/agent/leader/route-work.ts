@@ -9,6 +9,7 @@ import type { RouteState, Store } from '../../coordination/ports.ts';
 import { authorityIn, type Side } from '../../coordination/records.ts';
 import { BackfillRecord, backfillName, beginBackfill } from '../backfill.ts';
 import type { ClusterControl } from '../cluster.ts';
+import type { CopyIo } from '../copy-range.ts';
 import { type Direction, directionOf } from '../direction.ts';
 import { balance, observe, openLedger } from '../ledger.ts';
 import { countProof } from '../proof.ts';
@@ -53,6 +54,8 @@ const hungStepMs = 10_000;
 /** A tail that is further behind cannot be proven by counts, nor begin a switch. */
 export const maxLagSeconds = 3;
 const retryTailMs = 20;
+/** A follower that is down must not keep the leader from its other duties: asks, and the status that says so. */
+const repeatTailMs = 3_000;
 const retryQuarantineMs = 15_000;
 const isEmpty = ({ docs, overflowed }: QuarantineRecord): boolean => docs.length + overflowed === 0;
 const emptyFacts: WorkFacts = {
@@ -196,7 +199,11 @@ export class RouteWork {
     await this.#save({ backfill: 'done' });
   }
 
-  async #tail(direction: Direction, state: RouteState, signal: AbortSignal): Promise<TailResult | undefined> {
+  async #tail(
+    direction: Direction,
+    state: RouteState,
+    { signal, repeatForMs }: Pick<CopyIo, 'repeatForMs'> & { signal: AbortSignal },
+  ): Promise<TailResult | undefined> {
     const { clusters, runtime, transforms, job } = this.#deps;
     const { tail } = job.current().work ?? {};
     if (tail === undefined) return undefined;
@@ -210,6 +217,7 @@ export class RouteWork {
       limits: { pageBytes, maxPageDocs },
       quarantine: this.#quarantine,
       signal,
+      repeatForMs,
     });
     // First the list: a cursor that has passed a refused document must never stand without it.
     await this.#saveQuarantine();
@@ -360,7 +368,7 @@ export class RouteWork {
     if (backfill === 'none') await this.#beginBackfill(state);
     if (backfill === 'running') await this.#watchBackfill();
     await this.#takeOverQuarantine();
-    const tail = await this.#tail(directionOf(state), state, signal);
+    const tail = await this.#tail(directionOf(state), state, { signal, repeatForMs: repeatTailMs });
     if (signal.aborted) return;
     await this.#retryQuarantine(state);
     await this.#keepQuarantine();
@@ -386,7 +394,7 @@ export class RouteWork {
     const cancel = this.#deps.runtime.after(timeoutMs, () => abort.abort());
     try {
       for (;;) {
-        const result = await this.#tail(direction, state, abort.signal);
+        const result = await this.#tail(direction, state, { signal: abort.signal });
         if (result === undefined || abort.signal.aborted) return false;
         if (result.caughtUp && result.behind === 0) return this.#quarantine.size() === 0;
         if (result.kind !== 'ok' && result.kind !== 'unavailable') return false;

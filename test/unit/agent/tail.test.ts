@@ -102,6 +102,17 @@ describe('the tail', () => {
     expect(await tailStep(state, made.io)).toMatchObject({ kind: 'fenced', caughtUp: false, state });
   });
 
+  it('comes back from a follower that takes nothing, with the reason, when it has been told for how long to repeat', async () => {
+    const made = engine();
+    made.put('a', {});
+    const state = await begin(made);
+    const error = { type: 'index_not_found_exception', reason: 'gone' };
+    made.pair.target.storage.write = () => ({ status: 404, index: 'p2', error });
+    const result = await tailStep(state, { ...made.io, repeatForMs: 3_000 });
+    expect(result).toMatchObject({ kind: 'stuck', caughtUp: false, behind: undefined, state });
+    expect(result).toMatchObject({ detail: 'the target takes nothing: 404 index_not_found_exception: gone' });
+  });
+
   it.each([
     ['deleted', (made: Engine) => made.pair.source.storage.deleteIndex('p1')],
     [

@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import type { Difference } from '../../../src/agent/preflight/difference.ts';
+import { mappingDrift, persisting } from '../../../src/agent/preflight/mapping-drift.ts';
+
+const of = (path: string, source: string, target: string): Difference => ({ path, source, target });
+const dynamic = { properties: {} };
+const ignoring = { dynamic: 'false', properties: {} };
+const drift = (baseline: Difference[], now: Difference[], followerMappings: Record<string, unknown> = dynamic) =>
+  mappingDrift({ baseline, now, follower: 'target', followerMappings }).map(({ path }) => path);
+
+describe('the drift of mappings', () => {
+  it.each<[string, Difference[], Difference[], string[]]>([
+    ['nothing when nothing differs', [], [], []],
+    ['nothing of what differed at first', [of('a.type', 'x', 'y')], [of('a.type', 'x', 'y')], []],
+    ['nothing when a difference has gone', [of('a.type', 'x', 'y')], [], []],
+    ['a field that was alike and is not any more', [], [of('a.ignore_above', '10', '20')], ['a.ignore_above']],
+    ['a new field that both sides map differently', [], [of('a.type', 'date', 'text')], ['a.type']],
+    ['a new field on the follower only', [], [of('a.type', 'absent', 'text')], ['a.type']],
+    ['a new field on the authority that never reaches the follower', [], [of('a.type', 'text', 'absent')], ['a.type']],
+    ['a field that differed and was changed', [of('a.x', '1', '2')], [of('a.x', '1', '3')], ['a.x']],
+    [
+      'nothing of a field that the follower lacked and then guessed',
+      [of('a.type', 'date', 'absent')],
+      [of('a.type', 'date', 'text')],
+      [],
+    ],
+  ])('tells %s', (_what, baseline, now, told) => {
+    expect(drift(baseline, now)).toEqual(told);
+  });
+
+  it('does not expect new fields on a follower that ignores them, and still tells fields that only it has', () => {
+    const now = [of('a.type', 'text', 'absent'), of('b.type', 'absent', 'text')];
+    expect(drift([], now, ignoring)).toEqual(['b.type']);
+    expect(drift([], now, { dynamic: 'strict' })).toEqual(['b.type']);
+  });
+
+  it('takes as lasting only what was there at the look before, with the same values', () => {
+    const before = [of('a.type', 'text', 'absent'), of('b.type', 'text', 'date')];
+    const now = [of('a.type', 'text', 'absent'), of('b.type', 'text', 'long'), of('c.type', 'absent', 'text')];
+    expect(persisting(before, now)).toEqual([of('a.type', 'text', 'absent')]);
+  });
+});
