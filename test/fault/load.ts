@@ -11,7 +11,7 @@ import type { Recorded, Recorder } from './recorder.ts';
 export const documentIds = Array.from({ length: 60 }, (_, i) => `doc-${i}`);
 export const listIds = Array.from({ length: 4 }, (_, i) => `list-${i}`);
 
-export type LoadOptions = { alias: string; agents: () => readonly string[]; recorder: Recorder; perSecond?: number };
+export type LoadOptions = { alias: string; agents: () => readonly string[]; recorder: Recorder; perSecond: number };
 export type Load = {
   /** Resolves when so many more operations have been acknowledged. */
   acknowledges(count: number): Promise<void>;
@@ -56,7 +56,7 @@ const bulkLines = (changes: readonly Recorded[]): string =>
     .map((line) => `${line}\n`)
     .join('');
 
-export const startLoad = ({ alias, agents, recorder, perSecond = 40 }: LoadOptions): Load => {
+export const startLoad = ({ alias, agents, recorder, perSecond }: LoadOptions): Load => {
   const dispatcher = new Agent({ headersTimeout: clientTimeoutMs, bodyTimeout: clientTimeoutMs });
   const underWay = new Set<Promise<void>>();
   let values = 0;

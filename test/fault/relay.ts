@@ -8,7 +8,12 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { Agent, request } from 'undici';
 
-export type Fault = { kind: 'drop-answer' } | { kind: 'reset' } | { kind: 'hang' } | { kind: 'answer'; status: number };
+export type Fault =
+  | { kind: 'drop-answer' }
+  | { kind: 'reset' }
+  /** `applied`: the cluster gets the request, and its answer never comes. */
+  | { kind: 'hang'; applied?: boolean }
+  | { kind: 'answer'; status: number };
 export type Asked = { method: string; path: string };
 export type Relay = {
   url: string;
@@ -58,7 +63,6 @@ export const startRelay = async (upstream: string): Promise<Relay> => {
     response.end(bytes);
   };
   const misbehaving = async (fault: Fault, asked: Asked, incoming: IncomingMessage, response: ServerResponse) => {
-    faults++;
     const body = await buffer(incoming);
     switch (fault.kind) {
       case 'drop-answer':
@@ -67,6 +71,7 @@ export const startRelay = async (upstream: string): Promise<Relay> => {
       case 'reset':
         return incoming.socket.resetAndDestroy();
       case 'hang':
+        if (fault.applied === true) await forward(asked, incoming, body);
         return hanging.add(incoming);
       case 'answer':
         return response.writeHead(fault.status, { 'content-type': 'application/json' }).end(refusal(fault.status));
@@ -77,7 +82,10 @@ export const startRelay = async (upstream: string): Promise<Relay> => {
   const server = createServer((incoming, response) => {
     const asked = { method: incoming.method ?? 'GET', path: incoming.url ?? '/' };
     const fault = choose(asked);
-    const work = fault === undefined ? pass(asked, incoming, response) : misbehaving(fault, asked, incoming, response);
+    const work =
+      fault === undefined
+        ? pass(asked, incoming, response)
+        : misbehaving(fault, asked, incoming, response).then(() => void faults++);
     work.catch(() => incoming.socket.destroy());
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');

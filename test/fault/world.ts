@@ -5,22 +5,26 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Kvm } from '@nats-io/kv';
-import { connect } from '@nats-io/transport-node';
-import { keys } from '../../src/coordination/keys.ts';
-import { PhaseRecord } from '../../src/coordination/records.ts';
+import type { SwitchPoint } from '../../src/agent/leader/switch.ts';
 import type { RouteStatus } from '../../src/fleet/fleet-status.ts';
+import type { Side } from '../../src/coordination/records.ts';
 import { type AgentProcess, crossfade, type Ran, startAgent } from '../support/agent-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { services, uniqueName } from '../support/services.ts';
 import { dropStreams } from '../integration/coordination/nats-admin.ts';
-import { check, differing, type Document, type Documents } from './checker.ts';
-import { documentIds, listIds, type Load, startLoad } from './load.ts';
+import { check, differing } from './checker.ts';
+import { call, readAll, seed } from './documents.ts';
+import { type Load, startLoad } from './load.ts';
 import { Recorder } from './recorder.ts';
 
 export type Member = { name: string; process: AgentProcess };
+/** A leader in the middle of a switch that does not go on until it is told to. */
+export type Standing = { leader: Member; goOn(): void };
 export type World = {
   slug: string;
+  names: Record<Side, string>;
+  /** What a process of this world needs: store and clusters. */
+  env: Record<string, string>;
   recorder: Recorder;
   load: Load;
   /** Those that clients are told of. */
@@ -28,55 +32,42 @@ export type World = {
   named(name: string): Member;
   /** Starts one more agent, perhaps with its own way to NATS, and tells the clients of it. */
   join(name: string, natsUrl?: string): Promise<Member>;
+  /** Resolves when the leader of a switch has come to this point, where it then stands still. */
+  standsAt(point: SwitchPoint): Promise<Standing>;
   /** The clients learn of it at once, as from a closed port on the same host. */
   kill(member: Member): Promise<void>;
   cli(...args: string[]): Promise<Ran>;
   status(): Promise<RouteStatus>;
   /** Waits for the gate, then switches; a switch that is given up is asked for again. */
   switchTo(phase: 'target' | 'dual'): Promise<RouteStatus>;
-  /** Calls back with each phase record as it appears in the store. */
-  onPhase(listener: (record: PhaseRecord) => void): Promise<() => Promise<void>>;
+  /** Until the route has a leader that reports `holds`; the newest status is in the error. */
+  until(holds: (now: RouteStatus) => boolean, what: string): Promise<RouteStatus>;
   /** Ends the load, waits until the sides are equal, and says what is wrong. */
   verdict(): Promise<string[]>;
   close(): Promise<void>;
 };
-export type WorldOptions = { agents?: number; natsUrl?: string; sourceUrl?: string; targetUrl?: string };
-
-const call = async (url: string, method: string, body?: unknown): Promise<unknown> => {
-  const type = typeof body === 'string' ? 'application/x-ndjson' : 'application/json';
-  const text = typeof body === 'string' ? body : JSON.stringify(body);
-  const answer = await fetch(url, {
-    method,
-    signal: AbortSignal.timeout(30_000),
-    ...(body === undefined ? {} : { body: text, headers: { 'content-type': type } }),
-  });
-  if (!answer.ok) throw new Error(`${method} ${url}: ${answer.status} ${await answer.text()}`);
-  return answer.json();
+export type WorldOptions = {
+  agents?: number;
+  natsUrl?: string;
+  /** Clusters of this world alone, instead of those that all tests share. */
+  clusters?: { sourceUrl: string; targetUrl: string };
+  /** Where the agents find the clusters, if not where the test does. */
+  sourceUrl?: string;
+  targetUrl?: string;
+  /** Settings of the route over the usual ones. */
+  route?: Record<string, unknown>;
+  /** Documents that no client writes to. */
+  more?: number;
+  /** Mapping type of the index on the source, where it has them. */
+  type?: string | undefined;
+  /** Operations that the clients begin in a second. */
+  perSecond?: number;
+  /** False leaves the route in `off`. */
+  dual?: boolean;
 };
 
-const seed = async (url: string, index: string, { alias, recorder }: { alias: string; recorder: Recorder }) => {
-  const keyword = { type: 'keyword' };
-  await call(`${url}/${index}`, 'PUT', {
-    settings: { number_of_shards: 2, number_of_replicas: 0 },
-    mappings: { properties: { value: keyword, tokens: keyword } },
-    aliases: { [alias]: {} },
-  });
-  const documents: [string, Document][] = [
-    ...documentIds.map((id): [string, Document] => [id, { value: `seed-${id}` }]),
-    ...listIds.map((id): [string, Document] => [id, { tokens: [] }]),
-  ];
-  const lines = documents.map(([_id, source]) => `${JSON.stringify({ index: { _id } })}\n${JSON.stringify(source)}\n`);
-  await call(`${url}/${index}/_bulk?refresh=true`, 'POST', lines.join(''));
-  for (const id of documentIds)
-    recorder.settle(recorder.begin({ kind: 'set', id, value: `seed-${id}` }), 'acknowledged', '201');
-};
-
-type Page = { hits: { hits: { _id: string; _source: Document }[] } };
-const readAll = async (url: string, index: string): Promise<Documents> => {
-  await call(`${url}/${index}/_refresh`, 'POST');
-  const { hits } = (await call(`${url}/${index}/_search`, 'POST', { size: 10_000 })) as Page;
-  return new Map(hits.hits.map(({ _id, _source }) => [_id, _source]));
-};
+/** A lease or heartbeat of 15 s has to run out, then a proof to be made, on a machine that others use too. */
+const patienceMs = 120_000;
 
 /** Left to agents that were killed: their own tests tell how they end. */
 const endAll = async (members: readonly Member[]): Promise<void> => {
@@ -84,69 +75,107 @@ const endAll = async (members: readonly Member[]): Promise<void> => {
   await Promise.all(members.map(({ process }) => process.stop()));
 };
 
+const gist = ({ phase, hold, leader, alarms, safeToAdvance, safeToRollBack, tail, lastCutover }: RouteStatus): string =>
+  JSON.stringify({ phase, hold, leader, alarms, safeToAdvance, safeToRollBack, tail, lastCutover });
+
+type Answer = RouteStatus['safeToAdvance'];
+type Switch = { verb: 'advance' | 'rollback'; safe(now: RouteStatus): Answer };
+const switches: Record<'target' | 'dual', Switch> = {
+  target: { verb: 'advance', safe: ({ safeToAdvance }) => safeToAdvance },
+  dual: { verb: 'rollback', safe: ({ safeToRollBack }) => safeToRollBack },
+};
+
+/** Answers the leaders of switches: whoever comes to a point that is waited for stands still there. */
+const createStage = (named: (name: string) => Member) => {
+  const awaited = new Map<SwitchPoint, (standing: Standing) => void>();
+  return {
+    standsAt: (point: SwitchPoint) => new Promise<Standing>((resolve) => awaited.set(point, resolve)),
+    reached: (name: string, point: SwitchPoint): Promise<void> =>
+      new Promise((goOn) => {
+        const tell = awaited.get(point);
+        awaited.delete(point);
+        if (tell === undefined) goOn();
+        else tell({ leader: named(name), goOn });
+      }),
+  };
+};
+
 export const buildWorld = async (options: WorldOptions = {}): Promise<World> => {
-  const urls = await services();
+  const shared = await services();
+  const urls = options.clusters ?? shared;
   const slug = uniqueName('fault');
   const names = { source: `${slug}_v1`, target: `${slug}_v2` };
-  const natsUrl = options.natsUrl ?? urls.natsUrl;
+  const natsUrl = options.natsUrl ?? shared.natsUrl;
   const folder = mkdtempSync(join(tmpdir(), 'crossfade-fault-'));
   const store = { CROSSFADE_NATS_SERVERS: natsUrl, CROSSFADE_NATS_BUCKET: slug };
+  const env = {
+    ...store,
+    CROSSFADE_CLUSTERS_SOURCE_URL: options.sourceUrl ?? urls.sourceUrl,
+    CROSSFADE_CLUSTERS_TARGET_URL: options.targetUrl ?? urls.targetUrl,
+  };
   const members: Member[] = [];
   const recorder = new Recorder();
+  const named = (name: string): Member => {
+    const member = members.find((one) => one.name === name);
+    if (member === undefined) throw new Error(`no agent ${name}`);
+    return member;
+  };
+  const stage = createStage(named);
   const cli = (...args: string[]): Promise<Ran> => crossfade(args, store);
   const must = async (...args: string[]): Promise<void> => {
     const { exit, out, err } = await cli(...args);
     if (exit !== 0) throw new Error(`crossfade ${args.join(' ')}: exit ${exit}: ${out}${err}`);
   };
-  const launch = async (name: string, ownNatsUrl = natsUrl): Promise<Member> => {
+  const joins = async (name: string, ownNatsUrl = natsUrl): Promise<Member> => {
     const process = await startAgent({
-      env: {
-        ...store,
-        CROSSFADE_NATS_SERVERS: ownNatsUrl,
-        CROSSFADE_MEMBER: name,
-        CROSSFADE_CLUSTERS_SOURCE_URL: options.sourceUrl ?? urls.sourceUrl,
-        CROSSFADE_CLUSTERS_TARGET_URL: options.targetUrl ?? urls.targetUrl,
-      },
+      env: { ...env, CROSSFADE_NATS_SERVERS: ownNatsUrl, CROSSFADE_MEMBER: name },
+      onReached: (point) => stage.reached(name, point),
     });
-    return { name, process };
+    const member = { name, process };
+    members.push(member);
+    return member;
   };
   const status = async (): Promise<RouteStatus> => {
     const asked = members.map(({ process }) => call(`${process.adminUrl}/api/routes/${slug}`, 'GET'));
     return (await Promise.any(asked)) as RouteStatus;
   };
+  const until: World['until'] = async (holds, what) => {
+    let last: RouteStatus | undefined;
+    const check = async (): Promise<RouteStatus | undefined> => {
+      last = await status();
+      return holds(last) ? last : undefined;
+    };
+    return eventually(check, { timeoutMs: patienceMs, everyMs: 300, what }).catch((error: unknown) => {
+      throw new Error(`${what}: ${last === undefined ? 'no status' : gist(last)}`, { cause: error });
+    });
+  };
 
-  await seed(urls.sourceUrl, names.source, { alias: slug, recorder });
-  members.push(...(await Promise.all(Array.from({ length: options.agents ?? 3 }, (_, i) => launch(`agent-${i}`)))));
+  await seed(urls.sourceUrl, {
+    index: names.source,
+    alias: slug,
+    recorder,
+    more: options.more ?? 0,
+    type: options.type,
+  });
+  await Promise.all(Array.from({ length: options.agents ?? 3 }, (_, i) => joins(`agent-${i}`)));
+  members.sort((a, b) => (a.name < b.name ? -1 : 1));
   const file = join(folder, 'route.json');
-  const targetSettings = { number_of_replicas: 0 };
   // A machine that is busy with other things must not make a switch give up.
-  const cutover = { budgetMs: 10_000 };
-  writeFileSync(
-    file,
-    JSON.stringify({ route: slug, indices: [names], aliases: [slug], createTarget: true, targetSettings, cutover }),
-  );
+  const given = { route: slug, indices: [names], aliases: [slug], createTarget: true };
+  const usual = { targetSettings: { number_of_replicas: 0 }, cutover: { budgetMs: 10_000 } };
+  writeFileSync(file, JSON.stringify({ ...given, ...usual, ...options.route }));
   await must('apply', '-f', file);
-  const load = startLoad({ alias: slug, agents: () => members.map(({ process }) => process.url), recorder });
-  await must('phase', slug, 'dual');
+  const { perSecond = 40 } = options;
+  const load = startLoad({ alias: slug, agents: () => members.map(({ process }) => process.url), recorder, perSecond });
+  if (options.dual !== false) await must('phase', slug, 'dual');
 
   let refusal = '';
   const attempt = async (phase: 'target' | 'dual'): Promise<RouteStatus | undefined> => {
-    const verb = phase === 'target' ? 'advance' : 'rollback';
-    const safe = (now: RouteStatus) => (phase === 'target' ? now.safeToAdvance : now.safeToRollBack);
-    let reasons: readonly string[] = [];
-    const ready = async (): Promise<boolean> => {
-      const answer = safe(await status());
-      reasons = answer.reasons;
-      return answer.ok;
-    };
-    await eventually(ready, { timeoutMs: 60_000, everyMs: 200, what: `the gate to open for ${verb}` }).catch(
-      (error: unknown) => {
-        throw new Error(`no ${verb}: ${reasons.join('; ')}`, { cause: error });
-      },
-    );
+    const { verb, safe } = switches[phase];
+    await until((now) => safe(now).ok, `the gate to open for ${verb}`);
     const { exit, out, err } = await cli(verb, slug, '--wait', '--yes');
     refusal = exit === 0 ? '' : `${out}${err}`;
-    return exit === 0 ? eventually(async () => ((await status()).phase === phase ? status() : undefined)) : undefined;
+    return exit === 0 ? until((now) => now.phase === phase, phase) : undefined;
   };
   const close = async (): Promise<void> => {
     await load.stop();
@@ -162,21 +191,17 @@ export const buildWorld = async (options: WorldOptions = {}): Promise<World> => 
 
   return {
     slug,
+    names,
+    env,
     recorder,
     load,
     members,
     cli,
     status,
-    named: (name) => {
-      const member = members.find((one) => one.name === name);
-      if (member === undefined) throw new Error(`no agent ${name}`);
-      return member;
-    },
-    join: async (name, ownNatsUrl) => {
-      const member = await launch(name, ownNatsUrl);
-      members.push(member);
-      return member;
-    },
+    until,
+    named,
+    join: joins,
+    standsAt: stage.standsAt,
     kill: async (member) => {
       member.process.signal('SIGKILL');
       members.splice(members.indexOf(member), 1);
@@ -189,20 +214,6 @@ export const buildWorld = async (options: WorldOptions = {}): Promise<World> => 
       }
       throw new Error(`no switch to ${phase}: ${refusal} ${JSON.stringify((await status()).lastCutover)}`);
     },
-    onPhase: async (listener) => {
-      const connection = await connect({ servers: [natsUrl] });
-      const bucket = await new Kvm(connection).open(slug);
-      const watch = await bucket.watch({ key: keys.phase(slug) });
-      const follow = async (): Promise<void> => {
-        for await (const entry of watch) listener(PhaseRecord.parse(entry.json()));
-      };
-      const following = follow();
-      return async () => {
-        watch.stop();
-        await following;
-        await connection.close();
-      };
-    },
     verdict: async () => {
       await load.stop();
       const sides = async () => ({
@@ -214,7 +225,7 @@ export const buildWorld = async (options: WorldOptions = {}): Promise<World> => 
         seen = await sides();
         return differing(seen.source, seen.target).length === 0;
       };
-      await eventually(equal, { timeoutMs: 30_000, everyMs: 250 }).catch(() => undefined);
+      await eventually(equal, { timeoutMs: 60_000, everyMs: 250 }).catch(() => undefined);
       return check({ operations: recorder.operations, ...seen });
     },
     close,

@@ -4,9 +4,12 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { SwitchPoint } from '../../src/agent/leader/switch.ts';
 import { eventually } from './eventually.ts';
 
 const main = new URL('../../src/main.ts', import.meta.url).pathname;
+/** The same agent, which asks its parent at each labelled point of a switch that it leads. */
+const asking = new URL('./asking-agent.ts', import.meta.url).pathname;
 
 type LogLine = { msg?: string; level: number } & Record<string, unknown>;
 export type AgentProcess = {
@@ -42,10 +45,23 @@ const guard = (child: ChildProcess): void => {
   child.once('exit', () => watching.kill('SIGKILL'));
 };
 
-const launch = (args: readonly string[], env: Record<string, string>): ChildProcess => {
-  const child = spawn(process.execPath, [main, ...args], { env: environment(env), stdio: ['ignore', 'pipe', 'pipe'] });
+const launch = (args: readonly string[], env: Record<string, string>, script = main): ChildProcess => {
+  const stdio: ('ignore' | 'pipe' | 'ipc')[] = [
+    'ignore',
+    'pipe',
+    'pipe',
+    ...(script === asking ? ['ipc' as const] : []),
+  ];
+  const child = spawn(process.execPath, [script, ...args], { env: environment(env), stdio });
   guard(child);
   return child;
+};
+
+const answerPoints = (child: ChildProcess, onReached: (point: SwitchPoint) => Promise<void>): void => {
+  child.on('message', async (point: SwitchPoint) => {
+    await onReached(point);
+    if (child.connected) child.send('go on', () => undefined);
+  });
 };
 
 const collect = (stream: NodeJS.ReadableStream | null): (() => string) => {
@@ -71,6 +87,8 @@ export type StartOptions = {
   args?: string[];
   /** The log message that tells that it is up. */
   upAt?: string;
+  /** At each labelled point of a switch that this agent leads; it stands still there until this resolves. */
+  onReached?: ((point: SwitchPoint) => Promise<void>) | undefined;
 };
 
 /** Ports are free ones; `env` comes over the defaults. */
@@ -79,17 +97,19 @@ export const startAgent = async ({
   command = 'agent',
   args = [],
   upAt = 'serving',
+  onReached,
 }: StartOptions): Promise<AgentProcess> => {
   const stateDir = mkdtempSync(join(tmpdir(), 'crossfade-agent-'));
-  const child = launch([command, ...args], {
+  const defaults = {
     CROSSFADE_LISTEN: '127.0.0.1:0',
     CROSSFADE_ADMIN_LISTEN: '127.0.0.1:0',
     CROSSFADE_STATE_DIR: stateDir,
     CROSSFADE_STORE_FILE: join(stateDir, 'store.json'),
     // The test's own client keeps connections open, and nobody waits for it.
     CROSSFADE_SHUTDOWN_GRACE_MS: '500',
-    ...env,
-  });
+  };
+  const child = launch([command, ...args], { ...defaults, ...env }, onReached === undefined ? main : asking);
+  if (onReached !== undefined) answerPoints(child, onReached);
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);
   const log = (): LogLine[] => parseLog(stdout());
