@@ -11,18 +11,13 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { backfillName, beginBackfill } from '../src/agent/backfill.ts';
 import { runWorker } from '../src/agent/chunk-worker.ts';
-import { type ClusterControl, createClusterControl } from '../src/agent/cluster.ts';
 import { directionOf } from '../src/agent/direction.ts';
 import { systemRuntime } from '../src/agent/runtime.ts';
 import { createTransforms } from '../src/agent/transform.ts';
-import { ClusterConfig } from '../src/config.ts';
 import { openFileStore } from '../src/coordination/file-store.ts';
-import { copyAlias, keys } from '../src/coordination/keys.ts';
-import type { RouteState } from '../src/coordination/ports.ts';
-import { initialPhase, RouteSpec, type Side } from '../src/coordination/records.ts';
-import { silentLogger } from '../src/log.ts';
-import { createCluster } from '../src/upstream/cluster.ts';
+import { keys } from '../src/coordination/keys.ts';
 import { keepReport, median, table } from './lib/report.ts';
+import { benchRoute, connectSides, dropIndex, fillIndex, freshIndex, names } from './lib/route.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -36,66 +31,14 @@ const { values, positionals } = parseArgs({
     pageBytes: { type: 'string', default: String(4 * 1024 * 1024) },
   },
 });
-const [sourceUrl, targetUrl] = positionals;
-if (sourceUrl === undefined || targetUrl === undefined) throw new Error('usage: backfill.ts SOURCE_URL TARGET_URL');
+const [sourceUrl] = positionals;
 const documents = Number(values.documents);
 const shards = Number(values.shards);
-const names = { source: 'crossfade-bench-v1', target: 'crossfade-bench-v2' };
-
-const connect = (side: Side, url: string) =>
-  createCluster(ClusterConfig.parse({ url }), { side, logger: silentLogger() });
-const sides = { source: connect('source', sourceUrl), target: connect('target', targetUrl) };
-const clusters: Record<Side, ClusterControl> = {
-  source: createClusterControl(sides.source.transport),
-  target: createClusterControl(sides.target.transport),
-};
-
-const state: RouteState = {
-  slug: 'bench',
-  spec: RouteSpec.parse({
-    route: 'bench',
-    indices: [names],
-    backfill: { concurrency: Number(values.concurrency), pageBytes: Number(values.pageBytes) },
-  }) as RouteState['spec'],
-  specRevision: 1,
-  phase: { ...initialPhase, phase: 'dual', epoch: 1 },
-  phaseRevision: 1,
-  percent: { read: 0, shadow: 0, write: 100 },
-  stop: false,
-  rate: undefined,
-  errors: [],
-};
-
-const drop = (side: Side) => clusters[side].json('DELETE', `/${names[side]}?ignore_unavailable=true`);
-const settings = { number_of_shards: shards, number_of_replicas: 0 };
-
-const fill = async (): Promise<void> => {
-  await drop('source');
-  await clusters.source.createIndex(names.source, { settings });
-  const filler = 'x'.repeat(Math.max(0, Number(values.bytes) - 60));
-  for (let at = 0; at < documents; at += 5000) {
-    const count = Math.min(5000, documents - at);
-    const lines = Array.from(
-      { length: count },
-      (_, i) =>
-        `{"index":{"_id":"doc-${at + i}"}}\n{"n":${at + i},"price":${i}.50,"text":"${filler}","tag":"t${i % 100}"}\n`,
-    );
-    await clusters.source.bulk({
-      path: `/${names.source}/_bulk?`,
-      body: Buffer.from(lines.join('')),
-      timeoutMs: 120_000,
-    });
-  }
-  await clusters.source.refresh(names.source);
-};
-
-const freshTarget = async (): Promise<void> => {
-  await drop('target');
-  await clusters.target.createIndex(names.target, { settings });
-};
+const clusters = connectSides(positionals);
+const state = benchRoute({ concurrency: Number(values.concurrency), pageBytes: Number(values.pageBytes) });
 
 const checked = async (run: () => Promise<void>): Promise<number> => {
-  await freshTarget();
+  await freshIndex(clusters, 'target', shards);
   const began = performance.now();
   await run();
   const seconds = (performance.now() - began) / 1000;
@@ -115,9 +58,6 @@ const reindex = () =>
 
 const backfill = () =>
   checked(async () => {
-    await clusters.target.updateAliases([
-      { add: { index: names.target, alias: copyAlias('bench', 1, 0), is_write_index: true, is_hidden: true } },
-    ]);
     const dir = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
     const store = await openFileStore({ file: join(dir, 'state.json') });
     const stop = new AbortController();
@@ -133,7 +73,8 @@ const backfill = () =>
     void working.then(() => store.close()).then(() => rmSync(dir, { recursive: true, force: true }));
   });
 
-await fill();
+await freshIndex(clusters, 'source', shards);
+await fillIndex(clusters, 'source', { documents, bytes: Number(values.bytes) });
 const rates: Record<'backfill' | 'reindex', number[]> = { backfill: [], reindex: [] };
 const cpu: number[] = [];
 for (let run = 0; run < Number(values.runs); run++) {
@@ -146,8 +87,7 @@ for (let run = 0; run < Number(values.runs); run++) {
     `run ${run + 1}: backfill ${rates.backfill.at(-1)?.toFixed(0)}/s, _reindex ${rates.reindex.at(-1)?.toFixed(0)}/s\n`,
   );
 }
-await drop('source');
-await drop('target');
+for (const side of ['source', 'target'] as const) await dropIndex(clusters, side);
 const rows = Object.entries(rates).map(([name, runs]) => ({
   name,
   'docs/s (median)': median(runs).toFixed(0),

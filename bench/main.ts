@@ -1,4 +1,7 @@
-/** `npm run bench [-- name ...]`: runs the benchmarks beside their rivals, prints ratios, keeps JSON. Minutes, not hours. */
+/**
+ * `npm run bench [-- name ...]`: runs the benchmarks beside their rivals, prints ratios, keeps JSON. Minutes, not hours.
+ * Those that need real clusters are programs of their own.
+ */
 import { keepReport, type Report } from './lib/report.ts';
 import { benchCluster } from './cluster.ts';
 import { benchCompare } from './compare.ts';
@@ -17,7 +20,9 @@ const benches: Record<string, () => Promise<Report>> = {
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in benches));
 if (unknown.length > 0) {
-  process.stderr.write(`there is no benchmark ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}\n`);
+  const own = ['backfill', 'cutover', 'outage', 'sweep', 'tail'].map((name) => `node bench/${name}.ts`);
+  const here = Object.keys(benches).join(', ');
+  process.stderr.write(`there is no benchmark ${unknown.join(', ')}; there are ${here}, and ${own.join(', ')}\n`);
   process.exit(2);
 }
 for (const [name, bench] of Object.entries(benches)) {
