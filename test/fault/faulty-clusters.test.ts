@@ -38,7 +38,6 @@ test('a source that applies writes and drops its answers makes clients doubt, an
 
 const refusals: [string, Fault][] = [
   ['answers 429', { kind: 'answer', status: 429 }],
-  ['answers 400', { kind: 'answer', status: 400 }],
   ['answers 403', { kind: 'answer', status: 403 }],
   ['hangs', { kind: 'hang' }],
   ['resets connections', { kind: 'reset' }],
@@ -58,31 +57,8 @@ test.each(refusals)(
   60_000,
 );
 
-test('a cutover succeeds although clusters apply what its steps ask for and never say so', async () => {
-  const dropped: string[] = [];
-  /** Once per step and side; writes now and then. */
-  const forgetful = (side: string) => {
-    const writes = everyThird({ kind: 'drop-answer' });
-    return (asked: Asked): Fault | undefined => {
-      const [, step] = /\/(_aliases|_refresh|_stats|_count|_tasks)\b/.exec(asked.path) ?? [];
-      const name = `${side} ${step}`;
-      if (step === undefined || dropped.includes(name)) return writes(asked);
-      dropped.push(name);
-      return { kind: 'drop-answer' };
-    };
-  };
-  await world.until(({ safeToAdvance }) => safeToAdvance.ok, 'the gate to open');
-  source.misbehave(forgetful('source'));
-  target.misbehave(forgetful('target'));
-  const asked = await world.cli('advance', world.slug, '--wait', '--yes');
-  source.behave();
-  target.behave();
-  expect(dropped).toEqual(expect.arrayContaining(['source _aliases', 'target _aliases']));
-  expect([0, 4]).toContain(asked.exit);
-}, 240_000);
-
 test('both sides are equal once the clusters behave, and a cutover succeeds', async () => {
-  if ((await world.status()).phase === 'dual') expect((await world.switchTo('target')).phase).toBe('target');
+  expect((await world.switchTo('target')).phase).toBe('target');
   await world.load.acknowledges(60);
   expect(await world.verdict()).toEqual([]);
-}, 240_000);
+}, 150_000);
