@@ -8,7 +8,8 @@ import type { SwitchPoint } from '../../src/agent/leader/switch.ts';
 import type { RouteStatus } from '../../src/fleet/fleet-status.ts';
 import { eventually } from '../support/eventually.ts';
 import { services } from '../support/services.ts';
-import { buildWorld, type World } from './world.ts';
+import type { Ran } from '../support/agent-process.ts';
+import { buildWorld, type Member, type World } from './world.ts';
 
 const worlds: World[] = [];
 beforeAll(async () => {
@@ -18,14 +19,25 @@ afterAll(() => Promise.all(worlds.map((world) => world.close())));
 
 type Kill = { at: SwitchPoint; ask: string[] };
 
+/** The leader that stands at a point of a switch; a switch that is refused or given up before it is asked for again. */
+const leaderAt = async (world: World, { at, ask }: Kill): Promise<Member> => {
+  const safe = (now: RouteStatus) => (ask[0] === 'rollback' ? now.safeToRollBack : now.safeToAdvance).ok;
+  const standing = world.standsAt(at);
+  const ends: Ran[] = [];
+  for (let tries = 0; tries < 3; tries++) {
+    await world.until(safe, `the gate to open before ${at}`);
+    const ended = world.cli(...ask, world.slug, '--wait', '--yes');
+    const first = await Promise.race([standing, ended]);
+    if ('leader' in first) return first.leader;
+    ends.push(first);
+  }
+  throw new Error(`no switch came to ${at}: ${JSON.stringify(ends)}`);
+};
+
 /** Asks for a switch whose leader dies at a point of it; the status once another process leads. */
 const killLeader = async (world: World, { at, ask }: Kill): Promise<RouteStatus> => {
-  const safe = (now: RouteStatus) => (ask[0] === 'rollback' ? now.safeToRollBack : now.safeToAdvance).ok;
-  await world.until(safe, `the gate to open before ${at}`);
-  const standing = world.standsAt(at);
-  const asked = world.cli(...ask, world.slug, '--yes');
-  const { leader: victim } = await standing;
-  await Promise.all([world.kill(victim), asked]);
+  const victim = await leaderAt(world, { at, ask });
+  await world.kill(victim);
   await world.join(`after-${at}`);
   const succeeded = ({ leader, gate, hold }: RouteStatus): boolean =>
     hold === null && leader !== null && leader !== victim.name && gate.length > 0;

@@ -156,8 +156,12 @@ const works = (state: RouteState): boolean =>
 
 const toleratedFailures = 2;
 
-/** One failure is of a moment; what keeps failing needs a person, and bars a switch until then. */
+/**
+ * One failure is of a moment; what keeps failing needs a person, and bars a switch until then. A store that is gone has
+ * a gauge and an alert of its own.
+ */
 const noteTurn = (leading: Leading, error?: unknown): void => {
+  if (isCrossfadeError(error, 'STORE_UNAVAILABLE')) return;
   leading.failedTurns = error === undefined ? 0 : leading.failedTurns + 1;
   const message = error instanceof Error ? error.message : String(error);
   const told = leading.failedTurns > toleratedFailures ? `the leader cannot go on: ${message}` : undefined;

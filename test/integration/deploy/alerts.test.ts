@@ -167,8 +167,8 @@ describe.skipIf(tools === undefined)('alerts in a real Prometheus', () => {
     natsIsGone = true;
     await fires('CrossfadeNoLeader', 'CrossfadeStoreDisconnected');
     await world.load.acknowledges(40);
-    await onlyFired(started, 'CrossfadeNoLeader', 'CrossfadeStoreDisconnected');
     await startNatsAgain();
+    await onlyFired(started, 'CrossfadeNoLeader', 'CrossfadeStoreDisconnected');
     await allQuiet();
   }, 180_000);
 
