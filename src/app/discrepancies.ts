@@ -103,7 +103,7 @@ class Samples implements DiscrepancyStore {
 
   #find(id: string): Kept {
     for (const samples of this.#routes.values()) {
-      const found = samples.get(id);
+      const found = samples.hold(id);
       if (found !== undefined) return found;
     }
     throw new CrossfadeError('SAMPLE_UNKNOWN', `This member keeps no discrepancy ${id}.`);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type SampleHead, SampleReservoir } from '../../../src/compare/samples.ts';
 import { seeded } from '../../fixtures/compare/catalog.ts';
 
-const options = { perCell: 3, maxSamples: 8, maxBytes: 1000, maxAgeMs: 100 };
+const options = { perCell: 3, maxSamples: 8, maxBytes: 1000, maxAgeMs: 100, maxHeld: 2 };
 const sample = (id: string, more: Partial<SampleHead> = {}): SampleHead => ({
   id,
   shape: 'a',
@@ -39,6 +39,17 @@ describe('the sample reservoir', () => {
     for (let i = 0; i < 100; i++) reservoir.add(sample(`${i}`, { shape: `s${i % 5}`, severity: 'S9' }), 0.5);
     expect(reservoir.get('rare')).toBeDefined();
     expect(reservoir.size).toBe(options.maxSamples);
+  });
+
+  it('keeps the last ones that somebody looked at, within the bounds', () => {
+    const reservoir = new SampleReservoir(options);
+    for (const id of ['a', 'b', 'c']) reservoir.add(sample(id), 0);
+    for (const id of ['a', 'b', 'c']) expect(reservoir.hold(id)?.id).toBe(id);
+    for (let i = 0; i < 100; i++) reservoir.add(sample(String(i)), i / 100);
+    expect(['a', 'b', 'c'].filter((id) => reservoir.get(id))).toEqual(['b', 'c']);
+    expect(reservoir.size).toBe(options.perCell + options.maxHeld);
+    reservoir.add(sample('large', { bytes: options.maxBytes }), 0);
+    expect(reservoir.list().map(({ id }) => id)).toEqual(['large']);
   });
 
   it('replaces a sample of the same id', () => {
