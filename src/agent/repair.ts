@@ -53,6 +53,13 @@ const repeatForMs = 10_000;
 
 type Planned = { write: StampedWrite; wasThere: boolean } | { outcome: RepairOutcome };
 type Read = { doc: DocAddressOf; follower: GotDoc; authority: GotDoc };
+/** What is known when a document is planned. */
+type Ground = {
+  /** Every write up to this sequence number is in what the reads saw. */
+  settled: number;
+  /** The follower has shown that it remembers a delete of the document that is later than the authority's write. */
+  buried: boolean;
+};
 
 const failed = (reason: string): { outcome: RepairOutcome } => ({ outcome: { kind: 'failed', reason } });
 
@@ -63,21 +70,29 @@ const planDelete = ({ doc, follower }: Read, io: RepairIo): Planned => {
   return { write: deleteWrite({ ordinal, id, routing, stamp }, io.direction), wasThere: true };
 };
 
-/** The version that overwrites a follower ahead of the authority; undefined when it could bar a later write. */
-const forcedVersion = (stored: StoredDoc, held: bigint, io: RepairIo, settled: number): bigint | undefined => {
-  const { layout, reign } = io.direction;
-  // Any write still to come has a sequence number above the settled one.
-  const lowestLater = packStamp(layout, { reign, term: stored.primaryTerm, seq: Math.max(0, settled) });
-  return held + 1n <= lowestLater ? held + 1n : undefined;
+/** Any write still to come has a sequence number above the settled one, and so a stamp above this. */
+const highestFree = (stored: StoredDoc, { direction: { layout, reign } }: RepairIo, { settled }: Ground): bigint =>
+  packStamp(layout, { reign, term: stored.primaryTerm, seq: Math.max(0, settled) });
+
+/**
+ * The version for a document that the authority has; undefined when it could bar a later write. A delete that is in the
+ * authority's own history is followed there by the write that made the document anew, whose stamp is higher: so what
+ * buries it is a foreign writer's, and may be overwritten by any version that is free.
+ */
+const copyVersion = (stored: StoredDoc, held: bigint, io: RepairIo, ground: Ground): bigint | undefined => {
+  const own = stampOf(io.direction, stored);
+  const free = highestFree(stored, io, ground);
+  if (held < own) return ground.buried && free > own ? free : own;
+  return held < free ? held + 1n : undefined;
 };
 
-const planCopy = async (read: Read, stored: StoredDoc, io: RepairIo, settled: number): Promise<Planned> => {
+const planCopy = async (read: Read, stored: StoredDoc, io: RepairIo, ground: Ground): Promise<Planned> => {
   const { ordinal, id, routing } = read.doc;
   if (stored.source === undefined) return failed('the authority keeps no _source for this document');
   const own = stampOf(io.direction, stored);
   const held = read.follower.kind === 'found' ? (read.follower.doc.version as bigint) : -1n;
   if (held >= own && !io.force) return { outcome: { kind: 'kept', stamp: own } };
-  const stamp = held < own ? own : forcedVersion(stored, held, io, settled);
+  const stamp = copyVersion(stored, held, io, ground);
   if (stamp === undefined) return failed('the follower holds a later version than the authority can give yet');
   const content = { ordinal, id, routing, stamp, source: stored.source };
   const prepared = await prepareWrite(content, io.direction, io.transform);
@@ -85,13 +100,13 @@ const planCopy = async (read: Read, stored: StoredDoc, io: RepairIo, settled: nu
   return { write: prepared.write, wasThere: held >= 0n };
 };
 
-const plan = async (read: Read, io: RepairIo, settled: number): Promise<Planned> => {
+const plan = async (read: Read, io: RepairIo, ground: Ground): Promise<Planned> => {
   const { follower, authority } = read;
   if (follower.kind === 'unknown') return failed(follower.reason);
   if (authority.kind === 'unknown') return failed(authority.reason);
   if (authority.kind === 'absent') return planDelete(read, io);
   try {
-    return await planCopy(read, authority.doc, io, settled);
+    return await planCopy(read, authority.doc, io, ground);
   } catch (error) {
     return failed(error instanceof Error ? error.message : String(error));
   }
@@ -121,6 +136,9 @@ const readBoth = async (ordinal: number, docs: readonly DocAddressOf[], io: Repa
   return docs.map((doc, i) => ({ doc, follower: follower[i] as GotDoc, authority: authority[i] as GotDoc }));
 };
 
+/** The tombstone of a foreign delete has a version that the authority may still give out; the follower forgets it. */
+const buriedReason = 'the follower remembers a later delete, for index.gc_deletes (60 s by default): repair again then';
+
 const outcomeOf = (
   { write, wasThere }: { write: StampedWrite; wasThere: boolean },
   fate: FinalFate | undefined,
@@ -132,7 +150,7 @@ const outcomeOf = (
       return write.op === 'delete' ? { kind: 'deleted' } : { kind: 'copied', stamp };
     case 'superseded':
       // Absent before and refused as older now: a newer copy came between, or a delete is remembered. Only a look tells.
-      return wasThere ? { kind: 'kept', stamp } : { kind: 'failed', reason: 'the follower remembers a later write' };
+      return wasThere ? { kind: 'kept', stamp } : { kind: 'failed', reason: buriedReason };
     case 'quarantine':
       return { kind: 'refused', stamp, reason: fate.reason };
     case 'fenced':
@@ -153,14 +171,27 @@ const send = async (planned: readonly Planned[], io: RepairIo): Promise<RepairOu
   return planned.map((one) => ('outcome' in one ? one.outcome : (outcomes.get(one) as RepairOutcome)));
 };
 
-const repairBatch = async (ordinal: number, docs: readonly DocAddressOf[], io: RepairIo): Promise<Repaired[]> => {
+type Batch = { ordinal: number; docs: readonly DocAddressOf[]; buried: boolean };
+
+const tryBatch = async ({ ordinal, docs, buried }: Batch, io: RepairIo): Promise<Repaired[]> => {
   // Before the documents are read: what is settled now is in what the reads see.
   const settled = await settledSeq(ordinal, io);
   const reads = await readBoth(ordinal, docs, io);
-  const planned = await Promise.all(reads.map((read) => plan(read, io, settled)));
+  const planned = await Promise.all(reads.map((read) => plan(read, io, { settled, buried })));
   if (planned.some((one) => 'write' in one && one.write.op === 'delete')) await settledSeq(ordinal, io);
   const outcomes = await send(planned, io);
   return docs.map((doc, i) => ({ doc, outcome: outcomes[i] as RepairOutcome }));
+};
+
+const isBuried = ({ outcome }: Repaired): boolean => outcome.kind === 'failed' && outcome.reason === buriedReason;
+
+/** What proved to be buried is looked at once more, both sides anew. */
+const repairBatch = async (ordinal: number, docs: readonly DocAddressOf[], io: RepairIo): Promise<Repaired[]> => {
+  const first = await tryBatch({ ordinal, docs, buried: false }, io);
+  const buried = first.filter(isBuried).map(({ doc }) => doc);
+  if (buried.length === 0) return first;
+  const second = await tryBatch({ ordinal, docs: buried, buried: true }, io);
+  return [...first.filter((one) => !isBuried(one)), ...second];
 };
 
 /** An outcome per document, grouped by index. Never throws for what a cluster does. */

@@ -87,6 +87,42 @@ describe('repairing given documents', () => {
     expect(kinds(await repairIds([doc('a')], await repairIo(made)))).toEqual(['failed']);
   });
 
+  it('brings back what somebody deleted on the follower itself, as soon as no later write can be barred', async () => {
+    const made = engine();
+    made.put('a', { n: 1 });
+    await tailAll(made);
+    made.pair.target.storage.write({ op: 'delete', index: 'p2', id: 'a', external: false });
+    expect(await repairIds([doc('a')], await repairIo(made))).toMatchObject([
+      { outcome: { kind: 'failed', reason: expect.stringContaining('remembers a later delete') } },
+    ]);
+    for (let i = 0; i < 20; i++) made.put(`later${i}`, {});
+    expect(kinds(await repairIds([doc('a')], await repairIo(made)))).toEqual(['copied']);
+    expect(made.contents('target')['a']).toBe('{"n":1}');
+    made.put('a', { n: 2 });
+    await tailAll(made);
+    expect(made.contents('target')['a']).toBe('{"n":2}');
+  });
+
+  it('brings nothing back that the authority deletes between the first look and the second', async () => {
+    const made = engine();
+    made.put('a', { n: 1 });
+    for (let i = 0; i < 20; i++) made.put(`later${i}`, {});
+    await tailAll(made);
+    made.pair.target.storage.write({ op: 'delete', index: 'p2', id: 'a', external: false });
+    const io = await repairIo(made);
+    const { bulk } = io.clusters.target;
+    const target = {
+      ...io.clusters.target,
+      bulk: async (call: Parameters<typeof bulk>[0]) => {
+        const answer = await bulk(call);
+        made.remove('a');
+        return answer;
+      },
+    };
+    expect(kinds(await repairIds([doc('a')], { ...io, clusters: { ...io.clusters, target } }))).toEqual(['kept']);
+    expect(made.contents('target')['a']).toBeUndefined();
+  });
+
   it('overwrites a follower that is ahead only when forced, and only where no later write can be barred', async () => {
     const made = engine();
     made.put('a', { n: 1 });
