@@ -241,9 +241,13 @@ export const metricTable = {
   ),
   sweepRatio: gauge('sweep_progress_ratio', 'Share of the sweep that is done, 0-1.', { route }),
   sweepPending: gauge('sweep_pending', '1 while a sweep is needed or under way.', { route }),
-  ledgerUnaccounted: gauge('ledger_unaccounted_writes', 'Writes on the authority that no member accounts for.', {
-    route,
-  }),
+  ledgerUnaccounted: gauge(
+    'ledger_unaccounted_writes',
+    'Writes on the authority that no member accounts for; absent before a first proof.',
+    {
+      route,
+    },
+  ),
   proofTime: gauge('proof_timestamp_seconds', 'Time of the last proof that found both sides equal.', { route }),
   quarantined: gauge('quarantined_documents', 'Documents that the follower refuses; they bar a cutover.', { route }),
   safeToAdvance: gauge('safe_to_advance', '1 when every condition of the next step holds.', { route }),

@@ -93,7 +93,8 @@ export type ProofStatus = z.infer<typeof ProofStatus>;
 export const LedgerStatus = z.object({
   unaccounted: z
     .number()
-    .describe('growth of max_seq_no minus the writes that members account for; negative = the ledger is unsure'),
+    .optional()
+    .describe('growth of max_seq_no minus the writes that members account for; absent before the first clean check'),
   balanced: z.boolean(),
   since: isoTime.optional().describe('time of the clean check it counts from'),
 });

@@ -184,7 +184,7 @@ const fromReport = (report: RouteJobStatus): LeaderPart => ({
   tail: report.tail ?? { lagSeconds: null, behind: null },
   sweep: report.sweep ?? null,
   proof: report.proof ?? null,
-  ledger: report.ledger ?? { unaccounted: null, balanced: null },
+  ledger: { unaccounted: report.ledger?.unaccounted ?? null, balanced: report.ledger?.balanced ?? null },
   quarantine: report.quarantine ?? null,
   verdict: report.verdict ?? null,
   gate: report.gate,

@@ -41,6 +41,7 @@ export const ReignWork = z.strictObject({
   ledgerEvents: z.int(),
 });
 export type ReignWork = z.infer<typeof ReignWork>;
+export type ProofMark = z.infer<typeof ProofMark>;
 
 export const JobState = z.strictObject({
   schema: z.literal(1),
@@ -117,4 +118,10 @@ export const createJobStore = (bucket: Bucket, slug: string): JobStore => {
       return turn;
     },
   };
+};
+
+/** Nothing is kept of a reign that no work was begun for. */
+export const saveWork = async (job: JobStore, change: Partial<ReignWork>): Promise<void> => {
+  const { work } = job.current();
+  if (work !== undefined) await job.save({ work: { ...work, ...change } });
 };

@@ -24,7 +24,8 @@ export type WorkFacts = {
     copied: number;
   };
   sweep: { running: boolean; scanned: number; total: number | undefined; removed: number };
-  unaccounted: number;
+  /** Undefined before a first proof. */
+  unaccounted: number | undefined;
 };
 export type StatusInput = {
   at: string;
@@ -147,7 +148,7 @@ const workStatus = (work: ReignWork, input: StatusInput): Partial<RouteJobStatus
   sweep: sweepStatus(work, input.gate, input.work.sweep),
   ...(work.proof === undefined ? {} : { proof: { ...work.proof, method: 'count' as const } }),
   ledger: {
-    unaccounted: input.work.unaccounted,
+    ...(input.work.unaccounted === undefined ? {} : { unaccounted: input.work.unaccounted }),
     balanced: work.ledger !== undefined && work.ledger.unsure.length === 0 && input.work.unaccounted === 0,
   },
 });

@@ -1,0 +1,76 @@
+/**
+ * Plans the backfill of a stay in `dual` once every member has drained into it, and watches the workers until no chunk is
+ * left. Workers begin at the record it writes; the tail's start is saved after that, so a leader that dies in between
+ * makes its successor plan anew, which costs time and never a document.
+ */
+import { keys } from '../../coordination/keys.ts';
+import { barrier, type Membership } from '../../coordination/membership.ts';
+import type { RouteState, Store } from '../../coordination/ports.ts';
+import type { Side } from '../../coordination/records.ts';
+import { BackfillRecord, backfillName, beginBackfill } from '../backfill.ts';
+import type { ClusterControl } from '../cluster.ts';
+import { directionOf } from '../direction.ts';
+import type { Runtime } from '../runtime.ts';
+import { readProgress } from '../worker-progress.ts';
+import { type JobStore, saveWork } from './job-state.ts';
+import type { WorkFacts } from './status.ts';
+
+export type BackfillWatchDeps = {
+  slug: string;
+  store: Store;
+  clusters: Record<Side, ClusterControl>;
+  runtime: Runtime;
+  job: JobStore;
+  members: () => Membership;
+  clock: () => string;
+};
+export interface BackfillWatch {
+  /** `planned` runs before any worker begins. @returns why it cannot be planned, if so */
+  begin(state: RouteState, planned: () => Promise<void>): Promise<string | undefined>;
+  look(): Promise<void>;
+  facts(): WorkFacts['backfill'];
+}
+
+export const createBackfillWatch = (deps: BackfillWatchDeps): BackfillWatch => {
+  const { slug, store, clusters, runtime, job, members, clock } = deps;
+  let facts: WorkFacts['backfill'] = { record: undefined, remaining: 0, rate: 0, state: 'running' };
+  const key = keys.job(slug, backfillName);
+
+  const put = (record: BackfillRecord): Promise<number> => store.config.put(key, JSON.stringify(record));
+  const read = async (): Promise<BackfillRecord | undefined> => {
+    const entry = await store.config.get(key);
+    return entry === undefined ? undefined : BackfillRecord.safeParse(JSON.parse(entry.value)).data;
+  };
+
+  return {
+    facts: () => facts,
+    begin: async (state, planned) => {
+      const query = { slug, phaseRevision: state.phaseRevision, expect: 'drained' as const, nowMs: runtime.now() };
+      if (!barrier(members(), query).ok) return undefined;
+      const { chunkDocs } = state.spec.backfill;
+      const queue = store.workQueue(slug);
+      const direction = directionOf(state);
+      const plan = await beginBackfill({ clusters, runtime, direction, queue, chunkDocs, at: clock() });
+      if (plan.kind !== 'ok') return plan.detail;
+      await planned();
+      await put(plan.record);
+      await saveWork(job, { backfill: 'running', tail: plan.tail });
+      return undefined;
+    },
+    look: async () => {
+      const [record, remaining, workers] = await Promise.all([
+        read(),
+        store.workQueue(slug).remaining(),
+        readProgress(store.live, slug),
+      ]);
+      const rate = workers.reduce((sum, worker) => sum + worker.rate, 0);
+      const held = workers.find(({ state }) => state !== 'running')?.state;
+      facts = { record, remaining, rate, state: held ?? 'running' };
+      if (remaining > 0 || record === undefined) return;
+      const done: BackfillRecord = { ...record, state: 'done', finishedAt: clock() };
+      await put(done);
+      facts = { record: done, remaining: 0, rate: 0, state: 'running' };
+      await saveWork(job, { backfill: 'done' });
+    },
+  };
+};

@@ -1,0 +1,83 @@
+/**
+ * The list of documents that the follower refused the leader's tail, and beside it those of all other owners: taken over
+ * from the leader before, tried again every now and then, shown in the status. Invariant: the list is saved before the
+ * cursor that has passed a refused document, so that no document is ever passed and forgotten.
+ */
+import type { Bucket } from '../../coordination/ports.ts';
+import { createQuarantine, emptyQuarantine, type Quarantine, type QuarantineRecord } from '../quarantine.ts';
+import { clearQuarantines, loadQuarantines, saveQuarantine, tailOwner } from '../quarantine-store.ts';
+import type { RepairIo } from '../repair.ts';
+import { retryQuarantined } from '../route-repair.ts';
+import type { Runtime } from '../runtime.ts';
+
+export type LeaderQuarantineDeps = { slug: string; bucket: Bucket; runtime: Runtime };
+export interface LeaderQuarantine {
+  /** What the tail adds to. */
+  own(): Quarantine;
+  /** The tail's list and those of the backfill, as last kept. */
+  records(): readonly QuarantineRecord[];
+  refusesAny(): boolean;
+  /** A new backfill meets every document again. */
+  clear(): Promise<void>;
+  /** The tail has passed the documents of this list, so it must outlive the leader that saw them refused. */
+  takeOver(): Promise<void>;
+  save(): Promise<void>;
+  /** Saves, and reads those of the others. */
+  keep(): Promise<void>;
+  /** Documents that were deleted since, or whose refusal had a cause that is mended, leave the lists. */
+  retry(io: () => Promise<RepairIo>): Promise<void>;
+}
+
+const retryMs = 15_000;
+const isEmpty = ({ docs, overflowed }: QuarantineRecord): boolean => docs.length + overflowed === 0;
+
+export const createLeaderQuarantine = ({ slug, bucket, runtime }: LeaderQuarantineDeps): LeaderQuarantine => {
+  let own = createQuarantine();
+  let records: QuarantineRecord[] = [];
+  let saved = JSON.stringify(emptyQuarantine);
+  let known = false;
+  let retriedAtMs = Number.NEGATIVE_INFINITY;
+
+  const save = async (): Promise<void> => {
+    const record = own.record();
+    const text = JSON.stringify(record);
+    if (text === saved) return;
+    await saveQuarantine(bucket, { slug, owner: tailOwner }, record);
+    saved = text;
+  };
+  const others = async (): Promise<[string, QuarantineRecord][]> =>
+    [...(await loadQuarantines(bucket, slug))].filter(([owner]) => owner !== tailOwner);
+  const refusesAny = (): boolean => !records.every(isEmpty);
+
+  return {
+    own: () => own,
+    records: () => records,
+    refusesAny,
+    clear: async () => {
+      await clearQuarantines(bucket, slug);
+      own = createQuarantine();
+      saved = JSON.stringify(emptyQuarantine);
+      known = true;
+    },
+    takeOver: async () => {
+      if (known) return;
+      const before = (await loadQuarantines(bucket, slug)).get(tailOwner);
+      if (before !== undefined) own = createQuarantine(before);
+      saved = JSON.stringify(own.record());
+      known = true;
+    },
+    save,
+    keep: async () => {
+      await save();
+      records = [own.record(), ...(await others()).map(([, record]) => record)];
+    },
+    retry: async (io) => {
+      if (runtime.now() - retriedAtMs < retryMs || !refusesAny()) return;
+      retriedAtMs = runtime.now();
+      const repair = await io();
+      own = createQuarantine(await retryQuarantined(own.record(), repair));
+      for (const [owner, record] of await others())
+        await saveQuarantine(bucket, { slug, owner }, await retryQuarantined(record, repair));
+    },
+  };
+};
