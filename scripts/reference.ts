@@ -6,7 +6,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import * as z from 'zod';
-import { buildProgram, type ProgramDeps } from '../src/cli/program.ts';
+import type { ProgramDeps } from '../src/cli/grammar/options.ts';
+import { buildProgram } from '../src/cli/program.ts';
 import { otherVariables } from '../src/config/environment.ts';
 import { Profile } from '../src/compare/profile.ts';
 import { VerdictOptions } from '../src/compare/verdict-options.ts';

@@ -1,6 +1,7 @@
 /** Runs command lines against a store in memory, with everything printed kept apart by stream. */
 import type { CliIo } from '../../../src/cli/io.ts';
-import { type ProgramDeps, runProgram } from '../../../src/cli/program.ts';
+import type { ProgramDeps } from '../../../src/cli/grammar/options.ts';
+import { runProgram } from '../../../src/cli/program.ts';
 import { askResultName, jobStatusName } from '../../../src/coordination/job-status.ts';
 import { keys } from '../../../src/coordination/keys.ts';
 import { Ask, type AskResult, initialPhase, type PhaseRecord, RouteSpec } from '../../../src/coordination/records.ts';

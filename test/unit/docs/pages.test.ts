@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { type GateFacts, gateConditions } from '../../../src/agent/leader/gate.ts';
-import { buildProgram, type ProgramDeps } from '../../../src/cli/program.ts';
+import type { ProgramDeps } from '../../../src/cli/grammar/options.ts';
+import { buildProgram } from '../../../src/cli/program.ts';
 import { initialPhase } from '../../../src/coordination/records.ts';
 import { filesIn, pages, read, root } from './files.ts';
 
