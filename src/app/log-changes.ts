@@ -32,10 +32,12 @@ export const storeLog = (logger: Logger): ((status: StoreStatus) => void) => {
   let last: Pick<StoreStatus, 'connected' | 'alarm'> | undefined;
   return ({ connected, alarm, kind, detail }) => {
     if (last?.connected === connected && last.alarm === alarm) return;
+    const isFirst = last === undefined;
     last = { connected, alarm };
     if (alarm !== undefined)
       logger.error({ kind, detail, alarm }, 'the store raises an alarm, the last known good is kept');
     else if (connected) logger.info({ kind, detail }, 'store connected');
+    else if (isFirst) logger.info({ kind, detail }, 'store not connected yet');
     else logger.warn({ kind, detail }, 'store out of reach');
   };
 };

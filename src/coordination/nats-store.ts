@@ -243,7 +243,9 @@ class NatsBackedStore implements NatsStore {
     return {
       connected: this.#fit && failure === undefined,
       kind: 'nats',
-      detail: failure?.message ?? `connected to ${this.#connection?.getServer() ?? 'nothing'}`,
+      detail:
+        failure?.message ??
+        `${this.#fit ? 'connected to' : 'looking at'} ${this.#connection?.getServer() ?? 'nothing'}`,
       incarnation: this.#incarnation.pinned,
       alarm: refusal ?? (alarming ? failure?.message : lost),
     };
