@@ -34,7 +34,10 @@ export type MultiGet = CallOptions & {
   source: boolean;
   /** Ask primaries only: needed where replicas may lag, see IndexInfo.segmentReplication. */
   primary?: boolean;
+  /** Ask this node only. */
+  node?: string | undefined;
 };
+export type SourceGet = CallOptions & DocAddress & Pick<MultiGet, 'index' | 'primary' | 'node'>;
 
 /** A call takes at most this long, whatever it asked for itself. */
 export type CallLimits = { timeoutMs: () => number; signal?: (() => AbortSignal | undefined) | undefined };
@@ -49,6 +52,8 @@ export interface ClusterControl {
   searchBySeq(search: SeqSearch): Promise<StoredDoc[]>;
   /** Realtime; one entry per address, in order. */
   mget(get: MultiGet): Promise<GotDoc[]>;
+  /** Realtime: the bytes of one `_source` with nothing around them; undefined when there is no such document. */
+  source(get: SourceGet): Promise<Uint8Array | undefined>;
   /** Sequence numbers per primary shard of a concrete index; undefined when there is no such index. */
   shardStats(index: string, options?: CallOptions): Promise<answers.IndexShards | undefined>;
   refresh(index: string, options?: CallOptions): Promise<void>;
@@ -72,6 +77,11 @@ export interface ClusterControl {
 const defaultTimeoutMs = 30_000;
 const jsonHeaders = { 'content-type': 'application/json', accept: 'application/json' };
 const name = encodeURIComponent;
+
+const preferenceOf = ({ primary, node }: { primary?: boolean | undefined; node?: string | undefined }): string => {
+  if (node !== undefined) return `&preference=${name(`_only_nodes:${node}`)}`;
+  return primary ? '&preference=_primary' : '';
+};
 
 type ErrorBody = { type?: string; reason?: string; root_cause?: ErrorBody[] };
 
@@ -167,13 +177,19 @@ export const createClusterControl = (transport: Transport): ClusterControl => {
     return page.docs;
   };
 
-  const mget = async ({ index, docs, source, primary, ...options }: MultiGet): Promise<GotDoc[]> => {
+  const mget = async ({ index, docs, source, primary, node, ...options }: MultiGet): Promise<GotDoc[]> => {
     if (docs.length === 0) return [];
-    const path = `/${name(index)}/_mget?realtime=true&_source=${source}${primary ? '&preference=_primary' : ''}`;
+    const path = `/${name(index)}/_mget?realtime=true&_source=${source}${preferenceOf({ primary, node })}`;
     const body = { docs: docs.map(({ id, routing }) => ({ _id: id, ...(routing === undefined ? {} : { routing }) })) };
     const got = readMultiGet((await buffered({ method: 'POST', path, body, reads: true, ...options })) as Buffer);
     if (got.length === docs.length) return got;
     throw new CrossfadeError('UPSTREAM_INVALID', `POST ${path}: ${got.length} answers to ${docs.length} documents`);
+  };
+
+  const source = async ({ index, id, routing, primary, node, ...options }: SourceGet) => {
+    const routed = routing === undefined ? '' : `&routing=${name(routing)}`;
+    const path = `/${name(index)}/_source/${name(id)}?realtime=true${routed}${preferenceOf({ primary, node })}`;
+    return buffered({ method: 'GET', path, ...options }, true);
   };
 
   const shardStats = async (index: string, options?: CallOptions): Promise<answers.IndexShards | undefined> => {
@@ -226,6 +242,7 @@ export const createClusterControl = (transport: Transport): ClusterControl => {
       }),
     searchBySeq,
     mget,
+    source,
     shardStats,
     refresh,
     count,

@@ -47,9 +47,11 @@ export type RangeResult = {
   superseded: number;
 };
 
+const noSource = 'the authority keeps no _source for this document';
+
 const prepareDoc = async (doc: StoredDoc, ordinal: number, io: CopyIo): Promise<Prepared> => {
   const { id, routing, source } = doc;
-  if (source === undefined) return { ok: false, reason: 'the authority keeps no _source for this document' };
+  if (source === undefined) return { ok: false, reason: doc.unreadable ?? noSource };
   try {
     const stamp = stampOf(io.direction, doc);
     return await prepareWrite({ ordinal, id, routing, stamp, source }, io.direction, io.transform);

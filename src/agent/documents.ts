@@ -2,6 +2,7 @@
  * Reads documents out of search and multi-get answers without building values of them: `_source` stays the bytes the
  * cluster sent, `_version` stays decimal text, because a stamp can exceed 2^53 and a document may hold numbers that
  * JavaScript would change. Invariant: an answer that covers only part of what was asked is an error, never a short list.
+ * An answer that a document has made invalid JSON is a SyntaxError; odd-documents.ts says how to go on.
  */
 import { isKey, parseSlice, rawOf, type Slice, skipValue, walkElements, walkMembers } from '../json/scan.ts';
 
@@ -14,6 +15,8 @@ export type StoredDoc = {
   version: bigint | undefined;
   /** A view into the answer's buffer, exactly as stored; undefined when sources were not asked for. */
   source: Uint8Array | undefined;
+  /** Why there is no source although it was asked for: the cluster itself cannot show it. */
+  unreadable?: string;
 };
 export type SearchPage = { docs: StoredDoc[]; complete: boolean; reason: string };
 /** `unknown`: the shard could not say; it must never be taken for absent. */

@@ -13,6 +13,7 @@ import type { ClusterControl } from './cluster.ts';
 import type { StampedWrite } from './copy-bulk.ts';
 import { type Direction, indexOn, stampOf } from './direction.ts';
 import type { GotDoc, StoredDoc } from './documents.ts';
+import { getDocuments } from './odd-documents.ts';
 import { checkPosition, currentShards, type IndexPosition } from './positions.ts';
 import type { DocAddressOf } from './quarantine.ts';
 import { retrying } from './retry.ts';
@@ -88,8 +89,9 @@ const copyVersion = (stored: StoredDoc, held: bigint, io: RepairIo, ground: Grou
 
 const planCopy = async (read: Read, stored: StoredDoc, io: RepairIo, ground: Ground): Promise<Planned> => {
   const { ordinal, id, routing } = read.doc;
-  if (stored.source === undefined) return failed('the authority keeps no _source for this document');
   const own = stampOf(io.direction, stored);
+  if (stored.unreadable !== undefined) return { outcome: { kind: 'refused', stamp: own, reason: stored.unreadable } };
+  if (stored.source === undefined) return failed('the authority keeps no _source for this document');
   const held = read.follower.kind === 'found' ? (read.follower.doc.version as bigint) : -1n;
   if (held >= own && !io.force) return { outcome: { kind: 'kept', stamp: own } };
   const stamp = copyVersion(stored, held, io, ground);
@@ -129,7 +131,7 @@ const readBoth = async (ordinal: number, docs: readonly DocAddressOf[], io: Repa
   const read = (side: Side, source: boolean) => {
     const index = indexOn(direction, ordinal, side);
     const get = { index, docs: addresses, source, primary: primary?.[side] ?? false, signal };
-    return retrying(() => clusters[side].mget(get), { runtime, signal });
+    return retrying(() => getDocuments(clusters[side], get), { runtime, signal });
   };
   const follower = await read(direction.follower, false);
   const authority = await read(direction.authority, true);

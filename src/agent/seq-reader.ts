@@ -5,8 +5,9 @@
  * global checkpoint.
  */
 import { isCrossfadeError } from '../errors.ts';
-import type { ClusterControl } from './cluster.ts';
+import type { CallOptions, ClusterControl } from './cluster.ts';
 import type { StoredDoc } from './documents.ts';
+import { isSpoilt, readAlone } from './odd-documents.ts';
 import { firstPage, nextPage, type PageLimits, type PagePlan, smallerPage } from './page-size.ts';
 import { retrying } from './retry.ts';
 import type { Runtime } from './runtime.ts';
@@ -29,6 +30,8 @@ export type ReadOptions = {
   signal?: AbortSignal | undefined;
   timeoutMs?: number;
 };
+/** `alone`: the page is read without sources, and these one by one. */
+type PageOptions = ReadOptions & { alone?: boolean };
 
 /** Far above any page, below what one buffer may hold: a single document can have 100 MB. */
 const maxAnswerBytes = 256 * 1024 * 1024;
@@ -46,27 +49,31 @@ const isTooMany = (error: unknown): boolean =>
 /** `limits` are tighter than given once the index has refused a page. */
 type Read = { page: SeqPage; plan: PagePlan; limits: PageLimits };
 
-const readPage = async (range: SeqRange, plan: PagePlan, options: ReadOptions): Promise<Read> => {
-  const { cluster, source, limits, signal, timeoutMs } = options;
+const callOf = ({ signal, timeoutMs }: ReadOptions): CallOptions => ({
+  signal,
+  maxBodyBytes: maxAnswerBytes,
+  ...(timeoutMs === undefined ? {} : { timeoutMs }),
+});
+
+const readPage = async (range: SeqRange, plan: PagePlan, options: PageOptions): Promise<Read> => {
+  const { cluster, source, limits } = options;
   const { index, shard, node, from } = range;
   const upTo = Math.min(range.to, from + plan.span);
-  const docs = await cluster.searchBySeq({
-    index,
-    shard,
-    node,
-    after: from,
-    upTo,
-    size: plan.docs,
-    source,
-    signal,
-    maxBodyBytes: maxAnswerBytes,
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-  });
-  const last = docs.at(-1);
-  const through = docs.length === plan.docs && last !== undefined ? last.seqNo : upTo;
+  const call = { index, shard, node, after: from, upTo, size: plan.docs, source };
+  const found = await cluster.searchBySeq({ ...call, ...callOf(options) });
+  const last = found.at(-1);
+  const through = found.length === plan.docs && last !== undefined ? last.seqNo : upTo;
+  const docs = options.alone ? await alone(found, range, options) : found;
   const bytes = sizeOf(docs);
   const next = nextPage(plan, { docs: docs.length, bytes, span: through - from }, limits);
   return { page: { docs, through, bytes }, plan: next, limits };
+};
+
+/** What has changed since the page was read will come again at its new place. */
+const alone = async (found: readonly StoredDoc[], { index, node }: SeqRange, options: ReadOptions) => {
+  const where = { index, node, ...callOf(options) };
+  const read = await Promise.all(found.map((doc) => readAlone(doc, options.cluster, where)));
+  return read.filter((doc) => doc !== undefined);
 };
 
 const readSizedPage = async (range: SeqRange, plan: PagePlan, options: ReadOptions): Promise<Read> => {
@@ -74,7 +81,10 @@ const readSizedPage = async (range: SeqRange, plan: PagePlan, options: ReadOptio
     return await retrying(() => readPage(range, plan, options), options);
   } catch (error) {
     const smaller = smallerPage(plan);
-    if (smaller === undefined || !(isTooLarge(error) || isTooMany(error))) throw error;
+    const spoilt = options.source && isSpoilt(error);
+    if (smaller === undefined && spoilt)
+      return retrying(() => readPage(range, plan, { ...options, source: false, alone: true }), options);
+    if (smaller === undefined || !(isTooLarge(error) || spoilt || isTooMany(error))) throw error;
     const { limits } = options;
     const tighter = isTooMany(error) ? { ...limits, maxPageDocs: smaller.docs } : limits;
     return readSizedPage(range, smaller, { ...options, limits: tighter });

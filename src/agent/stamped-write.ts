@@ -3,7 +3,6 @@
  * copies, tail, backfill and repair, so that all of them send the same bytes for the same document.
  */
 import { documentLine } from '../json/document-line.ts';
-import { oneLine } from '../json/scan.ts';
 import type { StampedWrite } from './copy-bulk.ts';
 import { copyAliasOf, type Direction, indexOn } from './direction.ts';
 import { type TransformFunction, transformSource } from './transform.ts';
@@ -34,10 +33,11 @@ export const prepareWrite = async (
   const head = { alias: copyAliasOf(target, ordinal), id, routing, stamp };
   const gone: Prepared = { ok: true, write: { ...head, op: 'delete' } };
   if (source === undefined) return gone;
-  if (transform === undefined)
-    return { ok: true, write: { ...head, op: 'index', source: documentLine(source) ?? oneLine(source) } };
+  const line = documentLine(source);
+  if (line === undefined) return { ok: false, reason: 'its _source is no JSON object in UTF-8' };
+  if (transform === undefined) return { ok: true, write: { ...head, op: 'index', source: line } };
   try {
-    const made = await transformSource(transform, source, {
+    const made = await transformSource(transform, line, {
       id,
       routing,
       index: indexOn(target, ordinal, target.authority),

@@ -7,11 +7,13 @@
  */
 import * as z from 'zod';
 import { type Side, sides } from '../coordination/records.ts';
+import { documentLine } from '../json/document-line.ts';
 import { sendAll } from './bulk-send.ts';
 import type { ClusterControl } from './cluster.ts';
 import type { PageWork } from './copy-range.ts';
 import { type Direction, indexOn } from './direction.ts';
 import type { GotDoc, StoredDoc } from './documents.ts';
+import { getDocuments } from './odd-documents.ts';
 import type { PageLimits } from './page-size.ts';
 import { checkPosition, currentShards, IndexPosition, type PositionProblem, takePosition } from './positions.ts';
 import { retrying } from './retry.ts';
@@ -112,12 +114,12 @@ const withoutDropped = async (docs: StoredDoc[], ordinal: number, io: SweepIo): 
   if (mayDrop === undefined || docs.length === 0) return docs;
   const index = indexOn(direction, ordinal, direction.follower);
   const get = { index, docs, source: true, signal };
-  const got = await retrying(() => clusters[direction.follower].mget(get), { runtime, signal });
+  const got = await retrying(() => getDocuments(clusters[direction.follower], get), { runtime, signal });
   const dropped = await Promise.all(
     got.map(async (one) => {
       if (one.kind !== 'found' || one.doc.source === undefined) return true;
       const { id, routing, source } = one.doc;
-      return (await transformSource(mayDrop, source, { id, routing, index })) === null;
+      return (await transformSource(mayDrop, documentLine(source) ?? source, { id, routing, index })) === null;
     }),
   );
   return docs.filter((_, i) => !dropped[i]);

@@ -3,8 +3,10 @@
  * follower is read before the authority, so that a write between the two reads cannot look like a follower ahead.
  */
 import type { Side } from '../coordination/records.ts';
+import { documentLine } from '../json/document-line.ts';
 import { type Direction, indexOn, stampOf } from './direction.ts';
 import type { GotDoc, StoredDoc } from './documents.ts';
+import { getDocuments } from './odd-documents.ts';
 import { currentShards } from './positions.ts';
 import { retrying } from './retry.ts';
 import { sleep } from './runtime.ts';
@@ -36,7 +38,7 @@ export const expectedSource = async (
 ): Promise<Uint8Array | null | undefined> => {
   if (source === undefined || io.transform === undefined) return source;
   const index = indexOn(io.direction, ordinal, io.direction.authority);
-  return transformSource(io.transform, source, { id, routing, index }).catch(() => undefined);
+  return transformSource(io.transform, documentLine(source) ?? source, { id, routing, index }).catch(() => undefined);
 };
 
 /** Undefined when the numbers do not fit the layout. */
@@ -57,7 +59,7 @@ const isDroppedOnTheWayBack = async (follower: GotDoc, ordinal: number, io: Veri
   if (io.mayDrop === undefined || follower.kind !== 'found' || follower.doc.source === undefined) return false;
   const { id, routing, source } = follower.doc;
   const index = indexOn(io.direction, ordinal, io.direction.follower);
-  return (await transformSource(io.mayDrop, source, { id, routing, index })) === null;
+  return (await transformSource(io.mayDrop, documentLine(source) ?? source, { id, routing, index })) === null;
 };
 
 type Pair = { authority: GotDoc; follower: GotDoc };
@@ -97,7 +99,7 @@ const lookAt = async (
   const read = (side: Side) => {
     const primary = io.primary?.[side] ?? false;
     const get = { index: indexOn(direction, ordinal, side), docs: batch, source: true, primary, signal };
-    return retrying(() => clusters[side].mget(get), { runtime, signal });
+    return retrying(() => getDocuments(clusters[side], get), { runtime, signal });
   };
   const followers = await read(direction.follower);
   const authorities = await read(direction.authority);

@@ -27,8 +27,15 @@ const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) ===
 
 /** Equal by bytes on one line, or by meaning. */
 export const sameDocument = (a: Uint8Array, b: Uint8Array): boolean => {
-  const [left, right] = [documentLine(a) ?? a, documentLine(b) ?? b];
+  const [left, right] = [documentLine(a), documentLine(b)];
+  if (left === undefined || right === undefined) return same(a, b);
   return same(left, right) || canonical(left) === canonical(right);
+};
+
+/** Undefined where one of them is no JSON. */
+const pathsBetween = (a: Uint8Array, b: Uint8Array): string[] | undefined => {
+  const [left, right] = [documentLine(a), documentLine(b)];
+  return left === undefined || right === undefined ? undefined : differingPaths(left, right);
 };
 
 /** Such a version would make the follower refuse later copies; nothing of this engine leaves one behind. */
@@ -43,13 +50,12 @@ export const judge = ({ authority, follower, expected, settled }: Compared, mode
     return wanted ? { kind: 'missing', reason: 'not on the follower' } : { kind: 'equal' };
   if (!wanted) return { kind: 'extra', reason: expected === null ? 'the transform drops it' : 'not on the authority' };
   const { source, version } = follower.doc;
-  if (source === undefined || expected === undefined) return { kind: 'different', reason: 'no _source to compare' };
-  if (!sameDocument(expected, source))
-    return {
-      kind: 'different',
-      reason: 'content',
-      ...(mode === 'full' ? { paths: differingPaths(expected, source) } : {}),
-    };
+  if (source === undefined || expected === undefined)
+    return { kind: 'different', reason: authority.doc.unreadable ?? 'no _source to compare' };
+  if (!sameDocument(expected, source)) {
+    const paths = mode === 'full' ? pathsBetween(expected, source) : undefined;
+    return { kind: 'different', reason: 'content', ...(paths === undefined ? {} : { paths }) };
+  }
   if (mode !== 'hash' && isAhead(version, settled))
     return { kind: 'different', reason: `version ${version} would bar later copies` };
   return { kind: 'equal' };

@@ -8,6 +8,7 @@
 import type { Side } from '../coordination/records.ts';
 import { indexOn } from './direction.ts';
 import type { GotDoc, StoredDoc } from './documents.ts';
+import { getDocuments } from './odd-documents.ts';
 import { checkPosition, currentShards, type IndexPosition, type PositionProblem, takePosition } from './positions.ts';
 import { retrying } from './retry.ts';
 import { type ReadOptions, readSeqRange } from './seq-reader.ts';
@@ -58,7 +59,7 @@ export const beginVerify = async (
 const getFrom = (side: Side, ordinal: number, docs: readonly StoredDoc[], source: boolean, io: VerifyIo) => {
   const { clusters, direction, runtime, signal, primary } = io;
   const get = { index: indexOn(direction, ordinal, side), docs, source, primary: primary?.[side] ?? false, signal };
-  return retrying(() => clusters[side].mget(get), { runtime, signal });
+  return retrying(() => getDocuments(clusters[side], get), { runtime, signal });
 };
 
 const differs = async (

@@ -1,7 +1,8 @@
 /**
  * Walks JSON bytes without building values, so that documents pass through byte for byte: `JSON.parse` would turn 1.0
  * into 1 and round 64-bit integers, and a copy must equal what the authority stored. Input is trusted to be valid JSON
- * (it comes from a cluster, or was checked by one); malformed input throws SyntaxError rather than loop.
+ * (it comes from a cluster, or was checked by one); malformed input throws SyntaxError rather than loop. Comments, which
+ * clusters accept and keep in documents, are gone over inside of a value; beside one they are malformed.
  * Offsets are byte offsets into the buffer given.
  */
 export type Slice = { start: number; end: number };
@@ -24,7 +25,7 @@ export const skipSpace = (buf: Uint8Array, at: number): number => {
 const nativeSearchBytes = 64;
 
 /** `at` is the opening quote; returns the position after the closing one. */
-const skipString = (buf: Uint8Array, at: number): number => {
+export const skipString = (buf: Uint8Array, at: number): number => {
   const near = Math.min(buf.length, at + 1 + nativeSearchBytes);
   for (let i = at + 1; i < near; i++) {
     const c = buf[i];
@@ -44,12 +45,32 @@ const skipLongString = (buf: Uint8Array, at: number): number => {
   }
 };
 
+/** `at` is a slash outside of strings; the position after the comment, whose line break is part of the document. */
+const skipComment = (buf: Uint8Array, at: number): number => {
+  const end = commentEnd(buf, at);
+  return end === undefined ? fail(at) : end;
+};
+
+/** Where the comment ends that begins at `at`; undefined when none does, or it has no end. */
+export const commentEnd = (buf: Uint8Array, at: number): number | undefined => {
+  const kind = buf[at + 1];
+  if (kind !== 0x2f && kind !== 0x2a) return undefined;
+  for (let i = at + 2; i < buf.length; i++) {
+    if (kind === 0x2f && (buf[i] === 0x0a || buf[i] === 0x0d)) return i;
+    if (kind === 0x2a && buf[i] === 0x2a && buf[i + 1] === 0x2f) return i + 2;
+  }
+  return undefined;
+};
+
 const skipContainer = (buf: Uint8Array, at: number): number => {
   let depth = 0;
   for (let i = at; i < buf.length; i++) {
     switch (buf[i]) {
       case QUOTE:
         i = skipString(buf, i) - 1;
+        break;
+      case 0x2f:
+        i = skipComment(buf, i) - 1;
         break;
       case 0x7b:
       case 0x5b:

@@ -285,6 +285,10 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
     if (ask.method === 'GET') {
       const index = storage.resolve(name);
       if (index === undefined) return errorReply(404, 'index_not_found_exception', `no such index [${name}]`);
+      if (verb === '_source') {
+        const doc = storage.get(index.name, { id: id as string, routing: ask.query.get('routing') ?? undefined });
+        return doc === undefined ? errorReply(404, 'resource_not_found_exception', '') : reply(200, doc.source);
+      }
       const text = gotText(index, { id: id as string, routing: ask.query.get('routing') ?? undefined }, true);
       return reply(text.includes('"found":true') ? 200 : 404, text);
     }
@@ -385,7 +389,7 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
     if (wide !== undefined) return wide;
     const [name = '', verb, id] = ask.segments;
     if (verb === '_bulk') return bulk(ask, name);
-    if (verb === '_doc' || verb === '_create' || verb === '_update') return docOp(ask, name, verb, id);
+    if (['_doc', '_source', '_create', '_update'].includes(verb ?? '')) return docOp(ask, name, verb as string, id);
     return onIndex(ask, name, verb);
   };
 

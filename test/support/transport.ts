@@ -1,6 +1,6 @@
 /** A plain Transport over undici for tests of what speaks to clusters: no credentials, no TLS, one base URL. */
 import { Readable } from 'node:stream';
-import { request } from 'undici';
+import { type Dispatcher, getGlobalDispatcher } from 'undici';
 import { CrossfadeError } from '../../src/errors.ts';
 import type { BodyPieces, Transport, UpstreamRequest } from '../../src/upstream/types.ts';
 
@@ -19,8 +19,11 @@ export const testTransport = (baseUrl: string): Transport => ({
   request: async ({ method, path, headers = {}, body, timeoutMs = 30_000, signal, maxBodyBytes }: UpstreamRequest) => {
     const deadline = AbortSignal.timeout(timeoutMs);
     try {
-      const answer = await request(new URL(path, baseUrl), {
-        method,
+      // Not `request` with a URL, which would take `/_doc/..` for the folder above.
+      const answer = await getGlobalDispatcher().request({
+        origin: baseUrl,
+        path,
+        method: method as Dispatcher.HttpMethod,
         headers: isPieces(body) ? { ...headers, 'content-length': String(body.byteLength) } : headers,
         body: isPieces(body) ? Readable.from(body.pieces()) : (body ?? null),
         signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),

@@ -80,7 +80,9 @@ const readPage = async (request: Page): Promise<BackRead[]> => {
       body: JSON.stringify({ docs: asked }),
       maxBodyBytes,
     });
-    return answer.status === 200 ? parsePage(answer.body, docs.length) : failed(docs.length);
+    const page = answer.status === 200 ? parsePage(answer.body, docs.length) : undefined;
+    const spoilt = page === undefined && answer.status <= 400;
+    return page ?? (spoilt && docs.length > 1 ? readHalves(request) : failed(docs.length));
   } catch (error) {
     return isCrossfadeError(error, 'UPSTREAM_BODY_TOO_LARGE') && docs.length > 1
       ? readHalves(request)
@@ -88,7 +90,7 @@ const readPage = async (request: Page): Promise<BackRead[]> => {
   }
 };
 
-/** Documents of very different sizes: ask for fewer at once. */
+/** Documents of very different sizes, or one that spoils the answer (see agent/odd-documents.ts): ask for fewer at once. */
 const readHalves = async (request: Page): Promise<BackRead[]> => {
   const middle = Math.ceil(request.docs.length / 2);
   const first = await readPage({ ...request, docs: request.docs.slice(0, middle) });
@@ -97,15 +99,16 @@ const readHalves = async (request: Page): Promise<BackRead[]> => {
 
 const failed = (count: number): BackRead[] => Array.from({ length: count }, () => ({ kind: 'failed' }));
 
-const parsePage = (body: Buffer, count: number): BackRead[] => {
+/** Undefined when the answer cannot be read. */
+const parsePage = (body: Buffer, count: number): BackRead[] | undefined => {
   const results: BackRead[] = [];
   try {
     const { docs } = members(body, 0, ['docs']);
     if (docs !== undefined) eachElement(body, docs.start, ({ start }) => results.push(parseDoc(body, start)));
   } catch {
-    return failed(count);
+    return undefined;
   }
-  return results.length === count ? results : failed(count);
+  return results.length === count ? results : undefined;
 };
 
 const parseDoc = (body: Buffer, at: number): BackRead => {

@@ -292,7 +292,7 @@ describe('memory', () => {
   it('is bounded: what does not fit is left to the tail, and a lost delete asks for a sweep', async () => {
     const { copier } = setUp();
     const state = withCopies({ maxPendingBytes: 2500 });
-    const big = { source: Buffer.alloc(600) };
+    const big = { source: Buffer.from(`{${' '.repeat(598)}}`) };
     const outcomes = track([
       copier.offer(index('a', big), state),
       copier.offer(index('b', big), state),
@@ -307,12 +307,12 @@ describe('memory', () => {
   it('is given back: after a flight has landed the next copy fits', async () => {
     const { copier, runtime, target } = setUp();
     const state = withCopies({ maxPendingBytes: 2500 });
-    void copier.offer(index('a', { source: Buffer.alloc(600) }), state);
+    void copier.offer(index('a', { source: Buffer.from(`{${' '.repeat(598)}}`) }), state);
     await runtime.advance(5);
     target.sent[0]?.answer(items(201));
     await runtime.settle();
     expect(copier.report('products').pendingBytes).toBe(0);
-    void copier.offer(index('b', { source: Buffer.alloc(600) }), state);
+    void copier.offer(index('b', { source: Buffer.from(`{${' '.repeat(598)}}`) }), state);
     await runtime.advance(5);
     expect(target.sent).toHaveLength(2);
   });

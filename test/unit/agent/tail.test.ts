@@ -90,6 +90,35 @@ describe('the tail', () => {
     expect(made.io.quarantine.size()).toBe(0);
   });
 
+  it('copies documents whose comments make the answers that show them invalid, and all their neighbours', async () => {
+    const made = engine();
+    for (let i = 0; i < 30; i++) made.put(`d${i}`, { i });
+    made.put('d7', '{"i":7} // seven');
+    made.put('more', '{"i":"x" // "}\n}//', 'r');
+    let step = await tailStep(await begin(made), made.io);
+    while (!step.caughtUp) step = await tailStep(step.state, made.io);
+    expect(made.contents('target')).toMatchObject({ d6: '{"i":6}', d7: '{"i":7}', d8: '{"i":8}' });
+    expect(Object.keys(made.contents('target'))).toHaveLength(31);
+  });
+
+  it('leaves a document that changes while it is read alone to the next step', async () => {
+    const made = engine();
+    made.put('a', '{"i":1} // one');
+    const { source } = made.io.clusters;
+    const racing = {
+      ...source,
+      source: async (get: Parameters<typeof source.source>[0]) => {
+        const read = await source.source(get);
+        made.put('a', '{"i":2}');
+        return read;
+      },
+    };
+    const first = await tailStep(await begin(made), { ...made.io, clusters: { ...made.io.clusters, source: racing } });
+    expect(first).toMatchObject({ kind: 'ok', docs: 0 });
+    expect(await tailStep(first.state, made.io)).toMatchObject({ kind: 'ok', docs: 1 });
+    expect(made.contents('target')).toEqual({ a: '{"i":2}' });
+  });
+
   it('keeps what it did and does not pass the rest when the follower is fenced', async () => {
     const made = engine();
     made.put('a', {});

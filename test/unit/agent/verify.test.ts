@@ -54,6 +54,17 @@ describe('verification', () => {
     ]);
   });
 
+  it.each(modes)('by %s reads documents with comments by what they mean', async (mode) => {
+    const made = await filled();
+    made.put('d5', `{"i":5} // five`);
+    made.put('d6', `{"i":6} // six`);
+    await tailAll(made);
+    expect(await verify(made, { mode })).toMatchObject({ kind: 'done', state: { findings: [], unstable: 0 } });
+    onFollower(made, 'd6', `{"i":"six"} // six`);
+    const { state } = await verify(made, { mode });
+    expect(state.findings).toMatchObject([{ kind: 'different', id: 'd6' }]);
+  });
+
   it('says where documents differ in full mode, and finds versions that would bar later copies', async () => {
     const made = await filled();
     onFollower(made, 'd5', '{"i":5,"more":1}');

@@ -15,12 +15,17 @@ describe('a document on one line', () => {
     ['{"a":1, // one\n"b":2}', '{"a":1,        "b":2}'],
     ['{"a":1, /* one\ntwo */"b":2}', '{"a":1,              "b":2}'],
     ['{"u":"http://x/*y*/",\n"q":"\\"//"}', '{"u":"http://x/*y*/", "q":"\\"//"}'],
-    ['{"a":/*kept on one line*/1}', '{"a":/*kept on one line*/1}'],
+    ['{"a":/*on one line*/1}', '{"a":               1}'],
+    ['{"a":1} // to the end', '{"a":1}'],
+    ['{"a":1 // " }\r,"b":2}', '{"a":1        ,"b":2}'],
+    ['{"a":1}/**/ //\n', '{"a":1}'],
+    ['{"a":"//","b":"\\\\"/* " */}', '{"a":"//","b":"\\\\"       }'],
+    ['\ufeff{"a":1}', '{"a":1}'],
   ])('of %j is %j', (text, expected) => {
     expect(lineOf(text)).toBe(expected);
   });
 
-  it.each(['', '[1]', '"x"', '// {}\n', '\u0000{', '---\na: 1'])('of %j does not exist', (text) => {
+  it.each(['', '\ufeff', '[1]', '"x"', '// {}\n', '\u0000{', '---\na: 1'])('of %j does not exist', (text) => {
     expect(lineOf(text)).toBeUndefined();
   });
 
