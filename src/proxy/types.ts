@@ -152,5 +152,16 @@ export type Plan =
   | { kind: 'refresh'; operation: Operation; state: RouteState; indices: readonly RoutedIndex[] }
   /** Reads about the index itself (mapping, settings, stats, exists): to the authority under its name there. */
   | { kind: 'index_info'; operation: Operation; state: RouteState; indices: readonly RoutedIndex[] }
-  | { kind: 'admin'; operation: Operation; state: RouteState; indices: readonly RoutedIndex[] }
+  /**
+   * A change of the index, at the authority or at the side given. With `refusal` only if it is there already, so that
+   * nothing changes; else that is the answer.
+   */
+  | {
+      kind: 'admin';
+      operation: Operation;
+      state: RouteState;
+      indices: readonly RoutedIndex[];
+      side?: Side;
+      refusal?: CrossfadeError;
+    }
   | { kind: 'reject'; error: CrossfadeError };

@@ -5,6 +5,7 @@
 
 import { effectivePercents } from '../../coordination/effective.ts';
 import type { RouteState } from '../../coordination/ports.ts';
+import { isRepeatable } from './unchanged.ts';
 import { decodeComponent } from '../percent-encoding.ts';
 import type { Operation, Plan, Resolution } from '../types.ts';
 import {
@@ -131,7 +132,8 @@ export const planIndexAdmin = (context: Context): Plan => {
   const resolutions = changedNames(operation).map((name) => table.resolve(name, now));
   const states = [...new Set(resolutions.flatMap(statesOf))];
   if (states.length === 0) return operation.needsBody ? { kind: 'by_body', operation } : unrouted;
-  return planRecreation(operation, resolutions) ?? refuseAdmin(states) ?? planAllowedAdmin(operation, resolutions);
+  const repeated = planRecreation(operation, resolutions) ?? planRepetition(operation, resolutions);
+  return repeated ?? refuseAdmin(states) ?? planAllowedAdmin(operation, resolutions);
 };
 
 /**
@@ -143,6 +145,17 @@ const planRecreation = (operation: Operation, resolutions: readonly Resolution[]
   if (operation.group !== 'indices.create' || operation.indexSegment < 0) return undefined;
   if (resolution?.kind !== 'route' || resolution.indices.length !== 1) return undefined;
   return { kind: 'admin', operation, state: resolution.state, indices: resolution.indices };
+};
+
+/** They also put their mapping, settings and alias again; whether that is the same is seen when the body is there. */
+const planRepetition = (operation: Operation, [first, ...others]: readonly Resolution[]): Plan | undefined => {
+  if (!isRepeatable(operation.group) || operation.indexSegment < 0 || first?.kind !== 'route') return undefined;
+  const { state, indices } = first;
+  const refused = others.flatMap(statesOf).every((other) => other === state) ? refuseAdmin([state]) : undefined;
+  if (refused?.kind !== 'reject') return undefined;
+  const plan: Plan = { kind: 'admin', operation, state, indices, refusal: refused.error };
+  const onSource = operation.family === 'alias_admin' && hasOldAliases(state, expressionOf(operation));
+  return onSource ? { ...plan, side: 'source' } : plan;
 };
 
 /** @returns undefined when every touched route allows index administration */

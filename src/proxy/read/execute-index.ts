@@ -10,23 +10,58 @@ import type { Operation, Plan } from '../types.ts';
 import { answerNeeds, originOf } from './answer-edits.ts';
 import { askSide } from './forward.ts';
 import { sideTarget, wireTarget } from './outgoing.ts';
+import { askPathOf, isRepeatable, isUnchanged } from '../planning/unchanged.ts';
+import { getParam } from '../query.ts';
+import { readRequestBody } from '../write/request-body.ts';
 import type { Shared } from './shared.ts';
+import { nameOn } from './side-names.ts';
 
 type IndexPlan = Extract<Plan, { kind: 'index_info' | 'admin' | 'refresh' }>;
 
 export const createIndexExecutor =
   (shared: Shared) =>
-  (request: ClientRequest, plan: IndexPlan): Promise<void> => {
+  async (request: ClientRequest, plan: IndexPlan): Promise<void> => {
     request.trace.routeSlug = plan.state.slug;
+    const refusal = plan.kind === 'admin' ? plan.refusal : undefined;
+    if (refusal !== undefined && !(await changesNothing(shared, request, plan))) throw refusal;
     return toAuthority(shared, request, plan);
   };
+
+const sideOf = (plan: IndexPlan): Side =>
+  (plan.kind === 'admin' ? plan.side : undefined) ?? authorityIn(plan.state.phase.phase);
+
+/** Asks each index for what it has now, with the client's own rights. Whatever cannot be understood is a change. */
+const changesNothing = async ({ deps }: Shared, request: ClientRequest, plan: IndexPlan): Promise<boolean> => {
+  const { group, params } = plan.operation;
+  const body = await readRequestBody(request, deps.limits.maxBodyBytes);
+  if (!isRepeatable(group) || getParam(request.head.query, 'include_type_name') !== undefined) return false;
+  const asked = body.bytes.length === 0 ? {} : parsed(body.bytes);
+  const side = sideOf(plan);
+  const current = await Promise.all(
+    plan.indices.map(async (index) => {
+      const path = `/${encodeURIComponent(nameOn(index, side))}/${askPathOf(group)}`;
+      const headers = { ...body.headers, accept: 'application/json' };
+      const answer = await deps.transports[side].request({ method: 'GET', path, headers, signal: request.aborted });
+      return answer.status === 200 ? parsed(answer.body) : undefined;
+    }),
+  );
+  return current.every((one) => isUnchanged({ group, params, asked }, one));
+};
+
+const parsed = (bytes: Uint8Array): unknown => {
+  try {
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+};
 
 const addressed = ({ head }: ClientRequest, { operation, indices }: IndexPlan, side: Side): string =>
   wireTarget(sideTarget({ operation, head, indices }, side));
 
 const toAuthority = (shared: Shared, request: ClientRequest, plan: IndexPlan): Promise<void> => {
   const { operation, state } = plan;
-  const side = authorityIn(state.phase.phase);
+  const side = sideOf(plan);
   const names = side === 'target' ? shared.namesOf(shared.deps.table()) : new Map<string, string>();
   const context = { family: operation.family, group: operation.group, origin: originOf(side, state), names };
   const { rename } = answerNeeds(context, { ...request.head, asksTokens: false });

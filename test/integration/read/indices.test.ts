@@ -79,6 +79,58 @@ describe('after a cutover', () => {
   });
 });
 
+describe('what an application puts each time it starts', () => {
+  const mappingOf = async (side: 'source' | 'target') =>
+    (await route.on(side, 'GET', `/${route[side]}/_mapping`)).json[route[side]].mappings;
+
+  it.each(['dual', 'target'] as const)('is acknowledged in %s while it is what the index has', async (phase) => {
+    route.set({ phase, reign: 2 });
+    const mapping = await mappingOf(phase === 'dual' ? 'source' : 'target');
+    for (const name of [route.slug, route.source]) {
+      const put = await route.send('PUT', `/${name}/_mapping`, { body: mapping });
+      expect([put.status, put.json, sideOf(put)]).toEqual([
+        200,
+        { acknowledged: true },
+        phase === 'dual' ? 'source' : 'target',
+      ]);
+    }
+    const settings = await route.send('PUT', `/${route.slug}/_settings`, {
+      body: { index: { number_of_replicas: 0 } },
+    });
+    expect(settings.json).toEqual({ acknowledged: true });
+  });
+
+  it.each(['dual', 'target'] as const)(
+    'is refused in %s when it would change something, and changes nothing',
+    async (phase) => {
+      route.set({ phase, reign: 2 });
+      const before = [await mappingOf('source'), await mappingOf('target')];
+      const put = await route.send('PUT', `/${route.slug}/_mapping`, {
+        body: { properties: { more: { type: 'keyword' } } },
+      });
+      expect([put.status, put.json.error.type]).toEqual([409, 'crossfade_admin_refused']);
+      const settings = await route.send('PUT', `/${route.slug}/_settings`, {
+        body: { index: { number_of_replicas: 1 } },
+      });
+      expect(settings.status).toBe(409);
+      const alias = await route.send('PUT', `/${route.source}/_alias/${route.slug}-more`);
+      expect(alias.status).toBe(409);
+      expect([await mappingOf('source'), await mappingOf('target')]).toEqual(before);
+    },
+  );
+
+  it.each(['dual', 'target'] as const)(
+    'may be its alias, which stands on the source until the end, in %s',
+    async (phase) => {
+      route.set({ phase, reign: 2 });
+      const told = (await route.on('source', 'GET', `/${route.source}/_alias/${route.slug}`)).json[route.source]
+        .aliases;
+      const put = await route.send('PUT', `/${route.source}/_alias/${route.slug}`, { body: told[route.slug] });
+      expect([put.status, put.json]).toEqual([200, { acknowledged: true }]);
+    },
+  );
+});
+
 describe('a refresh', () => {
   const hidden = async (id: string): Promise<void> => {
     await route.on('source', 'PUT', `/${route.source}/_doc/${id}`, { n: 1000 });

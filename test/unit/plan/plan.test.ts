@@ -38,8 +38,9 @@ const shown = (decided: Plan): string => {
     case 'by_query':
     case 'refresh':
     case 'index_info':
-    case 'admin':
       return `${decided.kind} ${names(decided.indices)}`;
+    case 'admin':
+      return `${decided.kind} ${names(decided.indices)}${decided.refusal === undefined ? '' : ' if unchanged'}`;
     case 'reindex':
     case 'cursor':
     case 'pit_search':
@@ -181,8 +182,8 @@ describe('one route in each phase', () => {
     ['POST /products/_rollover', 'ADMIN_REFUSED'],
     ['POST /other/_rollover/products_v1', 'ADMIN_REFUSED'],
     ['PUT /other/_clone/products_v1', 'ADMIN_REFUSED'],
-    ['PUT /products/_mapping', 'ADMIN_REFUSED'],
-    ['PUT /products/_settings', 'ADMIN_REFUSED'],
+    ['PUT /products/_mapping', 'admin products/0 if unchanged'],
+    ['PUT /products/_settings', 'admin products/0 if unchanged'],
     ['PUT /_settings', 'ADMIN_REFUSED'],
     ['DELETE /*', 'ADMIN_REFUSED'],
     ['DELETE /_all', 'ADMIN_REFUSED'],
@@ -191,7 +192,8 @@ describe('one route in each phase', () => {
     ['POST /_close', 'ADMIN_REFUSED'],
     ['PUT /_data_stream/products', 'ADMIN_REFUSED'],
     ['POST /_plugins/_ism/add/products', 'ADMIN_REFUSED'],
-    ['PUT /products/_alias/x', 'ADMIN_REFUSED'],
+    ['PUT /products/_alias/x', 'admin products/0 if unchanged'],
+    ['PUT /products,other/_mapping', 'ADMIN_REFUSED'],
     ['PUT /other/_alias/products', 'ADMIN_REFUSED'],
     ['DELETE /products_v1/_alias/products', 'ADMIN_REFUSED'],
     ['DELETE /other', 'pass source unrouted'],
