@@ -59,7 +59,7 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/proxy/read':
     'answer-edits body-names breaker choose-side cursor-ids cursor-token follower-tokens judge-follower multi-assign multi-body multi-merge outgoing rename-info request-pins show-terms side-names sticky-key',
   'src/proxy/write':
-    'answer-facts asking bulk-answer bulk-groups bulk-lines bulk-request bulk-results fence filter-path names ndjson post-image refusals single-request tokens update-term',
+    'answer-facts answer-form asking bulk-answer bulk-groups bulk-lines bulk-request bulk-results fence filter-path names ndjson post-image refusals single-request tokens update-term',
   'src/agent':
     'chunks control-answers direction documents exact-json ledger page-size throttle verify-judge write-counts',
   'src/agent/leader': 'auto drift epochs gate verdict-status',

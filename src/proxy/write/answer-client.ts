@@ -6,15 +6,17 @@ import type { RouteState } from '../../coordination/ports.ts';
 import { applyEdits, members, skipSpace } from '../../json/scan.ts';
 import type { UpstreamAnswer } from '../../upstream/types.ts';
 import type { ClientAnswer } from '../client-request.ts';
+import { prettyJson } from '../../json/pretty.ts';
 import { decodeComponent } from '../percent-encoding.ts';
 import { type IndexNames, renameIndices } from '../rename.ts';
 import { answerEdits } from './answer-facts.ts';
-import { applyFilterPath, type FilterPath } from './filter-path.ts';
+import type { Form } from './answer-form.ts';
+import { applyFilterPath } from './filter-path.ts';
 import { shownNames } from './names.ts';
 
 export type Treatment = {
   readonly stripGet: boolean;
-  readonly filter: FilterPath | undefined;
+  readonly form: Form;
   /** As the client wrote it. */
   readonly name: string;
 };
@@ -43,10 +45,12 @@ const isError = (body: Buffer): boolean => {
   return error !== undefined && status !== undefined;
 };
 
-export const showBody = (body: Buffer, names: IndexNames, filter: FilterPath | undefined): Buffer => {
+export const showBody = (body: Buffer, names: IndexNames, { filter, pretty }: Form): Buffer => {
   try {
     const renamed = renameIndices(body, names);
-    return filter === undefined || isError(renamed) ? renamed : applyFilterPath(renamed, filter);
+    if (filter === undefined || isError(renamed)) return renamed;
+    const filtered = applyFilterPath(renamed, filter);
+    return pretty ? prettyJson(filtered) : filtered;
   } catch {
     return body;
   }
@@ -59,7 +63,7 @@ export const showSingle = (answer: UpstreamAnswer, state: RouteState, treatment:
   return {
     status: answer.status,
     headers: clientHeaders(answer.headers, names),
-    body: showBody(edited, names, treatment.filter),
+    body: showBody(edited, names, treatment.form),
   };
 };
 

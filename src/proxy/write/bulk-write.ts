@@ -5,16 +5,15 @@
  */
 import type { RouteState, Ticket } from '../../coordination/ports.ts';
 import { CrossfadeError } from '../../errors.ts';
-import { getParam } from '../query.ts';
 import type { Operation, Plan } from '../types.ts';
 import { clientHeaders, showBody } from './answer-client.ts';
+import { formOf } from './answer-form.ts';
 import { answersJson } from './asking.ts';
 import { admit, awaitReplay, replayBudgetMs, sendTo } from './attempts.ts';
 import { type Addressed, type Addressing, type BulkInput, divide } from './bulk-groups.ts';
 import { type BulkBody, parseBulk, refusable } from './bulk-lines.ts';
 import { readDefaults } from './bulk-request.ts';
 import { type BulkAttempt, type BulkContext, BulkRun } from './bulk-run.ts';
-import { parseFilterPath } from './filter-path.ts';
 import { isAliasName, pathWithQuery, resolveWrite, shownNames, type WriteTarget } from './names.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { WriteClient, WriteDeps } from './ports.ts';
@@ -202,6 +201,6 @@ const respond = async ({ client }: BulkContext, run: BulkRun): Promise<void> => 
   const { states } = run;
   if (states.length === 1) client.trace.routeSlug = states[0]?.slug;
   const names = shownNames(states);
-  const filter = parseFilterPath(getParam(client.head.query, 'filter_path'));
-  client.respond({ status, headers: clientHeaders(headers, names), body: showBody(body, names, filter) });
+  const shown = showBody(body, names, formOf(client.head.query));
+  client.respond({ status, headers: clientHeaders(headers, names), body: shown });
 };

@@ -8,12 +8,12 @@
 import type { RouteState, Ticket } from '../../coordination/ports.ts';
 import { CrossfadeError } from '../../errors.ts';
 import type { UpstreamAnswer } from '../../upstream/types.ts';
-import { getParam } from '../query.ts';
 import { type BodyFacts, inspectBody } from '../read/body-names.ts';
 import { refreshAlso } from '../refresh-also.ts';
 import { lookupElsewhere, targetBody, unsayableOnTarget } from '../read/outgoing.ts';
 import type { Plan, RoutedIndex } from '../types.ts';
 import { clientHeaders, showBody } from './answer-client.ts';
+import { formOf } from './answer-form.ts';
 import {
   acknowledge,
   admit,
@@ -38,7 +38,6 @@ import {
   searchRouting,
 } from './by-query-request.ts';
 import { credentialsOf } from './credentials.ts';
-import { parseFilterPath } from './filter-path.ts';
 import { authorityOf, isCopying, shownNames } from './names.ts';
 import type { WriteClient, WriteDeps } from './ports.ts';
 import { type RequestBody, readRequestBody } from './request-body.ts';
@@ -147,9 +146,8 @@ const runAttempt = async (attempt: Attempt): Promise<'done' | 'fenced'> => {
 
 export const respondWith = (client: WriteClient, answer: UpstreamAnswer, state: RouteState): void => {
   const names = shownNames([state]);
-  const filter = parseFilterPath(getParam(client.head.query, 'filter_path'));
   const headers = clientHeaders(answer.headers, names);
-  client.respond({ status: answer.status, headers, body: showBody(answer.body, names, filter) });
+  client.respond({ status: answer.status, headers, body: showBody(answer.body, names, formOf(client.head.query)) });
 };
 
 const send = async ({ deps, client, body, ticket, query }: Attempt): Promise<UpstreamAnswer> => {

@@ -1,7 +1,7 @@
 /**
  * The server's `filter_path`, applied here: a write's answer must reach us whole (ids, sequence numbers), so the
  * parameter is taken out of the request and its effect is put back into the answer. Comma-separated dotted paths, `*`
- * within a name, `**` over any depth, a leading `-` excludes; arrays are transparent; containers that become empty go.
+ * within a name, `**` over one name or more, a leading `-` excludes; arrays are transparent; containers that become empty go.
  * Invariant: what stays keeps its bytes.
  */
 import { eachElement, eachMember, rawOf, type Slice, skipSpace, skipValue } from '../../json/scan.ts';
@@ -32,19 +32,19 @@ const matches = (pattern: string, name: string): boolean => {
 const descend = (paths: readonly Path[], name: string): { done: boolean; rest: Path[] } => {
   const rest: Path[] = [];
   let done = false;
-  const step = (path: Path): void => {
+  for (const path of paths) {
     const [first, ...below] = path;
-    if (first === undefined) return;
+    if (first === undefined) continue;
     if (first === '**') {
+      // It takes this name, and perhaps more below it: at least one.
       if (below.length === 0) done = true;
-      else step(below);
+      else rest.push(below);
       rest.push(path);
     } else if (matches(first, name)) {
       if (below.length === 0) done = true;
       else rest.push(below);
     }
-  };
-  for (const path of paths) step(path);
+  }
   return { done, rest };
 };
 

@@ -6,9 +6,9 @@
 import { applyEdits, skipSpace } from '../../json/scan.ts';
 import { addParam, getFlag, getParam, removeParam, setParam } from '../query.ts';
 import type { Operation, RequestHead, RoutedIndex } from '../types.ts';
+import { asItCame, type Form, formOf } from './answer-form.ts';
 import { answersJson, asksForSource, updateFacts } from './asking.ts';
 import { documentLine } from '../../json/document-line.ts';
-import { type FilterPath, parseFilterPath } from './filter-path.ts';
 import { authorityOf, isCopying, pathWithQuery, withIndex, writeName } from './names.ts';
 import { mayDelete, type WriteOp } from './post-image.ts';
 import { hiddenToken, type Refusal, refusalOf } from './refusals.ts';
@@ -34,8 +34,8 @@ export type PreparedWrite = {
   readonly routing: string | undefined;
   /** `_source` was asked for by us: the answer's `get` is the post-image, and is not for the client. */
   readonly askedSource: boolean;
-  /** Taken out of the request, to be applied to the answer. */
-  readonly filter: FilterPath | undefined;
+  /** Its filter is taken out of the request, to be applied to the answer. */
+  readonly form: Form;
   readonly pipeline: string | undefined;
   readonly document: Uint8Array | undefined;
   readonly mayDelete: boolean;
@@ -75,7 +75,7 @@ export const prepareSingle = (write: SingleWrite, index: RoutedIndex): PreparedW
     alias,
     routing: routing ?? aliasRouting,
     askedSource,
-    filter: whole ? parseFilterPath(getParam(query, 'filter_path')) : undefined,
+    form: whole ? formOf(query) : asItCame,
     pipeline: getParam(query, 'pipeline'),
     document: body.json && (op === 'index' || op === 'create') ? documentLine(body.bytes) : undefined,
     mayDelete: mayDelete(op, update?.hasScript ?? true),

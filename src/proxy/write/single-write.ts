@@ -9,6 +9,7 @@ import type { UpstreamAnswer } from '../../upstream/types.ts';
 import { decodeComponent } from '../percent-encoding.ts';
 import type { Plan, RoutedIndex } from '../types.ts';
 import { showSingle } from './answer-client.ts';
+import { asItCame } from './answer-form.ts';
 import { readFacts, updatedSource, type WriteFacts } from './answer-facts.ts';
 import {
   acknowledge,
@@ -89,7 +90,7 @@ const passOn = async ({ deps, client, write, ticket }: Attempt): Promise<void> =
     const { head, body } = write;
     const request = { method: head.method, path: pathWithQuery(head), headers: body.headers, body: bodyOf(body.bytes) };
     const answer = await sendTo(deps, client, { side: 'source', request });
-    client.respond(showSingle(answer, ticket.state, { stripGet: false, filter: undefined, name: write.name }));
+    client.respond(showSingle(answer, ticket.state, { stripGet: false, form: asItCame, name: write.name }));
   } finally {
     ticket.done();
   }
@@ -112,8 +113,8 @@ const runAttempt = async (attempt: Attempt, index: RoutedIndex): Promise<'done' 
   }
   const settled = settle(attempt, { index, prepared, answer }).finally(() => ticket.done());
   await acknowledge(deps, state, settled);
-  const { askedSource: stripGet, filter } = prepared;
-  client.respond(showSingle(answer, state, { stripGet, filter, name: attempt.write.name }));
+  const { askedSource: stripGet, form } = prepared;
+  client.respond(showSingle(answer, state, { stripGet, form, name: attempt.write.name }));
   return 'done';
 };
 

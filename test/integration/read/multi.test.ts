@@ -66,6 +66,8 @@ describe('msearch over two routes and an index without one', () => {
     set({ percent: { read: 100 } }, {});
     const got = await route.send('POST', '/_msearch', { body: searches() });
     expect(sideOf(got)).toBe('source, target');
+    const pretty = await route.send('POST', '/_msearch?pretty', { body: searches() });
+    expect([sideOf(pretty), pretty.text.slice(0, 11)]).toEqual(['source, target', '{\n  "took" ']);
   });
 
   it('streams what is on the source as it came, header lines without an index included', async () => {

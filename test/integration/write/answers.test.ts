@@ -51,9 +51,22 @@ const cases: Case[] = [
     { 'content-type': 'application/json', accept: 'application/yaml' },
   ],
   ['answer in another format', 'PUT', '/{i}/_doc/3?format=cbor', '{"n":1}'],
-  ...['result', '_shards.*', '-_shards', '**.total', '*', '-**.failed,-_id', 'result,', 'none', 're*lt,_shards.f*'].map(
-    (filter): Case => [`filter ${filter}`, 'PUT', `/{i}/_doc/4?filter_path=${filter}`, '{"n":1}'],
-  ),
+  ...[
+    'result',
+    '_shards.*',
+    '-_shards',
+    '**.total',
+    '*',
+    '-**.failed,-_id',
+    'result,',
+    'none',
+    're*lt,_shards.f*',
+    '**._id',
+    '-**._id',
+    '**.**',
+    'result&pretty',
+    'none&pretty',
+  ].map((filter): Case => [`filter ${filter}`, 'PUT', `/{i}/_doc/4?filter_path=${filter}`, '{"n":1}']),
   ['filter of an error', 'PUT', '/{i}/_doc/4?filter_path=result', '{"n":"x"}'],
   ['filter of an update', 'POST', '/{i}/_update/4?_source=true&filter_path=get._source', '{"doc":{"n":2}}'],
   [
@@ -93,6 +106,12 @@ const cases: Case[] = [
     'POST',
     '/{i}/_bulk?_source=true',
     ndjson([{ update: { _id: '6' } }, { doc: { n: 2 } }, { update: { _id: '6', _source: 'x' } }, { doc: { n: 3 } }]),
+  ],
+  [
+    'bulk pretty and filtered',
+    'POST',
+    '/{i}/_bulk?pretty&filter_path=items.**.result,errors',
+    ndjson([{ index: { _id: '6' } }, { n: 3 }]),
   ],
   ['bulk pretty', 'POST', '/{i}/_bulk?pretty', ndjson([{ update: { _id: '6' } }, { doc: { n: 4 } }])],
   [
