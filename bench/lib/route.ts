@@ -70,6 +70,7 @@ export const fillIndex = async (
     const { status } = await clusters[side].bulk({
       path: `/${names[side]}/_bulk?`,
       body: Buffer.from(lines.join('')),
+      aliases: [],
       timeoutMs: 120_000,
     });
     if (status !== 200) throw new Error(`filling the ${side}: ${status}`);
