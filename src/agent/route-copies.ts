@@ -144,7 +144,11 @@ export class RouteCopies {
     if (this.#state !== undefined && state.phase.reign > this.#state.phase.reign) this.#quarantine = createQuarantine();
     this.#state = state;
     this.#counts.enter(state.phase.reign);
-    this.#lanes.get(otherSide(authorityIn(state.phase.phase)))?.configure(state.spec.copies);
+    const lane = this.#lanes.get(otherSide(authorityIn(state.phase.phase)));
+    // While writes are held nothing is worth gathering for: the switch waits for these copies.
+    const { hold } = state.phase;
+    lane?.configure(hold === undefined ? state.spec.copies : { ...state.spec.copies, flushMs: 0 });
+    if (hold !== undefined) lane?.flush();
   }
 
   #lane(state: RouteState): CopyLane {

@@ -122,7 +122,7 @@ export const movePhase = async (deps: MoveDeps, to: Phase, reason: string): Prom
   const { findings, facts } = await prepare(deps, present, to);
   await drainPresent(deps, present);
   const layout = facts === undefined ? {} : { layout: layoutFor(facts) };
-  const step = await deps.writer.step({ kind: 'move', to, ...layout }, { reason, expected: present.revision });
+  const step = await deps.writer.step({ kind: 'move', to, ...layout }, { reason, from: present });
   if (!step.ok) return refuse('PHASE_REFUSED', step.message);
   if (to === 'final') await closeSource(deps, step.write);
   return { write: step.write, findings };

@@ -1,5 +1,5 @@
 /**
- * Writes the next phase record of a route: read, step by the phase machine, compare-and-set, until the outcome is known.
+ * Writes the next phase record of a route: step by the phase machine, compare-and-set, until the outcome is known.
  * Only the leader has one. Epochs are never reused and `by` and `at` name the writer, so a late write of our own can be
  * told from another leader's. Invariant: a record is written only over the revision it was stepped from.
  */
@@ -27,10 +27,10 @@ export type StepOutcome = { ok: true; write: PhaseWrite } | { ok: false; message
 export interface PhaseWriter {
   read(): Promise<PhaseWrite>;
   /**
-   * `expected` = revision the caller decided on; without it the present record is stepped.
+   * `from` = the record that the caller decided on; whether it is still the present one is asked by the write itself.
    * @throws CrossfadeError STORE_UNAVAILABLE, STORE_OUTCOME_UNKNOWN when even waiting did not tell
    */
-  step(event: PhaseEvent, options: { reason: string; expected?: number }): Promise<StepOutcome>;
+  step(event: PhaseEvent, options: { reason: string; from: PhaseWrite }): Promise<StepOutcome>;
 }
 
 export const createPhaseWriter = (options: PhaseWriterOptions): PhaseWriter => {
@@ -55,12 +55,9 @@ export const createPhaseWriter = (options: PhaseWriterOptions): PhaseWriter => {
     throw new CrossfadeError(result.reason === 'unknown' ? 'STORE_OUTCOME_UNKNOWN' : 'STORE_UNAVAILABLE');
   };
 
-  const step: PhaseWriter['step'] = async (event, { reason, expected }) => {
-    const present = await read();
-    if (expected !== undefined && present.revision !== expected)
-      return { ok: false, message: 'another phase record was written meanwhile' };
-    const next = stepPhase(present.record, event, { by, reason, at: clock() });
-    return next.ok ? write(next.record, present.revision) : { ok: false, message: next.message };
+  const step: PhaseWriter['step'] = async (event, { reason, from }) => {
+    const next = stepPhase(from.record, event, { by, reason, at: clock() });
+    return next.ok ? write(next.record, from.revision) : { ok: false, message: next.message };
   };
 
   return { read, step };

@@ -114,7 +114,7 @@ const releaseOrphan = async ({ deps, writer, journal }: Leading, state: RouteSta
   if (state.phase.hold === undefined) return false;
   const step = await writer.step(
     { kind: 'release' },
-    { reason: 'the leader of the switch is gone', expected: state.phaseRevision },
+    { reason: 'the leader of the switch is gone', from: { record: state.phase, revision: state.phaseRevision } },
   );
   if (step.ok) {
     deps.onStep?.(deps.slug, step.write);

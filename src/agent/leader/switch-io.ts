@@ -14,7 +14,7 @@ import { type Direction, directionOf } from '../direction.ts';
 import { balance, type Ledger, type LedgerSample, observe, openLedger } from '../ledger.ts';
 import { countProof } from '../proof.ts';
 import { type Runtime, sleep } from '../runtime.ts';
-import { beginTail } from '../tail.ts';
+import { beginTail, type TailState } from '../tail.ts';
 import { applyAliases, currentAliases, ensureFence, openAliases } from './alias-keeper.ts';
 import { awaitBarrier } from './barrier-wait.ts';
 import { fenceThrough, prepareSwitch } from './epochs.ts';
@@ -52,6 +52,8 @@ export type SwitchIoDeps = {
   onReached?: (point: SwitchPoint) => Promise<void>;
 };
 
+/** What the other side had when it was about to take over. */
+type Start = { tail: TailState; totals: number[] };
 /** The moment when every member was held and drained. */
 type Rest = {
   totals: number[];
@@ -81,12 +83,13 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
   const from = authorityIn(start.record.phase);
   const to = otherSide(from);
   const { reign } = start.record;
-  let expected = start.revision;
   let last = start;
   let rest: Rest | undefined;
+  let begin: Start | undefined;
 
   const epochs = switchEpochs(start.record.epoch);
   const direction = directionOf({ slug, spec, phase: start.record });
+  const next = { ...direction, authority: to, follower: from, reign: reign + 1, epoch: epochs.commit };
 
   const fence = async (through: number): Promise<void> => {
     await Promise.all(
@@ -141,9 +144,8 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
     refreshBoth: () => refreshAll(clusters, spec),
     stepPhase: async (event) => {
       holdUntilMs = event.kind === 'hold' ? runtime.now() + event.budgetMs : undefined;
-      const step = await writer.step(event, { reason: deps.reason, expected });
+      const step = await writer.step(event, { reason: deps.reason, from: last });
       if (!step.ok) return undefined;
-      expected = step.write.revision;
       last = step.write;
       deps.onStep?.(step.write);
       return step.write;
@@ -195,19 +197,23 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
       const { totals, samples, events } = rest;
       await job.save({ work: { ...work, ledger: openLedger(reign, totals, samples), ledgerEvents: events } });
     },
-    rememberStart: async () => {
-      const next = { ...direction, authority: to, follower: from, reign: reign + 1, epoch: epochs.commit };
+    readStart: async () => {
       const [tail, totals] = await Promise.all([
         beginTail('checkpoint', { clusters, runtime, direction: next }),
         totalsOn(clusters[to], spec, { side: to, shards: deps.shards[to] }),
       ]);
       if (tail.kind !== 'ok') throw new CrossfadeError('UPSTREAM_REFUSED', tail.detail);
+      begin = { tail: tail.state, totals };
+    },
+    rememberStart: async () => {
+      if (begin === undefined) throw new CrossfadeError('INTERNAL', 'where the reverse tail starts was not read');
+      const { tail, totals } = begin;
       const { samples, events } = rest ?? (await look());
       await job.save({
         next: {
           ...newWork(next),
           backfill: 'done',
-          tail: tail.state,
+          tail,
           sweep: { coveredEvents: events, removed: 0 },
           proof: { at: deps.clock(), equal: true, counts: [] },
           ledger: openLedger(reign + 1, totals, samples),

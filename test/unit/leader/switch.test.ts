@@ -72,6 +72,7 @@ const fakeIo = (fake: Fake = {}) => {
       return fake.tailReaches ?? true;
     },
     rememberProof: () => act('baseline'),
+    readStart: () => act('start'),
     rememberStart: () => act('remember'),
     settle: () => act('settle'),
     isLeader: () => leader,
@@ -88,7 +89,7 @@ describe('switch of authority', () => {
     const { io, done, record } = fakeIo();
     const report = await runSwitch(io, settings);
     expect(report).toMatchObject({ result: 'committed', path: 'fast' });
-    expect(done).toEqual(['prepare', 'refresh', 'hold', 'drain', 'count', 'remember', 'commit', 'settle']);
+    expect(done).toEqual(['prepare', 'refresh', 'hold', 'drain', 'count', 'start', 'remember', 'commit', 'settle']);
     expect(record()).toMatchObject({ phase: 'target', epoch: 4, reign: 2, percentFloor: 7 });
   });
 
@@ -103,7 +104,7 @@ describe('switch of authority', () => {
       const report = await runSwitch(io, settings);
       expect(report).toMatchObject({ result: 'committed', path: 'fenced' });
       expect(done.indexOf('fence')).toBeLessThan(done.indexOf('tail'));
-      expect(done.indexOf('tail')).toBeLessThan(done.indexOf('count'));
+      expect(done.indexOf('tail')).toBeLessThan(done.lastIndexOf('count'));
       expect(record().phase).toBe('target');
     });
   }
@@ -120,6 +121,35 @@ describe('switch of authority', () => {
     expect(done).toContain('fence');
   });
 
+  it('reads where the reverse tail starts again after the tail has copied', async () => {
+    const { io, done } = fakeIo({ drain: { ...clean, unproven: 1 } });
+    await runSwitch(io, settings);
+    expect(done.lastIndexOf('start')).toBeGreaterThan(done.lastIndexOf('count'));
+    expect(done.lastIndexOf('start')).toBeLessThan(done.indexOf('remember'));
+  });
+
+  it('looks whether the authority stood still only after the counts, however they are ordered among themselves', async () => {
+    const { io, done } = fakeIo();
+    let lateCount = (): void => undefined;
+    const countsEqual = async () => {
+      await new Promise<void>((resolve) => {
+        lateCount = resolve;
+      });
+      done.push('counted');
+      return true;
+    };
+    const sequences = async () => {
+      done.push('sequences');
+      return clean.sequences;
+    };
+    const running = runSwitch({ ...io, countsEqual, sequences }, settings);
+    await new Promise(setImmediate);
+    expect(done).not.toContain('sequences');
+    lateCount();
+    expect(await running).toMatchObject({ path: 'fast' });
+    expect(done.indexOf('sequences')).toBeGreaterThan(done.indexOf('counted'));
+  });
+
   it('looks at the sequence numbers before the tail takes its checkpoint and again after the counts', async () => {
     const { io, done } = fakeIo({ drain: { ...clean, unproven: 1 } });
     const sequences = async () => {
@@ -127,8 +157,9 @@ describe('switch of authority', () => {
       return clean.sequences;
     };
     await runSwitch({ ...io, sequences }, settings);
+    const fromFence = done.slice(done.indexOf('fence'));
     const order = ['fence', 'tasks', 'sequences', 'tail', 'fenceTail', 'tasks', 'count', 'sequences', 'remember'];
-    expect(done.filter((step) => order.includes(step))).toEqual(order);
+    expect(fromFence.filter((step) => order.includes(step))).toEqual(order);
   });
 
   const givenUp: [string, Fake, RegExp][] = [
