@@ -68,18 +68,52 @@ export type SendAllOptions = SendOptions & {
   onRetry?: ((fate: Extract<WriteFate, { kind: 'retry' }>) => void) | undefined;
   /** After so long of repeating, the caller has something better to do than to wait for this follower; default for ever. */
   repeatForMs?: number | undefined;
+  /** How long a request under way may go on after the signal; default not at all. */
+  patienceMs?: number | undefined;
+};
+
+/**
+ * A signal that fires `patienceMs` after another: a request that is cut off may still arrive, one that has ended may not.
+ */
+const delayed = (
+  signal: AbortSignal,
+  { runtime, patienceMs }: { runtime: Runtime; patienceMs: number },
+): { signal: AbortSignal; forget: () => void } => {
+  const cut = new AbortController();
+  let cancel = (): void => undefined;
+  const onAbort = (): void => {
+    cancel = runtime.after(patienceMs, () => cut.abort(signal.reason));
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  const forget = (): void => {
+    signal.removeEventListener('abort', onAbort);
+    cancel();
+  };
+  return { signal: cut.signal, forget };
+};
+
+const sendPatiently = async (
+  writes: readonly StampedWrite[],
+  send: SendOptions,
+  { runtime, patienceMs = 0 }: Pick<SendAllOptions, 'runtime' | 'patienceMs'>,
+): Promise<WriteFate[]> => {
+  if (send.signal === undefined || patienceMs === 0) return sendOnce(writes, send);
+  const { signal, forget } = delayed(send.signal, { runtime, patienceMs });
+  return sendOnce(writes, { ...send, signal }).finally(forget);
 };
 
 /** Repeats until each write was applied, superseded or refused; ends early at the fence, by the signal, or when stuck. */
 export const sendAll = async (writes: readonly StampedWrite[], options: SendAllOptions): Promise<SendResult> => {
-  const { runtime, onRetry, repeatForMs = Number.POSITIVE_INFINITY, ...send } = options;
+  const { runtime, onRetry, repeatForMs = Number.POSITIVE_INFINITY, patienceMs, ...send } = options;
   const until = runtime.now() + repeatForMs;
   const final: (FinalFate | undefined)[] = writes.map(() => undefined);
   let left = [...writes.keys()];
   for (let attempts = 1; left.length > 0; attempts++) {
     if (send.signal?.aborted) return { fates: final, end: 'stopped' };
     const sending = left.map((at) => writes[at] as StampedWrite);
-    const fates = (await sendOnce(sending, send)).map((fate) => settledFate(fate, attempts));
+    const fates = (await sendPatiently(sending, send, { runtime, patienceMs })).map((fate) =>
+      settledFate(fate, attempts),
+    );
     let retry: Extract<WriteFate, { kind: 'retry' }> | undefined;
     for (const [i, fate] of fates.entries())
       if (fate.kind === 'retry') retry = fate;

@@ -14,7 +14,13 @@ export type AliasAction =
   | { add: { index: string; alias: string } & answers.AliasBody }
   | { remove: { index: string; alias: string; must_exist?: boolean } };
 export type CallOptions = { timeoutMs?: number; signal?: AbortSignal | undefined; maxBodyBytes?: number };
-export type BulkCall = CallOptions & { path: string; body: Uint8Array; refresh?: 'true' | 'wait_for' | undefined };
+export type BulkCall = CallOptions & {
+  path: string;
+  body: Uint8Array;
+  /** Copy aliases that it writes through. */
+  aliases: readonly string[];
+  refresh?: 'true' | 'wait_for' | undefined;
+};
 export type SeqSearch = CallOptions & {
   index: string;
   shard: number;
@@ -237,8 +243,8 @@ export const createClusterControl = (transport: Transport): ClusterControl => {
         body,
         timeoutMs: timeoutMs ?? defaultTimeoutMs,
         signal,
-        // Every item carries a stamp: a second delivery is refused as already there.
-        safeToRepeat: true,
+        // Whoever sends copies repeats them, and has to know of each request that may still arrive.
+        safeToRepeat: false,
       }),
     searchBySeq,
     mget,

@@ -16,7 +16,7 @@ export type StampedWrite = {
   stamp: bigint;
 } & ({ op: 'index'; source: Uint8Array } | { op: 'delete' });
 
-export type EncodedBulk = { path: string; body: Uint8Array };
+export type EncodedBulk = { path: string; body: Uint8Array; aliases: string[] };
 
 /** busy: overload or outage. blocked: somebody must act (block, rights, missing index). error: the cluster failed inside. */
 export type RetryCause = 'busy' | 'blocked' | 'error';
@@ -67,7 +67,8 @@ export const encodeBulk = (writes: readonly StampedWrite[]): EncodedBulk => {
   });
   body.write(guards, at);
   const prefix = shared ? `/${encodeURIComponent(first.alias)}` : '';
-  return { path: `${prefix}/_bulk?require_alias=true&pipeline=_none&filter_path=${answerFields}`, body };
+  const path = `${prefix}/_bulk?require_alias=true&pipeline=_none&filter_path=${answerFields}`;
+  return { path, body, aliases: [...new Set(writes.map(({ alias }) => alias))] };
 };
 
 type ItemError = { type?: string; reason?: string };

@@ -31,6 +31,8 @@ export type CopyIo = {
   maxPages?: number;
   /** Ends a range as `stuck` when the follower has taken no page for so long. */
   repeatForMs?: number | undefined;
+  /** How long copies under way may go on after the signal. */
+  patienceMs?: number | undefined;
 };
 /** What a pacer looks at: how much a page was, how long the other side took for it, and whether it pushed back. */
 export type PageWork = { docs: number; sendMs: number; retried: boolean };
@@ -88,6 +90,7 @@ const sendPage = async (page: SeqPage, ordinal: number, io: CopyIo): Promise<Sen
     runtime: io.runtime,
     signal: io.signal,
     repeatForMs: io.repeatForMs,
+    patienceMs: io.patienceMs,
     onRetry: ({ reason }) => {
       retried = true;
       io.onRetry?.(reason);

@@ -2,7 +2,7 @@
  * Pure: the ledger of a reign. A sequence number on the authority is consumed only by a write that succeeds, and each
  * member counts its writes whose copy was acknowledged; so since a moment when both sides were proven equal and nothing
  * was under way, growth of the sequence numbers = growth of the counts, or somebody wrote past the sidecars or a copy is
- * missing. Invariant: every doubt makes the ledger `unsure`, never balanced: then the slower proof decides.
+ * missing. A copy whose answer never came may arrive once more, past the end of its reign: it is counted as well. Invariant: every doubt makes the ledger `unsure`, never balanced: then the slower proof decides.
  */
 import * as z from 'zod';
 
@@ -15,6 +15,9 @@ const Line = z.strictObject({
   /** Writes left to the tail since the ledger was opened: they explain growth and prove nothing. */
   left: z.array(z.int()).default([]),
   leftBase: z.array(z.int()).default([]),
+  /** Requests with copies whose answer never came, of any reign: they may arrive until they are fenced. */
+  unclear: z.int().default(0),
+  unclearBase: z.int().default(0),
 });
 export const Ledger = z.strictObject({
   schema: z.literal(1),
@@ -34,6 +37,7 @@ export type LedgerSample = {
   reign: number;
   ledger: readonly number[];
   left?: readonly number[] | undefined;
+  unclear?: number | undefined;
 };
 
 /** Sequence numbers given out over all shards of an index. */
@@ -51,7 +55,8 @@ const countsIn = (reign: number, sample: LedgerSample, length: number): { counts
 export const openLedger = (reign: number, totals: readonly number[], samples: readonly LedgerSample[]): Ledger => {
   const lines = samples.map((sample) => {
     const { counts, left } = countsIn(reign, sample, totals.length);
-    return [sample.boot, { member: sample.member, base: counts, counts, left, leftBase: left }] as const;
+    const { member, boot, unclear = 0 } = sample;
+    return [boot, { member, base: counts, counts, left, leftBase: left, unclear, unclearBase: unclear }] as const;
   });
   return { schema: 1, reign, base: [...totals], lines: Object.fromEntries(lines), unsure: [] };
 };
@@ -61,18 +66,26 @@ const note = (ledger: Ledger, doubt: string): Ledger =>
 
 /** Takes in what a member reports now. */
 export const observe = (ledger: Ledger, sample: LedgerSample): Ledger => {
-  const { member, boot } = sample;
+  const { member, boot, unclear = 0 } = sample;
   if (sample.reign > ledger.reign) return note(ledger, `${member} is in a later reign`);
   const { counts, left } = countsIn(ledger.reign, sample, ledger.base.length);
   const known = ledger.lines[boot];
   if (known === undefined) {
-    const line = { member, base: counts.map(() => 0), counts, left, leftBase: left.map(() => 0) };
+    const line = {
+      member,
+      base: counts.map(() => 0),
+      counts,
+      left,
+      leftBase: left.map(() => 0),
+      unclear,
+      unclearBase: 0,
+    };
     const next = { ...ledger, lines: { ...ledger.lines, [boot]: line } };
     // It may have counted before the ledger was opened; those writes would hide as many foreign ones.
     return counts.some((count) => count > 0) ? note(next, `${member} was first seen with writes`) : next;
   }
   if (counts.some((count, i) => count < (known.counts[i] ?? 0))) return note(ledger, `${member} counted backwards`);
-  return { ...ledger, lines: { ...ledger.lines, [boot]: { ...known, counts, left } } };
+  return { ...ledger, lines: { ...ledger.lines, [boot]: { ...known, counts, left, unclear } } };
 };
 
 export type Balance = {
@@ -80,6 +93,9 @@ export type Balance = {
   unaccounted: number[];
   /** The same minus what members say they left to the tail: what nobody has an explanation for. */
   unexplained: number[];
+  /** Requests with copies that were never answered since the ledger was opened. */
+  unclear: number;
+  /** Every number is accounted for, and nothing that was sent can still arrive. */
   balanced: boolean;
   unsure: readonly string[];
 };
@@ -97,6 +113,8 @@ export const balance = (ledger: Ledger, totals: readonly number[]): Balance => {
     const lines = Object.values(ledger.lines);
     return lines.reduce((sum, { left, leftBase }) => sum - (left[i] ?? 0) + (leftBase[i] ?? 0), rest);
   });
+  const unclear = Object.values(ledger.lines).reduce((sum, line) => sum + line.unclear - line.unclearBase, 0);
   const even = totals.length === ledger.base.length && unaccounted.every((rest) => rest === 0);
-  return { unaccounted, unexplained, balanced: even && ledger.unsure.length === 0, unsure: ledger.unsure };
+  const balanced = even && unclear === 0 && ledger.unsure.length === 0;
+  return { unaccounted, unexplained, unclear, balanced, unsure: ledger.unsure };
 };

@@ -94,13 +94,15 @@ const shadowCounts = ({ shadow, evidence }: AgentParts, slug: string): ShadowCou
 
 /** This member's lines of its heartbeat; a route that admission does not know yet is left out. */
 export const reportRoutes = (parts: AgentParts): Heartbeat['routes'] => {
-  const { view, admission, copier } = parts;
+  const { core, view, admission, copier } = parts;
   const lines: Record<string, MemberRoute> = {};
   for (const [slug, state] of view.states()) {
     const report = admission.report(slug);
     if (report === undefined) continue;
     const [copies, copyProblems] = [copier.report(slug), copier.problems(slug)];
-    lines[slug] = routeLine({ state, admission: report, copies, shadow: shadowCounts(parts, slug), copyProblems });
+    const unclear = core.unclear.count(slug);
+    const shadow = shadowCounts(parts, slug);
+    lines[slug] = routeLine({ state, admission: report, copies, unclear, shadow, copyProblems });
   }
   return lines;
 };

@@ -7,6 +7,7 @@ import { hostname } from 'node:os';
 import { Registry } from 'prom-client';
 import { type ClusterControl, createClusterControl } from '../agent/cluster.ts';
 import { createTransforms, type Transforms } from '../agent/transform.ts';
+import { createUnclearCopies, type UnclearCopies } from '../agent/unclear-copies.ts';
 import { createCensor } from '../censor.ts';
 import { configNode } from '../config/load.ts';
 import { memberName } from '../config/member.ts';
@@ -36,6 +37,8 @@ export type Core = {
   readonly store: Store;
   readonly clusters: ClusterUses;
   readonly controls: Record<Side, ClusterControl>;
+  /** Copies through `controls` whose answer never came. */
+  readonly unclear: UnclearCopies;
   readonly transforms: Transforms;
   readonly watcher: RouteWatcher;
   /** Known to every replica and to nobody outside the store; empty until the store or its cache was read. */
@@ -54,9 +57,9 @@ const metricsOf = (registry: Registry, version: string): Metrics => {
   return metrics;
 };
 
-const controlsOf = (clusters: ClusterUses, metrics: Metrics): Record<Side, ClusterControl> => {
+const controlsOf = (clusters: ClusterUses, metrics: Metrics, unclear: UnclearCopies): Record<Side, ClusterControl> => {
   const control = (side: Side) =>
-    createClusterControl(timedTransport(clusters.background[side].transport, side, metrics));
+    unclear.watch(createClusterControl(timedTransport(clusters.background[side].transport, side, metrics)));
   return { source: control('source'), target: control('target') };
 };
 
@@ -70,6 +73,7 @@ export const openCore = async ({ config, version, env }: CoreInput): Promise<Cor
   const registry = new Registry();
   const metrics = metricsOf(registry, version);
   const clusters = openClusters(config, logger);
+  const unclear = createUnclearCopies();
   const store = await openStore(config, { member, logger });
   const watcher = await startRouteWatcher({ store, cacheFile: routeCacheFile(config), logger });
   return {
@@ -83,7 +87,8 @@ export const openCore = async ({ config, version, env }: CoreInput): Promise<Cor
     metrics,
     store,
     clusters,
-    controls: controlsOf(clusters, metrics),
+    controls: controlsOf(clusters, metrics, unclear),
+    unclear,
     transforms: createTransforms(),
     watcher,
     sharedSecret: () => watcher.status().incarnation ?? store.status().incarnation ?? '',

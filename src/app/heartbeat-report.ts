@@ -15,12 +15,14 @@ export type RouteFacts = {
   state: RouteState;
   admission: AdmissionReport;
   copies: CopyReport;
+  /** Requests with copies whose answer never came. */
+  unclear: number;
   shadow: ShadowCounts;
   /** Why copies are being repeated at present. */
   copyProblems: readonly string[];
 };
 
-export const routeLine = ({ state, admission, copies, shadow, copyProblems }: RouteFacts): MemberRoute => ({
+export const routeLine = ({ state, admission, copies, unclear, shadow, copyProblems }: RouteFacts): MemberRoute => ({
   phaseRevision: admission.phaseRevision,
   epoch: admission.epoch,
   phase: state.phase.phase,
@@ -29,6 +31,7 @@ export const routeLine = ({ state, admission, copies, shadow, copyProblems }: Ro
   inFlight: admission.inFlight,
   byQuery: admission.byQuery,
   ...copies,
+  unclear,
   oldestPendingMs: Math.round(copies.oldestPendingMs),
   ledger: [...copies.ledger],
   percent: effectivePercents(state),

@@ -34,6 +34,8 @@ export const epochAlias = (slug: string, epoch: number, ordinal: number): string
  */
 export const copyAlias = (slug: string, epoch: number, ordinal: number): string =>
   ordinal === 0 ? `crossfade-${slug}-c${epoch}` : `crossfade-${slug}-c${epoch}-${ordinal}`;
+/** Every copy alias of a route, and of no other one. */
+export const copyAliasPattern = (slug: string): RegExp => new RegExp(`^crossfade-${slug}-c\\d+(?:-\\d+)?$`);
 /** Marker left on the authority right after a commit, for members that cannot reach the store. */
 export const authorityMarker = (slug: string, epoch: number, reign: number): string =>
   `crossfade-${slug}-authority-e${epoch}-r${reign}`;

@@ -298,6 +298,7 @@ export const MemberRoute = z.strictObject({
     .array(z.int())
     .optional()
     .describe('per index of the route: authority writes of this reign that were left to the tail'),
+  unclear: z.int().optional().describe('requests with copies whose answer never came'),
   reign: z.int(),
   percent: z.strictObject({ read: z.number(), shadow: z.number(), write: z.number() }),
   compared: z.int(),

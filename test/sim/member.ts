@@ -11,6 +11,7 @@ import { startLeaders } from '../../src/agent/leader/start.ts';
 import type { SwitchPoint } from '../../src/agent/leader/switch.ts';
 import type { Runtime } from '../../src/agent/runtime.ts';
 import { createTransforms } from '../../src/agent/transform.ts';
+import { createUnclearCopies } from '../../src/agent/unclear-copies.ts';
 import { noShadow, routeLine } from '../../src/app/heartbeat-report.ts';
 import { createRouteView } from '../../src/app/route-view.ts';
 import { standAlone } from '../../src/app/stand-alone.ts';
@@ -69,9 +70,10 @@ export const startMember = (options: MemberOptions): Member => {
   const runtime = runtimeOf(scheduler, process);
   const timers: Timers = { set: (run, delayMs) => runtime.after(delayMs, run) };
   const { now } = runtime;
+  const unclear = createUnclearCopies();
   const clusters = {
-    source: createClusterControl(transports.source),
-    target: createClusterControl(transports.target),
+    source: unclear.watch(createClusterControl(transports.source)),
+    target: unclear.watch(createClusterControl(transports.target)),
   };
   const transforms = createTransforms(() => Promise.reject(new Error('no transform here')));
   let respond: ((sent: Sent) => Promise<Answer>) | undefined;
@@ -97,8 +99,8 @@ export const startMember = (options: MemberOptions): Member => {
         [...view.states()].flatMap(([of, state]) => {
           const admitted = admission.report(of);
           if (admitted === undefined) return [];
-          const line = { state, admission: admitted, copies: copier.report(of), shadow: noShadow, copyProblems: [] };
-          return [[of, routeLine(line)]];
+          const counts = { copies: copier.report(of), unclear: unclear.count(of), shadow: noShadow };
+          return [[of, routeLine({ state, admission: admitted, ...counts, copyProblems: [] })]];
         }),
       );
     // A process without a cache serves nothing before the store has answered.

@@ -25,6 +25,7 @@ export const mutantNames = [
   'drain',
   'barrier',
   'tail fence',
+  'unclear',
 ] as const;
 export type MutantName = (typeof mutantNames)[number];
 export type Mutant = { sabotage: Sabotage; faults?: Partial<Faults>; knobs?: Knobs };
@@ -195,5 +196,9 @@ export const mutants: Record<MutantName, Mutant> = {
     sabotage: unfenced((alias, at) => heldEpochs(at).has(Number(/-c(\d+)/.exec(alias)?.[1] ?? -1))),
     faults: only({ tombstonesEveryMs: 300, late: 0.2, duplicate: 0.3, loseAnswer: 0.05 }),
     knobs: { percentWrite: '50' },
+  },
+  unclear: {
+    sabotage: reported((line) => ({ ...line, unclear: 0 })),
+    faults: only({ tombstonesEveryMs: 300, late: 0.3 }),
   },
 };

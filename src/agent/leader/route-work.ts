@@ -52,6 +52,8 @@ export const maxLagSeconds = 3;
 const retryTailMs = 20;
 /** A follower that is down must not keep the leader from its other duties: asks, and the status that says so. */
 const repeatTailMs = 3_000;
+/** A copy that was cut off would make the next switch fence first, and whoever cuts it off is about to ask for one. */
+const patienceMs = 1_000;
 const noTail: WorkFacts['tail'] = { state: 'none', behind: 0, lagSeconds: 0, detail: undefined, copied: 0 };
 
 export class RouteWork {
@@ -153,7 +155,7 @@ export class RouteWork {
   async #tail(
     direction: Direction,
     state: RouteState,
-    { signal, repeatForMs }: Pick<CopyIo, 'repeatForMs'> & { signal: AbortSignal },
+    { signal, ...limits }: Pick<CopyIo, 'repeatForMs' | 'patienceMs'> & { signal: AbortSignal },
   ): Promise<TailResult | undefined> {
     const { clusters, runtime, transforms, job } = this.#deps;
     const { tail } = job.current().work ?? {};
@@ -168,7 +170,7 @@ export class RouteWork {
       limits: { pageBytes, maxPageDocs },
       quarantine: this.#quarantine.own(),
       signal,
-      repeatForMs,
+      ...limits,
     });
     // First the list: a cursor that has passed a refused document must never stand without it.
     await this.#quarantine.save();
@@ -229,7 +231,7 @@ export class RouteWork {
     if (backfill === 'none') await this.#beginBackfill(state);
     if (backfill === 'running') await this.#backfill.look();
     await this.#quarantine.takeOver();
-    const tail = await this.#tail(directionOf(state), state, { signal, repeatForMs: repeatTailMs });
+    const tail = await this.#tail(directionOf(state), state, { signal, repeatForMs: repeatTailMs, patienceMs });
     if (signal.aborted) return;
     await this.#quarantine.retry(() => this.#repairIo(state));
     await this.#quarantine.keep();

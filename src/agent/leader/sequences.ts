@@ -47,5 +47,14 @@ export const ledgerSamples = (view: Membership, slug: string): LedgerSample[] =>
     const line = heartbeat?.routes[slug];
     return heartbeat === undefined || line === undefined
       ? []
-      : [{ member, boot: heartbeat.boot, reign: line.reign, ledger: line.ledger, left: line.left }];
+      : [
+          {
+            member,
+            boot: heartbeat.boot,
+            reign: line.reign,
+            ledger: line.ledger,
+            left: line.left,
+            unclear: line.unclear,
+          },
+        ];
   });

@@ -20,6 +20,17 @@ describe('the ledger of a reign', () => {
     expect(balance(opened, [100])).toMatchObject({ balanced: true, unexplained: [0] });
   });
 
+  it('proves nothing while a copy may still arrive, until it was opened anew behind the fence', () => {
+    const opened = openLedger(2, [100], [{ ...sample('a', 7), unclear: 3 }]);
+    const same = seen(opened, { ...sample('a', 9), unclear: 3 });
+    expect(balance(same, [102])).toMatchObject({ balanced: true, unclear: 0 });
+    const grown = seen(same, { ...sample('a', 9), unclear: 4 });
+    expect(balance(grown, [102])).toMatchObject({ balanced: false, unclear: 1, unaccounted: [0] });
+    const late = seen(same, { ...sample('b', 0), unclear: 1 });
+    expect(balance(late, [102])).toMatchObject({ balanced: false, unclear: 1 });
+    expect(balance(openLedger(3, [0], [{ ...sample('a', 9), unclear: 4 }]), [0]).balanced).toBe(true);
+  });
+
   it.each([
     ['a write past the sidecars', [109, 52], [1, 0]],
     ['writes past them on the second index', [108, 55], [0, 3]],

@@ -43,6 +43,7 @@ describe('a line of the heartbeat', () => {
       ledger: [8],
       reign: 1,
     },
+    unclear: 9,
     shadow: noShadow,
     copyProblems: ['target: 429'],
   });
