@@ -24,6 +24,7 @@ export type Status = {
   members: unknown[];
   copies: { pending: number; dropped: number; quarantined: number };
   shadow: { compared: number; mismatched: number; skipped: number };
+  verdict: { verdict: string; reason: string } | null;
   backfill: { state: string; docs: number } | null;
   safeToAdvance: { ok: boolean; reasons: string[] };
   safeToRollBack: { ok: boolean; reasons: string[] };

@@ -5,7 +5,7 @@
  * or document id in a label. `route` is bounded by the routes of the store; traffic of no route has the value `-`.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
-import { severities, skipReasons, verdicts } from './compare/types.ts';
+import { discardReasons, severities, skipReasons, verdicts } from './compare/types.ts';
 import { cutoverResults } from './coordination/job-status.ts';
 import { percentKinds } from './coordination/keys.ts';
 import { phases, sides } from './coordination/records.ts';
@@ -36,11 +36,15 @@ export const answeringSides = [...sides, 'none'] as const;
 export const accesses = ['read', 'write', 'admin', 'unknown'] as const;
 export const copyResults = ['applied', 'superseded', 'quarantined', 'left_to_tail', 'fenced'] as const;
 export const upstreamUses = ['client', 'background'] as const;
+/** Each once: an answer, too, can be `not_json`. */
 export const shadowSkips = [
-  ...['queue_full', 'too_large', 'breaker_open', 'stopped', 'not_comparable', 'client_failed', 'discarded'],
-  ...skipReasons,
-  'other',
-] as const;
+  ...new Set([
+    ...['queue_full', 'too_large', 'breaker_open', 'stopped', 'not_comparable', 'client_failed'],
+    ...discardReasons,
+    ...skipReasons,
+    'other',
+  ]),
+];
 const errorCodes = Object.keys(errorTable) as ErrorCode[];
 export const writeEvents = [
   ...(['fenced', 'fence_passed', 'fence_timeout', 'ack_timeout', 'read_back_failed', 'unknown_outcome'] as const),

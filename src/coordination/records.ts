@@ -94,7 +94,11 @@ export type SampleSettings = z.infer<typeof SampleSettings>;
 export const ShadowSettings = z.strictObject({
   timeoutMs: z.int().min(1).default(10_000).describe('deadline of one shadow request'),
   maxConcurrent: z.int().min(1).default(8).describe('shadow requests under way at once'),
-  maxQueued: z.int().min(0).default(256).describe('samples waiting; beyond it a sample is skipped as queue_full'),
+  maxQueued: z
+    .int()
+    .min(0)
+    .default(256)
+    .describe('samples waiting, to be asked or to be asked again; beyond it a sample is skipped as queue_full'),
   maxBodyBytes: z
     .int()
     .min(1024)
@@ -106,7 +110,10 @@ export const ShadowSettings = z.strictObject({
     .max(100)
     .default(10)
     .describe('share of samples that also ask the authority twice'),
-  recheck: z.boolean().default(true).describe('a mismatch is asked again after a refresh before it counts'),
+  recheck: z
+    .boolean()
+    .default(true)
+    .describe('a mismatch counts only after it was asked again and no write explains it'),
   profile: overridesOf(Profile).optional().describe('comparison rules over the default profile'),
   samples: SampleSettings.prefault({}),
   verdict: overridesOf(VerdictOptions).optional().describe('alpha, limits and sample sizes over the default ones'),

@@ -3,7 +3,12 @@
  * sampled read, and of no other, is kept; whatever becomes of it, the ticket is settled exactly once.
  * Invariant: sampled = compared + skipped{reason} + tickets not yet settled, at any moment.
  */
-import type { SkipReason as ComparisonSkipReason, Observation, QueryShape } from '../../compare/types.ts';
+import type {
+  DiscardReason,
+  SkipReason as ComparisonSkipReason,
+  Observation,
+  QueryShape,
+} from '../../compare/types.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import type { Side } from '../../coordination/records.ts';
 import type { Family, Operation, RequestHead } from '../types.ts';
@@ -16,7 +21,7 @@ export type ShadowSkip =
   | 'stopped'
   | 'not_comparable'
   | 'client_failed'
-  | 'discarded'
+  | DiscardReason
   | ComparisonSkipReason
   | 'other';
 

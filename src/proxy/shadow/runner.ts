@@ -17,10 +17,13 @@ import type { Transports } from '../../upstream/types.ts';
 import { sampled } from '../bucket.ts';
 import { type Breaker, type BreakerState, createBreaker } from '../read/breaker.ts';
 import { clientNames } from '../read/side-names.ts';
-import { type ObserveDeps, type Observed, observe, observeAgain, type Sample } from './observe.ts';
+import type { Observed } from './judge.ts';
+import { observe, observeAgain } from './observe.ts';
 import type { ServedRead, ShadowCandidate, ShadowReport, ShadowRunner, ShadowSkip, ShadowTicket } from './ports.ts';
 import { createRefresher } from './refresher.ts';
+import type { ObserveDeps, Sample } from './rounds.ts';
 import { createSideAsker, shadowHeader } from './side-asker.ts';
+import { Slots } from './slots.ts';
 import { countCompared, countSampled, countSkipped, noCounts, type ShadowCounts } from './tally.ts';
 
 export type ShadowEvent =
@@ -50,7 +53,7 @@ export type ShadowDeps = {
 type Compared = Extract<Observed, { kind: 'compared' }>;
 const nothing = Buffer.alloc(0);
 
-const defaults = { maxQueuedBytes: 32 * 1024 * 1024, settleMs: [250, 1500] };
+const defaults = { maxQueuedBytes: 32 * 1024 * 1024, settleMs: [250, 1500, 4000] };
 
 type Waiting = { readonly sample: Sample; readonly bytes: number; readonly sinceMs: number; readonly settle: Settle };
 type Settle = {
@@ -60,14 +63,18 @@ type Settle = {
 type RouteWork = {
   readonly queue: Waiting[];
   readonly breaker: Breaker;
-  running: number;
+  readonly slots: Slots;
   counts: ShadowCounts;
   rules: { revision: number; rules: Rules } | undefined;
 };
 
+type Observing = { readonly breaker: Breaker; readonly settle: Settle; readonly slots: Slots };
+/** A replay is asked for by a person, and waits for no place. */
+const atOnce = (waiting: () => Promise<void>): Promise<void> => waiting();
+
 export class ShadowReads implements ShadowRunner {
   readonly #deps: ShadowDeps;
-  readonly #observing: ObserveDeps;
+  readonly #observing: Omit<ObserveDeps, 'rest'>;
   readonly #stopping = new AbortController();
   readonly #routes = new Map<string, RouteWork>();
   readonly #maxQueuedBytes: number;
@@ -139,7 +146,8 @@ export class ShadowReads implements ShadowRunner {
       nowMs: this.#deps.now,
       changed: (state) => this.#emit({ kind: 'breaker', slug, state }),
     });
-    const work: RouteWork = { queue: [], breaker, running: 0, counts: noCounts, rules: undefined };
+    const slots = new Slots(() => this.#pump(work));
+    const work: RouteWork = { queue: [], breaker, slots, counts: noCounts, rules: undefined };
     this.#routes.set(slug, work);
     return work;
   }
@@ -160,11 +168,12 @@ export class ShadowReads implements ShadowRunner {
     };
   }
 
-  #refusal({ state, operation, head }: ShadowCandidate, { breaker, queue }: RouteWork): ShadowSkip | undefined {
+  #refusal({ state, operation, head }: ShadowCandidate, { breaker, queue, slots }: RouteWork): ShadowSkip | undefined {
     if (this.#stopping.signal.aborted) return 'stopped';
     if (!isComparable(operation.family) || head.method === 'HEAD') return 'not_comparable';
     if (!breaker.wouldAdmit()) return 'breaker_open';
-    return queue.length > state.spec.shadow.maxQueued + state.spec.shadow.maxConcurrent ? 'queue_full' : undefined;
+    const { maxQueued, maxConcurrent } = state.spec.shadow;
+    return queue.length + slots.resting > maxQueued + maxConcurrent ? 'queue_full' : undefined;
   }
 
   #enqueue(candidate: ShadowCandidate, served: ServedRead, settle: Settle): void {
@@ -182,13 +191,11 @@ export class ShadowReads implements ShadowRunner {
     setImmediate(() => this.#pump(work));
   }
 
-  #noRoom({ queue, running }: RouteWork, { spec }: RouteState, bytes: number): ShadowSkip | undefined {
+  #noRoom({ queue, slots }: RouteWork, { spec }: RouteState, bytes: number): ShadowSkip | undefined {
     if (this.#stopping.signal.aborted) return 'stopped';
     const { maxQueued, maxConcurrent } = spec.shadow;
-    const free = Math.max(0, maxConcurrent - running);
-    return queue.length - free >= maxQueued || this.#queuedBytes + bytes > this.#maxQueuedBytes
-      ? 'queue_full'
-      : undefined;
+    const waiting = queue.length + slots.resting - slots.free(maxConcurrent);
+    return waiting >= maxQueued || this.#queuedBytes + bytes > this.#maxQueuedBytes ? 'queue_full' : undefined;
   }
 
   #sampleOf({ state, operation: { family }, head }: ShadowCandidate, served: ServedRead): Sample | undefined {
@@ -206,25 +213,23 @@ export class ShadowReads implements ShadowRunner {
   #pump(work: RouteWork): void {
     for (;;) {
       const [next] = work.queue;
-      if (next === undefined || work.running >= next.sample.state.spec.shadow.maxConcurrent) return;
+      if (next === undefined || !work.slots.take(next.sample.state.spec.shadow.maxConcurrent)) return;
       work.queue.shift();
-      work.running++;
       const run = this.#work(work, next).finally(() => {
-        work.running--;
         this.#queuedBytes -= next.bytes;
         this.#runs.delete(run);
-        this.#pump(work);
+        work.slots.leave();
       });
       this.#runs.add(run);
     }
   }
 
-  async #work({ breaker }: RouteWork, { sample, sinceMs, settle }: Waiting): Promise<void> {
+  async #work({ breaker, slots }: RouteWork, { sample, sinceMs, settle }: Waiting): Promise<void> {
     try {
       const reason = this.#tooLate(sample, sinceMs) ?? skipReason(sample.api, sample.request);
       if (reason !== undefined) settle.skipped(reason);
       else if (!breaker.admit()) settle.skipped('breaker_open');
-      else await this.#observe(sample, { breaker, settle });
+      else await this.#observe(sample, { breaker, settle, slots });
     } catch (err) {
       this.#deps.logger.warn({ err, route: sample.state.slug }, 'a shadow comparison failed');
       settle.skipped('other');
@@ -236,8 +241,8 @@ export class ShadowReads implements ShadowRunner {
     return this.#deps.now() - sinceMs > state.spec.shadow.timeoutMs ? 'queue_full' : undefined;
   }
 
-  async #observe(sample: Sample, { breaker, settle }: { breaker: Breaker; settle: Settle }): Promise<void> {
-    const observed = await observe(this.#observing, sample);
+  async #observe(sample: Sample, { breaker, settle, slots }: Observing): Promise<void> {
+    const observed = await observe({ ...this.#observing, rest: (waiting) => slots.rest(waiting) }, sample);
     breaker.settle(failedToAnswer(sample, observed) ? 'failure' : 'success');
     if (observed.kind === 'skipped') {
       settle.skipped(observed.reason);
@@ -257,7 +262,7 @@ export class ShadowReads implements ShadowRunner {
     const slim: Sample = { ...sample, served, baseline: true };
     const repeat: ShadowReport['repeat'] = async () => {
       this.#demandSamePhase(slim.state);
-      const observed = await observeAgain(this.#observing, slim);
+      const observed = await observeAgain({ ...this.#observing, rest: atOnce }, slim);
       return observed.kind === 'skipped' ? { skipped: observed.reason } : { ...reportOf(slim, observed), repeat };
     };
     return repeat;

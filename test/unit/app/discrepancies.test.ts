@@ -184,9 +184,9 @@ describe('a replay', () => {
 
   it('says why nothing could be compared', async () => {
     const { store } = setUp({ replay: true });
-    store.add(report({ repeat: async () => ({ skipped: 'discarded' }) }));
+    store.add(report({ repeat: async () => ({ skipped: 'unstable' }) }));
     const { id } = store.list('products', {})[0]!;
-    expect(await store.replay(id)).toMatchObject({ skipped: 'discarded' });
+    expect(await store.replay(id)).toMatchObject({ skipped: 'unstable' });
   });
 });
 

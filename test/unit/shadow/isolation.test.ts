@@ -130,7 +130,7 @@ describe('samples that are not compared are counted by their reason', () => {
     source.behaviour = 'error';
     expect((await search()).status).toBe(500);
     await settled(1);
-    expect(counts().skipped).toEqual({ discarded: 1 });
+    expect(counts().skipped).toEqual({ authority_failed: 1 });
   });
 
   it('a client that got no answer', async () => {
@@ -248,7 +248,7 @@ describe('a difference', () => {
     source.answer = ({ path }) => (path.endsWith('_refresh') ? undefined : changing());
     await search();
     await settled(1);
-    expect(counts()).toMatchObject({ compared: 0, skipped: { discarded: 1 } });
+    expect(counts()).toMatchObject({ compared: 0, skipped: { unstable: 1 } });
   });
 
   it('counts at once when the route does not want it asked again', async () => {

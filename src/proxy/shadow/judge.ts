@@ -1,0 +1,59 @@
+/** What one round of a sample says: the other side against the authority, and the authority against itself. */
+import { compareAnswers } from '../../compare/compare.ts';
+import { recheckQuery } from '../../compare/recheck.ts';
+import type { Answer, Observation } from '../../compare/types.ts';
+import type { ShadowSkip } from './ports.ts';
+import { type ObserveDeps, type Round, type Sample, sharedName } from './rounds.ts';
+
+export type Judged = { readonly observation: Observation; readonly baseline: Observation | undefined };
+
+export type Observed =
+  | { readonly kind: 'skipped'; readonly reason: ShadowSkip }
+  | {
+      readonly kind: 'compared';
+      readonly observation: Observation;
+      readonly baseline: Observation | undefined;
+      readonly settled: boolean;
+      readonly round: Round;
+    };
+
+type Pair = { readonly authority: Answer; readonly other: Answer };
+
+/** `request` as it was asked: what it pinned decides how strictly the answers are compared. */
+export const compareIn = (deps: ObserveDeps, sample: Sample, pair: Pair, request = sample.request): Observation =>
+  compareAnswers({
+    api: sample.api,
+    request,
+    ...pair,
+    renameIndex: sharedName(deps, sample),
+    rules: deps.rulesOf(sample.state),
+  });
+
+export const judge = (
+  deps: ObserveDeps,
+  sample: Sample,
+  { authority, other, again }: Round,
+  request = sample.request,
+): Judged => {
+  const against = (answer: Answer) => compareIn(deps, sample, { authority: authority.answer, other: answer }, request);
+  return { observation: against(other.answer), baseline: again && against(again.answer) };
+};
+
+/** A round that was asked as `recheckQuery` says. */
+export const judgeLater = (deps: ObserveDeps, sample: Sample, round: Round, preference: string): Judged =>
+  judge(deps, sample, round, { ...sample.request, query: recheckQuery(sample.api, sample.request, preference) });
+
+/** Differences of scores and cosmetics do not go away by waiting, and say little: a repetition would cost more. */
+export const isMild = (observation: Observation | undefined): boolean =>
+  observation === undefined || ['none', 'S8', 'S9'].includes(observation.severity);
+
+export const finish = ({ observation, baseline }: Judged, round: Round, settled: boolean): Observed =>
+  observation.discard === undefined
+    ? {
+        kind: 'compared',
+        observation,
+        baseline: baseline?.discard === undefined ? baseline : undefined,
+        settled,
+        round,
+      }
+    : { kind: 'skipped', reason: observation.discard };

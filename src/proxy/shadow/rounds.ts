@@ -1,0 +1,173 @@
+/**
+ * The questions of one sample: each side once, the authority perhaps twice, one after the other in random order. The first
+ * round is asked as the client asked, since its own read is one of the answers; later rounds carry one `preference` for
+ * all. Listings ask which documents a search matches, on both sides at once.
+ */
+import { freezeNow } from '../../compare/freeze.ts';
+import { type Listing, listingRequest, readListing } from '../../compare/listing.ts';
+import type { Listings } from '../../compare/movement.ts';
+import { recheckQuery } from '../../compare/recheck.ts';
+import type { Rules } from '../../compare/rules.ts';
+import type { ComparableApi, ComparedRequest } from '../../compare/types.ts';
+import type { RouteState } from '../../coordination/ports.ts';
+import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
+import type { Timers } from '../../coordination/timers.ts';
+import type { IndexNames } from '../rename.ts';
+import type { ServedRead, ShadowSkip, SideRequest } from './ports.ts';
+import type { Refresh } from './refresher.ts';
+import type { Asked, AskSide, SideAnswer, SideAsker } from './side-asker.ts';
+
+export type Sample = {
+  readonly state: RouteState;
+  readonly api: ComparableApi;
+  /** As the client sent it, its body readable. */
+  readonly request: ComparedRequest;
+  readonly contentType: string | undefined;
+  readonly served: ServedRead;
+  readonly baseline: boolean;
+};
+
+export type ObserveDeps = {
+  readonly ask: SideAsker;
+  readonly refresh: Refresh;
+  readonly rulesOf: (state: RouteState) => Rules;
+  readonly namesOf: (state: RouteState) => IndexNames;
+  readonly random: () => number;
+  readonly timers: Timers;
+  readonly stopping: AbortSignal;
+  /** Pauses before each repetition, at least two; copies and segments need time to settle. */
+  readonly settleMs: readonly number[];
+  /** Waits outside of the places for requests under way. */
+  readonly rest: (waiting: () => Promise<void>) => Promise<void>;
+};
+
+export type Round = {
+  readonly authority: SideAnswer;
+  readonly other: SideAnswer;
+  readonly again: SideAnswer | undefined;
+};
+
+export class SampleSkipped extends Error {
+  readonly reason: ShadowSkip;
+  constructor(reason: ShadowSkip) {
+    super(reason);
+    this.reason = reason;
+  }
+}
+
+export const preferenceOf = ({ random }: ObserveDeps): string => `crossfade-${Math.floor(random() * 1_000_000)}`;
+
+export const sharedName = (deps: ObserveDeps, { state }: Sample): ((name: string) => string) => {
+  const names = deps.namesOf(state);
+  return (name) => names.get(name) ?? name;
+};
+
+/** The served answer stands for its side; the others are asked, in random order. */
+export const firstRound = async (deps: ObserveDeps, sample: Sample): Promise<Round> => {
+  const { served, state } = sample;
+  const authority = authorityIn(state.phase.phase);
+  const given: SideAnswer = { answer: served, ms: served.latencyMs };
+  const ask = (side: Side) => askOnce(deps, sample, { side, query: (wire) => wire.query });
+  const missing = otherSide(served.side);
+  const [asked, again] = await inRandomOrder(deps, [
+    () => ask(missing),
+    sample.baseline ? () => ask(authority) : undefined,
+  ]);
+  const theOther = asked as SideAnswer;
+  return served.side === authority
+    ? { authority: given, other: theOther, again }
+    : { authority: theOther, other: given, again };
+};
+
+export type Later = { readonly preference: string; readonly again: boolean };
+
+export const laterRound = async (deps: ObserveDeps, sample: Sample, { preference, again }: Later): Promise<Round> => {
+  const authority = authorityIn(sample.state.phase.phase);
+  const query = (wire: SideRequest) => recheckQuery(sample.api, { ...sample.request, query: wire.query }, preference);
+  const ask = (side: Side) => () => askOnce(deps, sample, { side, query });
+  const answers = await inRandomOrder(deps, [
+    ask(authority),
+    ask(otherSide(authority)),
+    again ? ask(authority) : undefined,
+  ]);
+  return { authority: answers[0] as SideAnswer, other: answers[1] as SideAnswer, again: answers[2] };
+};
+
+type OneAsk = { readonly side: Side; readonly query: (wire: SideRequest) => string };
+
+const send = (
+  { ask }: ObserveDeps,
+  { state, served }: Sample,
+  about: Pick<AskSide, 'side' | 'method' | 'contentType' | 'wire'>,
+): Promise<Asked> => {
+  const { timeoutMs, maxBodyBytes } = state.spec.shadow;
+  return ask({ ...about, served, timeoutMs, maxBodyBytes });
+};
+
+const askOnce = async (deps: ObserveDeps, sample: Sample, { side, query }: OneAsk): Promise<SideAnswer> => {
+  const { served, request, contentType } = sample;
+  const wire = served.requestFor(side);
+  if (wire === undefined) throw new SampleSkipped('unsupported');
+  const asked = await send(deps, sample, {
+    side,
+    method: request.method,
+    contentType,
+    wire: { path: wire.path, query: query(wire), body: frozen(sample, wire.body) },
+  });
+  if ('failed' in asked) throw new SampleSkipped(asked.failed);
+  return asked;
+};
+
+const frozen = ({ api, served }: Sample, body: Buffer | undefined): Buffer | undefined => {
+  if (body === undefined) return undefined;
+  const result = freezeNow(api, body, new Date(served.atMs));
+  if (result.kind === 'skip') throw new SampleSkipped('now');
+  return result.kind === 'frozen' ? result.body : body;
+};
+
+type Question = (() => Promise<SideAnswer>) | undefined;
+
+/** One after the other, so that each request has the cluster as the client's had it. Answers come in the order given. */
+const inRandomOrder = async (
+  { random }: ObserveDeps,
+  questions: readonly Question[],
+): Promise<(SideAnswer | undefined)[]> => {
+  const answers = new Array<SideAnswer | undefined>(questions.length);
+  const order = questions.map((_, i) => ({ i, rank: random() })).sort((a, b) => a.rank - b.rank);
+  for (const { i } of order) answers[i] = await questions[i]?.();
+  return answers;
+};
+
+const listingWire = (sample: Sample, side: Side, preference: string): SideRequest | undefined => {
+  const wire = sample.served.requestFor(side);
+  if (wire === undefined) return undefined;
+  const query = recheckQuery('count', { ...sample.request, query: wire.query }, preference);
+  return listingRequest(sample.api, { path: wire.path, query, body: frozen(sample, wire.body) });
+};
+
+const listingOn = async (
+  deps: ObserveDeps,
+  sample: Sample,
+  { side, preference }: { side: Side; preference: string },
+): Promise<Listing | undefined> => {
+  const wire = listingWire(sample, side, preference);
+  if (wire === undefined) return undefined;
+  const asked = await send(deps, sample, { side, method: 'POST', contentType: 'application/json', wire });
+  if (!('failed' in asked)) return readListing(asked.answer.body, sharedName(deps, sample));
+  if (asked.failed === 'stopped') throw new SampleSkipped('stopped');
+  return undefined;
+};
+
+/** Undefined where documents cannot be listed. */
+export const listings = async (
+  deps: ObserveDeps,
+  sample: Sample,
+  preference: string,
+): Promise<Listings | undefined> => {
+  const side = authorityIn(sample.state.phase.phase);
+  const [authority, other] = await Promise.all([
+    listingOn(deps, sample, { side, preference }),
+    listingOn(deps, sample, { side: otherSide(side), preference }),
+  ]);
+  return authority && other && { authority, other };
+};

@@ -1,0 +1,101 @@
+/**
+ * A mismatch that may be a write seen on one side only: both sides are asked again, pinned alike and after a refresh, until
+ * they agree, or the documents behind it show that no write explains it (movement.ts). What only documents explain whose
+ * copies are on the way says nothing and is skipped as `unstable`; so is what the authority does not agree on with itself.
+ * Cost: a mismatch that stays takes three rounds and a few listings; it waits outside of the places for requests.
+ */
+import { documentsIn } from '../../compare/listing.ts';
+import {
+  type Agrees,
+  type Listings,
+  type Look,
+  movementOf,
+  persistence,
+  persistsBeside,
+} from '../../compare/movement.ts';
+import type { Observation } from '../../compare/types.ts';
+import type { RouteState } from '../../coordination/ports.ts';
+import { fitsLayout, packStamp, unpackStamp } from '../../coordination/stamp.ts';
+import { pause } from '../../coordination/timers.ts';
+import { compareIn, finish, isMild, type Judged, judgeLater, type Observed } from './judge.ts';
+import { laterRound, listings, type ObserveDeps, preferenceOf, type Round, type Sample, sharedName } from './rounds.ts';
+
+/** One repetition. `before` and `after` are absent where documents cannot be listed or nothing is to be explained. */
+type Seen = {
+  readonly round: Round;
+  readonly judged: Judged;
+  readonly before: Listings | undefined;
+  readonly after: Listings | undefined;
+};
+
+export const settle = async (deps: ObserveDeps, sample: Sample): Promise<Observed> => {
+  const preference = preferenceOf(deps);
+  let past: Seen | undefined;
+  for (const [i, waitMs] of deps.settleMs.entries()) {
+    await deps.rest(async () => {
+      await pause(deps.timers, waitMs, deps.stopping);
+      await deps.refresh(sample.state);
+    });
+    const seen = await lookAgain(deps, sample, { preference, isFirst: past === undefined });
+    const isLast = i === deps.settleMs.length - 1;
+    if (isMild(seen.judged.observation) && isMild(seen.judged.baseline)) return concluded(sample, seen, true);
+    if (past !== undefined && persists(deps, sample, { past, seen, isLast })) return concluded(sample, seen, false);
+    past = seen;
+  }
+  return { kind: 'skipped', reason: 'unstable' };
+};
+
+/** The second answer of an authority that was asked for the sake of the mismatch is no baseline: it was not chosen by lot. */
+const concluded = ({ baseline }: Sample, { judged, round }: Seen, settled: boolean): Observed =>
+  finish(baseline ? judged : { ...judged, baseline: undefined }, round, settled);
+
+type Again = { readonly preference: string; readonly isFirst: boolean };
+
+const lookAgain = async (deps: ObserveDeps, sample: Sample, { preference, isFirst }: Again): Promise<Seen> => {
+  const list = () => listings(deps, sample, preference);
+  // Nothing is explained by the first repetition: there is no older state to hold it against.
+  const before = isFirst ? undefined : await list();
+  const round = await laterRound(deps, sample, { preference, again: sample.baseline || !isFirst });
+  const judged = judgeLater(deps, sample, round, preference);
+  const own = statedBy(deps, sample, round);
+  return { round, judged, before: own ?? before, after: own ?? (isExplained(judged) ? await list() : undefined) };
+};
+
+/** Totals, pages, aggregations and contents come from documents; a status does not. */
+const isExplained = ({ observation, baseline }: Judged): boolean =>
+  [observation, baseline].some((one) => one !== undefined && one.severity >= 'S3' && one.severity <= 'S7');
+
+/** Answers to reads by id list their documents themselves. */
+const statedBy = (deps: ObserveDeps, sample: Sample, { authority, other }: Round): Listings | undefined => {
+  const [a, b] = [authority, other].map(({ answer }) => documentsIn(sample.api, answer.body, sharedName(deps, sample)));
+  return a && b && { authority: a, other: b };
+};
+
+type Evidence = { readonly past: Seen; readonly seen: Seen; readonly isLast: boolean };
+
+const persists = (deps: ObserveDeps, sample: Sample, { past, seen, isLast }: Evidence): boolean => {
+  const { observation, baseline } = seen.judged;
+  if (!sample.baseline && !isMild(baseline)) return false;
+  const { differences } = isMild(observation) && baseline ? baseline : observation;
+  const look = lookOf(past, seen);
+  if (look === undefined)
+    return isLast && persistsBeside(differences, changeOf(deps, sample, { past, seen }).differences);
+  const persisting = persistence(differences, movementOf(look, agreesIn(sample.state)));
+  return persisting === 'now' || (isLast && persisting === 'at_last');
+};
+
+const lookOf = (past: Seen, { before, after }: Seen): Look | undefined =>
+  past.after && before && after && { earlier: past.after, before, after };
+
+const changeOf = (deps: ObserveDeps, sample: Sample, { past, seen }: Omit<Evidence, 'isLast'>): Observation =>
+  compareIn(deps, sample, { authority: past.round.authority.answer, other: seen.round.authority.answer });
+
+/** Copies carry the stamp of the authority's write as their version, or, by the route's setting, the application's version. */
+const agreesIn = ({ spec, phase: { layout, reign } }: RouteState): Agrees => {
+  if (spec.versions === 'external') return (a, b) => (a.version === b.version ? 'same' : 'stale');
+  return (a, b) => {
+    const parts = { reign, term: a.term, seq: a.seq };
+    if (fitsLayout(layout, parts) && packStamp(layout, parts) === b.version) return 'same';
+    return unpackStamp(layout, b.version).reign === reign ? 'stale' : 'unknown';
+  };
+};

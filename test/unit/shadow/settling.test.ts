@@ -1,0 +1,184 @@
+/** Mismatches under writes: two pretended clusters hold documents that change while a sample is asked again. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { RouteSpec } from '../../../src/coordination/records.ts';
+import { packStamp } from '../../../src/coordination/stamp.ts';
+import { eventually } from '../../support/eventually.ts';
+import { type FakeCluster, type Seen, startFakeCluster } from '../../support/fake-cluster.ts';
+import { type ReadStack, startReadStack } from '../../support/read-stack.ts';
+import { routeState } from '../../support/routes.ts';
+
+type Doc = { id: string; seq: number; version: number; source: unknown };
+
+let source: FakeCluster;
+let target: FakeCluster;
+let stack: ReadStack;
+/** What each side holds, visible at once. */
+let docs: { source: Map<string, Doc>; target: Map<string, Doc> };
+/** Called before each answer of the source. */
+let writing: (n: number) => void;
+
+const write = (id: string, seq: number, value: unknown = seq): void =>
+  void docs.source.set(id, { id, seq, version: seq + 1, source: { value } });
+const copy = (id: string, value?: unknown): void => {
+  const doc = docs.source.get(id);
+  if (doc === undefined) docs.target.delete(id);
+  else {
+    const version = Number(packStamp('narrow', { reign: 1, term: 1, seq: doc.seq }));
+    docs.target.set(id, { ...doc, version, ...(value === undefined ? {} : { source: { value } }) });
+  }
+};
+
+const documentOf = (side: string, { id, seq, version, source: _source }: Doc) => ({
+  ...{ _index: `${side}_index`, _id: id, _score: null, sort: [id] },
+  ...{ _seq_no: seq, _primary_term: 1, _version: version, _source },
+});
+const searched = (side: 'source' | 'target') => {
+  const hits = [...docs[side].values()].sort((a, b) => a.id.localeCompare(b.id)).map((doc) => documentOf(side, doc));
+  return {
+    ...{ took: 1, timed_out: false, _shards: { total: 1, successful: 1, skipped: 0, failed: 0 } },
+    hits: { total: { value: hits.length, relation: 'eq' }, max_score: null, hits },
+  };
+};
+const got = (side: 'source' | 'target', id: string) => {
+  const doc = docs[side].get(id);
+  return doc ? { ...documentOf(side, doc), found: true } : { _index: `${side}_index`, _id: id, found: false };
+};
+const answerOf =
+  (side: 'source' | 'target') =>
+  ({ path }: Seen) => {
+    if (path.endsWith('_refresh')) return undefined;
+    const id = /_doc\/([^?]+)/.exec(path)?.[1];
+    return { body: id === undefined ? searched(side) : got(side, id), status: id && !docs[side].has(id) ? 404 : 200 };
+  };
+
+beforeAll(async () => {
+  [source, target] = [await startFakeCluster('source'), await startFakeCluster('target')];
+});
+afterAll(() => Promise.all([source.close(), target.close()]));
+beforeEach(async () => {
+  docs = { source: new Map(), target: new Map() };
+  writing = () => undefined;
+  for (const { seen } of [source, target]) seen.length = 0;
+  let asked = 0;
+  source.answer = (seen) => {
+    if (!seen.path.endsWith('_refresh')) writing(++asked);
+    return answerOf('source')(seen);
+  };
+  target.answer = answerOf('target');
+  for (const id of ['a', 'b', 'c']) {
+    write(id, id.charCodeAt(0));
+    copy(id);
+  }
+  stack = await startReadStack({
+    sourceUrl: source.url,
+    targetUrl: target.url,
+    shadow: { settleMs: [0, 0, 0], refreshIntervalMs: 0 },
+  });
+  return () => stack.close();
+});
+
+const indices = [{ source: 'source_index', target: 'target_index' }];
+const start = (baselinePercent = 0): void => {
+  const state = routeState({ slug: 'r', phase: 'dual', indices, aliases: ['r'], percent: { shadow: 100 } });
+  const spec = RouteSpec.parse({ route: 'r', indices, aliases: ['r'], shadow: { baselinePercent } });
+  stack.setStates({ ...state, spec, phase: { ...state.phase, reign: 1 } });
+};
+const counted = async () => {
+  const counts = () => stack.shadow.counts('r');
+  await eventually(() => counts().sampled === 1 && counts().underWay === 0, { what: 'the sample settled' });
+  const { compared, mismatched, skipped } = counts();
+  return { compared, mismatched, skipped };
+};
+const search = () => stack.send('POST', '/r/_search', { body: { query: { match_all: {} }, sort: ['id'] } });
+const get = () => stack.send('GET', '/r/_doc/a');
+
+/** Every answer of the source sees one more new document, and copies are always two documents behind. */
+const writeOn = (): void => {
+  const id = (n: number) => `new${String(n).padStart(3, '0')}`;
+  writing = (n) => {
+    write(id(n), 1000 + n);
+    if (n > 2) copy(id(n - 2));
+  };
+};
+
+describe('a search whose documents are written all the time', () => {
+  it.each([0, 100])('counts no mismatch, with a baseline of %i percent', async (baselinePercent) => {
+    start(baselinePercent);
+    writeOn();
+    await search();
+    expect(await counted()).toEqual({ compared: 0, mismatched: 0, skipped: { unstable: 1 } });
+  });
+
+  it('is settled as soon as the copies are there', async () => {
+    start();
+    docs.source.set('d', { id: 'd', seq: 500, version: 1, source: {} });
+    let turn = 0;
+    target.answer = (seen) => {
+      if (seen.path.endsWith('_refresh') && ++turn === 2) copy('d');
+      return answerOf('target')(seen);
+    };
+    await search();
+    expect(await counted()).toEqual({ compared: 1, mismatched: 0, skipped: {} });
+    expect(stack.reports[0]).toMatchObject({ settled: true, observation: { severity: 'none' } });
+  });
+});
+
+describe('a mismatch counts', () => {
+  it('when a document stays away, while another one is on its way', async () => {
+    start();
+    docs.target.delete('b');
+    // Written once by the time that both sides are asked again, and then left alone.
+    writing = (n) => n === 4 && write('late', 2000);
+    await search();
+    expect(await counted()).toMatchObject({ compared: 1, mismatched: 1 });
+    expect(stack.reports[0]).toMatchObject({ observation: { severity: 'S3' }, settled: false });
+  });
+
+  it('when a document has the same stamp on both sides and another content', async () => {
+    start();
+    copy('b', 'changed');
+    await search();
+    expect(await counted()).toMatchObject({ compared: 1, mismatched: 1 });
+    expect(stack.reports[0]?.observation.severity).toBe('S7');
+  });
+
+  it('when totals differ although both sides hold the same documents', async () => {
+    start();
+    target.answer = (seen) => {
+      const answer = answerOf('target')(seen) as { body: { hits?: { total: { value: number } } } } | undefined;
+      if (answer?.body.hits && !seen.path.includes('filter_path')) answer.body.hits.total.value = 7;
+      return answer;
+    };
+    await search();
+    expect(await counted()).toMatchObject({ compared: 1, mismatched: 1 });
+    // Nothing stands out, so nothing has to be waited for: two repetitions.
+    expect(target.seen.filter(({ path }) => path.endsWith('_refresh'))).toHaveLength(2);
+  });
+});
+
+describe('a document read by id', () => {
+  it('that stays an older state counts', async () => {
+    start();
+    write('a', 700);
+    await get();
+    expect(await counted()).toMatchObject({ compared: 1, mismatched: 1 });
+  });
+
+  it('that is written again before each look says nothing', async () => {
+    start();
+    writing = (n) => {
+      copy('a');
+      write('a', 800 + n);
+    };
+    await get();
+    expect(await counted()).toEqual({ compared: 0, mismatched: 0, skipped: { unstable: 1 } });
+  });
+
+  it('whose copy arrives is settled', async () => {
+    start();
+    write('a', 900);
+    writing = (n) => n === 2 && copy('a');
+    await get();
+    expect(await counted()).toEqual({ compared: 1, mismatched: 0, skipped: {} });
+  });
+});
