@@ -8,8 +8,8 @@ import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, type Side } from '../../coordination/records.ts';
 import { CrossfadeError } from '../../errors.ts';
 import type { ClientRequest } from '../client-request.ts';
-import { prettyJson } from '../../json/pretty.ts';
-import { getFlag, getParam } from '../query.ts';
+import { formOf } from '../write/answer-form.ts';
+import { getParam } from '../query.ts';
 import type { RoutedIndex, RouteTable } from '../types.ts';
 import { readRequestBody } from '../write/request-body.ts';
 import { askGroup, type GroupAnswer, groupSample, passGroup } from './ask-group.ts';
@@ -162,11 +162,11 @@ const serveSplit = async (shared: Shared, reading: MultiReading, { groups, faile
     ...failed.map((one) => ({ position: one.position, item: failedItem(plan.operation.family, one) })),
   ]);
   const tookMs = Math.max(0, ...answers.map((answer) => answer.tookMs ?? 0));
-  const body = renderMultiAnswer(plan.operation.family, items, tookMs);
+  const { pretty } = formOf(request.head.query);
   deliver(request, {
     status: 200,
     headers: { ...answers[0]?.raw.headers, 'content-type': 'application/json; charset=UTF-8' },
-    body: getFlag(request.head.query, 'pretty') === true ? prettyJson(body) : body,
+    body: renderMultiAnswer(plan.operation.family, items, { tookMs, pretty }),
     extra: sideHeaders(shared.deps, spread(answers), undefined),
   });
 };

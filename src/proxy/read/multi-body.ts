@@ -4,6 +4,7 @@
  * Items travel byte for byte except for the names that have to change; nothing here knows routes or sides.
  * Throws SyntaxError for a body the server would refuse too: the caller then sends it on as it is.
  */
+import { prettyJson } from '../../json/pretty.ts';
 import {
   applyEdits,
   type Edit,
@@ -251,13 +252,20 @@ export const parseMultiAnswer = (family: Family, body: Buffer): MultiAnswer => {
   return { items, tookMs: found.took === undefined ? undefined : Number(parseSlice(body, found.took)) };
 };
 
-export const renderMultiAnswer = (family: Family, items: readonly Uint8Array[], tookMs: number | undefined): Buffer => {
+type Rendering = { readonly tookMs: number | undefined; readonly pretty: boolean };
+
+export const renderMultiAnswer = (
+  family: Family,
+  items: readonly Uint8Array[],
+  { tookMs, pretty }: Rendering,
+): Buffer => {
   const took = tookMs === undefined ? '' : `"took":${tookMs},`;
   const open = isLines(family) ? `{${took}"responses":[` : '{"docs":[';
   const comma = Buffer.from(',');
-  return Buffer.concat([
+  const body = Buffer.concat([
     Buffer.from(open),
     ...items.flatMap((item, i) => (i === 0 ? [item] : [comma, item])),
     Buffer.from(']}'),
   ]);
+  return pretty ? prettyJson(body) : body;
 };

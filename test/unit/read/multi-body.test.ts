@@ -133,13 +133,16 @@ describe('multi answers', () => {
     const a = parseMultiAnswer('msearch', Buffer.from('{"took":5,"responses":[{"n":1.0}, {"error":{},"status":404}]}'));
     const b = parseMultiAnswer('msearch', Buffer.from('{"took":7,"responses":[{"n":9007199254740993}]}'));
     const took = Math.max(a.tookMs!, b.tookMs!);
-    expect(renderMultiAnswer('msearch', [a.items[0]!, b.items[0]!, a.items[1]!], took).toString()).toBe(
-      '{"took":7,"responses":[{"n":1.0},{"n":9007199254740993},{"error":{},"status":404}]}',
-    );
+    expect(
+      renderMultiAnswer('msearch', [a.items[0]!, b.items[0]!, a.items[1]!], { tookMs: took, pretty: false }).toString(),
+    ).toBe('{"took":7,"responses":[{"n":1.0},{"n":9007199254740993},{"error":{},"status":404}]}');
   });
 
   it('without items are still answers, other bodies are not', () => {
-    expect(renderMultiAnswer('mget', [], undefined).toString()).toBe('{"docs":[]}');
+    expect(renderMultiAnswer('mget', [], { tookMs: undefined, pretty: false }).toString()).toBe('{"docs":[]}');
+    expect(renderMultiAnswer('mget', [], { tookMs: undefined, pretty: true }).toString()).toBe(
+      '{\n  "docs" : [ ]\n}\n',
+    );
     expect(() => parseMultiAnswer('mget', Buffer.from('{"error":"x","status":400}'))).toThrow(SyntaxError);
   });
 });
