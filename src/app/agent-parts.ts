@@ -1,5 +1,6 @@
 /** The parts of an agent that serve requests, wired to each other; agent.ts says when they start and end. */
 import { type Copier, createCopier } from '../agent/copier.ts';
+import { createTailPassed } from '../agent/leader/tail-passed.ts';
 import { createRouteRepair } from '../agent/route-repair.ts';
 import { systemRuntime } from '../agent/runtime.ts';
 import { type AdmissionControl, createAdmission } from '../coordination/admission.ts';
@@ -82,7 +83,8 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
     },
   });
   const repair = createRouteRepair({ clusters: controls, runtime: systemRuntime, transforms });
-  const plane = createDataPlane({ ...core, view, admission, copier, repair, shadow, brake, traffic });
+  const tailPassed = createTailPassed({ clusters: controls, runtime: systemRuntime, bucket: core.store.config });
+  const plane = createDataPlane({ ...core, view, admission, copier, repair, tailPassed, shadow, brake, traffic });
   return { core, view, admission, copier, shadow, discrepancies, evidence, traffic, plane };
 };
 

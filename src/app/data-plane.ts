@@ -3,6 +3,7 @@
  * each room gets the ports it asks for and its events go to the metrics.
  */
 import type { Copier } from '../agent/copier.ts';
+import type { TailPassed } from '../agent/leader/tail-passed.ts';
 import type { RouteRepair } from '../agent/route-repair.ts';
 import type { Config } from '../config.ts';
 import type { AdmissionControl } from '../coordination/admission.ts';
@@ -41,6 +42,7 @@ export type DataPlaneOptions = {
   admission: AdmissionControl;
   copier: Copier;
   repair: RouteRepair;
+  tailPassed: TailPassed;
   shadow: ShadowReads;
   brake: Pick<ReadBrake, 'allows'>;
   traffic: Pick<TrafficTally, 'request'>;
@@ -85,6 +87,7 @@ const writeExecutors = (options: DataPlaneOptions) => {
     onEvent: observeWrite(metrics),
     sameCluster: clusters.sameCluster,
     repairIds: repairIdsOf(options),
+    tailPassed: options.tailPassed,
     wrapTaskId: (task, origin) => wrapCursor(task, origin, mac),
   });
 };

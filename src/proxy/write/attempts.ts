@@ -94,13 +94,16 @@ export const aliasIsFenced = async (
 };
 
 /** Resolves when the client may be answered: at once, or when the copies have settled, or after the route's deadline. */
-export const acknowledge = async (deps: WriteDeps, state: RouteState, settled: Promise<unknown>): Promise<void> => {
+export const acknowledge = async (
+  deps: WriteDeps,
+  state: RouteState,
+  settled: Promise<unknown>,
+  timeoutMs = state.spec.copies.ackTimeoutMs,
+): Promise<void> => {
   if (!isCopying(state)) return;
   if (state.spec.ackPolicy !== 'both' && !followerServesReads(state)) return;
   const giveUp = new AbortController();
-  const timeout = pause(deps.timers ?? systemTimers, state.spec.copies.ackTimeoutMs, giveUp.signal).then(
-    () => 'timeout',
-  );
+  const timeout = pause(deps.timers ?? systemTimers, timeoutMs, giveUp.signal).then(() => 'timeout');
   const first = await Promise.race([settled.then(() => 'settled'), timeout]);
   giveUp.abort();
   if (first === 'timeout') deps.onEvent?.({ kind: 'ack_timeout', slug: state.slug });

@@ -9,7 +9,6 @@ import type { RouteState, Ticket } from '../../coordination/ports.ts';
 import { CrossfadeError } from '../../errors.ts';
 import type { UpstreamAnswer } from '../../upstream/types.ts';
 import { type BodyFacts, inspectBody } from '../read/body-names.ts';
-import { refreshAlso } from '../refresh-also.ts';
 import { lookupElsewhere, targetBody, unsayableOnTarget } from '../read/outgoing.ts';
 import type { Plan, RoutedIndex } from '../types.ts';
 import { clientHeaders, showBody } from './answer-client.ts';
@@ -26,6 +25,7 @@ import {
   replayBudgetMs,
   sendTo,
 } from './attempts.ts';
+import { awaitTail, refreshFollower } from './await-tail.ts';
 import {
   aliasesOf,
   type ByQuery,
@@ -41,7 +41,6 @@ import { credentialsOf } from './credentials.ts';
 import { authorityOf, isCopying, shownNames } from './names.ts';
 import type { WriteClient, WriteDeps } from './ports.ts';
 import { type RequestBody, readRequestBody } from './request-body.ts';
-import { refreshOf } from './single-request.ts';
 import { followTask, showTask, taskOf } from './tasks.ts';
 
 type ByQueryPlan = Extract<Plan, { kind: 'by_query' }>;
@@ -121,6 +120,7 @@ const runAttempt = async (attempt: Attempt): Promise<'done' | 'fenced'> => {
   const { deps, ticket, query, client } = attempt;
   const { state } = query;
   const enumerated = await enumerate(attempt);
+  const sentMs = deps.now();
   const answer = await send(attempt);
   const counts = answer.status < 500 ? readCounts(answer.body) : undefined;
   const task = answer.status === 200 ? taskOf(answer.body) : undefined;
@@ -137,11 +137,23 @@ const runAttempt = async (attempt: Attempt): Promise<'done' | 'fenced'> => {
   const settled = ended
     .then((result) => settle(attempt, { enumerated, counts: result, status: answer.status }))
     .finally(() => ticket.done());
-  if (task === undefined) await acknowledge(deps, state, settled);
+  if (task === undefined) await seenOnFollower(attempt, settled, deps.now() - sentMs);
   const shown =
     task === undefined ? answer.body : showTask(deps, answer.body, { task, side, reign: state.phase.reign });
   respondWith(client, { ...answer, body: shown }, state);
   return 'done';
+};
+
+/** What was repaired by its ids is there; what changed beyond them comes with the tail, what was deleted with a sweep. */
+const seenOnFollower = async (attempt: Attempt, settled: Promise<boolean>, tookMs: number): Promise<void> => {
+  const { deps, client, query } = attempt;
+  let seen = false;
+  const noted = settled.then((known) => {
+    seen = known;
+  });
+  await acknowledge(deps, query.state, noted);
+  const tailBrings = !seen && query.operation.family === 'update_by_query';
+  if (tailBrings) await awaitTail(deps, { client, state: query.state, tookMs });
 };
 
 export const respondWith = (client: WriteClient, answer: UpstreamAnswer, state: RouteState): void => {
@@ -198,10 +210,11 @@ const needsNothing = ({ counts, status, enumerated }: Ended): boolean => {
   return counts.deleted === 0 && (enumerated === undefined || counts.total === 0);
 };
 
-const settle = async (attempt: Attempt, ended: Ended): Promise<void> => {
+/** @returns whether the follower is known to show all of it */
+const settle = async (attempt: Attempt, ended: Ended): Promise<boolean> => {
   const { deps, query } = attempt;
   const { state } = query;
-  if (!isCopying(state) || needsNothing(ended)) return;
+  if (!isCopying(state) || needsNothing(ended)) return true;
   const { enumerated, counts } = ended;
   const known = enumerated?.complete === true && counts?.total === enumerated.keys.length;
   const mayHaveDeleted = counts?.deleted !== 0;
@@ -211,16 +224,8 @@ const settle = async (attempt: Attempt, ended: Ended): Promise<void> => {
   } catch (error) {
     deps.logger.warn({ err: error, route: state.slug }, 'documents of a by-query were not repaired');
     if (mayHaveDeleted) deps.copies.sweepNeeded(state.slug, 'by_query');
+    return false;
   }
-  if (enumerated !== undefined) await refreshFollower(attempt);
-};
-
-/** As the client asked, where it may look now. */
-const refreshFollower = async ({ deps, client, query }: Attempt): Promise<void> => {
-  const { state, head } = query;
-  if (refreshOf(head.query) === undefined || !followerServesReads(state)) return;
-  const { transports } = deps;
-  const followerTimeoutMs = state.spec.copies.ackTimeoutMs;
-  const passedTo = authorityOf(state);
-  await refreshAlso({ head: client.head, states: [state], passedTo, transports, followerTimeoutMs });
+  if (enumerated !== undefined) await refreshFollower(deps, attempt.client, state);
+  return known;
 };

@@ -47,6 +47,8 @@ export type WriteDeps = {
   readonly sameCluster?: boolean;
   /** Makes these documents on the follower what they are on the authority; absent = a sweep does it later. */
   readonly repairIds?: (state: RouteState, keys: readonly DocKey[]) => Promise<void>;
+  /** Resolves when the tail has brought over what the authority holds now, or the signal fires; absent = nobody waits. */
+  readonly tailPassed?: (state: RouteState, signal: AbortSignal) => Promise<void>;
   /** Names the side in a task id that the client will ask for later. */
   readonly wrapTaskId?: (task: string, origin: { side: Side; reign: number }) => string;
 };

@@ -1,6 +1,7 @@
 /**
  * Carries out a reindex. Into a routed index it is a write like a by-query: through the epoch alias, under a ticket that
- * lasts until it has ended, found by the tail, swept when it deleted. Otherwise it only needs to run where its indices
+ * lasts until it has ended, found by the tail, swept when it deleted; while the follower may serve reads its answer waits
+ * until the tail has been there. Otherwise it only needs to run where its indices
  * are.
  */
 import type { RouteState, Ticket } from '../../coordination/ports.ts';
@@ -19,6 +20,7 @@ import {
   replayBudgetMs,
   sendTo,
 } from './attempts.ts';
+import { awaitTail } from './await-tail.ts';
 import { respondWith } from './by-query.ts';
 import { type ByQueryCounts, readCounts } from './by-query-request.ts';
 import { credentialsOf } from './credentials.ts';
@@ -104,7 +106,9 @@ const runRouted = async (context: Context, routed: Routed): Promise<'done' | 'fe
   const { deps, client, body } = context;
   const { ticket, plan } = routed;
   const { state } = ticket;
+  const sentMs = deps.now();
   const answer = await send(context, routed);
+  const tookMs = deps.now() - sentMs;
   const task = answer.status === 200 ? taskOf(answer.body) : undefined;
   const { side } = plan;
   const headers = credentialsOf(body.headers);
@@ -117,7 +121,10 @@ const runRouted = async (context: Context, routed: Routed): Promise<'done' | 'fe
   }
   const ended =
     task === undefined ? Promise.resolve(readCounts(answer.body)) : followTask(deps, { side, id: task.id, headers });
-  void ended.then((counts) => settle(deps, state, { counts, status: answer.status })).finally(() => ticket.done());
+  const settled = ended
+    .then((counts) => settle(deps, state, { counts, status: answer.status }))
+    .finally(() => ticket.done());
+  if (task === undefined && answer.status < 300) await settled.then(() => awaitTail(deps, { client, state, tookMs }));
   respondWith(client, wrapped(deps, answer, { side, state }), state);
   return 'done';
 };

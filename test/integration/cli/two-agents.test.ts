@@ -60,7 +60,7 @@ afterEach(({ task }) => {
 
 afterAll(async () => {
   await Promise.all(agents.map((agent) => agent.stop()));
-  await fetch(`${urls.sourceUrl}/${source}`, { method: 'DELETE' });
+  await fetch(`${urls.sourceUrl}/${source},${slug}_more`, { method: 'DELETE' });
   await fetch(`${urls.targetUrl}/${target}`, { method: 'DELETE' });
   await dropStreams(urls.natsUrl, bucket);
   rmSync(folder, { recursive: true, force: true });
@@ -75,7 +75,7 @@ describe('two agents and the command line', () => {
     const file = join(folder, 'route.yaml');
     writeFileSync(
       file,
-      `route: ${slug}\nindices: [{ source: ${source}, target: ${target} }]\naliases: [${slug}]\ncreateTarget: true\n`,
+      `route: ${slug}\nindices: [{ source: ${source}, target: ${target} }]\naliases: [${slug}]\ncreateTarget: true\ncopies: { ackTimeoutMs: 20000 }\n`,
     );
     expect(await cli('apply', '-f', file)).toMatchObject({ exit: 0, out: `${slug}: applied (new route)\n` });
     const members = JSON.parse((await cli('members', '--json')).out).members.map(
@@ -100,6 +100,18 @@ describe('two agents and the command line', () => {
     for (const agent of agents)
       await eventually(async () => (await sideOfReads(agent)) === 'target', { what: 'reads on the target' });
     expect((await status()).percent).toEqual({ read: 100, shadow: 0, write: 100 });
+    const [one, two] = agents.map(({ url }) => url) as [string, string];
+    const more = Array.from({ length: 50 }, (_, i) => `{"index":{"_id":"r${i}"}}\n{"more":true}\n`).join('');
+    const filled = await fetch(`${urls.sourceUrl}/${slug}_more/_bulk?refresh=true`, {
+      method: 'POST',
+      body: more,
+      headers: { 'content-type': 'application/x-ndjson' },
+    });
+    expect(filled.ok).toBe(true);
+    const reindex = { source: { index: `${slug}_more` }, dest: { index: slug } };
+    expect((await call(one, '/_reindex?refresh=true', reindex)).json['created']).toBe(50);
+    const seen = await call(two, `/${slug}/_count`, { query: { term: { more: true } } });
+    expect([seen.side, seen.json['count']]).toEqual(['target', 50]);
     expect(await cli('route', 'reset', slug)).toMatchObject({ exit: 0 });
     for (const agent of agents)
       await eventually(async () => (await sideOfReads(agent)) === 'source', { what: 'reads at home' });

@@ -42,6 +42,7 @@ const deleteByQuery = {
   body: '{"query": {"range":{"n":{"gt":1.0}}} ,"max_docs":5}',
 };
 
+const intoProducts = '{"source":{"index":"other"},"dest":{"index":"products"}}';
 const update = { method: 'POST', path: '/products_v1/_update_by_query', body: '{}' };
 
 describe('delete by query', () => {
@@ -215,6 +216,63 @@ describe('while reads may be served by the follower', () => {
     const member = new Member(script({ enumerated: found(['1'], 2), done: counts(2) }), serving, deps);
     await member.sender.send(update);
     expect([repaired.length, member.sweeps, refreshes(member)]).toEqual([1, [], []]);
+  });
+
+  const changes: [string, () => Parameters<Member['sender']['send']>[0], ReturnType<typeof found> | undefined][] = [
+    ['a reindex', () => ({ method: 'POST', path: '/_reindex?refresh', body: intoProducts }), undefined],
+    ['an update of more than can be listed', () => ({ ...update, path: `${update.path}?refresh` }), found(['1'], 2)],
+  ];
+
+  it.each(changes)(
+    '%s is answered when the tail has been there, and the follower refreshed',
+    async (_t, sent, enumerated) => {
+      let pass: (() => void) | undefined;
+      const tailPassed = () => new Promise<void>((resolve) => void (pass = resolve));
+      const { deps } = repairing();
+      const member = new Member(script({ ...(enumerated && { enumerated }), done: counts(2) }), serving, {
+        ...deps,
+        tailPassed,
+      });
+      let status: number | undefined;
+      const answered = member.sender.send(sent()).then((got) => void (status = got.status));
+      await member.time.settle();
+      expect([status, refreshes(member).length, member.drained()]).toEqual([
+        undefined,
+        enumerated === undefined ? 0 : 1,
+        true,
+      ]);
+      pass?.();
+      await answered;
+      expect([status, refreshes(member).at(-1)]).toEqual([
+        200,
+        ['target', '/products_v2/_refresh?ignore_unavailable=true'],
+      ]);
+    },
+  );
+
+  it.each(changes)('%s is answered all the same when the tail does not come', async (_t, sent, enumerated) => {
+    let waiting: AbortSignal | undefined;
+    const tailPassed = (_: unknown, signal: AbortSignal) => new Promise<void>(() => void (waiting = signal));
+    const { deps } = repairing();
+    const member = new Member(script({ ...(enumerated && { enumerated }), done: counts(2) }), serving, {
+      ...deps,
+      tailPassed,
+    });
+    const answered = member.sender.send(sent());
+    await member.time.advance(4000);
+    expect((await answered).status).toBe(200);
+    expect([waiting?.aborted, member.events.at(-1)?.kind]).toEqual([true, 'ack_timeout']);
+  });
+
+  it('a reindex that was refused, or one whose follower nobody reads, waits for no tail', async () => {
+    const tailPassed = () => Promise.reject(new Error('asked'));
+    const sent = changes[0]?.[1]() as Parameters<Member['sender']['send']>[0];
+    const refused = new Member(() => ({ status: 400, body: { error: { type: 'x' }, status: 400 } }), serving, {
+      tailPassed,
+    });
+    expect((await refused.sender.send(sent)).status).toBe(400);
+    const unread = new Member(script({ done: counts(1) }), [{}], { tailPassed });
+    expect((await unread.sender.send(sent)).status).toBe(200);
   });
 
   it('a failed repair of an update needs no sweep', async () => {
