@@ -220,11 +220,11 @@ export class Client {
   }
 }
 
-type Shown = { status: number; errorCode: string | undefined; body: string };
+export type Shown = { status: number; errorCode: string | undefined; body: string };
 
 const document = ({ marker }: WriteItem, field = 0): string => `{"f${field}":"${marker}"}`;
 
-const outcomeOf = ({ status, errorCode, body }: Shown): Outcome => {
+export const outcomeOf = ({ status, errorCode, body }: Shown): Outcome => {
   if (errorCode !== undefined) return sureRefusals.has(errorCode) ? 'refused' : 'unknown';
   if (status < 300) return body.includes('"result":"noop"') ? 'noop' : 'applied';
   if (status === 404 && body.includes('"not_found"')) return 'applied';

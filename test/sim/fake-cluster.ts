@@ -58,20 +58,31 @@ type Meta = {
  * `resolve` fixes what those names stand for, as the coordinating node does before the shards are asked; `run` answers.
  */
 export type Received = { names: readonly string[]; resolve(): readonly string[]; run(): UpstreamAnswer };
+type BulkItem = { action: WriteOp['op']; meta: Meta; version: bigint | undefined; source: string | undefined };
+
+const readBulk = (body: string): BulkItem[] => {
+  const lines = body.split('\n').filter((line) => line !== '');
+  const items: BulkItem[] = [];
+  for (let i = 0; i < lines.length; i++) {
+    const line = lines[i] as string;
+    const [[action, meta]] = Object.entries(JSON.parse(line) as Record<string, Meta>) as [[WriteOp['op'], Meta]];
+    const version = meta.version_type === 'external' ? /"version":\s*"?(\d+)/.exec(line)?.[1] : undefined;
+    const source = action === 'delete' ? undefined : lines[++i];
+    items.push({ action, meta, version: version === undefined ? undefined : BigInt(version), source });
+  }
+  return items;
+};
+
 /** The flag counts for all items of a name as soon as one of them, that is not a delete, carries it. */
 const namesHeldToAliases = (
-  lines: readonly string[],
+  items: readonly BulkItem[],
   { defaultIndex, requireAlias }: { defaultIndex: string | undefined; requireAlias: boolean },
-): Set<string> => {
-  const held = new Set<string>();
-  for (let i = 0; i < lines.length; i++) {
-    const [action, meta] = Object.entries(JSON.parse(lines[i] as string) as Record<string, Meta>)[0] as [string, Meta];
-    if (action === 'delete') continue;
-    i++;
-    if (meta.require_alias ?? requireAlias) held.add(meta._index ?? (defaultIndex as string));
-  }
-  return held;
-};
+): Set<string> =>
+  new Set(
+    items.flatMap(({ action, meta }) =>
+      action !== 'delete' && (meta.require_alias ?? requireAlias) ? [meta._index ?? (defaultIndex as string)] : [],
+    ),
+  );
 
 export type FakeCluster = {
   storage: Storage;
@@ -124,40 +135,37 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
   });
 
   const bulk = (ask: Ask, defaultIndex: string | undefined): Reply => {
-    const lines = ask.body.split('\n').filter((line) => line !== '');
-    const items: string[] = [];
     const names = new Set<string>();
-    const held = namesHeldToAliases(lines, { defaultIndex, requireAlias: ask.query.get('require_alias') === 'true' });
+    const answers: string[] = [];
+    const requireAlias = ask.query.get('require_alias') === 'true';
+    const items = readBulk(ask.body);
+    const held = namesHeldToAliases(items, { defaultIndex, requireAlias });
     let errors = false;
-    for (let i = 0; i < lines.length; i++) {
-      const [action, meta] = Object.entries(JSON.parse(lines[i] as string) as Record<string, Meta>)[0] as [
-        WriteOp['op'],
-        Meta,
-      ];
-      const version = /"version":\s*"?(\d+)/.exec(lines[i] as string)?.[1];
+    for (const { action, meta, version, source } of items) {
+      const index = meta._index ?? (defaultIndex as string);
       const op: WriteOp = {
         op: action,
-        index: meta._index ?? (defaultIndex as string),
+        index,
         id: meta._id ?? newId(),
         routing: meta.routing,
         external: meta.version_type === 'external',
-        version: version === undefined ? undefined : BigInt(version),
+        version,
         ifSeqNo: meta.if_seq_no,
         ifTerm: meta.if_primary_term,
-        requireAlias: meta.require_alias ?? ask.query.get('require_alias') === 'true',
-        resolved: ask.pins.get(meta._index ?? (defaultIndex as string)),
-        source: action === 'delete' ? undefined : (lines[++i] as string),
+        requireAlias: meta.require_alias ?? requireAlias,
+        resolved: ask.pins.get(index),
+        source,
       };
       const missing = held.has(op.index) && op.resolved === undefined && !storage.aliases.has(op.index);
       const answer = storage.write(missing ? { ...op, op: 'index', requireAlias: true } : op);
       names.add(op.index);
       errors ||= answer.error !== undefined;
-      items.push(
+      answers.push(
         `{"${action}":${writeText(op.id, answer, meta._source === true || ask.query.get('_source') === 'true')}}`,
       );
     }
     refreshAfter(ask.query, [...names]);
-    return reply(200, `{"took":1,"errors":${errors},"items":[${items.join(',')}]}`);
+    return reply(200, `{"took":1,"errors":${errors},"items":[${answers.join(',')}]}`);
   };
 
   const shardsText = '"_shards":{"total":1,"successful":1,"skipped":0,"failed":0}';

@@ -11,6 +11,7 @@ import type { MemberRoute } from '../../src/coordination/records.ts';
 import { packStamp, type StampParts, unpackStamp } from '../../src/coordination/stamp.ts';
 import type { Transport, UpstreamAnswer, UpstreamRequest } from '../../src/upstream/types.ts';
 import { type Faults, noFaults } from './faults.ts';
+import { copyArrivesLate, deafMember, lostAfterItWasRead, type Story } from './stories.ts';
 import { type Knobs, type Sabotage, slug, type World } from './world.ts';
 
 export const mutantNames = [
@@ -28,7 +29,7 @@ export const mutantNames = [
   'unclear',
 ] as const;
 export type MutantName = (typeof mutantNames)[number];
-export type Mutant = { sabotage: Sabotage; faults?: Partial<Faults>; knobs?: Knobs };
+export type Mutant = { sabotage: Sabotage; faults?: Partial<Faults>; knobs?: Knobs; story?: Story };
 
 const text = ({ body }: UpstreamRequest): string => {
   if (body === undefined || typeof body === 'string') return body ?? '';
@@ -163,12 +164,7 @@ const only = (faults: Partial<Faults>): Partial<Faults> => ({ ...noFaults, ...fa
 
 export const mutants: Record<MutantName, Mutant> = {
   stamps: { sabotage: noStamps(), faults: only({ late: 0.15, duplicate: 0.3, loseAnswer: 0.05 }) },
-  term: {
-    sabotage: without('term'),
-    // What is read back may be lost with the primary, and its sequence number is given out again.
-    faults: only({ failOverEveryMs: 500 }),
-    knobs: { replicateMs: 300, hotIds: 1, clients: 6, asksSource: 1, bulkOthers: 40 },
-  },
+  term: { sabotage: without('term'), story: lostAfterItWasRead },
   reign: { sabotage: without('reign'), faults: only({}), knobs: { percentWrite: '0', hotIds: 2 } },
   fence: { sabotage: unfenced(() => true), faults: only({ partitionEveryMs: 6_000, slow: 0.2 }) },
   tail: {
@@ -191,14 +187,11 @@ export const mutants: Record<MutantName, Mutant> = {
   },
   ledger: { sabotage: noLedger, faults: only({ slow: 0.2 }), knobs: { percentWrite: '50' } },
   drain: { sabotage: reported((line) => ({ ...line, drained: true })), faults: only({ slow: 0.5 }) },
-  barrier: { sabotage: noBarrier, faults: only({ slowPush: 0.5, dropPush: 0.3, slow: 0.2 }) },
+  barrier: { sabotage: noBarrier, story: deafMember },
   'tail fence': {
     sabotage: unfenced((alias, at) => heldEpochs(at).has(Number(/-c(\d+)/.exec(alias)?.[1] ?? -1))),
     faults: only({ tombstonesEveryMs: 300, late: 0.2, duplicate: 0.3, loseAnswer: 0.05 }),
     knobs: { percentWrite: '50' },
   },
-  unclear: {
-    sabotage: reported((line) => ({ ...line, unclear: 0 })),
-    faults: only({ tombstonesEveryMs: 300, late: 0.3 }),
-  },
+  unclear: { sabotage: reported((line) => ({ ...line, unclear: 0 })), story: copyArrivesLate },
 };

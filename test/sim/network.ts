@@ -26,7 +26,8 @@ export type NetworkOptions = {
   cluster: SimCluster;
   owner: Owner;
   replicateMs?: number | undefined;
-  arrival?: ((request: UpstreamRequest) => UpstreamRequest) | undefined;
+  /** What a cluster makes of a request when it arrives; undefined: it goes astray, and its sender is told of a reset. */
+  arrival?: ((request: UpstreamRequest) => UpstreamRequest | undefined) | undefined;
   /** Told before a request is run: whose it is. */
   onRun?: (request: UpstreamRequest, owner: Owner) => void;
 };
@@ -126,7 +127,10 @@ class Exchange {
 
   #take(): void {
     const { cluster } = this.#options;
-    const received = cluster.fake.receive(this.#options.arrival?.(this.#request) ?? this.#request);
+    const { arrival = (request) => request } = this.#options;
+    const request = arrival(this.#request);
+    if (request === undefined) return this.#fail('UPSTREAM_RESET');
+    const received = cluster.fake.receive(request);
     if (received.names.length === 0) this.#answer(received.run());
     else this.#write(received);
   }

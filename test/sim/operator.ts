@@ -27,7 +27,9 @@ export type OperatorOptions = {
 };
 type Step = 'rehearse' | 'switch';
 
-const retryMs = 3_000;
+/** A rehearsal is there to be interrupted; a run without a switch shows little. */
+const mostTries: Record<Step, number> = { rehearse: 3, switch: 12 };
+const retryMs = 2_000;
 const patienceMs = 40_000;
 
 export class Operator {
@@ -77,7 +79,7 @@ export class Operator {
     return new Promise((resolve) => this.#options.scheduler.after(ms, '', resolve));
   }
 
-  async #ask(body: Pick<Ask, 'action' | 'phase' | 'args'>): Promise<AskResult | undefined> {
+  async ask(body: Pick<Ask, 'action' | 'phase' | 'args'>): Promise<AskResult | undefined> {
     const { scheduler, server, slug } = this.#options;
     const id = `ask-${++this.#asks}`;
     const ask: Ask = { schema: 1, id, by: 'operator', reason: 'simulated', at: '', ...body };
@@ -98,7 +100,7 @@ export class Operator {
   }
 
   async run(switches: number): Promise<void> {
-    while ((await this.#ask({ action: 'phase', phase: 'dual' }))?.state !== 'done') await this.#wait(retryMs);
+    while ((await this.ask({ action: 'phase', phase: 'dual' }))?.state !== 'done') await this.#wait(retryMs);
     const { random } = this.#options.scheduler;
     while (this.commits < switches && !this.finished) {
       const { percentWrite } = this.#options;
@@ -125,7 +127,7 @@ export class Operator {
   async #try(step: Step): Promise<void> {
     const { scheduler, faults, quietForeigners, resumeForeigners } = this.#options;
     const { random } = scheduler;
-    for (let tries = 0; tries < 12 && !this.finished; tries++) {
+    for (let tries = 0; tries < mostTries[step] && !this.finished; tries++) {
       if (random.chance(faults().leaderDeath))
         this.#death = { point: random.pick(switchPoints), fate: random.pick(['crash', 'stop', 'part'] as const) };
       await quietForeigners();
@@ -140,8 +142,8 @@ export class Operator {
 
   async #switch(step: Step): Promise<AskResult | undefined> {
     const before = this.#options.record();
-    if (step === 'rehearse') return this.#ask({ action: 'rehearse' });
-    const result = await this.#ask({ action: before?.phase === 'target' ? 'rollback' : 'advance' });
+    if (step === 'rehearse') return this.ask({ action: 'rehearse' });
+    const result = await this.ask({ action: before?.phase === 'target' ? 'rollback' : 'advance' });
     const after = this.#options.record();
     if (after !== undefined && before !== undefined) this.commits += after.reign - before.reign;
     return result;

@@ -56,8 +56,11 @@ class EventQueue {
   }
 }
 
-const keptLines = 400;
-const drain = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/** Ticks run when no promise is left that can settle; they are cheaper than a turn of the event loop. */
+const drain = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
+/** Now and then everybody else in this process gets a turn, such as the reporter of the test run. */
+const eventsPerTurn = 2048;
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 export class Scheduler {
   nowMs = 0;
@@ -65,16 +68,14 @@ export class Scheduler {
   /** A digest of all that happened, in order: equal digests mean equal runs. */
   digest = 0x811c9dc5;
   readonly random: Random;
-  /** Called after each event. */
-  afterEach: () => void = () => undefined;
   readonly #queue = new EventQueue();
   readonly #lines: string[] = [];
-  readonly #keepAll: boolean;
+  readonly #keepLog: boolean;
   #order = 0;
 
   constructor(random: Random, options: { keepLog?: boolean } = {}) {
     this.random = random;
-    this.#keepAll = options.keepLog ?? false;
+    this.#keepLog = options.keepLog ?? false;
   }
 
   /** Runs once after `delayMs`; returns a cancel function. */
@@ -95,15 +96,14 @@ export class Scheduler {
     };
   }
 
-  /** The last lines of the log, or all of them when the run keeps its log. */
+  /** Empty unless the run keeps its log: a seed can be run again. */
   log(): readonly string[] {
     return this.#lines;
   }
 
   note(line: string): void {
     for (let i = 0; i < line.length; i++) this.digest = Math.imul(this.digest ^ line.charCodeAt(i), 16777619);
-    this.#lines.push(`${this.nowMs.toFixed(2)} ${line}`);
-    if (!this.#keepAll && this.#lines.length > 2 * keptLines) this.#lines.splice(0, keptLines);
+    if (this.#keepLog) this.#lines.push(`${this.nowMs.toFixed(2)} ${line}`);
   }
 
   /** Until `done` says so, nothing is left, or virtual time reaches `untilMs`. */
@@ -123,8 +123,7 @@ export class Scheduler {
         continue;
       }
       this.#fire(event);
-      if (!event.quiet) await drain();
-      this.afterEach();
+      if (!event.quiet) await (this.events % eventsPerTurn === 0 ? turn() : drain());
     }
   }
 

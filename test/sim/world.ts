@@ -6,6 +6,7 @@ import { heartbeatPrefix, keys } from '../../src/coordination/keys.ts';
 import type { Members } from '../../src/coordination/members.ts';
 import type { Store } from '../../src/coordination/ports.ts';
 import { Heartbeat, PhaseRecord, RouteSpec, type Side, sides } from '../../src/coordination/records.ts';
+import type { SwitchPoint } from '../../src/agent/leader/switch.ts';
 import type { Transport, UpstreamRequest } from '../../src/upstream/types.ts';
 import { Checker } from './checker.ts';
 import { Client, refusedMarker } from './clients.ts';
@@ -17,7 +18,9 @@ import { appliedKey, type SimCluster, simTransport } from './network.ts';
 import { type Fate, Operator } from './operator.ts';
 import { type Random, seededRandom } from './random.ts';
 import { Scheduler } from './scheduler.ts';
+import type { Applied } from './storage.ts';
 import { connectStore, type Link, StoreServer } from './store.ts';
+import type { Story } from './stories.ts';
 
 /** Where a mutant reaches in: it switches one defence off by wrapping what the product is given. */
 export type Sabotage = {
@@ -26,6 +29,11 @@ export type Sabotage = {
   members?: (members: Members, at: { world: World; process: Process }) => Members;
   /** What a cluster makes of a request when it arrives. */
   arrival?: (request: UpstreamRequest) => UpstreamRequest;
+};
+/** `astray`: the request does not reach the cluster, and its sender is told of a reset. */
+export type Interception = {
+  concerns: (request: UpstreamRequest) => boolean;
+  act: (request: UpstreamRequest) => 'astray' | void;
 };
 /** What a run fixes instead of drawing it. */
 export type Knobs = {
@@ -47,6 +55,8 @@ export type WorldOptions = {
   keepLog?: boolean;
   faults?: Partial<Faults>;
   knobs?: Knobs;
+  /** In place of clients, operator and weather. */
+  story?: Story | undefined;
 };
 export type Outcome = {
   seed: number;
@@ -79,7 +89,10 @@ export class World {
   readonly #drawn: Faults;
   readonly #members = new Map<string, Member>();
   readonly #clients: Client[] = [];
-  readonly #operator: Operator;
+  readonly operator: Operator;
+  readonly #story: Story | undefined;
+  #awaited: Interception | undefined;
+  readonly #atPoints = new Map<SwitchPoint, (process: Process) => Promise<void>>();
   readonly #sabotage: Sabotage;
   readonly #knobs: Knobs;
   #boots = 0;
@@ -89,7 +102,8 @@ export class World {
   #ended = false;
   #stormEnds = (): void => undefined;
 
-  constructor({ seed, sabotage = {}, keepLog = false, faults, knobs = {} }: WorldOptions) {
+  constructor({ seed, sabotage = {}, keepLog = false, faults, knobs = {}, story }: WorldOptions) {
+    this.#story = story;
     this.#knobs = knobs;
     this.seed = seed;
     this.random = seededRandom(seed);
@@ -112,10 +126,10 @@ export class World {
         `phase ${phase} e${epoch} r${reign}${hold === undefined ? '' : ` hold ${hold.to}`} @${revision}`,
       );
       this.checker.phaseWritten(record, revision);
-      this.#operator.phaseWritten();
-      if (hold !== undefined && this.random.chance(0.4)) this.#weather(true);
+      this.operator.phaseWritten();
+      if (hold !== undefined && this.#story === undefined && this.random.chance(0.4)) this.#weather(true);
     };
-    this.#operator = new Operator({
+    this.operator = new Operator({
       scheduler: this.scheduler,
       server: this.server,
       slug,
@@ -181,7 +195,7 @@ export class World {
       store: wrapStore?.(store, { world: this, process }) ?? store,
       transports: { source: this.#transport('source', process), target: this.#transport('target', process) },
       onStates: (states) => this.checker.stateApplied(name, process.boot, states.get(slug)),
-      onReached: this.#operator.reached,
+      onReached: (point, by) => this.#reached(point, by),
       ...(wrap === undefined ? {} : { wrapMembers: (own) => wrap(own, { world: this, process }) }),
     });
     this.#members.set(name, member);
@@ -193,13 +207,54 @@ export class World {
       faults: () => this.faults,
       cluster: this.clusters[side],
       owner: process,
-      arrival: this.#sabotage.arrival,
+      arrival: (request) => this.#arrives(request),
       replicateMs: this.#knobs.replicateMs,
       onRun: (request, owner) => {
         this.#running = { request, process: owner.name };
       },
     });
     return this.#sabotage.transport?.(transport, { side, world: this, process }) ?? transport;
+  }
+
+  #arrives(request: UpstreamRequest): UpstreamRequest | undefined {
+    const awaited = this.#awaited;
+    if (awaited?.concerns(request) === true) {
+      this.#awaited = undefined;
+      if (awaited.act(request) === 'astray') return undefined;
+    }
+    return this.#sabotage.arrival?.(request) ?? request;
+  }
+
+  async #reached(point: SwitchPoint, process: Process): Promise<void> {
+    await this.operator.reached(point, process);
+    await this.#atPoints.get(point)?.(process);
+  }
+
+  // What stories reach in with
+
+  member(name: string): Member {
+    const member = this.#members.get(name);
+    if (member === undefined) throw new Error(`no process ${name}`);
+    return member;
+  }
+
+  /** Runs once, when the next such request has arrived and before its cluster looks at it. */
+  beforeNext(concerns: Interception['concerns'], act: Interception['act']): void {
+    this.#awaited = { concerns, act };
+  }
+
+  /** Runs in the leader of a switch when it comes to this point; the leader waits for it. */
+  at(point: SwitchPoint, act: (process: Process) => Promise<void>): void {
+    this.#atPoints.set(point, act);
+  }
+
+  /** The primary applies this now; no replica hears of it before it is told to. */
+  applies(side: Side, request: UpstreamRequest, process: string): readonly Applied[] {
+    const cluster = this.clusters[side];
+    this.#running = { request, process };
+    cluster.applied = [];
+    cluster.fake.receive(request).run();
+    return cluster.applied;
   }
 
   #serving(): Member[] {
@@ -324,11 +379,9 @@ export class World {
     scheduler.after(random.between(0, 5), '', () => {
       const path = `/${indexNames.source}/_doc/${id}`;
       const body = remove ? undefined : `{"f0":"${name}"}`;
-      this.#running = { request: { method: 'PUT', path, headers: { 'x-opaque-id': name } }, process: 'foreigner' };
-      const cluster = this.clusters.source;
-      cluster.applied = [];
-      cluster.fake.receive({ method: remove ? 'DELETE' : 'PUT', path, body }).run();
-      for (const { index, op, seq } of cluster.applied) cluster.fake.storage.replicate({ index, id: op.id, seq });
+      const request = { method: remove ? 'DELETE' : 'PUT', path, body, headers: { 'x-opaque-id': name } };
+      for (const { index, op, seq } of this.applies('source', request, 'foreigner'))
+        this.clusters.source.fake.storage.replicate({ index, id: op.id, seq });
       this.#foreignOpen--;
     });
   }
@@ -378,7 +431,7 @@ export class World {
           asksSource: this.#knobs.asksSource ?? 0.3,
           bulkOthers: this.#knobs.bulkOthers ?? 0,
           refusedDocuments: () => this.faults.refusedDocuments,
-          hurry: () => this.#operator.hurry,
+          hurry: () => this.operator.hurry,
           onProblem: (problem) => this.checker.problem(problem),
         }),
       );
@@ -389,6 +442,15 @@ export class World {
   async run(): Promise<Outcome> {
     this.#prepare();
     for (const name of ['m1', 'm2', 'm3']) this.#start(name);
+    if (this.#story === undefined) this.#leaveToChance();
+    else void this.#tell(this.#story);
+    const end = workloadMs;
+    await this.scheduler.run(end, () => this.operator.finished || this.#stuck());
+    if (this.checker.violations.length === 0) await this.#comeToRest();
+    return this.#outcome();
+  }
+
+  #leaveToChance(): void {
     this.scheduler.after(this.random.between(5_000, 90_000), '', () => this.#start('m4'));
     this.#crowd();
     const calmStart = this.random.chance(0.85);
@@ -397,18 +459,19 @@ export class World {
       this.#schedule();
       this.#foreign();
     });
-    void this.#operator.run(2 + this.random.below(3));
-    const end = workloadMs;
-    await this.scheduler.run(end, () => this.#operator.finished || this.#stuck());
-    if (this.checker.violations.length === 0) await this.#comeToRest();
-    return this.#outcome();
+    void this.operator.run(2 + this.random.below(3));
+  }
+
+  async #tell(story: Story): Promise<void> {
+    await story(this).catch((error: unknown) => this.checker.problem(`the story broke off: ${error}`));
+    this.operator.finished = true;
   }
 
   /** Everything is put right; then the migration must come to rest by itself. */
   async #comeToRest(): Promise<void> {
     const { scheduler } = this;
     scheduler.note('all faults end');
-    this.#operator.finished = true;
+    this.operator.finished = true;
     this.#ended = true;
     this.#stormEnds();
     this.faults = noFaults;
@@ -418,6 +481,7 @@ export class World {
     }
     for (const cluster of Object.values(this.clusters)) cluster.down = false;
     for (const client of this.#clients) client.stop();
+    // The latest request of all arrives within eight seconds.
     const healedMs = scheduler.nowMs + 10_000;
     let resting = false;
     let sinceMs = healedMs;
@@ -468,14 +532,14 @@ export class World {
   }
 
   #outcome(): Outcome {
-    const paths = this.#operator.answers.map(({ details }) => (details?.['report'] as { path?: string })?.path);
+    const paths = this.operator.answers.map(({ details }) => (details?.['report'] as { path?: string })?.path);
     return {
       seed: this.seed,
       violations: this.checker.violations,
       events: this.scheduler.events,
       virtualMs: this.scheduler.nowMs,
       digest: this.scheduler.digest,
-      commits: this.#operator.commits,
+      commits: this.operator.commits,
       fast: paths.filter((path) => path === 'fast').length,
       fenced: paths.filter((path) => path === 'fenced').length,
       log: this.scheduler.log(),
@@ -483,4 +547,13 @@ export class World {
   }
 }
 
-export const simulate = (options: WorldOptions): Promise<Outcome> => new World(options).run();
+/** Errors are part of the weather, and nobody looks where the many of a run came from, unless its log is kept. */
+export const simulate = async (options: WorldOptions): Promise<Outcome> => {
+  const { stackTraceLimit } = Error;
+  if (options.keepLog !== true) Error.stackTraceLimit = 0;
+  try {
+    return await new World(options).run();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+};

@@ -1,0 +1,118 @@
+/**
+ * Stories told by hand, for harm that chance hardly ever brings about: what takes the place of clients, operator and
+ * weather in a run, with the order of every step that matters fixed. Each ends like any run, with the checker's look at
+ * both sides at rest.
+ */
+import { outcomeOf } from './clients.ts';
+import type { ClientCall, Outcome, WriteItem } from './history.ts';
+import type { Member, Process } from './member.ts';
+import type { UpstreamRequest } from '../../src/upstream/types.ts';
+import type { World } from './world.ts';
+
+export type Story = (world: World) => Promise<void>;
+
+/** What a client asks for: one write of one document. */
+type Wish = { kind: 'index' | 'update' | 'delete'; id: string; query?: string };
+const methods = { index: 'PUT', update: 'POST', delete: 'DELETE' } as const;
+
+const pause = (world: World, ms: number): Promise<void> =>
+  new Promise((resolve) => world.scheduler.after(ms, '', resolve));
+
+const note = (world: World, { kind, id }: Wish, process: string): { call: ClientCall; item: WriteItem } => {
+  const name = `told-${world.history.calls.size + 1}`;
+  const item: WriteItem = { kind, id, marker: name, expects: undefined, outcome: undefined, applied: 0 };
+  const call = { name, items: [item], startedAtMs: world.scheduler.nowMs, process, endedAtMs: undefined };
+  world.history.calls.set(name, call);
+  return { call, item };
+};
+
+const requestOf = ({ kind, id, query = '' }: Wish, { name }: ClientCall, index: string) => ({
+  method: methods[kind],
+  path: `/${index}/${kind === 'update' ? '_update' : '_doc'}/${id}${query}`,
+  ...(kind === 'delete' ? {} : { body: kind === 'index' ? `{"f0":"${name}"}` : `{"doc":{"f0":"${name}"}}` }),
+  headers: { 'content-type': 'application/json', 'x-opaque-id': name },
+});
+
+/** One request through a member, to its answer. */
+const write = async (world: World, member: Member, wish: Wish): Promise<Outcome> => {
+  const { call, item } = note(world, wish, member.process.name);
+  const { text, status, errorCode } = await member.send(requestOf(wish, call, 'p1'));
+  item.outcome = outcomeOf({ status, errorCode, body: text });
+  call.endedAtMs = world.scheduler.nowMs;
+  world.scheduler.note(`${call.name} ${status} ${item.outcome}`);
+  return item.outcome;
+};
+
+/** The primary has it, no replica does, and whoever asked for it died without an answer. */
+const writeUnheard = (world: World, id: string): void => {
+  const wish = { kind: 'index', id } as const;
+  const { call, item } = note(world, wish, 'a process that is gone');
+  item.outcome = 'unknown';
+  call.endedAtMs = world.scheduler.nowMs;
+  world.applies('source', requestOf(wish, call, 'p1'), call.process);
+};
+
+/** Both sides proven equal and the ledger opened, by a rehearsal; then nothing happens until every member has said so. */
+const toProven = async (world: World): Promise<void> => {
+  while ((await world.operator.ask({ action: 'phase', phase: 'dual' }))?.state !== 'done') await pause(world, 1_000);
+  while ((await world.operator.ask({ action: 'rehearse' }))?.state !== 'done') await pause(world, 1_000);
+  await pause(world, 5_000);
+};
+
+/**
+ * A write that only the primary holds is read back by a member and copied; then the primary fails, and the next write of
+ * the document is given the same sequence number.
+ */
+export const lostAfterItWasRead: Story = async (world) => {
+  await toProven(world);
+  const member = world.member('m1');
+  world.beforeNext(
+    ({ path, body }) => path.includes('/_mget?realtime=true') && String(body).includes('"a"'),
+    () => writeUnheard(world, 'a'),
+  );
+  await write(world, member, { kind: 'update', id: 'a', query: '?_source=true' });
+  await pause(world, 1_000);
+  world.clusters.source.fake.storage.failOver('p1');
+  await write(world, member, { kind: 'index', id: 'a' });
+  await pause(world, 5_000);
+};
+
+/** A member hears nothing of a switch, and its client writes between the commit and the fence. */
+export const deafMember: Story = async (world) => {
+  await toProven(world);
+  let deaf = world.member('m1');
+  world.at('prepared', async ({ name }: Process) => {
+    deaf = world.member(name === 'm1' ? 'm2' : 'm1');
+    deaf.link.parted = true;
+  });
+  world.at('committed', async () => void (await write(world, deaf, { kind: 'index', id: 'a' })));
+  await world.operator.ask({ action: 'advance' });
+  deaf.link.parted = false;
+  await pause(world, 5_000);
+  await write(world, deaf, { kind: 'index', id: 'a' });
+};
+
+/**
+ * A copy goes astray, is sent again and takes effect; its document is deleted and the tombstone vanishes. Then the first
+ * one arrives after all, between the commit and the fence.
+ */
+export const copyArrivesLate: Story = async (world) => {
+  await toProven(world);
+  const member = world.member('m1');
+  let astray: UpstreamRequest | undefined;
+  const isCopy = ({ body }: UpstreamRequest) => /"_id":"a".*"external"/.test(String(body));
+  world.beforeNext(isCopy, (copy) => {
+    astray = copy;
+    return 'astray';
+  });
+  await write(world, member, { kind: 'index', id: 'a' });
+  await pause(world, 3_000);
+  await write(world, member, { kind: 'delete', id: 'a' });
+  await pause(world, 3_000);
+  world.clusters.target.fake.storage.loseTombstones('p2');
+  world.at('committed', async () => {
+    if (astray !== undefined) world.applies('target', astray, 'm1');
+  });
+  while ((await world.operator.ask({ action: 'advance' }))?.state !== 'done') await pause(world, 1_000);
+  await pause(world, 3_000);
+};
