@@ -11,7 +11,14 @@ import type { Recorded, Recorder } from './recorder.ts';
 export const documentIds = Array.from({ length: 60 }, (_, i) => `doc-${i}`);
 export const listIds = Array.from({ length: 4 }, (_, i) => `list-${i}`);
 
-export type LoadOptions = { alias: string; agents: () => readonly string[]; recorder: Recorder; perSecond: number };
+export type LoadOptions = {
+  alias: string;
+  agents: () => readonly string[];
+  recorder: Recorder;
+  perSecond: number;
+  /** How long a client waits for an answer. */
+  patienceMs?: number | undefined;
+};
 export type Load = {
   /** Resolves when so many more operations have been acknowledged. */
   acknowledges(count: number): Promise<void>;
@@ -21,7 +28,6 @@ export type Load = {
 type Answer = { status: number; code: string | undefined; text: string };
 type BulkAnswer = { items: Record<string, { status: number }>[] };
 
-const clientTimeoutMs = 20_000;
 const pick = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)] as T;
 
 /** 404 answers the deletion of what is not there: it is done. */
@@ -56,8 +62,8 @@ const bulkLines = (changes: readonly Recorded[]): string =>
     .map((line) => `${line}\n`)
     .join('');
 
-export const startLoad = ({ alias, agents, recorder, perSecond }: LoadOptions): Load => {
-  const dispatcher = new Agent({ headersTimeout: clientTimeoutMs, bodyTimeout: clientTimeoutMs });
+export const startLoad = ({ alias, agents, recorder, perSecond, patienceMs = 20_000 }: LoadOptions): Load => {
+  const dispatcher = new Agent({ headersTimeout: patienceMs, bodyTimeout: patienceMs });
   const underWay = new Set<Promise<void>>();
   let values = 0;
 
