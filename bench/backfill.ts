@@ -1,22 +1,28 @@
 /**
  * Backfill beside `_reindex` from remote, in turns on the same two clusters: the same documents, the same settings, a
- * fresh target index each time. Prints documents per second and the ratio of the medians.
+ * fresh target index each time. Prints documents per second, the ratio of the medians, and the memory of this process; with
+ * live writes to the source also their 99th percentile, without and beside either.
  * `node bench/backfill.ts SOURCE_URL TARGET_URL [--documents 300000] [--bytes 400] [--shards 1] [--runs 3]
- *  [--reindexSize 5000] [--concurrency 2] [--pageBytes 4194304]`
+ *  [--liveWrites 0] [--reindexSize 5000] [--concurrency 2] [--pageBytes 4194304]`
  * The target must list the source in `reindex.remote.allowlist`.
  */
+import { fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { backfillName, beginBackfill } from '../src/agent/backfill.ts';
 import { runWorker } from '../src/agent/chunk-worker.ts';
+import { LiveWatch } from '../src/agent/live-watch.ts';
+import type { LiveTraffic } from '../src/agent/pacer.ts';
 import { directionOf } from '../src/agent/direction.ts';
 import { systemRuntime } from '../src/agent/runtime.ts';
 import { createTransforms } from '../src/agent/transform.ts';
 import { openFileStore } from '../src/coordination/file-store.ts';
 import { keys } from '../src/coordination/keys.ts';
 import { keepReport, median, table } from './lib/report.ts';
+import type { Told } from './lib/writer.ts';
 import { benchRoute, connectSides, dropIndex, fillIndex, freshIndex, names } from './lib/route.ts';
 
 const { values, positionals } = parseArgs({
@@ -26,6 +32,7 @@ const { values, positionals } = parseArgs({
     bytes: { type: 'string', default: '400' },
     shards: { type: 'string', default: '1' },
     runs: { type: 'string', default: '3' },
+    liveWrites: { type: 'string', default: '0' },
     reindexSize: { type: 'string', default: '5000' },
     concurrency: { type: 'string', default: '2' },
     pageBytes: { type: 'string', default: String(4 * 1024 * 1024) },
@@ -34,8 +41,40 @@ const { values, positionals } = parseArgs({
 const [sourceUrl] = positionals;
 const documents = Number(values.documents);
 const shards = Number(values.shards);
+const liveWrites = Number(values.liveWrites);
 const clusters = connectSides(positionals);
 const state = benchRoute({ concurrency: Number(values.concurrency), pageBytes: Number(values.pageBytes) });
+
+/** Clients that write to the source meanwhile. */
+const watch = new LiveWatch();
+let tookMs: number[] = [];
+const startClients = (): { stop(): void } => {
+  if (liveWrites === 0) return { stop: () => undefined };
+  const writer = fork(join(import.meta.dirname, 'lib', 'writer.ts'), [
+    String(sourceUrl),
+    names.source,
+    String(liveWrites),
+  ]);
+  writer.on('message', (message) => {
+    for (const one of (message as Told).acknowledged) {
+      tookMs.push(one.tookMs);
+      watch.answered(one.tookMs, performance.now());
+    }
+  });
+  return { stop: () => void writer.kill() };
+};
+const live: LiveTraffic = {
+  worked: (ms) => watch.worked(ms, performance.now()),
+  share: () => watch.share(performance.now()),
+};
+
+/** 99th percentile of the clients' writes while `work` runs. */
+const beside = async <T>(work: () => Promise<T>): Promise<{ result: T; p99Ms: number }> => {
+  tookMs = [];
+  const result = await work();
+  const sorted = tookMs.toSorted((a, b) => a - b);
+  return { result, p99Ms: sorted[Math.floor(0.99 * sorted.length)] ?? Number.NaN };
+};
 
 const checked = async (run: () => Promise<void>): Promise<number> => {
   await freshIndex(clusters, 'target', shards);
@@ -44,7 +83,8 @@ const checked = async (run: () => Promise<void>): Promise<number> => {
   const seconds = (performance.now() - began) / 1000;
   await clusters.target.refresh(names.target);
   const copied = await clusters.target.count(names.target);
-  if (copied !== documents) throw new Error(`${copied} of ${documents} documents arrived`);
+  if (copied < documents || (copied > documents && liveWrites === 0))
+    throw new Error(`${copied} of ${documents} documents arrived`);
   return documents / seconds;
 };
 
@@ -66,7 +106,7 @@ const backfill = () =>
     const plan = await beginBackfill({ ...io, queue, chunkDocs: state.spec.backfill.chunkDocs, at: '' });
     if (plan.kind !== 'ok') throw new Error(plan.detail);
     await store.config.put(keys.job('bench', backfillName), JSON.stringify(plan.record));
-    const worker = { slug: 'bench', worker: 'bench', transforms: createTransforms(), state: () => state };
+    const worker = { slug: 'bench', worker: 'bench', transforms: createTransforms(), live, state: () => state };
     const working = runWorker({ ...worker, ...io, store, signal: stop.signal });
     while ((await queue.remaining()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
     stop.abort();
@@ -75,26 +115,42 @@ const backfill = () =>
 
 await freshIndex(clusters, 'source', shards);
 await fillIndex(clusters, 'source', { documents, bytes: Number(values.bytes) });
-const rates: Record<'backfill' | 'reindex', number[]> = { backfill: [], reindex: [] };
+const clients = startClients();
+const aloneP99Ms = liveWrites === 0 ? Number.NaN : (await beside(() => delay(20_000))).p99Ms;
+type Contender = 'backfill' | 'reindex';
+const rates: Record<Contender, number[]> = { backfill: [], reindex: [] };
+const p99s: Record<Contender, number[]> = { backfill: [], reindex: [] };
+const run = async (name: Contender, work: () => Promise<number>): Promise<string> => {
+  const { result, p99Ms } = await beside(work);
+  rates[name].push(result);
+  p99s[name].push(p99Ms);
+  return `${name} ${result.toFixed(0)}/s${liveWrites === 0 ? '' : ` (clients' p99 ${p99Ms.toFixed(1)} ms)`}`;
+};
 const cpu: number[] = [];
-for (let run = 0; run < Number(values.runs); run++) {
-  rates.reindex.push(await reindex());
+const rssMb: number[] = [];
+for (let n = 1; n <= Number(values.runs); n++) {
+  const told = await run('reindex', reindex);
   const before = process.cpuUsage();
-  rates.backfill.push(await backfill());
+  process.stdout.write(`run ${n}: ${told}, ${await run('backfill', backfill)}\n`);
   const { user, system } = process.cpuUsage(before);
   cpu.push((user + system) / documents);
-  process.stdout.write(
-    `run ${run + 1}: backfill ${rates.backfill.at(-1)?.toFixed(0)}/s, _reindex ${rates.reindex.at(-1)?.toFixed(0)}/s\n`,
-  );
+  rssMb.push(process.memoryUsage.rss() / 2 ** 20);
 }
+clients.stop();
 for (const side of ['source', 'target'] as const) await dropIndex(clusters, side);
-const rows = Object.entries(rates).map(([name, runs]) => ({
+const shownMs = (ms: number): string => (Number.isNaN(ms) ? '' : ms.toFixed(1));
+const rows = (['backfill', 'reindex'] as const).map((name) => ({
   name,
-  'docs/s (median)': median(runs).toFixed(0),
-  'docs/s (each)': runs.map((rate) => rate.toFixed(0)).join(' '),
+  'docs/s (median)': median(rates[name]).toFixed(0),
+  'docs/s (each)': rates[name].map((rate) => rate.toFixed(0)).join(' '),
   'CPU µs/doc': name === 'backfill' ? median(cpu).toFixed(1) : '',
+  'rss MB (each)': name === 'backfill' ? rssMb.map((mb) => mb.toFixed(0)).join(' ') : '',
+  "clients' p99 ms": shownMs(median(p99s[name])),
+  'without ms': shownMs(aloneP99Ms),
 }));
 const ratios = { 'backfill / _reindex': median(rates.backfill) / median(rates.reindex) };
 process.stdout.write(`${table(rows)}\nratio ${ratios['backfill / _reindex'].toFixed(2)}\n`);
-process.stdout.write(`kept in ${keepReport({ name: 'backfill', rows, ratios, raw: { values, rates, cpu } })}\n`);
+process.stdout.write(
+  `kept in ${keepReport({ name: 'backfill', rows, ratios, raw: { values, rates, cpu, rssMb, p99s, aloneP99Ms } })}\n`,
+);
 process.exit(0);

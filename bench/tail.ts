@@ -12,7 +12,7 @@ import { directionOf } from '../src/agent/direction.ts';
 import { createQuarantine } from '../src/agent/quarantine.ts';
 import { systemRuntime } from '../src/agent/runtime.ts';
 import { beginTail, type TailState, tailStep } from '../src/agent/tail.ts';
-import type { Acknowledged } from './lib/writer.ts';
+import type { Acknowledged, Told } from './lib/writer.ts';
 import { keepReport, table } from './lib/report.ts';
 import { benchRoute, connectSides, dropIndex, freshIndex, names } from './lib/route.ts';
 
@@ -82,7 +82,7 @@ let waiting: Acknowledged[] = [];
 let failed = 0;
 const lags: number[] = [];
 writer.on('message', (message) => {
-  const told = message as { acknowledged: Acknowledged[]; failed: number };
+  const told = message as Told;
   waiting.push(...told.acknowledged);
   failed = told.failed;
 });

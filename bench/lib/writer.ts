@@ -1,12 +1,13 @@
 /**
  * Writes single documents to one index at a steady rate, in a process of its own so that its CPU is not the benchmark's,
- * and tells its parent of each acknowledgement: sequence number and wall-clock time.
+ * and tells its parent of each acknowledgement: sequence number, wall-clock time and how long it took.
  * `node bench/lib/writer.ts URL INDEX PER_SECOND`, started by fork; ends with its parent.
  */
 import { Agent, request } from 'undici';
 
 const [url, index, perSecond] = process.argv.slice(2) as [string, string, string];
-export type Acknowledged = { seq: number; atMs: number };
+export type Acknowledged = { seq: number; atMs: number; tookMs: number };
+export type Told = { acknowledged: Acknowledged[]; failed: number };
 
 const dispatcher = new Agent({ connections: 64 });
 const acknowledged: Acknowledged[] = [];
@@ -15,6 +16,7 @@ let failed = 0;
 
 const write = async (): Promise<void> => {
   const n = written++;
+  const sentMs = performance.now();
   const answer = await request(`${url}/${index}/_doc/w-${n % 50_000}`, {
     method: 'PUT',
     dispatcher,
@@ -23,7 +25,10 @@ const write = async (): Promise<void> => {
   });
   const { _seq_no: seq } = (await answer.body.json()) as { _seq_no?: number };
   if (seq === undefined) failed++;
-  else acknowledged.push({ seq, atMs: performance.timeOrigin + performance.now() });
+  else {
+    const nowMs = performance.now();
+    acknowledged.push({ seq, atMs: performance.timeOrigin + nowMs, tookMs: nowMs - sentMs });
+  }
 };
 
 // A timer cannot fire a thousand times a second, so each tick writes what has come due.

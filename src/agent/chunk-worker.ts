@@ -10,7 +10,7 @@ import { BackfillRecord, backfillName } from './backfill.ts';
 import type { ClusterControl } from './cluster.ts';
 import { type CopyIo, copyRange, type PageReport } from './copy-range.ts';
 import { type Direction, directionOf, indexOn } from './direction.ts';
-import { createPacer, type Pacer } from './pacer.ts';
+import { createPacer, type Pacer, type LiveTraffic } from './pacer.ts';
 import { checkPosition, currentShards } from './positions.ts';
 import { createQuarantine } from './quarantine.ts';
 import { chunkOwner, saveQuarantine } from './quarantine-store.ts';
@@ -30,8 +30,8 @@ export type WorkerOptions = {
   transforms: Transforms;
   runtime: Runtime;
   signal: AbortSignal;
-  /** Live traffic is slower than it should be: work less. */
-  liveSuffers?: () => boolean;
+  /** Bounds the work where clients would suffer from it; a process without clients has none. */
+  live?: LiveTraffic;
   onProblem?: (chunk: Chunk, detail: string) => void;
 };
 
@@ -145,13 +145,13 @@ const workLane = async (worker: Worker): Promise<void> => {
 
 /** Runs until `signal` fires; chunks under way are then given back. */
 export const runWorker = async (options: WorkerOptions): Promise<void> => {
-  const { runtime, state, signal, liveSuffers, store, slug, worker: name } = options;
+  const { runtime, state, signal, live, store, slug, worker: name } = options;
   const progress = createProgress({ bucket: store.live, slug, worker: name, runtime });
   const rate = () => {
     const asked = state()?.rate;
     return typeof asked === 'number' ? asked / progress.workers() : asked;
   };
-  const pacer = createPacer({ runtime, rate, liveSuffers, signal });
+  const pacer = createPacer({ runtime, rate, live, signal });
   const worker: Worker = { ...options, pacer, progress, refreshedAt: new Map() };
   const stopProgress = progress.publish(() => pacer.state());
   const lanes = state()?.spec.backfill.concurrency ?? 2;

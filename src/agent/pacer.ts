@@ -10,9 +10,11 @@ export type PacerOptions = {
   runtime: Runtime;
   /** Documents per second for this process; `pause` stops, undefined is as fast as the clusters allow. */
   rate: () => number | 'pause' | undefined;
-  liveSuffers?: (() => boolean) | undefined;
+  live?: LiveTraffic | undefined;
   signal?: AbortSignal | undefined;
 };
+/** Of this process: told of the work, and asked which share of the time it may take. */
+export type LiveTraffic = { worked(ms: number): void; share(): number };
 export interface Pacer {
   wait(page: PageWork): Promise<void>;
   /** Waits while the rate is `pause`. */
@@ -25,7 +27,7 @@ const pausePollMs = 250;
 /** A wait is cut in pieces, so that a new rate or a pause takes effect soon. */
 const maxNapMs = 1_000;
 
-export const createPacer = ({ runtime, rate, liveSuffers, signal }: PacerOptions): Pacer => {
+export const createPacer = ({ runtime, rate, live, signal }: PacerOptions): Pacer => {
   let governor = freeGovernor;
   let bucket: Bucket | undefined;
   let knownRate: number | undefined;
@@ -40,14 +42,16 @@ export const createPacer = ({ runtime, rate, liveSuffers, signal }: PacerOptions
     bucket = taken.bucket;
     return taken.waitMs;
   };
+  const duty = (): number => Math.min(governor.duty, live?.share() ?? 1);
   const whilePaused = async (): Promise<void> => {
     while (rate() === 'pause' && !signal?.aborted) await sleep(runtime, pausePollMs, signal);
   };
   return {
     whilePaused,
     wait: async ({ docs, sendMs, retried }) => {
-      governor = govern(governor, { docs, sendMs, pushedBack: retried, liveSuffers: liveSuffers?.() ?? false });
-      const until = runtime.now() + Math.max(restMs(governor, sendMs), takeTokens(docs));
+      live?.worked(sendMs);
+      governor = govern(governor, { docs, sendMs, pushedBack: retried });
+      const until = runtime.now() + Math.max(restMs(duty(), sendMs), takeTokens(docs));
       const asked = rate();
       for (let left = until - runtime.now(); left > 0 && !signal?.aborted; left = until - runtime.now()) {
         await sleep(runtime, Math.min(left, maxNapMs), signal);
@@ -55,6 +59,6 @@ export const createPacer = ({ runtime, rate, liveSuffers, signal }: PacerOptions
       }
       await whilePaused();
     },
-    state: () => (rate() === 'pause' ? 'paused' : governor.duty < 1 ? 'throttled' : 'running'),
+    state: () => (rate() === 'pause' ? 'paused' : duty() < 1 ? 'throttled' : 'running'),
   };
 };

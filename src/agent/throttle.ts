@@ -1,7 +1,7 @@
 /**
  * Pure: how long to wait between pages. Two rules, the longer wait wins. A token bucket holds a rate that a person set.
  * A governor holds the share of time spent working (`duty`): it halves when the follower pushes back, shrinks when its
- * answers become slow against its own best or live traffic suffers, and recovers step by step. All values are plain, the
+ * answers become slow against its own best, and recovers step by step; live-watch.ts does the same for clients. All values are plain, the
  * clock comes in as an argument.
  */
 export type Bucket = { tokens: number; atMs: number };
@@ -38,8 +38,6 @@ export type PageSignals = {
   sendMs: number;
   /** The follower answered 429, 503 or not at all. */
   pushedBack: boolean;
-  /** Live traffic is slower than it should be because of this work. */
-  liveSuffers: boolean;
 };
 
 export const govern = ({ duty, bestMsPerDoc }: Governor, page: PageSignals): Governor => {
@@ -47,7 +45,7 @@ export const govern = ({ duty, bestMsPerDoc }: Governor, page: PageSignals): Gov
   const perDoc = page.sendMs / Math.max(1, page.docs);
   const best = telling ? Math.min(bestMsPerDoc * 1.01, perDoc) : bestMsPerDoc;
   const slow = telling && perDoc > slowFactor * best;
-  const factor = page.pushedBack ? 0.5 : slow || page.liveSuffers ? 0.8 : 1;
+  const factor = page.pushedBack ? 0.5 : slow ? 0.8 : 1;
   const next = factor < 1 ? duty * factor : Math.min(1, duty * 1.1 + 0.01);
   return { duty: Math.max(minDuty, next), bestMsPerDoc: best };
 };
@@ -56,4 +54,4 @@ export const govern = ({ duty, bestMsPerDoc }: Governor, page: PageSignals): Gov
 export const maxRestMs = 10_000;
 
 /** The rest after `workMs` of work that keeps the duty, bounded. */
-export const restMs = ({ duty }: Governor, workMs: number): number => Math.min(maxRestMs, workMs * (1 / duty - 1));
+export const restMs = (duty: number, workMs: number): number => Math.min(maxRestMs, workMs * (1 / duty - 1));

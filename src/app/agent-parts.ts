@@ -1,6 +1,7 @@
 /** The parts of an agent that serve requests, wired to each other; agent.ts says when they start and end. */
 import { type Copier, createCopier } from '../agent/copier.ts';
 import { createTailPassed } from '../agent/leader/tail-passed.ts';
+import { LiveWatch } from '../agent/live-watch.ts';
 import { createRouteRepair } from '../agent/route-repair.ts';
 import { systemRuntime } from '../agent/runtime.ts';
 import { type AdmissionControl, createAdmission } from '../coordination/admission.ts';
@@ -27,6 +28,7 @@ export type AgentParts = {
   readonly discrepancies: DiscrepancyStore;
   readonly evidence: Evidence;
   readonly traffic: TrafficTally;
+  readonly liveWatch: LiveWatch;
   readonly plane: DataPlane;
 };
 
@@ -73,6 +75,7 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
     changed: (route, on) => metrics.followerBrakeOn.set({ route }, on ? 1 : 0),
   });
   const traffic = createTrafficTally();
+  const liveWatch = new LiveWatch();
   const shadow = createShadow(core, {
     stateOf: (slug) => view.state(slug),
     onReport: (report) => {
@@ -84,8 +87,19 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
   });
   const repair = createRouteRepair({ clusters: controls, runtime: systemRuntime, transforms });
   const tailPassed = createTailPassed({ clusters: controls, runtime: systemRuntime, bucket: core.store.config });
-  const plane = createDataPlane({ ...core, view, admission, copier, repair, tailPassed, shadow, brake, traffic });
-  return { core, view, admission, copier, shadow, discrepancies, evidence, traffic, plane };
+  const plane = createDataPlane({
+    ...core,
+    view,
+    admission,
+    copier,
+    repair,
+    tailPassed,
+    shadow,
+    brake,
+    traffic,
+    liveWatch,
+  });
+  return { core, view, admission, copier, shadow, discrepancies, evidence, traffic, liveWatch, plane };
 };
 
 const shadowCounts = ({ shadow, evidence }: AgentParts, slug: string): ShadowCounts => {

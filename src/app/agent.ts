@@ -8,6 +8,7 @@ import type { Lifecycle } from '../admin/health.ts';
 import type { AdminServer } from '../admin/server.ts';
 import type { LeaderEvents } from '../agent/leader/route-leader.ts';
 import { startLeaders } from '../agent/leader/start.ts';
+import type { LiveTraffic } from '../agent/pacer.ts';
 import { systemRuntime } from '../agent/runtime.ts';
 import type { SampleRecord } from '../compare/sample-record.ts';
 import { createMembers, type Members } from '../coordination/members.ts';
@@ -99,6 +100,11 @@ const startTelling = ({ core, view, evidence }: AgentParts, members: Members): S
     logger: core.logger,
   });
 
+const liveTraffic = ({ liveWatch }: AgentParts): LiveTraffic => ({
+  worked: (ms) => liveWatch.worked(ms, performance.now()),
+  share: () => liveWatch.share(performance.now()),
+});
+
 const drain = async ({ core, plane, copier, view }: AgentParts): Promise<void> => {
   const { graceMs } = core.config.shutdown;
   const began = performance.now();
@@ -146,7 +152,7 @@ class Agent {
     core.logger.info({ listening, admin }, 'serving');
     this.#background = [
       startLeading(this.#parts, members, this.#watch),
-      startBackfillWorkers(core, view),
+      startBackfillWorkers(core, view, liveTraffic(this.#parts)),
       startTelling(this.#parts, members),
       tellDashboards(this.#parts, members),
     ];

@@ -3,6 +3,7 @@
  * Workers of all agents and of `crossfade worker` share one queue, so this needs no leader.
  */
 import { runWorker } from '../agent/chunk-worker.ts';
+import type { LiveTraffic } from '../agent/pacer.ts';
 import { systemRuntime } from '../agent/runtime.ts';
 import type { RouteState, RouteStates } from '../coordination/ports.ts';
 import type { Core } from './core.ts';
@@ -18,7 +19,10 @@ type Work = { abort: AbortController; running: Promise<void> };
 const copies = (state: RouteState | undefined): boolean =>
   state?.phase.phase === 'dual' || state?.phase.phase === 'target';
 
-const begin = (slug: string, { store, controls, transforms, member, logger }: Core, source: RouteSource): Work => {
+type Begin = { core: Core; source: RouteSource; live: LiveTraffic | undefined };
+
+const begin = (slug: string, { core, source, live }: Begin): Work => {
+  const { store, controls, transforms, member, logger } = core;
   const abort = new AbortController();
   const running = runWorker({
     store,
@@ -29,13 +33,18 @@ const begin = (slug: string, { store, controls, transforms, member, logger }: Co
     transforms,
     runtime: systemRuntime,
     signal: abort.signal,
+    ...(live && { live }),
     onProblem: (chunk, detail) => logger.warn({ route: slug, chunk, detail }, 'backfill chunk will be tried again'),
   }).catch((err: unknown) => logger.error({ err, route: slug }, 'backfill worker ended'));
   return { abort, running };
 };
 
-/** @returns stop: chunks under way are given back. */
-export const startBackfillWorkers = (core: Core, source: RouteSource): { stop(): Promise<void> } => {
+/** `live` in a process that serves clients. @returns stop: chunks under way are given back. */
+export const startBackfillWorkers = (
+  core: Core,
+  source: RouteSource,
+  live?: LiveTraffic,
+): { stop(): Promise<void> } => {
   const workers = new Map<string, Work>();
   const ending = new Set<Promise<void>>();
   const end = (slug: string, { abort, running }: Work): void => {
@@ -46,7 +55,7 @@ export const startBackfillWorkers = (core: Core, source: RouteSource): { stop():
   };
   const follow = (states: RouteStates): void => {
     for (const [slug, state] of states)
-      if (copies(state) && !workers.has(slug)) workers.set(slug, begin(slug, core, source));
+      if (copies(state) && !workers.has(slug)) workers.set(slug, begin(slug, { core, source, live }));
     for (const [slug, work] of workers) if (!copies(states.get(slug))) end(slug, work);
   };
   const unfollow = source.onChange(follow);

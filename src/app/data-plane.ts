@@ -4,6 +4,7 @@
  */
 import type { Copier } from '../agent/copier.ts';
 import type { TailPassed } from '../agent/leader/tail-passed.ts';
+import type { LiveWatch } from '../agent/live-watch.ts';
 import type { RouteRepair } from '../agent/route-repair.ts';
 import type { Config } from '../config.ts';
 import type { AdmissionControl } from '../coordination/admission.ts';
@@ -45,6 +46,7 @@ export type DataPlaneOptions = {
   tailPassed: TailPassed;
   shadow: ShadowReads;
   brake: Pick<ReadBrake, 'allows'>;
+  liveWatch: Pick<LiveWatch, 'answered'>;
   traffic: Pick<TrafficTally, 'request'>;
   /** Known to every replica and to nobody else; may become known late. */
   sharedSecret: () => string;
@@ -131,7 +133,7 @@ const executorsOf = (options: DataPlaneOptions): Executors => {
 };
 
 export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
-  const { config, logger, metrics, clusters, view, traffic } = options;
+  const { config, logger, metrics, clusters, view, traffic, liveWatch } = options;
   const toMetrics = observeRequest(metrics);
   let listening = config.listen;
   let classify = createClassifier({ mappingTypes: 'fallback' });
@@ -156,6 +158,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     observe: (event) => {
       toMetrics(event);
       traffic.request(event);
+      if (event.outcome === 'ok' && event.upstreamMs > 0) liveWatch.answered(event.upstreamMs, performance.now());
     },
   });
   return {

@@ -61,7 +61,7 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/proxy/write':
     'answer-facts answer-form asking bulk-answer bulk-groups bulk-lines bulk-request bulk-results fence filter-path names ndjson post-image refusals single-request tokens update-term',
   'src/agent':
-    'chunks control-answers direction documents exact-json ledger page-size throttle verify-judge write-counts',
+    'chunks control-answers direction documents exact-json ledger live-watch page-size throttle verify-judge write-counts',
   'src/agent/leader': 'auto drift epochs gate verdict-status',
   'src/agent/preflight': 'difference facts judge',
   'src/operator': 'conditions plan resource',
