@@ -5,6 +5,7 @@ import { LiveWatch } from '../agent/live-watch.ts';
 import { createRouteRepair } from '../agent/route-repair.ts';
 import { systemRuntime } from '../agent/runtime.ts';
 import { type AdmissionControl, createAdmission } from '../coordination/admission.ts';
+import { createProcessList, type ProcessList } from '../coordination/process-list.ts';
 import type { Heartbeat, MemberRoute } from '../coordination/records.ts';
 import { type ShadowDeps, ShadowReads } from '../proxy/shadow/runner.ts';
 import { totalSkipped } from '../proxy/shadow/tally.ts';
@@ -24,6 +25,7 @@ export type AgentParts = {
   readonly view: RouteView;
   readonly admission: AdmissionControl;
   readonly copier: Copier;
+  readonly processes: ProcessList;
   readonly shadow: ShadowReads;
   readonly discrepancies: DiscrepancyStore;
   readonly evidence: Evidence;
@@ -62,6 +64,7 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
   const admission = createAdmission({ now: () => performance.now(), onDrained, onHeldEnd: observeHeld(metrics) });
   const view = createRouteView({ watcher, admission });
   const copier = createCopies(core, view);
+  const processes = createProcessList({ bucket: core.store.config, member, boot });
   const discrepancies = createDiscrepancyStore({
     member,
     secret: sharedSecret,
@@ -99,7 +102,7 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
     traffic,
     liveWatch,
   });
-  return { core, view, admission, copier, shadow, discrepancies, evidence, traffic, liveWatch, plane };
+  return { core, view, admission, copier, processes, shadow, discrepancies, evidence, traffic, liveWatch, plane };
 };
 
 const shadowCounts = ({ shadow, evidence }: AgentParts, slug: string): ShadowCounts => {
@@ -108,13 +111,16 @@ const shadowCounts = ({ shadow, evidence }: AgentParts, slug: string): ShadowCou
   return { compared, mismatched, skipped: totalSkipped({ compared, mismatched, ...counts }), verdict };
 };
 
-/** This member's lines of its heartbeat; a route that admission does not know yet is left out. */
+/**
+ * This member's lines of its heartbeat. A route that admission does not know yet is left out, and so is one that this
+ * process is not on the list of: nobody may take it for a member there before a later leader could find it.
+ */
 export const reportRoutes = (parts: AgentParts): Heartbeat['routes'] => {
-  const { core, view, admission, copier } = parts;
+  const { core, view, admission, copier, processes } = parts;
   const lines: Record<string, MemberRoute> = {};
   for (const [slug, state] of view.states()) {
     const report = admission.report(slug);
-    if (report === undefined) continue;
+    if (report === undefined || !processes.has(slug)) continue;
     const [copies, copyProblems] = [copier.report(slug), copier.problems(slug)];
     const unclear = core.unclear.count(slug);
     const shadow = shadowCounts(parts, slug);

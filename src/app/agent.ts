@@ -35,6 +35,7 @@ type Bound = { host: string; port: number };
 type Stoppable = { stop(): Promise<void> };
 
 const createMembership = (parts: AgentParts, adminAt: Bound): Members => {
+  const { view, processes } = parts;
   const { config, member, boot, version, store, watcher, logger, podIp } = parts.core;
   return createMembers({
     live: store.live,
@@ -43,6 +44,7 @@ const createMembership = (parts: AgentParts, adminAt: Bound): Members => {
     version,
     admin: adminUrl(config.admin, adminAt, podIp),
     report: () => reportRoutes(parts),
+    enlist: (again) => processes.enlist(view.states().keys(), again),
     stale: () => watcher.status().stale,
     logger,
   });
@@ -178,6 +180,7 @@ class Agent {
     await Promise.all([...this.#background.map((part) => part.stop()), drain(this.#parts)]);
     await shadow.close();
     copier.close();
+    await this.#parts.processes.leave();
     await this.#members?.leave();
     this.#lifecycle = 'stopped';
     await this.#admin.close();

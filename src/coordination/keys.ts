@@ -16,6 +16,8 @@ export const keys = {
   job: (slug: string, name: string) => `job.${slug}.${name}`,
   /** One per process that compares, so that what a restarted or departed one saw stays. */
   evidence: (slug: string, boot: string) => `job.${slug}.evidence.${boot}`,
+  /** One per process that may write to the route, from before it is first heard until it has left. */
+  boot: (slug: string, boot: string) => `job.${slug}.boot.${boot}`,
   audit: (slug: string, n: number) => `audit.${slug}.${n}`,
   heartbeat: (member: string) => `hb.${member}`,
   progress: (slug: string, worker: string) => `progress.${slug}.${worker}`,
@@ -51,6 +53,8 @@ export const parseRouteKey = (key: string): { slug: string; field: RouteField } 
 };
 /** Prefix of the evidence of all processes of a route. */
 export const evidencePrefix = (slug: string): string => `job.${slug}.evidence.`;
+/** Prefix of the processes that may write to a route. */
+export const bootPrefix = (slug: string): string => `job.${slug}.boot.`;
 /** Prefix of every key of every route. */
 export const routeKeyPrefix = 'rt.';
 /** Prefix of the heartbeats in the live bucket. */

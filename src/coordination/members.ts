@@ -1,7 +1,8 @@
 /**
  * Publishes this process's heartbeat and reads everybody's. The heartbeat goes out every two seconds and at once when
  * something was asked for that others wait on; the view is fed by the subscription (fast) and by a listing every two
- * seconds (sure). What the view means is decided in membership.ts.
+ * seconds (sure). What the view means is decided in membership.ts. Invariant: no heartbeat is sent before this process
+ * stands where a leader finds it that has never heard of it.
  */
 import type { Logger } from '../log.ts';
 import { heartbeatPrefix, keys } from './keys.ts';
@@ -20,6 +21,11 @@ export type MembersOptions = {
   admin?: string | undefined;
   /** The lines of this member about its routes, as they are now. */
   report: () => Heartbeat['routes'];
+  /**
+   * Puts this process on the durable list, see process-list.ts; `again`: after a silence in which it may have been taken
+   * for lost, and struck off.
+   */
+  enlist?: (again: boolean) => Promise<void>;
   /** Serving from cached state. */
   stale: () => boolean;
   logger: Logger;
@@ -49,6 +55,8 @@ export interface Members {
 }
 
 const coalesceMs = 1;
+/** Well before a heartbeat runs out. */
+const silentMs = 8_000;
 
 export const createMembers = (options: MembersOptions): Members => new Membering(options);
 
@@ -60,6 +68,8 @@ class Membering implements Members {
   #view: Membership = noMembers;
   #joined = false;
   #heard = false;
+  /** Before the last heartbeat that the store has. */
+  #toldAtMs = Number.NEGATIVE_INFINITY;
   #left = false;
   #cancelBeat: (() => void) | undefined;
   #cancelPoll: () => void = () => undefined;
@@ -128,9 +138,15 @@ class Membering implements Members {
   }
 
   async #put(): Promise<void> {
+    const { live, enlist, now } = this.#options;
+    const beganMs = now();
     try {
-      await this.#options.live.put(this.#key, JSON.stringify(this.#heartbeat()));
+      await enlist?.(beganMs - this.#toldAtMs > silentMs);
+      await live.put(this.#key, JSON.stringify(this.#heartbeat()));
+      this.#toldAtMs = beganMs;
       this.#heard = true;
+      // It may have been struck off between the two writes.
+      if (now() - beganMs > silentMs) this.beat();
     } catch (err) {
       this.#options.logger.debug({ err }, 'heartbeat not stored');
       throw err;

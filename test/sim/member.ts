@@ -18,6 +18,7 @@ import { standAlone } from '../../src/app/stand-alone.ts';
 import { createAdmission } from '../../src/coordination/admission.ts';
 import { createMembers, type Members } from '../../src/coordination/members.ts';
 import type { RouteState, Store } from '../../src/coordination/ports.ts';
+import { createProcessList } from '../../src/coordination/process-list.ts';
 import type { Heartbeat } from '../../src/coordination/records.ts';
 import { startRouteWatcher } from '../../src/coordination/route-watcher.ts';
 import { pause, type Timers } from '../../src/coordination/timers.ts';
@@ -94,11 +95,12 @@ export const startMember = (options: MemberOptions): Member => {
     view.onChange((states) => options.onStates?.(states));
     stateOf = () => view.state(slug);
     const copier = createCopier({ clusters, runtime, transforms, stateOf: (of) => view.state(of) });
+    const processes = createProcessList({ bucket: store.config, member: process.name, boot: process.boot });
     const report = (): Heartbeat['routes'] =>
       Object.fromEntries(
         [...view.states()].flatMap(([of, state]) => {
           const admitted = admission.report(of);
-          if (admitted === undefined) return [];
+          if (admitted === undefined || !processes.has(of)) return [];
           const counts = { copies: copier.report(of), unclear: unclear.count(of), shadow: noShadow };
           return [[of, routeLine({ state, admission: admitted, ...counts, copyProblems: [] })]];
         }),
@@ -114,6 +116,7 @@ export const startMember = (options: MemberOptions): Member => {
       boot: process.boot,
       version: 'sim',
       report,
+      enlist: (again) => processes.enlist(view.states().keys(), again),
       stale: () => watcher.status().stale,
       logger,
       now,

@@ -57,6 +57,7 @@ export const gatherGate = async (leading: Leading, state: RouteState): Promise<G
         ledger: current.work?.ledger,
         events: current.events,
         since: leading.lostSinceMs,
+        unheard: leading.unheard.map(({ member }) => member),
       }),
     },
     byQuery: lines.reduce((sum, line) => sum + line.byQuery, 0),

@@ -13,15 +13,17 @@ export type ReachEvidence = {
   events: Events;
   /** Monotonic time of the last fence: whoever was lost before it can write no more. */
   since: number;
+  /** Listed, and not heard by this leader. */
+  unheard: readonly string[];
 };
 
 export const lostSince = (view: Membership, since: number): string[] =>
   [...view.lost].filter(([, { lostAtMs }]) => lostAtMs >= since).map(([member]) => member);
 
-export const outOfReach = (view: Membership, { ledger, events, since }: ReachEvidence): string[] => {
+export const outOfReach = (view: Membership, { ledger, events, since, unheard }: ReachEvidence): string[] => {
   const present = new Set([...view.members.values()].map(({ heartbeat }) => heartbeat?.boot));
   const before = Object.entries(ledger?.lines ?? {})
     .filter(([boot, { member }]) => !present.has(boot) && events[lostKey(member, boot)] !== undefined)
     .map(([, { member }]) => member);
-  return [...new Set([...lostSince(view, since), ...before])].sort();
+  return [...new Set([...lostSince(view, since), ...before, ...unheard])].sort();
 };

@@ -23,6 +23,7 @@ import { gatherGate } from './gate-facts.ts';
 import { createJobStore, type JobStore } from './job-state.ts';
 import { createJournal, type Journal } from './journal.ts';
 import { createPhaseWriter, type PhaseWriter } from './phase-writer.ts';
+import { type Unheard, watchProcesses } from './process-watch.ts';
 import { RouteWork } from './route-work.ts';
 import { watchSides } from './side-watch.ts';
 import { buildStatus } from './status.ts';
@@ -65,6 +66,9 @@ export type Leading = {
   verdict: FleetVerdict;
   /** Monotonic time since which lost members may still write. */
   lostSinceMs: number;
+  /** Members that are listed and that nobody hears, as last looked for. */
+  unheard: readonly Unheard[];
+  turns: number;
   /** In a row. */
   failedTurns: number;
 };
@@ -105,6 +109,8 @@ const begin = async (deps: RouteLeaderDeps): Promise<Leading> => {
       wallMs: () => Date.parse(clock()),
     }),
     lostSinceMs: Number.NEGATIVE_INFINITY,
+    unheard: [],
+    turns: 0,
     failedTurns: 0,
   };
 };
@@ -172,6 +178,7 @@ const noteTurn = (leading: Leading, error?: unknown): void => {
 const act = async (leading: Leading, state: RouteState, rest: Interruption): Promise<void> => {
   const { deps, job, work } = leading;
   if (state.phase.phase !== 'off') await keepAliases(leading, state);
+  await watchProcesses(leading, state);
   await runAsk(leading, state);
   const present = deps.state() ?? state;
   if (!works(present) || !deps.lease.isHeld()) return;

@@ -5,7 +5,8 @@
 import { copyAlias, epochAlias } from '../../coordination/keys.ts';
 import type { Members } from '../../coordination/members.ts';
 import { switchEpochs } from '../../coordination/phase-machine.ts';
-import type { RouteState } from '../../coordination/ports.ts';
+import type { Bucket, RouteState } from '../../coordination/ports.ts';
+import { type ListedProcess, listProcesses, strikeProcesses } from '../../coordination/process-list.ts';
 import { authorityIn, otherSide, type Side, sides } from '../../coordination/records.ts';
 import { CrossfadeError } from '../../errors.ts';
 import type { ClusterControl } from '../cluster.ts';
@@ -22,6 +23,7 @@ import { foldEvents, totalEvents } from './events.ts';
 import { type JobStore, newWork } from './job-state.ts';
 import { lostSince } from './out-of-reach.ts';
 import type { PhaseWriter } from './phase-writer.ts';
+import { longUnheard, type Unheard, unheardOf } from './process-watch.ts';
 import { ledgerSamples, refreshAll, totalsOn } from './sequences.ts';
 import type { PhaseWrite, SwitchIo, SwitchPoint } from './switch.ts';
 
@@ -31,6 +33,10 @@ export type SwitchIoDeps = {
   start: PhaseWrite;
   clusters: Record<Side, ClusterControl>;
   members: Pick<Members, 'view' | 'onChange' | 'refresh'>;
+  /** Has the list of processes. */
+  bucket: Bucket;
+  /** Whom the leader missed before the switch began. */
+  unheard: readonly Unheard[];
   writer: PhaseWriter;
   job: JobStore;
   runtime: Runtime;
@@ -62,6 +68,8 @@ type Rest = {
   ledger: Ledger | undefined;
   /** Processes that the ledger knows and that are not among the members any more. */
   gone: string[];
+  /** Processes that are listed and that nobody hears. */
+  unheard: ListedProcess[];
 };
 const taskPollMs = 20;
 /** Outside of the hold: a change of the cluster's state may wait for a busy cluster. */
@@ -121,13 +129,20 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
     const view = members.view();
     const samples = ledgerSamples(view, slug);
     const { work, events } = job.current();
-    const totals = await sequences();
+    const [totals, listed] = await Promise.all([sequences(), listProcesses(deps.bucket, slug)]);
     const ledger = work?.ledger?.reign === reign ? samples.reduce(observe, work.ledger) : undefined;
     const present = new Set(samples.map(({ boot }) => boot));
     const gone = Object.entries(ledger?.lines ?? {}).flatMap(([boot, { member }]) =>
       present.has(boot) ? [] : [member],
     );
-    return { totals, samples, events: totalEvents(foldEvents(events, view, slug)), ledger, gone };
+    const known = totalEvents(foldEvents(events, view, slug));
+    return { totals, samples, events: known, ledger, gone, unheard: unheardOf(listed, view) };
+  };
+
+  /** The fence has stopped them. On the fast path there are none. */
+  const strike = async (): Promise<void> => {
+    const boots = longUnheard(rest?.unheard ?? [], deps.unheard, runtime.now());
+    await strikeProcesses(deps.bucket, slug, boots);
   };
 
   return {
@@ -163,8 +178,9 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
     drainFacts: async () => {
       rest = await look();
       const { ledger, totals, events, gone } = rest;
+      const unheard = rest.unheard.map(({ member }) => member);
       return {
-        missing: [...new Set([...lostSince(members.view(), deps.lostSinceMs), ...gone])],
+        missing: [...new Set([...lostSince(members.view(), deps.lostSinceMs), ...gone, ...unheard])],
         unproven: events - (job.current().work?.ledgerEvents ?? 0),
         ledgerBalanced: ledger !== undefined && balance(ledger, totals).balanced,
         sequences: totals,
@@ -196,6 +212,7 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
       if (work === undefined || rest === undefined) return;
       const { totals, samples, events } = rest;
       await job.save({ work: { ...work, ledger: openLedger(reign, totals, samples), ledgerEvents: events } });
+      await strike();
     },
     readStart: async () => {
       const [tail, totals] = await Promise.all([
@@ -221,7 +238,10 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
         },
       });
     },
-    settle: async () => deps.settle(last),
+    settle: async () => {
+      await deps.settle(last);
+      await strike();
+    },
     reached: async (point) => deps.onReached?.(point),
   };
 };

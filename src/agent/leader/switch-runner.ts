@@ -48,6 +48,8 @@ export const runRouteSwitch = async (
     start,
     clusters: deps.clusters,
     members: deps.members,
+    bucket: deps.store.config,
+    unheard: leading.unheard,
     writer,
     job,
     runtime: deps.runtime,

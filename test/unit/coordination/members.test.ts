@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { createMembers } from '../../../src/coordination/members.ts';
+import { createMembers, type MembersOptions } from '../../../src/coordination/members.ts';
 import type { Membership } from '../../../src/coordination/membership.ts';
+import { CrossfadeError } from '../../../src/errors.ts';
 import { silentLogger } from '../../../src/log.ts';
 import { ManualTime } from './manual-time.ts';
 import { memoryStore } from './memory-bucket.ts';
@@ -9,7 +10,7 @@ const setUp = () => {
   const time = new ManualTime();
   const { live } = memoryStore(time);
   let reports = 0;
-  const run = (member: string) =>
+  const run = (member: string, over: Partial<MembersOptions> = {}) =>
     createMembers({
       live,
       member,
@@ -23,6 +24,7 @@ const setUp = () => {
       logger: silentLogger(),
       now: time.now,
       timers: time.timers,
+      ...over,
     });
   const names = (view: Membership) => [...view.members.keys()].sort();
   return { time, live, run, names, reports: () => reports };
@@ -117,6 +119,30 @@ describe('members', () => {
     live.offline = false;
     await time.advance(2_500);
     expect(a.view().watchingSinceMs).toBeGreaterThan(0);
+  });
+
+  it('are heard only after they stand on the list, and write it anew after a silence', async () => {
+    const { time, run, live } = setUp();
+    const enlisted: boolean[] = [];
+    let listIsDown = true;
+    const a = run('a', {
+      enlist: async (again) => {
+        if (listIsDown) throw new CrossfadeError('STORE_UNAVAILABLE');
+        enlisted.push(again);
+      },
+    });
+    await expect(a.join()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    expect([a.heard(), await live.get('hb.a')]).toEqual([false, undefined]);
+    listIsDown = false;
+    await time.advance(6_000);
+    expect(a.heard()).toBe(true);
+    expect(enlisted.slice(0, 2)).toEqual([true, false]);
+    live.offline = true;
+    await time.advance(12_000);
+    live.offline = false;
+    enlisted.length = 0;
+    await time.advance(4_500);
+    expect(enlisted.slice(0, 2)).toEqual([true, false]);
   });
 
   it('say when joining failed, and are there as soon as the store is', async () => {

@@ -41,6 +41,7 @@ describe('docs/keys.md', () => {
       keys.ask(slug),
       ...job.map((name) => keys.job(slug, name)),
       keys.evidence(slug, '<boot>'),
+      keys.boot(slug, '<boot>'),
       keys.audit(slug, 0).replace(/0$/, '<n>'),
     ];
     expect(listed('config-keys').toSorted()).toEqual(expected.toSorted());
@@ -54,7 +55,7 @@ describe('docs/keys.md', () => {
 
   it('knows of no other builder of keys', () => {
     const documented =
-      'meta config phase percent stop rate ask job evidence audit heartbeat progress watch traffic found lease'.split(
+      'meta config phase percent stop rate ask job evidence boot audit heartbeat progress watch traffic found lease'.split(
         ' ',
       );
     expect(Object.keys(keys).toSorted()).toEqual(documented.toSorted());

@@ -104,6 +104,7 @@ class Migration {
         members: { view: () => noMembers },
         runtime: { now },
       },
+      unheard: [],
       journal: createJournal({ bucket: config, slug, by: 'leader', clock, now }),
       job: { current: () => ({ paused: false, work: { backfill: 'done' } }) },
       verdict: new FleetVerdict({ bucket: config, slug, now, wallMs: () => began + this.#nowMs }),

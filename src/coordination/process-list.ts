@@ -1,0 +1,67 @@
+/**
+ * The durable list of the processes that may write to a route: one key per route and process start, written before the
+ * process is first heard and removed when it has left. Heartbeats run out, and a leader that began after that has never
+ * heard of a process that lost the store and writes on: here it stands all the same (I6). A leader removes whom it has
+ * fenced; so a process that may have been taken for lost writes its keys again before it is heard again.
+ */
+import * as z from 'zod';
+import { keys, bootPrefix } from './keys.ts';
+import type { Bucket } from './ports.ts';
+
+const Listed = z.object({ member: z.string() });
+export type ListedProcess = { boot: string; member: string };
+
+export type ProcessListOptions = { bucket: Bucket; member: string; boot: string };
+export interface ProcessList {
+  /**
+   * Writes what is missing; all of it with `again`.
+   * @throws CrossfadeError STORE_UNAVAILABLE, STORE_OUTCOME_UNKNOWN
+   */
+  enlist(slugs: Iterable<string>, again: boolean): Promise<void>;
+  has(slug: string): boolean;
+  /** After the last write of this process. Failing costs the next switch its fast path. */
+  leave(): Promise<void>;
+}
+
+export const createProcessList = ({ bucket, member, boot }: ProcessListOptions): ProcessList => {
+  const listed = new Set<string>();
+  let left = false;
+  return {
+    enlist: async (slugs, again) => {
+      if (left) return;
+      const wanted = [...slugs].filter((slug) => again || !listed.has(slug));
+      for (const slug of wanted) listed.delete(slug);
+      await Promise.all(
+        wanted.map(async (slug) => {
+          await bucket.put(keys.boot(slug, boot), JSON.stringify({ member }));
+          listed.add(slug);
+        }),
+      );
+    },
+    has: (slug) => listed.has(slug),
+    leave: async () => {
+      left = true;
+      await Promise.all([...listed].map((slug) => bucket.delete(keys.boot(slug, boot)).catch(() => undefined)));
+    },
+  };
+};
+
+const memberOf = (value: string): string => {
+  try {
+    return Listed.safeParse(JSON.parse(value)).data?.member ?? '';
+  } catch {
+    return '';
+  }
+};
+
+/** @throws CrossfadeError STORE_UNAVAILABLE */
+export const listProcesses = async (bucket: Bucket, slug: string): Promise<ListedProcess[]> => {
+  const prefix = bootPrefix(slug);
+  const entries = await bucket.list(prefix);
+  return entries.map(({ key, value }) => ({ boot: key.slice(prefix.length), member: memberOf(value) }));
+};
+
+/** They are behind a fence. What cannot be removed is met again at the next switch. */
+export const strikeProcesses = async (bucket: Bucket, slug: string, boots: readonly string[]): Promise<void> => {
+  await Promise.all(boots.map((boot) => bucket.delete(keys.boot(slug, boot)).catch(() => undefined)));
+};
