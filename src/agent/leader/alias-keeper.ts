@@ -47,7 +47,7 @@ export const ensureFence = async (cluster: ClusterControl): Promise<void> => {
       // Another leader may have been faster.
       if (
         !isCrossfadeError(error, 'UPSTREAM_REFUSED') ||
-        error.details?.['type'] !== 'resource_already_exists_exception'
+        error.details?.['upstreamType'] !== 'resource_already_exists_exception'
       )
         throw error;
     });
