@@ -20,7 +20,7 @@ const benches: Record<string, () => Promise<Report>> = {
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in benches));
 if (unknown.length > 0) {
-  const own = ['backfill', 'cutover', 'outage', 'sweep', 'tail'].map((name) => `node bench/${name}.ts`);
+  const own = ['backfill', 'cutover', 'outage', 'sweep', 'tail', 'workers'].map((name) => `node bench/${name}.ts`);
   const here = Object.keys(benches).join(', ');
   process.stderr.write(`there is no benchmark ${unknown.join(', ')}; there are ${here}, and ${own.join(', ')}\n`);
   process.exit(2);
