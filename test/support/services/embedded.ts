@@ -107,7 +107,7 @@ export const whyNoOldCluster = async (): Promise<string | undefined> => {
     ...(findOnPath('mvn') === undefined ? ['Maven'] : []),
     ...((await findJdk()) === undefined ? ['a JDK 21 or later'] : []),
   ];
-  return missing.length === 0 ? undefined : `an older cluster needs ${missing.join(' and ')}`;
+  return missing.length === 0 ? undefined : `a cluster of its own needs ${missing.join(' and ')}`;
 };
 
 export type OldClusterOptions = { cluster: OldCluster; name: string; port?: number; dir?: string; heapMb?: number };
