@@ -14,7 +14,7 @@ export type ListedProcess = { boot: string; member: string };
 export type ProcessListOptions = { bucket: Bucket; member: string; boot: string };
 export interface ProcessList {
   /**
-   * Writes what is missing; all of it with `again`.
+   * Writes what is missing of all routes that there are; everything with `again`.
    * @throws CrossfadeError STORE_UNAVAILABLE, STORE_OUTCOME_UNKNOWN
    */
   enlist(slugs: Iterable<string>, again: boolean): Promise<void>;
@@ -29,8 +29,10 @@ export const createProcessList = ({ bucket, member, boot }: ProcessListOptions):
   return {
     enlist: async (slugs, again) => {
       if (left) return;
-      const wanted = [...slugs].filter((slug) => again || !listed.has(slug));
-      for (const slug of wanted) listed.delete(slug);
+      const present = new Set(slugs);
+      // A route that was given up may come again, and its keys may have gone with it.
+      for (const slug of listed) if (again || !present.has(slug)) listed.delete(slug);
+      const wanted = [...present].filter((slug) => !listed.has(slug));
       await Promise.all(
         wanted.map(async (slug) => {
           await bucket.put(keys.boot(slug, boot), JSON.stringify({ member }));

@@ -42,6 +42,15 @@ describe('the list of processes', () => {
     expect(await listed()).toEqual(['b1']);
   });
 
+  it('is written again for a route that was gone meanwhile', async () => {
+    const own = list('b1');
+    await own.enlist(['p'], false);
+    await own.enlist([], false);
+    await bucket.delete('job.p.boot.b1');
+    await own.enlist(['p'], false);
+    expect(await listed()).toEqual(['b1']);
+  });
+
   it('does not take back who has left, and survives what cannot be read', async () => {
     const own = list('b1');
     await own.leave();
