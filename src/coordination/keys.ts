@@ -41,6 +41,9 @@ export const copyAliasPattern = (slug: string): RegExp => new RegExp(`^crossfade
 /** Marker left on the authority right after a commit, for members that cannot reach the store. */
 export const authorityMarker = (slug: string, epoch: number, reign: number): string =>
   `crossfade-${slug}-authority-e${epoch}-r${reign}`;
+/** Whether an alias is one of the above, of whichever route. */
+export const isOwnAlias = (name: string): boolean =>
+  /^crossfade-[a-z0-9][a-z0-9_-]*-(?:[ec]\d+(?:-\d+)?|authority-e\d+-r\d+)$/.test(name);
 /** The write-blocked index that fenced aliases point at. */
 export const fenceIndex = 'crossfade-fence';
 

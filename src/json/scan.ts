@@ -189,19 +189,23 @@ export const members = <K extends string>(
 };
 
 /**
- * What to cut to take the members named `name` out of the object at `at`: each with the comma before it, or the one after
+ * What to cut to take the members that `goes` names out of the object at `at`: each with the comma before it, or the one after
  * it when it comes first. In ascending order; `left` = members that stay.
  */
-export const memberCuts = (buf: Uint8Array, at: number, name: string): { cuts: Slice[]; left: number } => {
+export const memberCuts = (
+  buf: Uint8Array,
+  at: number,
+  goes: (key: string) => boolean,
+): { cuts: Slice[]; left: number } => {
   const all: (Slice & { goes: boolean })[] = [];
   eachMember(buf, at, (key, { end }, { start }) => {
-    all.push({ start, end, goes: key === name });
+    all.push({ start, end, goes: goes(key) });
   });
   let before: number | undefined;
-  const cuts = all.flatMap(({ start, end, goes }, i) => {
+  const cuts = all.flatMap(({ start, end, goes: isCut }, i) => {
     const cut = before === undefined ? { start, end: all[i + 1]?.start ?? end } : { start: before, end };
-    if (!goes || before !== undefined) before = end;
-    return goes ? [cut] : [];
+    if (!isCut || before !== undefined) before = end;
+    return isCut ? [cut] : [];
   });
   return { cuts, left: all.length - cuts.length };
 };

@@ -150,8 +150,8 @@ export type Plan =
   | { kind: 'pit_search'; operation: Operation }
   /** refresh and flush of a routed index: to the authority, and to the follower too while it may serve reads. */
   | { kind: 'refresh'; operation: Operation; state: RouteState; indices: readonly RoutedIndex[] }
-  /** Reads about the index itself (mapping, settings, stats, exists): to the authority under its name there. */
-  | { kind: 'index_info'; operation: Operation; state: RouteState; indices: readonly RoutedIndex[] }
+  /** Reads about the index itself (mapping, settings, stats, exists): to the authority under its name there, or to `side`. */
+  | { kind: 'index_info'; operation: Operation; state: RouteState; indices: readonly RoutedIndex[]; side?: Side }
   /**
    * A change of the index, at the authority or at the side given. With `refusal` only if it is there already, so that
    * nothing changes; else that is the answer.

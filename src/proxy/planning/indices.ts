@@ -51,8 +51,11 @@ export const planIndexInfo = (context: Context): Plan => {
   if (resolution.kind === 'mixed')
     return isNamed ? planMixed(context, resolution) : pass(clusterSide(table), 'cluster');
   const { state, indices } = resolution;
-  if (aboutAliases.has(operation.group) && hasOldAliases(state, expression)) return pass('source', 'pinned');
-  if (operation.indexSegment >= 0) return { kind: 'index_info', operation, state, indices };
+  const old = aboutAliases.has(operation.group) && hasOldAliases(state, expression);
+  if (old && operation.group !== 'indices.get_alias') return pass('source', 'pinned');
+  if (operation.indexSegment >= 0)
+    return { kind: 'index_info', operation, state, indices, ...(old ? { side: 'source' } : {}) };
+  if (old) return pass('source', 'pinned');
   return isNamed ? pinnedOr([state], 'the index must stand in the path') : pass(authorityOf(state), 'pinned');
 };
 

@@ -5,7 +5,8 @@
  */
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, type Side } from '../../coordination/records.ts';
-import { applyEdits, type Edit, members, parseSlice } from '../../json/scan.ts';
+import { isOwnAlias } from '../../coordination/keys.ts';
+import { applyEdits, type Edit, eachMember, memberCuts, members, parseSlice, type Slice } from '../../json/scan.ts';
 import { getFlag, getParam } from '../query.ts';
 import { type IndexNames, renameIndices } from '../rename.ts';
 import type { Family } from '../types.ts';
@@ -55,7 +56,13 @@ const cursorMembers: Partial<Record<Family, readonly string[]>> = {
   scroll: ['_scroll_id'],
 };
 
-export type AnswerNeeds = { readonly rename: boolean; readonly terms: boolean; readonly cursor: boolean };
+export type AnswerNeeds = {
+  readonly rename: boolean;
+  readonly terms: boolean;
+  readonly cursor: boolean;
+  /** The answer lists aliases, and those of the migration are not the client's. */
+  readonly hideAliases?: boolean;
+};
 
 /** `asksTokens`: what the body says; undefined = it was not looked at. */
 export const answerNeeds = (
@@ -80,7 +87,8 @@ const opensCursor = (family: Family, query: string): boolean =>
   cursorMembers[family] !== undefined &&
   (family === 'pit_create' || family === 'scroll' || getParam(query, 'scroll') !== undefined);
 
-export const needsNothing = ({ rename, terms, cursor }: AnswerNeeds): boolean => !rename && !terms && !cursor;
+export const needsNothing = ({ rename, terms, cursor, hideAliases }: AnswerNeeds): boolean =>
+  !rename && !terms && !cursor && hideAliases !== true;
 
 type Answer = {
   readonly status: number;
@@ -94,13 +102,29 @@ export const editAnswer = (answer: Answer, context: AnswerContext, needs: Answer
   if (needsNothing(needs) || body.length === 0) return body;
   if (!isJson(answer)) return needs.rename && context.family === 'cat' ? renameText(body, context.names) : body;
   try {
-    const shown = needs.terms ? showTerms(body, shownTerm(context.origin)) : body;
+    const listed = needs.hideAliases === true ? hideAliases(body) : body;
+    const shown = needs.terms ? showTerms(listed, shownTerm(context.origin)) : listed;
     const wrapped = needs.cursor ? wrapMembers(shown, cursorMembers[context.family] ?? [], context) : shown;
     return needs.rename ? rename(wrapped, status, context) : wrapped;
   } catch (error) {
     if (error instanceof SyntaxError) return body;
     throw error;
   }
+};
+
+/** Below each index, `aliases` without those that members write and copy through. */
+const hideAliases = (body: Buffer): Buffer => {
+  const cuts: Slice[] = [];
+  eachMember(body, 0, (_index, { start }) => {
+    if (body[start] !== 0x7b) return;
+    const { aliases } = members(body, start, ['aliases']);
+    if (aliases !== undefined && body[aliases.start] === 0x7b)
+      cuts.push(...memberCuts(body, aliases.start, isOwnAlias).cuts);
+  });
+  return applyEdits(
+    body,
+    cuts.map((cut) => ({ ...cut, text: '' })),
+  );
 };
 
 /** Tables of plain text: whole words only. */

@@ -28,7 +28,7 @@ export const createIndexExecutor =
   };
 
 const sideOf = (plan: IndexPlan): Side =>
-  (plan.kind === 'admin' ? plan.side : undefined) ?? authorityIn(plan.state.phase.phase);
+  (plan.kind === 'refresh' ? undefined : plan.side) ?? authorityIn(plan.state.phase.phase);
 
 /** Asks each index for what it has now, with the client's own rights. Whatever cannot be understood is a change. */
 const changesNothing = async ({ deps }: Shared, request: ClientRequest, plan: IndexPlan): Promise<boolean> => {
@@ -70,10 +70,14 @@ const toAuthority = (shared: Shared, request: ClientRequest, plan: IndexPlan): P
     state,
     target: addressed(request, plan, side),
     context,
-    needs: { rename, terms: false, cursor: false },
+    needs: { rename, terms: false, cursor: false, hideAliases: listsAliases(request, plan) },
     safeToRepeat: isReadOnly(operation),
   });
 };
+
+/** HEAD has nothing to show. */
+const listsAliases = ({ head }: ClientRequest, { operation }: IndexPlan): boolean =>
+  head.method !== 'HEAD' && (operation.group === 'indices.get' || operation.group === 'indices.get_alias');
 
 const isReadOnly = ({ access }: Operation): boolean => access === 'read';
 

@@ -208,7 +208,7 @@ const editHead = (buf: Buffer, item: MultiItem, change: ItemChange): Buffer => {
   const types =
     isLine || change.indices === undefined
       ? []
-      : memberCuts(buf.subarray(0, item.head.end), item.head.start, '_type').cuts;
+      : memberCuts(buf.subarray(0, item.head.end), item.head.start, (key) => key === '_type').cuts;
   const all = [
     ...(added.length === 0 ? [] : [insertion(buf, item.head, added)]),
     ...edits,

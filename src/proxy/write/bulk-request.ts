@@ -114,7 +114,7 @@ export const rewriteAction = (
 ): Buffer | undefined => {
   const added = JSON.stringify(additions(action, meta, change)).slice(1, -1);
   const inside = meta.at + 1;
-  const types = change.dropType ? memberCuts(body, meta.at, '_type') : undefined;
+  const types = change.dropType ? memberCuts(body, meta.at, (key) => key === '_type') : undefined;
   const isEmpty = types === undefined ? body[skipSpace(body, inside)] === 0x7d : types.left === 0;
   // The addition first: it may stand where a cut begins.
   const edits: Edit[] = added === '' ? [] : [{ start: inside, end: inside, text: isEmpty ? added : `${added},` }];

@@ -131,6 +131,22 @@ describe('what an application puts each time it starts', () => {
   );
 });
 
+describe('the aliases of an index', () => {
+  it.each(['dual', 'target'] as const)('are those that the application gave it, in %s', async (phase) => {
+    route.set({ phase, reign: 2 });
+    const own = { [`crossfade-${route.slug}-e9`]: { is_hidden: true }, [`crossfade-${route.slug}-c9-1`]: {} };
+    for (const [alias, body] of Object.entries(own))
+      for (const side of ['source', 'target'] as const)
+        await route.on(side, 'PUT', `/${route[side]}/_alias/${alias}`, body);
+    const listed = (await route.on('source', 'GET', `/${route.source}/_alias`)).json[route.source].aliases;
+    expect(Object.keys(listed)).toEqual(expect.arrayContaining(Object.keys(own)));
+    const aliases = await route.send('GET', `/${route.source}/_alias`);
+    expect([aliases.status, aliases.json]).toEqual([200, { [route.source]: { aliases: { [route.slug]: {} } } }]);
+    const index = await route.send('GET', `/${route.slug}`);
+    expect([index.status, index.text.includes('crossfade-')]).toEqual([200, false]);
+  });
+});
+
 describe('a refresh', () => {
   const hidden = async (id: string): Promise<void> => {
     await route.on('source', 'PUT', `/${route.source}/_doc/${id}`, { n: 1000 });

@@ -37,8 +37,9 @@ const shown = (decided: Plan): string => {
     case 'read':
     case 'by_query':
     case 'refresh':
-    case 'index_info':
       return `${decided.kind} ${names(decided.indices)}`;
+    case 'index_info':
+      return `${decided.kind} ${names(decided.indices)}${decided.side === undefined ? '' : ` on ${decided.side}`}`;
     case 'admin':
       return `${decided.kind} ${names(decided.indices)}${decided.refusal === undefined ? '' : ' if unchanged'}`;
     case 'reindex':
@@ -357,7 +358,7 @@ describe('aliases of the application, which stand on the source until the operat
 
   it.each<[Parameters<typeof routeState>[0], string[]]>([
     [{}, ['pass source pinned', 'index_info products/0', 'pass source pinned']],
-    [{ phase: 'target' }, ['pass source pinned', 'pass source pinned', 'pass source pinned']],
+    [{ phase: 'target' }, ['pass source pinned', 'index_info products/0 on source', 'pass source pinned']],
     [{ phase: 'final' }, ['pass target pinned', 'index_info products/0', 'pass target pinned']],
     [
       { phase: 'target', adminPolicy: 'authority' },

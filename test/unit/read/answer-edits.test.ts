@@ -1,3 +1,4 @@
+import { authorityMarker, copyAlias, epochAlias, isOwnAlias } from '../../../src/coordination/keys.ts';
 import { describe, expect, it } from 'vitest';
 import {
   type AnswerContext,
@@ -155,4 +156,31 @@ it('the origin of an answer is the reign for the authority and none for the foll
     { side: 'source', reign: followerReign },
     { side: 'target', reign: 2 },
   ]);
+});
+
+describe('a list of aliases', () => {
+  const needs = { rename: false, terms: false, cursor: false, hideAliases: true };
+  const hidden = (text: string) => {
+    const answer = { status: 200, headers: { 'content-type': 'application/json' }, body: Buffer.from(text) };
+    return editAnswer(answer, context({ family: 'alias_info', group: 'indices.get_alias' }), needs).toString();
+  };
+
+  it('lacks those that members write and copy through, and keeps every other byte', () => {
+    const own = [epochAlias('a-b', 3, 0), epochAlias('a', 12, 1), copyAlias('a', 2, 1), authorityMarker('a', 4, 2)];
+    expect(own.every(isOwnAlias)).toBe(true);
+    expect(['crossfade', 'crossfade-a', 'crossfade-a-e', 'crossfade-a-x1', 'my-crossfade-a-e1'].some(isOwnAlias)).toBe(
+      false,
+    );
+    const list = (names: string[]) =>
+      `{"i":{"aliases":{${names.map((name) => `"${name}":{ }`).join()}},"mappings":{"a":1.0}}}`;
+    expect(hidden(list([own[0] as string, 'x', ...own.slice(1), 'crossfade-y']))).toBe(list(['x', 'crossfade-y']));
+    expect(hidden(list(own))).toBe(list([]));
+  });
+
+  it.each(['{"error":{"aliases":"x"},"status":404}', '{}', '{"i":{"aliases":[]}}', '[]', '{"i":{"al'])(
+    '%s stays',
+    (text) => {
+      expect(hidden(text)).toBe(text);
+    },
+  );
 });
