@@ -2,12 +2,13 @@
  * Records real answers for the golden tests of the comparison: the same catalog in one shard and in five shards with
  * deleted leftovers, one request of every kind, both sides' answers as they came. Run against two clusters of one
  * version, or one cluster named twice: `node scripts/record-answers.ts http://127.0.0.1:9200 http://127.0.0.1:9201`.
+ * Names of kinds may follow: only these are recorded, all others stay as they are.
  */
 import { writeFile } from 'node:fs/promises';
 import type { Answer } from '../src/compare/types.ts';
 import { seeded } from '../test/fixtures/compare/catalog.ts';
-import { allKinds } from '../test/fixtures/compare/queries.ts';
-import { type RecordedAnswer, recordsFile } from '../test/fixtures/compare/records.ts';
+import { recordedKinds } from '../test/fixtures/compare/queries.ts';
+import { type RecordedAnswer, recorded, recordsFile } from '../test/fixtures/compare/records.ts';
 import { ask, comparedRequest, drop, layOut } from '../test/fixtures/compare/shop.ts';
 
 const documents = 300;
@@ -25,9 +26,10 @@ const text = (bytes: Uint8Array | undefined): string | undefined =>
 
 const side = ({ status, body }: Answer) => ({ status, body: text(body)! });
 
-const record = async (source: string, target: string): Promise<RecordedAnswer[]> => {
+const record = async (source: string, target: string, names: readonly string[]): Promise<RecordedAnswer[]> => {
   const records: RecordedAnswer[] = [];
-  for (const kind of allKinds(seeded(20), documents)) {
+  for (const kind of recordedKinds(seeded(20), documents)) {
+    if (names.length > 0 && !names.includes(kind.name)) continue;
     const { body, ...request } = comparedRequest(index, kind);
     const authority = await ask(source, { ...request, body });
     const other = await ask(target, comparedRequest(otherIndex, kind));
@@ -37,16 +39,19 @@ const record = async (source: string, target: string): Promise<RecordedAnswer[]>
   return records;
 };
 
-const [source, target] = process.argv.slice(2);
-if (source === undefined || target === undefined) throw new Error('usage: record-answers.ts SOURCE_URL TARGET_URL');
+const [source, target, ...names] = process.argv.slice(2);
+if (source === undefined || target === undefined)
+  throw new Error('usage: record-answers.ts SOURCE_URL TARGET_URL [KIND...]');
 const version = await versionOf(source);
 await Promise.all([drop(source, index), drop(target, otherIndex)]);
 try {
   await layOut({ url: source, index, shards: 1, documents });
   await layOut({ url: target, index: otherIndex, shards: 5, documents, seed: 11 });
-  const records = await record(source, target);
+  const fresh = await record(source, target, names);
+  const kept = names.length === 0 ? [] : recorded(version).filter(({ name }) => !names.includes(name));
+  const records = [...kept, ...fresh];
   await writeFile(recordsFile(version), `[\n${records.map((one) => JSON.stringify(one)).join(',\n')}\n]\n`);
-  process.stdout.write(`${records.length} answers of OpenSearch ${version}\n`);
+  process.stdout.write(`${fresh.length} answers of OpenSearch ${version}\n`);
 } finally {
   await Promise.all([drop(source, index), drop(target, otherIndex)]);
 }

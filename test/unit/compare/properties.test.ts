@@ -3,9 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { compareAnswers } from '../../../src/compare/compare.ts';
 import { rankMetrics } from '../../../src/compare/rank-metrics.ts';
 import { rulesFrom } from '../../../src/compare/rules.ts';
+import type { ComparableApi } from '../../../src/compare/types.ts';
 import { seeded } from '../../fixtures/compare/catalog.ts';
 import { answerOf, recorded, requestOf } from '../../fixtures/compare/records.ts';
-import { bySort, compared, type Hit, page } from './support.ts';
+import { bySort, compared, type Hit, json, page } from './support.ts';
 
 const value = fc.jsonValue({ maxDepth: 2 });
 const source = fc.dictionary(fc.string({ maxLength: 8 }), value, { maxKeys: 4 });
@@ -143,6 +144,88 @@ describe('for any answer', () => {
           const [there, back] = [compared(answer(a), answer(b), asked), compared(answer(b), answer(a), asked)];
           expect(back.severity).toBe(there.severity);
           expect(back.counts).toEqual(there.counts);
+        }),
+      );
+    });
+  });
+
+  describe('of every API that ranks', () => {
+    const lines = [{ preference: 'p' }, search.body, {}, search.body];
+    const ndjson = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    const responses = (...lists: readonly Hit[][]) => ({
+      took: 1,
+      responses: lists.map((list) => ({ ...page(list), status: 200 })),
+    });
+    const observe = (api: ComparableApi, a: unknown, b: unknown) =>
+      compareAnswers({
+        api,
+        request: {
+          ...{ method: 'POST', path: '/shop/_search', query: '' },
+          body: api.startsWith('msearch') ? ndjson : Buffer.from(JSON.stringify(search.body)),
+        },
+        ...{ authority: json(a), other: json(b), renameIndex: (name) => name, rules: rulesFrom(undefined) },
+      });
+    const answerIn = (api: ComparableApi, list: readonly Hit[], second: readonly Hit[]) =>
+      api.startsWith('msearch') ? responses([...list], [...second]) : page(list, { total: 50 });
+    const apis: ComparableApi[] = ['search', 'template_search', 'msearch', 'msearch_template'];
+
+    it.each(apis)('permuting ties changes nothing: %s', (api) => {
+      fc.assert(
+        fc.property(hits, hits, fc.integer({ min: 1 }), (one, two, seed) => {
+          const mixed = (list: readonly Hit[]) => permuteTies(list, ({ sort }) => sort![0], seed);
+          expect(observe(api, answerIn(api, one, two), answerIn(api, mixed(one), mixed(two)))).toMatchObject({
+            severity: 'none',
+            differences: [],
+          });
+        }),
+      );
+    });
+
+    it.each(apis)('severity and counts are the same seen from either side: %s', (api) => {
+      fc.assert(
+        fc.property(hits, hits, hits, (one, two, three) => {
+          const [a, b] = [answerIn(api, one, two), answerIn(api, two, three)];
+          const [there, back] = [observe(api, a, b), observe(api, b, a)];
+          expect([back.severity, back.counts]).toEqual([there.severity, there.counts]);
+        }),
+      );
+    });
+  });
+
+  describe('of every API without a ranking', () => {
+    const doc = fc.oneof(
+      fc.record({
+        _index: fc.constant('shop'),
+        _id: fc.constantFrom('1', '2'),
+        found: fc.constant(true),
+        _source: source,
+      }),
+      fc.record({ _index: fc.constant('shop'), _id: fc.constantFrom('1', '2'), found: fc.constant(false) }),
+    );
+    const capability = fc.record({
+      type: fc.constantFrom('long', 'text'),
+      searchable: fc.boolean(),
+      aggregatable: fc.boolean(),
+    });
+    const answers: Partial<Record<ComparableApi, fc.Arbitrary<unknown>>> = {
+      get: doc,
+      mget: fc.record({ docs: fc.tuple(doc, doc) }),
+      explain: fc.record({ _id: fc.constant('1'), matched: fc.boolean(), explanation: fc.record({ value: fc.nat() }) }),
+      field_caps: fc.record({
+        indices: fc.constant(['shop']),
+        fields: fc.dictionary(fc.constantFrom('a', 'b'), fc.dictionary(fc.constantFrom('long', 'text'), capability)),
+      }),
+      count: fc.record({ count: fc.nat(3), _shards: fc.constant({ total: 1, successful: 1, skipped: 0, failed: 0 }) }),
+      validate: fc.record({ valid: fc.boolean() }),
+      analyze: fc.record({ tokens: fc.array(fc.record({ token: fc.constantFrom('a', 'b'), position: fc.nat(3) })) }),
+    };
+    it.each(Object.keys(answers) as ComparableApi[])('an answer equals itself, and severity has no side: %s', (api) => {
+      const any = answers[api]!;
+      fc.assert(
+        fc.property(any, any, (a, b) => {
+          expect(compared(a, structuredClone(a), { api }).severity).toBe('none');
+          const [there, back] = [compared(a, b, { api }), compared(b, a, { api })];
+          expect([back.severity, back.counts]).toEqual([there.severity, there.counts]);
         }),
       );
     });
