@@ -53,9 +53,18 @@ export const isTrue = (query: Query, name: string): boolean => {
   return value !== undefined && value !== 'false';
 };
 
+/** By the bytes themselves, which nobody changes: a sample's request is looked at for several reasons, and parsed once. */
+const parsedBodies = new WeakMap<Uint8Array, { readonly value: Json | undefined }>();
+
+const parsedOnce = (body: Uint8Array): Json | undefined => {
+  const known = parsedBodies.get(body) ?? { value: parseBody(body) };
+  parsedBodies.set(body, known);
+  return known.value;
+};
+
 /** The body, or the `source` parameter that may stand for it. */
 export const bodyOf = (request: ComparedRequest, query: Query): Json | undefined => {
-  if (request.body !== undefined && request.body.length > 0) return parseBody(request.body);
+  if (request.body !== undefined && request.body.length > 0) return parsedOnce(request.body);
   const source = query.get('source');
   return source === undefined ? undefined : parseText(source);
 };

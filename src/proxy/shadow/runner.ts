@@ -15,6 +15,7 @@ import { CrossfadeError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { Transports } from '../../upstream/types.ts';
 import { sampled } from '../bucket.ts';
+import type { IndexNames } from '../rename.ts';
 import { type Breaker, type BreakerState, createBreaker } from '../read/breaker.ts';
 import { clientNames } from '../read/side-names.ts';
 import type { Observed } from './judge.ts';
@@ -65,7 +66,8 @@ type RouteWork = {
   readonly breaker: Breaker;
   readonly slots: Slots;
   counts: ShadowCounts;
-  rules: { revision: number; rules: Rules } | undefined;
+  /** What follows from the spec of this revision. */
+  derived: { revision: number; rules: Rules; names: IndexNames } | undefined;
 };
 
 type Observing = { readonly breaker: Breaker; readonly settle: Settle; readonly slots: Slots };
@@ -96,8 +98,8 @@ export class ShadowReads implements ShadowRunner {
         stopping,
         ...(intervalMs === undefined ? {} : { intervalMs }),
       }),
-      rulesOf: (state) => this.#rulesOf(state),
-      namesOf: (state) => clientNames([state]),
+      rulesOf: (state) => this.#derivedOf(state).rules,
+      namesOf: (state) => this.#derivedOf(state).names,
       random,
       timers,
       stopping,
@@ -147,7 +149,7 @@ export class ShadowReads implements ShadowRunner {
       changed: (state) => this.#emit({ kind: 'breaker', slug, state }),
     });
     const slots = new Slots(() => this.#pump(work));
-    const work: RouteWork = { queue: [], breaker, slots, counts: noCounts, rules: undefined };
+    const work: RouteWork = { queue: [], breaker, slots, counts: noCounts, derived: undefined };
     this.#routes.set(slug, work);
     return work;
   }
@@ -277,11 +279,12 @@ export class ShadowReads implements ShadowRunner {
       );
   }
 
-  #rulesOf(state: RouteState): Rules {
+  #derivedOf(state: RouteState): NonNullable<RouteWork['derived']> {
     const work = this.#workOf(state);
-    if (work.rules?.revision === state.specRevision) return work.rules.rules;
-    work.rules = { revision: state.specRevision, rules: rulesFrom(state.spec.shadow.profile) };
-    return work.rules.rules;
+    const { specRevision: revision, spec } = state;
+    if (work.derived?.revision !== revision)
+      work.derived = { revision, rules: rulesFrom(spec.shadow.profile), names: clientNames([state]) };
+    return work.derived;
   }
 
   #emit(event: ShadowEvent): void {

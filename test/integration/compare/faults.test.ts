@@ -17,6 +17,17 @@ beforeAll(async () => {
 afterEach(() => drop(urls.targetUrl, index));
 afterAll(() => drop(urls.sourceUrl, index));
 
+/** How many comparisons each fault took, and what named it: printed at the end. */
+const took: { fault: string; comparisons: number | undefined; reason: string; shape: string | undefined }[] = [];
+const keep = (fault: string, { rollbackAfter, slowerAfter, judgement }: CampaignResult): void => {
+  const isSlower = rollbackAfter === undefined && judgement.latency.isSlower;
+  const reason = isSlower ? judgement.latency.reason : judgement.reason;
+  took.push({ fault, comparisons: rollbackAfter ?? slowerAfter, reason, shape: judgement.shapes[0]?.label });
+};
+const lineOf = ({ fault, comparisons, reason, shape }: (typeof took)[number]): string =>
+  `${String(comparisons ?? 'not').padStart(5)} comparisons  ${fault.padEnd(42)}  ${reason}; most suspicious: ${shape}`;
+afterAll(() => void process.stdout.write(`\n${took.map(lineOf).join('\n')}\n`));
+
 const target = (more: Partial<Layout> = {}): Promise<void> =>
   layOut({ url: urls.targetUrl, index, shards: 1, documents, ...more });
 
@@ -44,17 +55,21 @@ type Fault = {
   shows: { in: string; as: Severity };
   /** What the shape with the strongest evidence against it must mention. */
   suspect?: RegExp;
+  /** Comparisons within which it must be found; the baseline alone takes about 200 here. */
+  within: number;
 };
 
 const faults: Fault[] = [
   {
     fault: '0.5 % of the documents are missing',
+    within: 300,
     prepare: () => target({ products: (all) => all.filter((_, i) => i % 200 !== 7) }),
     severities: ['S3', 'S6'],
     shows: { in: 'by_stock_ties', as: 'S3' },
   },
   {
     fault: 'the analyzer of a field was dropped',
+    within: 300,
     prepare: () =>
       target({
         mappings: withMapping({
@@ -68,6 +83,7 @@ const faults: Fault[] = [
   },
   {
     fault: 'a number was mapped as a keyword',
+    within: 120,
     prepare: () => target({ mappings: withMapping({ price: { type: 'keyword' } }) }),
     severities: ['S0', 'S1', 'S3', 'S4', 'S5', 'S6', 'S7'],
     shows: { in: 'histogram', as: 'S1' },
@@ -75,6 +91,7 @@ const faults: Fault[] = [
   },
   {
     fault: 'a tenth of the documents are stale',
+    within: 300,
     prepare: async () => {
       await target();
       const stale = catalog(documents).filter((_, i) => i % 10 === 0);
@@ -89,6 +106,7 @@ const faults: Fault[] = [
   },
   {
     fault: 'two fields were swapped',
+    within: 300,
     prepare: () =>
       target({
         products: (all) =>
@@ -105,10 +123,11 @@ const faults: Fault[] = [
 describe('a fault on the other side is detected and named', () => {
   it.each(faults)(
     '$fault',
-    async ({ prepare, severities, shows, suspect }) => {
+    async ({ fault, prepare, severities, shows, suspect, within }) => {
       await prepare();
       const result = await campaign();
-      expect(result.rollbackAfter, JSON.stringify(result.outcomes)).toBeLessThanOrEqual(300);
+      keep(fault, result);
+      expect(result.rollbackAfter, JSON.stringify(result.outcomes)).toBeLessThanOrEqual(within);
       expect(result.judgement.verdict).toBe('rollback');
       expect(severities).toContain(result.judgement.reason.slice(0, 2));
       expect(names(result, shows.as)).toContain(shows.in);
@@ -119,6 +138,7 @@ describe('a fault on the other side is detected and named', () => {
 
   it('a missing index is refused at once', async () => {
     const result = await campaign();
+    keep('a missing index', result);
     expect(result.rollbackAfter).toBeLessThanOrEqual(40);
     expect(result.judgement.reason).toMatch(/^S1 in 100.00 %/);
   }, 120_000);
@@ -126,6 +146,7 @@ describe('a fault on the other side is detected and named', () => {
   it('a lost shard makes answers partial', async () => {
     await target({ shards: 5, settings: { 'index.routing.allocation.total_shards_per_node': 4 } });
     const result = await campaign();
+    keep('a lost shard', result);
     expect(result.rollbackAfter).toBeLessThanOrEqual(40);
     expect(result.outcomes['S2']).toBeGreaterThan(10);
     expect(result.judgement.severities.find(({ severity }) => severity === 'S2')?.isBeyond).toBe(true);
@@ -134,6 +155,8 @@ describe('a fault on the other side is detected and named', () => {
   it('a slower cluster is called slower, and bars promote without a rollback', async () => {
     await target();
     const result = await campaign({ delayMs: (ms) => 2 * ms + 20 });
+    keep('a slower cluster', result);
+    expect(result.slowerAfter).toBeLessThanOrEqual(500);
     expect(result.judgement.latency).toMatchObject({ isSlower: true });
     expect(result.rollbackAfter).toBeUndefined();
     expect(result.judgement.verdict).not.toBe('promote');
