@@ -89,7 +89,7 @@ export const dualWrite = async (world: World, load: Load): Promise<void> => {
 
 /** What differs is asked again after some seconds. */
 const comparisonsDone = async (world: World, load: Load): Promise<void> => {
-  for (let i = 0; i < 20; i++) {
+  for (let i = 0; i < 45; i++) {
     await delay(1000);
     await showProgress(world, load, 0, 'dual');
     if ((await world.metric('crossfade_shadow_in_flight')) === 0) return;

@@ -63,10 +63,9 @@ const namedDocument = (path: readonly PathSegment[]): string | undefined => {
 };
 
 /** `now`: no document explains it. `at_last`: some that stood still do; they may yet be late copies. `no`: only moving ones do. */
-export const persistence = (
-  differences: readonly Difference[],
-  { moving, apart }: Movement,
-): 'now' | 'at_last' | 'no' => {
+export type Persistence = 'now' | 'at_last' | 'no';
+
+export const persistence = (differences: readonly Difference[], { moving, apart }: Movement): Persistence => {
   if (moving.size === 0) return apart.size === 0 ? 'now' : 'at_last';
   if (apart.size > 0) return 'at_last';
   const movingIds = new Set([...moving].map(idOf));

@@ -54,7 +54,7 @@ export type ShadowDeps = {
 type Compared = Extract<Observed, { kind: 'compared' }>;
 const nothing = Buffer.alloc(0);
 
-const defaults = { maxQueuedBytes: 32 * 1024 * 1024, settleMs: [250, 1500, 4000] };
+const defaults = { maxQueuedBytes: 32 * 1024 * 1024, settleMs: [250, 1500, 4000, 10_000] };
 
 type Waiting = { readonly sample: Sample; readonly bytes: number; readonly sinceMs: number; readonly settle: Settle };
 type Settle = {

@@ -2,7 +2,7 @@
  * A mismatch that may be a write seen on one side only: both sides are asked again, pinned alike and after a refresh, until
  * they agree, or the documents behind it show that no write explains it (movement.ts). What only documents explain whose
  * copies are on the way says nothing and is skipped as `unstable`; so is what the authority does not agree on with itself.
- * Cost: a mismatch that stays takes three rounds and a few listings; it waits outside of the places for requests.
+ * Cost: a mismatch that stays takes a few rounds, each between two listings; it waits outside of the places for requests.
  */
 import { documentsIn } from '../../compare/listing.ts';
 import {
@@ -10,6 +10,7 @@ import {
   type Listings,
   type Look,
   movementOf,
+  type Persistence,
   persistence,
   persistsBeside,
 } from '../../compare/movement.ts';
@@ -37,9 +38,13 @@ export const settle = async (deps: ObserveDeps, sample: Sample): Promise<Observe
       await deps.refresh(sample.state);
     });
     const seen = await lookAgain(deps, sample, { preference, isFirst: past === undefined });
-    const isLast = i === deps.settleMs.length - 1;
     if (isMild(seen.judged.observation) && isMild(seen.judged.baseline)) return concluded(sample, seen, true);
-    if (past !== undefined && persists(deps, sample, { past, seen, isLast })) return concluded(sample, seen, false);
+    const left = deps.settleMs.length - 1 - i;
+    const fate = past === undefined ? 'at_last' : fateOf(deps, sample, { past, seen });
+    if (past !== undefined && (fate === 'now' || (fate === 'at_last' && left === 0)))
+      return concluded(sample, seen, false);
+    // The longest wait is for late copies; what moves all the time is not worth it.
+    if (fate === 'no' && left <= 1) break;
     past = seen;
   }
   return { kind: 'skipped', reason: 'unstable' };
@@ -71,23 +76,21 @@ const statedBy = (deps: ObserveDeps, sample: Sample, { authority, other }: Round
   return a && b && { authority: a, other: b };
 };
 
-type Evidence = { readonly past: Seen; readonly seen: Seen; readonly isLast: boolean };
+type Evidence = { readonly past: Seen; readonly seen: Seen };
 
-const persists = (deps: ObserveDeps, sample: Sample, { past, seen, isLast }: Evidence): boolean => {
+const fateOf = (deps: ObserveDeps, sample: Sample, { past, seen }: Evidence): Persistence => {
   const { observation, baseline } = seen.judged;
-  if (!sample.baseline && !isMild(baseline)) return false;
+  if (!sample.baseline && !isMild(baseline)) return 'no';
   const { differences } = isMild(observation) && baseline ? baseline : observation;
   const look = lookOf(past, seen);
-  if (look === undefined)
-    return isLast && persistsBeside(differences, changeOf(deps, sample, { past, seen }).differences);
-  const persisting = persistence(differences, movementOf(look, agreesIn(sample.state)));
-  return persisting === 'now' || (isLast && persisting === 'at_last');
+  if (look !== undefined) return persistence(differences, movementOf(look, agreesIn(sample.state)));
+  return persistsBeside(differences, changeOf(deps, sample, { past, seen }).differences) ? 'at_last' : 'no';
 };
 
 const lookOf = (past: Seen, { before, after }: Seen): Look | undefined =>
   past.after && before && after && { earlier: past.after, before, after };
 
-const changeOf = (deps: ObserveDeps, sample: Sample, { past, seen }: Omit<Evidence, 'isLast'>): Observation =>
+const changeOf = (deps: ObserveDeps, sample: Sample, { past, seen }: Evidence): Observation =>
   compareIn(deps, sample, { authority: past.round.authority.answer, other: seen.round.authority.answer });
 
 /** Copies carry the stamp of the authority's write as their version, or, by the route's setting, the application's version. */

@@ -1,7 +1,11 @@
 /**
  * Places for samples whose requests are under way. A sample that waits before it is asked again gives its place away
- * meanwhile, so that a few mismatches do not stop all comparing; who comes back goes before who has not begun.
+ * meanwhile, so that a few mismatches do not stop all comparing; who comes back goes before who has not begun. So that many
+ * mismatches cost the clusters no more than a bounded number at a time, only some can rest so; others keep their place.
  */
+/** Samples that may rest, per place. */
+const restingPerPlace = 4;
+
 export class Slots {
   readonly #freed: () => void;
   readonly #back: (() => void)[] = [];
@@ -40,6 +44,7 @@ export class Slots {
   }
 
   async rest(waiting: () => Promise<void>): Promise<void> {
+    if (this.#resting >= restingPerPlace * this.#limit) return waiting();
     this.#resting++;
     this.leave();
     try {

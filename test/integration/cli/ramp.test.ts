@@ -140,7 +140,7 @@ describe('a route that goes by itself', () => {
 
   test('comes home when documents vanish from the target, and the audit says by what evidence', async () => {
     await post(urls.targetUrl, `/${target}/_delete_by_query?refresh=true`, { query: { range: { n: { lt: 20 } } } });
-    await eventually(async () => (await status()).percent.read === 0, { what: 'reads at home', timeoutMs: 60_000 });
+    await eventually(async () => (await status()).percent.read === 0, { what: 'reads at home', timeoutMs: 120_000 });
     const { entries } = JSON.parse((await cli('audit', slug, '--json')).out) as {
       entries: { what: string; reason: string; evidence: { judged: RouteStatus['verdict'] } }[];
     };
@@ -148,7 +148,7 @@ describe('a route that goes by itself', () => {
     expect(auto.map(({ what }) => what)).toEqual([10, 50, 0].map((step) => `auto: pct.read ${step}`));
     expect(auto.at(-1)?.reason).toMatch(/mismatches of severity S[34]: S[34] in \d+\.\d\d % of comparisons/);
     expect(auto.at(-1)?.evidence.judged).toMatchObject({ verdict: 'rollback', members: expect.any(Number) });
-  }, 90_000);
+  }, 180_000);
 
   test('keeps its mismatches where a laptop with access to NATS reads those of both pods', async () => {
     const listed = await eventually(

@@ -124,7 +124,7 @@ const use = async (): Promise<void> => {
   await send(`_search?q=${planted.query}`, 'GET');
   await send('_search', 'POST', { query: { [planted.query]: {} } });
   await eventually(async () => (await statusOf()).copies.quarantined === 1, { what: 'a quarantined copy' });
-  await eventually(async () => (await statusOf()).shadow.mismatched > 0, { timeoutMs: 30_000, what: 'a mismatch' });
+  await eventually(async () => (await statusOf()).shadow.mismatched > 0, { timeoutMs: 90_000, what: 'a mismatch' });
 };
 
 const statusOf = async () =>
@@ -225,7 +225,7 @@ describe('nothing that a process says or keeps holds a secret or what a document
     expect(await agent.exit()).toBe(70);
     expect(agent.output()).toContain('cannot log in as mover with [redacted]');
     expect(leaksIn([['output', agent.output()]])).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 });
 
 describe('credentials', () => {

@@ -36,4 +36,19 @@ describe('a place for requests', () => {
     await expect(slots.rest(() => Promise.reject(new Error('stopped')))).rejects.toThrow('stopped');
     expect([slots.free(1), slots.resting]).toEqual([0, 0]);
   });
+
+  it('is kept by those who rest beyond a bounded number', async () => {
+    const slots = new Slots(() => undefined);
+    const { closed, open } = gate();
+    const rests = Array.from({ length: 5 }, () => (slots.take(1) ? slots.rest(() => closed) : undefined));
+    expect([rests.includes(undefined), slots.resting, slots.free(1)]).toEqual([false, 4, 0]);
+    open();
+    for (let i = 0; i < 5; i++) {
+      await closed;
+      await new Promise((resolve) => setImmediate(resolve));
+      slots.leave();
+    }
+    await Promise.all(rests);
+    expect([slots.resting, slots.free(1)]).toEqual([0, 1]);
+  });
 });
