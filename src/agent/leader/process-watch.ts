@@ -35,9 +35,11 @@ export const longUnheard = (
   return now.flatMap(({ boot }) => (nowMs - (since.get(boot) ?? nowMs) >= strikeAfterMs ? [boot] : []));
 };
 
-const noteLost = async ({ job }: Leading, unheard: readonly ListedProcess[]): Promise<void> => {
+/** Once they were missed by an earlier look as well: whoever was just joining has been heard since. */
+const noteLost = async ({ job, unheard, deps }: Leading): Promise<void> => {
   const { events } = job.current();
-  const lost = unheard.map(({ member, boot }) => lostKey(member, boot)).filter((key) => events[key] === undefined);
+  const missed = unheard.filter(({ sinceMs }) => deps.runtime.now() - sinceMs >= settleMs);
+  const lost = missed.map(({ member, boot }) => lostKey(member, boot)).filter((key) => events[key] === undefined);
   if (lost.length > 0) await job.save({ events: { ...events, ...Object.fromEntries(lost.map((key) => [key, 1])) } });
 };
 
@@ -61,5 +63,5 @@ export const watchProcesses = async (leading: Leading, { slug, phase }: RouteSta
   const unheard = await look(leading, store.config, slug);
   if (phase.phase === 'off' || phase.phase === 'final')
     await strikeProcesses(store.config, slug, longUnheard(unheard, leading.unheard, runtime.now()));
-  else await noteLost(leading, unheard);
+  else await noteLost(leading);
 };

@@ -65,12 +65,22 @@ describe('processes that are listed and that nobody hears', () => {
 
   it('call for a sweep once, and stay listed until a fence has stopped them', async () => {
     await turn('dual');
-    expect(job.current().events).toEqual({ 'lost:gone/gone': 1 });
-    time.nowMs += 20_000;
-    await turn('dual');
-    expect(job.current().events).toEqual({ 'lost:gone/gone': 1 });
+    expect(job.current().events).toEqual({});
+    for (let looks = 0; looks < 2; looks++) {
+      time.nowMs += 10_000;
+      await turn('dual');
+      expect(job.current().events).toEqual({ 'lost:gone/gone': 1 });
+    }
     expect(leading.unheard).toEqual([{ boot: 'gone', member: 'gone', sinceMs: 60_000 }]);
     expect(await onList()).toEqual(['here', 'gone']);
+  });
+
+  it('call for nothing when they were only joining', async () => {
+    await turn('dual');
+    leading.deps.members.view = () => heard('here', 'gone');
+    time.nowMs += 10_000;
+    await turn('dual');
+    expect([job.current().events, leading.unheard]).toEqual([{}, []]);
   });
 
   it('leave the list by themselves where no switch can come', async () => {
