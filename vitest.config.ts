@@ -18,7 +18,7 @@ export default defineConfig({
           include: ['test/integration/**/*.test.ts', 'test/fault/**/*.test.ts'],
           globalSetup: ['test/support/global-setup.ts'],
           testTimeout: 60_000,
-          hookTimeout: 120_000,
+          hookTimeout: 240_000,
           maxWorkers: 2,
         },
       },
