@@ -31,6 +31,8 @@ export type AgentProcess = {
 const environment = (env: Record<string, string>): Record<string, string> => ({
   PATH: process.env['PATH'] ?? '',
   HOME: process.env['HOME'] ?? '',
+  // Hundreds of processes are started from the same sources: compiled once, each starts in half the time.
+  NODE_COMPILE_CACHE: join(tmpdir(), 'crossfade-compile-cache'),
   ...env,
 });
 

@@ -124,6 +124,7 @@ const writers: Record<string, readonly Role[]> = {
   [keys.ask('orders')]: ['setup', 'sidecar', 'operator'],
   [keys.job('orders', 'state')]: ['setup', 'sidecar', 'operator'],
   [keys.evidence('orders', 'boot')]: ['setup', 'sidecar', 'operator'],
+  [keys.boot('orders', 'boot')]: ['setup', 'sidecar', 'operator'],
   [keys.audit('orders', 1)]: ['setup', 'sidecar', 'operator'],
 };
 const liveWriters: Record<string, readonly Role[]> = {
