@@ -5,7 +5,7 @@
 import { keys, watchPrefix } from '../coordination/keys.ts';
 import type { Bucket, Change } from '../coordination/ports.ts';
 import { repeat, systemTimers, type Timers } from '../coordination/timers.ts';
-import { parseRecord } from '../fleet/parse-record.ts';
+import { parseRecord } from '../coordination/parse-record.ts';
 import type { TrafficLine, TrafficRecord } from '../fleet/traffic.ts';
 import { type FoundRecord, fitting, WatchRecord } from '../fleet/watching.ts';
 

@@ -2,6 +2,7 @@
  * Pins the incarnation of a store: the random name that it was given when it was created. A store with another name, or
  * with none where there was one, is not the store that the routes came from, whatever it holds.
  */
+import { parseRecord } from './parse-record.ts';
 import { Meta } from './records.ts';
 
 export class Incarnation {
@@ -31,10 +32,4 @@ export class Incarnation {
   }
 }
 
-const readMeta = (text: string): string | undefined => {
-  try {
-    return Meta.safeParse(JSON.parse(text)).data?.incarnation;
-  } catch {
-    return undefined;
-  }
-};
+const readMeta = (text: string): string | undefined => parseRecord(Meta, text)?.incarnation;

@@ -9,6 +9,7 @@ import * as z from 'zod';
 import type { Logger } from '../log.ts';
 import { casAndConfirm } from './cas.ts';
 import { keys } from './keys.ts';
+import { parseRecord } from './parse-record.ts';
 import type { Bucket, Entry } from './ports.ts';
 import { systemTimers, type Timers } from './timers.ts';
 
@@ -181,10 +182,4 @@ class Campaign implements LeaderLease {
   }
 }
 
-const readLease = (entry: Entry): LeaseRecord | undefined => {
-  try {
-    return LeaseRecord.safeParse(JSON.parse(entry.value)).data;
-  } catch {
-    return undefined;
-  }
-};
+const readLease = (entry: Entry): LeaseRecord | undefined => parseRecord(LeaseRecord, entry.value);

@@ -5,7 +5,8 @@
  * fenced; so a process that may have been taken for lost writes its keys again before it is heard again.
  */
 import * as z from 'zod';
-import { keys, bootPrefix } from './keys.ts';
+import { bootPrefix, keys } from './keys.ts';
+import { parseRecord } from './parse-record.ts';
 import type { Bucket } from './ports.ts';
 
 const Listed = z.object({ member: z.string() });
@@ -48,19 +49,14 @@ export const createProcessList = ({ bucket, member, boot }: ProcessListOptions):
   };
 };
 
-const memberOf = (value: string): string => {
-  try {
-    return Listed.safeParse(JSON.parse(value)).data?.member ?? '';
-  } catch {
-    return '';
-  }
-};
-
 /** @throws CrossfadeError STORE_UNAVAILABLE */
 export const listProcesses = async (bucket: Bucket, slug: string): Promise<ListedProcess[]> => {
   const prefix = bootPrefix(slug);
   const entries = await bucket.list(prefix);
-  return entries.map(({ key, value }) => ({ boot: key.slice(prefix.length), member: memberOf(value) }));
+  return entries.map(({ key, value }) => {
+    const { member = '' } = parseRecord(Listed, value) ?? {};
+    return { boot: key.slice(prefix.length), member };
+  });
 };
 
 /** They are behind a fence. What cannot be removed is met again at the next switch. */

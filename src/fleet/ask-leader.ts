@@ -8,7 +8,7 @@ import { keys } from '../coordination/keys.ts';
 import type { Store } from '../coordination/ports.ts';
 import { Ask, AskResult } from '../coordination/records.ts';
 import { CrossfadeError } from '../errors.ts';
-import { parseRecord } from './parse-record.ts';
+import { parseRecord } from '../coordination/parse-record.ts';
 
 export type AskRequest = Pick<Ask, 'action' | 'phase' | 'args'> & { slug: string };
 export type Submitted = { ask: Ask; revision: number };

@@ -1,7 +1,7 @@
 /** The audit log of a route as it stands in the store, oldest first; entries that cannot be read are left out. */
 import type { Entry, Store } from '../coordination/ports.ts';
 import { AuditEntry } from '../coordination/records.ts';
-import { parseRecord } from './parse-record.ts';
+import { parseRecord } from '../coordination/parse-record.ts';
 
 export type AuditLine = AuditEntry & { n: number };
 

@@ -6,7 +6,7 @@
  */
 import * as z from 'zod';
 import type { Entry } from '../coordination/ports.ts';
-import { parseRecord } from './parse-record.ts';
+import { parseRecord } from '../coordination/parse-record.ts';
 
 /** Upper edges in milliseconds grow by a quarter each: a percentile is exact to about a tenth. */
 const firstEdgeMs = 0.05;

@@ -5,7 +5,7 @@
  */
 import * as z from 'zod';
 import type { Entry } from '../coordination/ports.ts';
-import { parseRecord } from './parse-record.ts';
+import { parseRecord } from '../coordination/parse-record.ts';
 
 /** `watch.<member>`: somebody looks at a dashboard of this member, and at the samples of these routes. */
 export const WatchRecord = z.object({ schema: z.literal(1), samples: z.array(z.string()).max(1000) });

@@ -48,12 +48,12 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/compare': '*',
   'src/proxy/planning': '*',
   'src/config': 'closest cross-checks environment issues load member redact route-file settings',
-  'src/fleet': 'chart-point fleet-status parse-record route-knobs traffic watching',
+  'src/fleet': 'chart-point fleet-status route-knobs traffic watching',
   'src/admin': 'access health sse',
   'src/cli': 'format render-details histogram render-status screen style table',
   'src/app': 'admin-address heartbeat-report sample-throttle',
   'src/coordination':
-    'admission-gate authority-from-aliases bucket effective evidence-subject human-values incarnation job-status keys membership nats-support phase-machine ports records route-cell route-state stamp',
+    'admission-gate authority-from-aliases bucket effective evidence-subject human-values incarnation job-status keys membership nats-support parse-record phase-machine ports records route-cell route-state stamp',
   'src/proxy':
     'bucket classify date-math framing headers index-expression nodes-http operation-rules operations.generated percent-encoding plan query quick-family rename request-target rest-trie route-table typeless types user-data',
   'src/proxy/read':

@@ -4,22 +4,12 @@
 import { appendAudit } from '../../coordination/audit-log.ts';
 import { casAndConfirm } from '../../coordination/cas.ts';
 import { keys } from '../../coordination/keys.ts';
+import { parseRecord } from '../../coordination/parse-record.ts';
 import type { Bucket } from '../../coordination/ports.ts';
 import { Ask, AskResult, type AuditEntry } from '../../coordination/records.ts';
 import type { Timers } from '../../coordination/timers.ts';
 import { CrossfadeError } from '../../errors.ts';
 import { Begun } from './resumed-ask.ts';
-
-const parse = <T>(
-  schema: { safeParse(value: unknown): { success: boolean; data?: T } },
-  text: string,
-): T | undefined => {
-  try {
-    return schema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
-};
 
 export type Journal = {
   /** The newest ask that has no final answer yet, and where the route stood if somebody has begun it already. */
@@ -58,13 +48,13 @@ export const createJournal = ({ bucket, slug, by, clock, now, timers }: JournalO
   return {
     pendingAsk: async () => {
       const entry = await bucket.get(keys.ask(slug));
-      const ask = entry && parse(Ask, entry.value);
+      const ask = parseRecord(Ask, entry?.value);
       if (ask === undefined) return undefined;
       const standing = await bucket.get(answerKey);
       answered = standing?.revision ?? 0;
-      const result = standing && parse(AskResult, standing.value);
+      const result = parseRecord(AskResult, standing?.value);
       if (result?.id !== ask.id) return { ask, begun: undefined };
-      return isFinal(result) ? undefined : { ask, begun: parse(Begun, JSON.stringify(result.details ?? {})) };
+      return isFinal(result) ? undefined : { ask, begun: parseRecord(Begun, JSON.stringify(result.details ?? {})) };
     },
     answer: async ({ id }, result) => {
       const value = JSON.stringify({ schema: 1, id, at: clock(), ...result } satisfies AskResult);

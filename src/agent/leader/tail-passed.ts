@@ -5,6 +5,7 @@
  * so a record of another reign, or one that cannot be read, just means not yet.
  */
 import { keys } from '../../coordination/keys.ts';
+import { parseRecord } from '../../coordination/parse-record.ts';
 import type { Bucket, RouteState } from '../../coordination/ports.ts';
 import type { Side } from '../../coordination/records.ts';
 import type { ClusterControl } from '../cluster.ts';
@@ -36,16 +37,10 @@ export const createTailPassed =
     const goals = await Promise.all(spec.indices.map((_, ordinal) => look(ordinal)));
     while (!signal.aborted) {
       const entry = await bucket.get(keys.job(state.slug, 'state'));
-      if (hasPassed(goals, workIn(entry?.value), direction)) return;
+      if (hasPassed(goals, parseRecord(JobState, entry?.value)?.work, direction)) return;
       await sleep(runtime, pollMs, signal);
     }
   };
-
-const workIn = (value: string | undefined): ReignWork | undefined => {
-  if (value === undefined) return undefined;
-  const parsed = JobState.safeParse(JSON.parse(value));
-  return parsed.data?.work;
-};
 
 /** Of every index, each shard's cursor stands at the last number that was given out when the goals were read. */
 export const hasPassed = (

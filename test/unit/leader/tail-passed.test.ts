@@ -55,7 +55,13 @@ describe('the tail', () => {
     await save(begun.state);
     let done = false;
     const waiting = passed(made.state, new AbortController().signal).then(() => void (done = true));
-    for (let i = 0; i < 20; i++) await new Promise(setImmediate);
+    const turns = async () => {
+      for (let i = 0; i < 20; i++) await new Promise(setImmediate);
+    };
+    await turns();
+    expect(done).toBe(false);
+    await bucket.put(keys.job(made.state.slug, 'state'), 'no record at all');
+    await turns();
     expect(done).toBe(false);
     await save((await tailStep(begun.state, made.io)).state);
     await waiting;
