@@ -9,7 +9,7 @@
  * Input is the answer of `GET /_alias?expand_wildcards=all` of each cluster (all aliases, so that the application's own
  * are known too), the same object twice when both sides are one cluster: the sides cannot be told apart then.
  */
-import { fenceIndex } from './keys.ts';
+import { epochForm, fenceIndex, markerForm } from './keys.ts';
 import type { RouteState, RouteStates } from './ports.ts';
 import { defaultPercents, initialPhase, otherSide, type RouteAlias, RouteSpec, type Side } from './records.ts';
 
@@ -25,8 +25,6 @@ export type DerivedRoute = { slug: string; epoch: number; indices: Record<Side, 
   { authority: Side; reign: number } | { authority: 'unknown'; reason: string }
 );
 
-const epochForm = /^crossfade-([a-z0-9][a-z0-9_-]*)-([ec])(\d+)(?:-(\d+))?$/;
-const markerForm = /^crossfade-([a-z0-9][a-z0-9_-]*)-authority-e(\d+)-r(\d+)$/;
 const sides = ['source', 'target'] as const;
 
 export const routesFromAliases = (answers: AliasAnswers): DerivedRoute[] => {

@@ -41,9 +41,11 @@ export const copyAliasPattern = (slug: string): RegExp => new RegExp(`^crossfade
 /** Marker left on the authority right after a commit, for members that cannot reach the store. */
 export const authorityMarker = (slug: string, epoch: number, reign: number): string =>
   `crossfade-${slug}-authority-e${epoch}-r${reign}`;
+/** What the names above are read by again: slug, kind (`e` writes, `c` copies), epoch, ordinal; slug, epoch, reign. */
+export const epochForm = /^crossfade-([a-z0-9][a-z0-9_-]*)-([ec])(\d+)(?:-(\d+))?$/;
+export const markerForm = /^crossfade-([a-z0-9][a-z0-9_-]*)-authority-e(\d+)-r(\d+)$/;
 /** Whether an alias is one of the above, of whichever route. */
-export const isOwnAlias = (name: string): boolean =>
-  /^crossfade-[a-z0-9][a-z0-9_-]*-(?:[ec]\d+(?:-\d+)?|authority-e\d+-r\d+)$/.test(name);
+export const isOwnAlias = (name: string): boolean => epochForm.test(name) || markerForm.test(name);
 /** The write-blocked index that fenced aliases point at. */
 export const fenceIndex = 'crossfade-fence';
 
