@@ -2,7 +2,7 @@
  * Asks one side for a group of items of a multi request, and makes its items what the client is to see. A follower's group
  * has the authority behind it: when the follower's answer is not good enough, the same items are asked there.
  */
-import { formOf } from '../write/answer-form.ts';
+import { asksPretty } from '../write/answer-form.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
 import type { UpstreamAnswer } from '../../upstream/types.ts';
@@ -108,7 +108,7 @@ type Answered = {
 const toAnswer = (shared: Shared, reading: MultiReading, answered: Answered): GroupAnswer => {
   const { group, side, raw, body } = answered;
   const { family } = reading.plan.operation;
-  const { pretty } = formOf(reading.request.head.query);
+  const pretty = asksPretty(reading.request.head.query);
   const names: IndexNames = side === 'target' ? shared.namesOf(reading.table) : new Map();
   const found = raw.status === 200 && isJson(raw) ? parsedItems(family, body) : undefined;
   const origins = group.items.map((assigned) => itemOrigin(assigned, side));

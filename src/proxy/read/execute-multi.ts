@@ -8,7 +8,7 @@ import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, type Side } from '../../coordination/records.ts';
 import { CrossfadeError } from '../../errors.ts';
 import type { ClientRequest } from '../client-request.ts';
-import { formOf } from '../write/answer-form.ts';
+import { asksPretty } from '../write/answer-form.ts';
 import { getParam } from '../query.ts';
 import type { RoutedIndex, RouteTable } from '../types.ts';
 import { readRequestBody } from '../write/request-body.ts';
@@ -162,7 +162,7 @@ const serveSplit = async (shared: Shared, reading: MultiReading, { groups, faile
     ...failed.map((one) => ({ position: one.position, item: failedItem(plan.operation.family, one) })),
   ]);
   const tookMs = Math.max(0, ...answers.map((answer) => answer.tookMs ?? 0));
-  const { pretty } = formOf(request.head.query);
+  const pretty = asksPretty(request.head.query);
   deliver(request, {
     status: 200,
     headers: { ...answers[0]?.raw.headers, 'content-type': 'application/json; charset=UTF-8' },

@@ -6,7 +6,9 @@ export type Form = { readonly filter: FilterPath | undefined; readonly pretty: b
 
 export const asItCame: Form = { filter: undefined, pretty: false };
 
+export const asksPretty = (query: string): boolean => getFlag(query, 'pretty') === true;
+
 export const formOf = (query: string): Form => ({
   filter: parseFilterPath(getParam(query, 'filter_path')),
-  pretty: getFlag(query, 'pretty') === true,
+  pretty: asksPretty(query),
 });

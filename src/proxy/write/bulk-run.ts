@@ -7,7 +7,7 @@ import type { RouteState } from '../../coordination/ports.ts';
 import { CrossfadeError, errorTable, isCrossfadeError } from '../../errors.ts';
 import { prettyJson } from '../../json/pretty.ts';
 import { applyEdits } from '../../json/scan.ts';
-import { formOf } from './answer-form.ts';
+import { asksPretty } from './answer-form.ts';
 import type { BodyPieces, UpstreamAnswer } from '../../upstream/types.ts';
 import type { RoutedIndex } from '../types.ts';
 import { acknowledge, followerServesReads, knowsNewer, mayHaveBeenApplied, recordUnknown, sendTo } from './attempts.ts';
@@ -140,8 +140,8 @@ export class BulkRun {
     if (this.#whole !== undefined) return this.#whole;
     const results = this.#results.filter((result) => result !== undefined);
     const body = composeAnswer(results, { tookMs: this.#tookMs, ingestTookMs: this.#ingestTookMs });
-    const { pretty } = formOf(this.#context.client.head.query);
-    return { status: 200, headers: this.#headers, body: pretty ? prettyJson(body) : body };
+    const isPretty = asksPretty(this.#context.client.head.query);
+    return { status: 200, headers: this.#headers, body: isPretty ? prettyJson(body) : body };
   }
 
   #fail(entries: readonly Addressed[], failure: ItemFailure): void {
