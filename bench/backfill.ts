@@ -15,13 +15,13 @@ import { parseArgs } from 'node:util';
 import { backfillName, beginBackfill } from '../src/agent/backfill.ts';
 import { runWorker } from '../src/agent/chunk-worker.ts';
 import { LiveWatch } from '../src/agent/live-watch.ts';
-import type { LiveTraffic } from '../src/agent/pacer.ts';
+import { liveTraffic } from '../src/agent/pacer.ts';
 import { directionOf } from '../src/agent/direction.ts';
 import { systemRuntime } from '../src/agent/runtime.ts';
 import { createTransforms } from '../src/agent/transform.ts';
 import { openFileStore } from '../src/coordination/file-store.ts';
 import { keys } from '../src/coordination/keys.ts';
-import { keepReport, median, table } from './lib/report.ts';
+import { keepReport, median, percentile, table } from './lib/report.ts';
 import type { Told } from './lib/writer.ts';
 import { benchRoute, connectSides, dropIndex, fillIndex, freshIndex, names } from './lib/route.ts';
 
@@ -63,17 +63,13 @@ const startClients = (): { stop(): void } => {
   });
   return { stop: () => void writer.kill() };
 };
-const live: LiveTraffic = {
-  worked: (ms) => watch.worked(ms, performance.now()),
-  share: () => watch.share(performance.now()),
-};
+const live = liveTraffic(watch, systemRuntime.now);
 
 /** 99th percentile of the clients' writes while `work` runs. */
 const beside = async <T>(work: () => Promise<T>): Promise<{ result: T; p99Ms: number }> => {
   tookMs = [];
   const result = await work();
-  const sorted = tookMs.toSorted((a, b) => a - b);
-  return { result, p99Ms: sorted[Math.floor(0.99 * sorted.length)] ?? Number.NaN };
+  return { result, p99Ms: percentile(tookMs, 0.99) };
 };
 
 const checked = async (run: () => Promise<void>): Promise<number> => {

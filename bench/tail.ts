@@ -13,7 +13,7 @@ import { createQuarantine } from '../src/agent/quarantine.ts';
 import { systemRuntime } from '../src/agent/runtime.ts';
 import { beginTail, type TailState, tailStep } from '../src/agent/tail.ts';
 import type { Acknowledged, Told } from './lib/writer.ts';
-import { keepReport, table } from './lib/report.ts';
+import { keepReport, percentile, table } from './lib/report.ts';
 import { benchRoute, connectSides, dropIndex, freshIndex, names } from './lib/route.ts';
 
 const { values, positionals } = parseArgs({
@@ -44,9 +44,6 @@ for (const side of ['source', 'target'] as const) await freshIndex(clusters, sid
 const begun = await beginTail('start', io);
 if (begun.kind !== 'ok') throw new Error(begun.detail);
 let tail: TailState = begun.state;
-
-const percentile = (sorted: readonly number[], share: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 
 type Measured = { cpuShare: number; requestsPerPoll: number; docs: number };
 
@@ -95,7 +92,6 @@ for (const { seq, atMs } of waiting) {
   if (poll !== undefined) lags.push(Math.max(0, poll.atMs - atMs));
 }
 waiting = [];
-lags.sort((a, b) => a - b);
 for (const side of ['source', 'target'] as const) await dropIndex(clusters, side);
 
 const rowOf = (load: string, { cpuShare, requestsPerPoll, docs }: Measured) => ({

@@ -10,6 +10,12 @@ export const median = (values: readonly number[]): number => {
   return sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN;
 };
 
+/** The value that a `share` of all are below. */
+export const percentile = (values: readonly number[], share: number): number => {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+};
+
 /** Least squares, per minute. */
 export const slopePerMinute = (points: readonly { second: number; value: number }[]): number => {
   const mean = (of: (point: { second: number; value: number }) => number): number =>

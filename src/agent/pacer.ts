@@ -3,6 +3,7 @@
  * each page and returns when the next one may be worked on.
  */
 import type { PageWork } from './copy-range.ts';
+import type { LiveWatch } from './live-watch.ts';
 import { type Runtime, sleep } from './runtime.ts';
 import { type Bucket, freeGovernor, fullBucket, govern, restMs, take } from './throttle.ts';
 
@@ -15,6 +16,12 @@ export type PacerOptions = {
 };
 /** Of this process: told of the work, and asked which share of the time it may take. */
 export type LiveTraffic = { worked(ms: number): void; share(): number };
+
+export const liveTraffic = (watch: LiveWatch, now: () => number): LiveTraffic => ({
+  worked: (ms) => watch.worked(ms, now()),
+  share: () => watch.share(now()),
+});
+
 export interface Pacer {
   wait(page: PageWork): Promise<void>;
   /** Waits while the rate is `pause`. */

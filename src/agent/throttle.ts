@@ -1,8 +1,8 @@
 /**
  * Pure: how long to wait between pages. Two rules, the longer wait wins. A token bucket holds a rate that a person set.
  * A governor holds the share of time spent working (`duty`): it halves when the follower pushes back, shrinks when its
- * answers become slow against its own best, and recovers step by step; live-watch.ts does the same for clients. All values are plain, the
- * clock comes in as an argument.
+ * answers become slow against its own best, and recovers step by step; live-watch.ts does the same for clients. All
+ * values are plain, the clock comes in as an argument.
  */
 export type Bucket = { tokens: number; atMs: number };
 

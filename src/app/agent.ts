@@ -8,7 +8,7 @@ import type { Lifecycle } from '../admin/health.ts';
 import type { AdminServer } from '../admin/server.ts';
 import type { LeaderEvents } from '../agent/leader/route-leader.ts';
 import { startLeaders } from '../agent/leader/start.ts';
-import type { LiveTraffic } from '../agent/pacer.ts';
+import { liveTraffic } from '../agent/pacer.ts';
 import { systemRuntime } from '../agent/runtime.ts';
 import type { SampleRecord } from '../compare/sample-record.ts';
 import { createMembers, type Members } from '../coordination/members.ts';
@@ -102,11 +102,6 @@ const startTelling = ({ core, view, evidence }: AgentParts, members: Members): S
     logger: core.logger,
   });
 
-const liveTraffic = ({ liveWatch }: AgentParts): LiveTraffic => ({
-  worked: (ms) => liveWatch.worked(ms, performance.now()),
-  share: () => liveWatch.share(performance.now()),
-});
-
 const drain = async ({ core, plane, copier, view }: AgentParts): Promise<void> => {
   const { graceMs } = core.config.shutdown;
   const began = performance.now();
@@ -138,7 +133,7 @@ class Agent {
   }
 
   async start(): Promise<void> {
-    const { core, view, plane } = this.#parts;
+    const { core, view, plane, liveWatch } = this.#parts;
     const admin = await this.#admin.listen();
     core.store.onStatus(storeLog(core.logger));
     void learnDialect(core.controls.source, { onTypes: plane.useMappingTypes, signal: this.#ended.signal });
@@ -154,7 +149,7 @@ class Agent {
     core.logger.info({ listening, admin }, 'serving');
     this.#background = [
       startLeading(this.#parts, members, this.#watch),
-      startBackfillWorkers(core, view, liveTraffic(this.#parts)),
+      startBackfillWorkers(core, view, liveTraffic(liveWatch, systemRuntime.now)),
       startTelling(this.#parts, members),
       tellDashboards(this.#parts, members),
     ];
