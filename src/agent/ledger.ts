@@ -2,7 +2,8 @@
  * Pure: the ledger of a reign. A sequence number on the authority is consumed only by a write that succeeds, and each
  * member counts its writes whose copy was acknowledged; so since a moment when both sides were proven equal and nothing
  * was under way, growth of the sequence numbers = growth of the counts, or somebody wrote past the sidecars or a copy is
- * missing. A copy whose answer never came may arrive once more, past the end of its reign: it is counted as well. Invariant: every doubt makes the ledger `unsure`, never balanced: then the slower proof decides.
+ * missing. A copy whose answer never came may arrive once more, past the end of its reign: it is counted as well.
+ * Invariant: every doubt makes the ledger `unsure`, never balanced: then the slower proof decides.
  */
 import * as z from 'zod';
 

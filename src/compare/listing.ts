@@ -27,17 +27,12 @@ export type Listing = ReadonlyMap<string, Standing>;
 export const maxListed = 5000;
 
 /** Parameters that decide which documents match; all others are about the page. */
-const matching = new Set(
-  ['q', 'df', 'analyzer', 'analyze_wildcard', 'default_operator', 'lenient', 'routing', 'preference'].concat([
-    'ignore_unavailable',
-    'allow_no_indices',
-    'expand_wildcards',
-    'search_pipeline',
-  ]),
-);
-const parts = ['hits.hits._id', 'hits.hits._index', 'hits.hits._routing', 'hits.hits._seq_no'].concat(
-  ...['hits.hits._primary_term', 'hits.hits._version', '_shards.failed', 'timed_out'],
-);
+const matching = new Set([
+  ...['q', 'df', 'analyzer', 'analyze_wildcard', 'default_operator', 'lenient'],
+  ...['routing', 'preference', 'ignore_unavailable', 'allow_no_indices', 'expand_wildcards', 'search_pipeline'],
+]);
+const ofHits = ['_id', '_index', '_routing', '_seq_no', '_primary_term', '_version'].map((name) => `hits.hits.${name}`);
+const parts = [...ofHits, '_shards.failed', 'timed_out'];
 
 const queryText = (body: Uint8Array | undefined): string => {
   if (body === undefined || body.length === 0) return '';

@@ -5,7 +5,7 @@
  * document that stood still, or what no document explains, is a mismatch.
  */
 import { idOf, type Listing, type Standing } from './listing.ts';
-import type { Difference, PathSegment, Severity } from './types.ts';
+import type { Difference, PathSegment } from './types.ts';
 
 export type Listings = { readonly authority: Listing; readonly other: Listing };
 /** `earlier` is seconds older than the answers; `before` and `after` enclose them with no refresh in between. */
@@ -55,7 +55,8 @@ export const movementOf = (look: Look, agrees: Agrees): Movement => {
 };
 
 const worseThanScores = ({ severity }: Difference): boolean => severity < 'S8';
-const contents: ReadonlySet<Severity> = new Set(['S7']);
+/** Of a document's content. */
+const isOfContent = ({ severity }: Difference): boolean => severity === 'S7';
 
 const namedDocument = (path: readonly PathSegment[]): string | undefined => {
   const at = path[0] === 'docs' ? path[1] : path[0] === 'hits' && path[1] === 'hits' ? path[2] : undefined;
@@ -69,11 +70,11 @@ export const persistence = (differences: readonly Difference[], { moving, apart 
   if (moving.size === 0) return apart.size === 0 ? 'now' : 'at_last';
   if (apart.size > 0) return 'at_last';
   const movingIds = new Set([...moving].map(idOf));
-  const isOfStill = ({ severity, path }: Difference): boolean => {
+  const isOfStill = ({ path }: Difference): boolean => {
     const id = namedDocument(path);
-    return contents.has(severity) && id !== undefined && !movingIds.has(id);
+    return id !== undefined && !movingIds.has(id);
   };
-  return differences.some(isOfStill) ? 'at_last' : 'no';
+  return differences.filter(isOfContent).some(isOfStill) ? 'at_last' : 'no';
 };
 
 /** The part of an answer that hangs together: a page with its total, one aggregation, one document; per item. */

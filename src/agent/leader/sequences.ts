@@ -45,16 +45,7 @@ export const refreshAll = async (
 export const ledgerSamples = (view: Membership, slug: string): LedgerSample[] =>
   [...view.members.values()].flatMap(({ member, heartbeat }) => {
     const line = heartbeat?.routes[slug];
-    return heartbeat === undefined || line === undefined
-      ? []
-      : [
-          {
-            member,
-            boot: heartbeat.boot,
-            reign: line.reign,
-            ledger: line.ledger,
-            left: line.left,
-            unclear: line.unclear,
-          },
-        ];
+    if (heartbeat === undefined || line === undefined) return [];
+    const { reign, ledger, left, unclear } = line;
+    return [{ member, boot: heartbeat.boot, reign, ledger, left, unclear }];
   });
