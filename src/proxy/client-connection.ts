@@ -11,6 +11,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { CrossfadeError } from '../errors.ts';
 import type { ClientExchange } from './client-exchange.ts';
+import type { NodeExchange } from './node-exchange.ts';
 
 const startLineExtra = ' '.length + ' HTTP/1.1\r\n'.length;
 
@@ -27,8 +28,8 @@ export class ClientConnection {
   readonly socket: Socket;
   /** Requests whose answer is not out yet. */
   readonly pending: ClientExchange[] = [];
-  /** The newest request. */
-  current: ClientExchange | undefined;
+  /** The newest request that node:http reads. */
+  current: NodeExchange | undefined;
   /** Nothing further is obeyed; the connection ends when the owed answers are out. */
   closing = false;
   /** The listener is being drained: the next answer is the last. */
@@ -55,6 +56,11 @@ export class ClientConnection {
     // An array and no Set: a long-lived hash table that changes with every request is garbage of the old generation.
     const last = this.pending.pop() as ClientExchange;
     if (last !== exchange) this.pending[at] = last;
+  }
+
+  /** A request of so many bytes was taken from the connection before node:http reads from it. */
+  consumed(bytes: number): void {
+    this.#knownEnd = (this.#requests++ === 0 ? 0 : (this.#knownEnd ?? 0)) + bytes;
   }
 
   /** False when the request must not be obeyed because its bytes cannot be trusted to be one. */

@@ -1,35 +1,36 @@
 /**
- * ClientRequest over node:http. Keeps the promise that a request is answered once, that an answer which cannot be
- * completed ends with the connection rather than looking complete, and that everybody who works for a client that left
- * hears of it. The hot path of traffic that only passes, so: raw header pairs, no pipes, and nothing is made before it is asked for.
+ * What every ClientRequest of the listener has in common, however its bytes came in: a request is answered once, an
+ * answer that cannot be completed ends with the connection rather than looking complete, and everybody who works for a
+ * client that left hears of it. node-exchange.ts is over node:http, fast-path/fast-exchange.ts over the bare connection.
+ * The hot path of traffic that only passes, so nothing is made before it is asked for.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { CrossfadeError, type ErrorCode, renderError } from '../errors.ts';
-import { ClientBody } from './client-body.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { ClientAnswer, ClientRequest, RequestEvent, RequestTrace } from './client-request.ts';
-import type { Framing } from './framing.ts';
 import { principalOf } from './principal.ts';
 import type { Target } from './request-target.ts';
 import { mustClose, outcomeOf, wireAnswer } from './respond.ts';
 import type { RequestHead } from './types.ts';
 
 export type ExchangeInit = {
-  request: IncomingMessage;
-  response: ServerResponse;
   connection: ClientConnection;
+  method: string;
   /** undefined: refused, or `*`. */
   target: Exclude<Target, 'asterisk'> | undefined;
+  /** End-to-end pairs. */
   headers: readonly string[];
-  framing: Framing;
+  /** As in ClientRequest. */
+  bodyLength: number | undefined;
   /** Called once, when the answer is out or the client is gone. */
   onClosed: (exchange: ClientExchange) => void;
 };
 
-export class ClientExchange implements ClientRequest {
+export abstract class ClientExchange implements ClientRequest {
+  readonly method: string;
   readonly headers: readonly string[];
   readonly bodyLength: number | undefined;
+  readonly connection: ClientConnection;
   readonly trace: RequestTrace = {
     family: 'unclassified',
     access: 'unknown',
@@ -39,10 +40,8 @@ export class ClientExchange implements ClientRequest {
   };
   gone = false;
   answered = false;
-  readonly #request: IncomingMessage;
-  readonly #response: ServerResponse;
-  readonly connection: ClientConnection;
-  readonly #body: ClientBody;
+  /** The connection ends with this answer, and the client was told so. */
+  endsConnection = false;
   readonly #target: ExchangeInit['target'];
   readonly #startedMs = performance.now();
   readonly #notifyClosed: (exchange: ClientExchange) => void;
@@ -53,21 +52,32 @@ export class ClientExchange implements ClientRequest {
   #onGone: (() => void)[] | undefined;
 
   constructor(init: ExchangeInit) {
+    this.method = init.method;
     this.#target = init.target;
     this.headers = init.headers;
-    this.bodyLength = init.framing.bodyLength;
-    this.#request = init.request;
-    this.#response = init.response;
+    this.bodyLength = init.bodyLength;
     this.connection = init.connection;
     this.#notifyClosed = init.onClosed;
-    this.#body = new ClientBody(init.request, init.response, init.framing);
-    init.response.sendDate = false;
-    init.response.on('close', () => this.closed());
   }
 
-  get method(): string {
-    return this.#request.method ?? '';
-  }
+  abstract get answerBegun(): boolean;
+  abstract get bodyRead(): Buffer | undefined;
+  abstract readBody(options: { maxBytes: number }): Promise<Buffer>;
+  abstract takeBody(maxBytes: number, done: (body: Buffer) => void, failed: (error: CrossfadeError) => void): void;
+  abstract bodyChunks(): AsyncIterable<Buffer>;
+  abstract answerWhole(status: number, reason: string | undefined, headers: string[], body: Buffer | undefined): void;
+  abstract beginAnswer(status: number, reason: string, headers: string[]): void;
+  abstract writeAnswer(chunk: Buffer): boolean;
+  abstract endAnswer(): void;
+  abstract onDrain(callback: () => void): void;
+  /** All headers as received, lower-case names. */
+  protected abstract headerRecord(): Record<string, string>;
+  /** Status that was handed to the connection; undefined before. */
+  protected abstract get statusSent(): number | undefined;
+  /** The last byte of the answer was handed in; nothing more can be said. */
+  protected abstract get answerEnded(): boolean;
+  /** The whole answer left for the client. */
+  protected abstract get answerOut(): boolean;
 
   get path(): string {
     return this.#target?.path ?? '';
@@ -84,7 +94,7 @@ export class ClientExchange implements ClientRequest {
       method: this.method,
       path: this.path,
       query: this.#target?.query ?? '',
-      headers: this.#request.headers as Record<string, string>,
+      headers: this.headerRecord(),
     };
     return this.#head;
   }
@@ -109,26 +119,6 @@ export class ClientExchange implements ClientRequest {
     return this.#aborter.signal;
   }
 
-  get answerBegun(): boolean {
-    return this.#response.headersSent;
-  }
-
-  get bodyRead(): Buffer | undefined {
-    return this.#body.whole;
-  }
-
-  readBody({ maxBytes }: { maxBytes: number }): Promise<Buffer> {
-    return this.#body.read(maxBytes);
-  }
-
-  takeBody(maxBytes: number, done: (body: Buffer) => void, failed: (error: CrossfadeError) => void): void {
-    this.#body.take(maxBytes, done, failed);
-  }
-
-  bodyChunks(): AsyncIterable<Buffer> {
-    return this.#body.chunks();
-  }
-
   respond(answer: ClientAnswer): void {
     const { status, reason, headers, body } = wireAnswer(answer, this.method);
     this.answerWhole(status, reason, headers, body);
@@ -137,7 +127,7 @@ export class ClientExchange implements ClientRequest {
   respondError(error: CrossfadeError): void {
     if (this.gone) return;
     this.#errorCode ??= error.code;
-    if (this.#response.writableEnded) return;
+    if (this.answerEnded) return;
     if (this.answerBegun || error.code === 'CLIENT_CLOSED') {
       this.connection.socket.destroy();
       return;
@@ -146,62 +136,20 @@ export class ClientExchange implements ClientRequest {
     this.respond(renderError(error));
   }
 
-  /** A complete answer; `headers` are end-to-end pairs with their Content-Length. */
-  answerWhole(status: number, reason: string | undefined, headers: string[], body: Buffer | undefined): void {
-    if (!this.#begin(status, reason, headers)) return;
-    this.#body.discard();
-    this.#response.end(body);
-  }
-
-  beginAnswer(status: number, reason: string, headers: string[]): void {
-    if (!this.#begin(status, reason, headers)) return;
-    const { socket } = this.connection;
-    // The head goes out even if the body is late, and together with what comes in the same turn.
-    socket.cork();
-    this.#response.flushHeaders();
-    process.nextTick(() => socket.uncork());
-  }
-
-  writeAnswer(chunk: Buffer): boolean {
-    return this.gone || this.#response.write(chunk);
-  }
-
-  endAnswer(): void {
-    if (this.gone) return;
-    this.#body.discard();
-    this.#response.end();
-  }
-
-  onDrain(callback: () => void): void {
-    this.#response.once('drain', callback);
-  }
-
   onGone(callback: () => void): void {
     if (this.gone) callback();
     else if (this.#onGone === undefined) this.#onGone = [callback];
     else this.#onGone.push(callback);
   }
 
-  /** The rest of the request cannot be read. */
-  breakBody(error: CrossfadeError): void {
-    this.connection.closing = true;
-    if (this.answered) this.connection.socket.destroySoon();
-    else if (!this.#body.fail(error)) this.respondError(error);
-  }
-
-  /** True until the last byte of the request was received. */
-  get incomplete(): boolean {
-    return !this.#request.complete;
-  }
-
   /** The answer is out, or its connection is gone. */
   closed(): void {
     if (this.#over) return;
     this.#over = true;
-    if (!this.#response.writableFinished) {
+    if (!this.answerOut) {
       this.gone = true;
       const error = new CrossfadeError('CLIENT_CLOSED');
-      this.#body.fail(error);
+      this.bodyLost(error);
       this.#aborter?.abort(error);
       for (const callback of this.#onGone ?? []) callback();
     }
@@ -210,7 +158,7 @@ export class ClientExchange implements ClientRequest {
 
   event(): RequestEvent {
     const { family, access, routeSlug, side, upstreamMs } = this.trace;
-    const status = this.#response.headersSent ? this.#response.statusCode : 499;
+    const status = this.statusSent ?? 499;
     const outcome = outcomeOf({ status, errorCode: this.#errorCode, complete: !this.gone });
     return {
       family,
@@ -225,12 +173,15 @@ export class ClientExchange implements ClientRequest {
     };
   }
 
-  #begin(status: number, reason: string | undefined, headers: string[]): boolean {
+  /** The client left: whoever still reads the body is told. */
+  protected bodyLost(_: CrossfadeError): void {}
+
+  /** True for who may answer: once, and while there is somebody to answer to. */
+  protected claimAnswer(headers: string[]): boolean {
     if (this.gone || this.answered) return false;
     this.answered = true;
-    if (this.connection.endsWithAnswer()) headers.push('connection', 'close');
-    if (reason === undefined) this.#response.writeHead(status, headers);
-    else this.#response.writeHead(status, reason, headers);
+    this.endsConnection = this.connection.endsWithAnswer();
+    if (this.endsConnection) headers.push('connection', 'close');
     return true;
   }
 }

@@ -6,6 +6,9 @@
 import { CrossfadeError } from '../errors.ts';
 import type { RequestScan } from './headers.ts';
 
+/** Up to here a body is taken whole before a connection to the cluster is used for it. */
+export const heldBodyBytes = 64 * 1024;
+
 /** Methods that OpenSearch knows; for others it closes the connection without an answer. */
 const methods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE']);
 

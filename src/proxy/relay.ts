@@ -7,10 +7,8 @@
 import { CrossfadeError } from '../errors.ts';
 import type { AnswerSink, Cluster, StreamRequest, UpstreamStream } from '../upstream/types.ts';
 import type { ClientRequest } from './client-request.ts';
+import { heldBodyBytes } from './framing.ts';
 import { scanAnswerHeaders } from './headers.ts';
-
-/** Up to here a body is taken whole before a connection to the cluster is used for it. */
-const heldBodyBytes = 64 * 1024;
 
 /** Hears the answer as it passes, for who compares or measures it; must not throw and cannot slow it. */
 export type AnswerTap = {

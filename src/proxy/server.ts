@@ -1,6 +1,6 @@
 /**
- * The data-plane listener: node:http (or https) with its parser in strict mode, our own checks on top, limits, and one
- * place where a refusal becomes an answer. Requests that pass the checks go to `handle`; whatever it throws is the answer.
+ * The data-plane listener: node:http (or https) with its parser in strict mode, a fast path for simple requests before
+ * it, our own checks on top, limits, and one place where a refusal becomes an answer. Requests that pass the checks go to `handle`; whatever it throws is the answer.
  * No byte after a doubtful one is obeyed: a connection whose framing is in question ends with the answers it is owed.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
@@ -11,10 +11,12 @@ import { CrossfadeError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { admit } from './admission.ts';
 import { ClientConnection } from './client-connection.ts';
-import { ClientExchange } from './client-exchange.ts';
+import type { ClientExchange } from './client-exchange.ts';
 import type { ClientRequest, RequestEvent } from './client-request.ts';
-import type { Framing } from './framing.ts';
+import { interpose } from './fast-path/interpose.ts';
+import { type Framing, heldBodyBytes } from './framing.ts';
 import { loadTls, watchTls } from './listener-tls.ts';
+import { NodeExchange } from './node-exchange.ts';
 import { outcomeOf, rawRefusal } from './respond.ts';
 
 export type ListenerOptions = {
@@ -25,6 +27,8 @@ export type ListenerOptions = {
   handle: (request: ClientRequest) => Promise<void> | undefined;
   /** Called for every finished request, refused ones included. Must not throw. */
   observe?: (event: RequestEvent) => void;
+  /** Serve simple requests without node:http; default true. Clients see no difference. */
+  fastPath?: boolean;
 };
 export type BoundAddress = { host: string; port: number };
 export type DrainOptions = {
@@ -110,9 +114,9 @@ class HttpListener implements Listener {
     // A limit on the number of headers would drop the rest without a word.
     this.#server.maxHeadersCount = 0;
     this.#server.maxConnections = limits.maxConnections + politeConnections;
+    this.#interpose();
     const onRequest = (request: IncomingMessage, response: ServerResponse) => this.#requested(request, response);
     this.#server
-      .on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => this.#connected(socket))
       .on('request', onRequest)
       .on('checkContinue', onRequest)
       .on('checkExpectation', onRequest)
@@ -193,7 +197,21 @@ class HttpListener implements Listener {
     for (const connection of this.#connections.values()) connection.draining = true;
   }
 
-  #connected(socket: Socket): void {
+  #interpose(): void {
+    const { limits, tls, fastPath = true } = this.#options;
+    interpose(this.#server, {
+      event: tls === undefined ? 'connection' : 'secureConnection',
+      accept: (socket) => this.#connected(socket),
+      mayBeFast: ({ unwelcome }) => fastPath && unwelcome === undefined,
+      bounds: { maxHeaderBytes: limits.maxHeaderBytes, maxBodyBytes: heldBodyBytes },
+      keepAliveMs: limits.keepAliveMs,
+      firstRequestMs: limits.headersTimeoutMs,
+      serve: (exchange) => this.#serve(exchange),
+      onClosed: this.#onClosed,
+    });
+  }
+
+  #connected(socket: Socket): ClientConnection {
     const connection = new ClientConnection((++this.#serial).toString(36), socket);
     connection.draining = this.#draining;
     if (this.#connections.size >= this.#options.limits.maxConnections)
@@ -206,6 +224,7 @@ class HttpListener implements Listener {
       for (const exchange of [...connection.pending]) exchange.closed();
       this.#onConnections?.();
     });
+    return connection;
   }
 
   #requested(request: IncomingMessage, response: ServerResponse): void {
@@ -215,7 +234,7 @@ class HttpListener implements Listener {
     const refused = admitted instanceof Error;
     const framing = refused ? unframed : admitted.framing;
     if (!connection.obeys(request, !refused && admitted.upgrade, framing.bodyLength)) return;
-    const exchange = new ClientExchange({
+    const exchange = new NodeExchange({
       request,
       response,
       connection,
@@ -231,6 +250,11 @@ class HttpListener implements Listener {
     else if (refused) exchange.respondError(admitted);
     else if (admitted.target === 'asterisk') exchange.respond({ status: 200, headers: { allow: allowedOnAsterisk } });
     else this.#carryOut(exchange);
+  }
+
+  #serve(exchange: ClientExchange): void {
+    this.#underWay++;
+    this.#carryOut(exchange);
   }
 
   #carryOut(exchange: ClientExchange): void {

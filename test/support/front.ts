@@ -94,6 +94,7 @@ type FrontOptions = {
   limits?: Record<string, number>;
   cluster?: Record<string, unknown>;
   handle?: (request: ClientRequest) => Promise<void> | undefined;
+  fastPath?: boolean;
 };
 
 const noRoutes: RouteTable = { states: [], lookup: () => undefined, resolve: () => ({ kind: 'none' }) };
@@ -118,7 +119,13 @@ export const startFront = async (upstreamUrl: string, options: FrontOptions = {}
       maxBodyBytes: 1 << 20,
     });
   const limits = Limits.parse(options.limits ?? {});
-  const listener = createListener({ limits, logger: silentLogger(), handle, observe: (event) => events.push(event) });
+  const listener = createListener({
+    limits,
+    logger: silentLogger(),
+    handle,
+    observe: (event) => events.push(event),
+    fastPath: options.fastPath ?? true,
+  });
   const { host, port } = await listener.listen('127.0.0.1:0');
   address = `${host}:${port}`;
   const close = async (): Promise<void> => {

@@ -55,7 +55,8 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/coordination':
     'admission-gate authority-from-aliases bucket effective evidence-subject human-values incarnation job-status keys membership nats-support parse-record phase-machine ports records route-cell route-state stamp',
   'src/proxy':
-    'bucket classify date-math framing headers index-expression nodes-http operation-rules operations.generated percent-encoding plan query quick-family rename request-target rest-trie route-table typeless types user-data',
+    'admission bucket classify date-math framing headers index-expression nodes-http operation-rules operations.generated percent-encoding plan query quick-family rename request-target rest-trie route-table typeless types user-data',
+  'src/proxy/fast-path': 'answer-head simple-request',
   'src/proxy/read':
     'answer-edits body-names breaker choose-side cursor-ids cursor-token follower-tokens judge-follower multi-assign multi-body multi-merge outgoing rename-info request-pins show-terms side-names sticky-key',
   'src/proxy/write':

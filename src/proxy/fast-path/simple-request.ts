@@ -1,0 +1,93 @@
+/**
+ * Recognises the requests that practically every client of OpenSearch sends: one whole request in the bytes at hand, in
+ * HTTP/1.1 origin form, each header once, a counted body or none, on a connection that is kept. What it accepts it reads
+ * as any reader by the letter of RFC 9112 would; whatever else the bytes are, it has no opinion: node:http reads those,
+ * and refuses what is to be refused. So nothing is ever refused here, and nothing doubtful is ever accepted. Pure.
+ */
+import { type Admitted, admit } from '../admission.ts';
+
+export type SimpleRequest = {
+  readonly method: string;
+  readonly target: { readonly path: string; readonly query: string };
+  /** All pairs as received. */
+  readonly rawHeaders: readonly string[];
+  /** End-to-end pairs. */
+  readonly headers: string[];
+  readonly body: Buffer;
+  /** Bytes of head and body. */
+  readonly bytes: number;
+};
+/** `partial`: it may become one; `other`: it is not one, whatever follows. */
+export type Recognised = SimpleRequest | 'partial' | 'other';
+
+export type SimpleBounds = { readonly maxHeaderBytes: number; readonly maxBodyBytes: number };
+
+const blankLine = Buffer.from('\r\n\r\n');
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
+const longestMethod = 'OPTIONS '.length;
+// Each of these looks at a byte once: no text can make them slow.
+const requestLine = new RegExp(`(${methods.join('|')}) (/[!-~]*) HTTP/1\\.1\r\n`, 'y');
+const headerLine = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~]*)\r\n/y;
+
+/** Headers that change how the connection goes on, or need an answer before the body. */
+const isBeyond = (name: string, value: string): boolean => {
+  switch (name) {
+    case 'connection':
+      return value.toLowerCase() !== 'keep-alive';
+    case 'transfer-encoding':
+    case 'upgrade':
+    case 'expect':
+    case 'proxy-connection':
+      return true;
+    default:
+      return false;
+  }
+};
+
+/** Could these first bytes be the start of a request line? */
+const mayBegin = (bytes: Buffer): boolean => {
+  const start = bytes.toString('latin1', 0, longestMethod);
+  return methods.some((method) => start.startsWith(`${method} `) || method.startsWith(start));
+};
+
+/** undefined: not simple. `text` ends with the CRLF of the last header. */
+const headerPairs = (text: string, from: number): string[] | undefined => {
+  const pairs: string[] = [];
+  const names: string[] = [];
+  for (let at = from; at < text.length; at = headerLine.lastIndex) {
+    headerLine.lastIndex = at;
+    const [, name, spaced] = headerLine.exec(text) ?? [];
+    if (name === undefined || spaced === undefined) return undefined;
+    const lower = name.toLowerCase();
+    const value = spaced.trim();
+    if (names.includes(lower) || isBeyond(lower, value)) return undefined;
+    names.push(lower);
+    pairs.push(name, value);
+  }
+  return pairs;
+};
+
+type SimpleHead = Admitted & { method: string; rawHeaders: string[]; target: SimpleRequest['target'] };
+
+const readHead = (text: string): SimpleHead | undefined => {
+  requestLine.lastIndex = 0;
+  const [line = '', method = '', url = ''] = requestLine.exec(text) ?? [];
+  const rawHeaders = line === '' ? undefined : headerPairs(text, line.length);
+  if (rawHeaders === undefined) return undefined;
+  const admitted = admit({ method, url, httpVersionMajor: 1, httpVersionMinor: 1, rawHeaders }, () => false);
+  if (admitted instanceof Error || admitted.target === 'asterisk') return undefined;
+  return { ...admitted, target: admitted.target, method, rawHeaders };
+};
+
+export const recogniseRequest = (bytes: Buffer, { maxHeaderBytes, maxBodyBytes }: SimpleBounds): Recognised => {
+  const end = bytes.indexOf(blankLine);
+  if (end < 0) return bytes.length <= maxHeaderBytes && mayBegin(bytes) ? 'partial' : 'other';
+  if (end > maxHeaderBytes) return 'other';
+  const head = readHead(bytes.toString('latin1', 0, end + 2));
+  const length = head?.framing.bodyLength;
+  if (head === undefined || length === undefined || length > maxBodyBytes) return 'other';
+  const start = end + blankLine.length;
+  if (bytes.length < start + length) return 'partial';
+  const { method, target, rawHeaders, headers } = head;
+  return { method, target, rawHeaders, headers, body: bytes.subarray(start, start + length), bytes: start + length };
+};
