@@ -77,6 +77,10 @@ export class RouteCopies {
     if (mayDelete) this.sweepNeeded('unknown_delete');
   }
 
+  leftToTail({ reign, ordinal, writes }: { reign: number; ordinal: number; writes: number }): void {
+    this.#counts.leave(reign, ordinal, writes);
+  }
+
   sweepNeeded(reason: SweepReason): void {
     this.#sweepNeeded++;
     this.#options.onSweepNeeded?.(this.#slug, reason);

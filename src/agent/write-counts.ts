@@ -22,9 +22,9 @@ export class WriteCounts {
     if (reign === this.#reign) this.#counts[ordinal] = (this.#counts[ordinal] ?? 0) + 1;
   }
 
-  leave(reign: number, ordinal: number): void {
+  leave(reign: number, ordinal: number, writes = 1): void {
     this.enter(reign);
-    if (reign === this.#reign) this.#left[ordinal] = (this.#left[ordinal] ?? 0) + 1;
+    if (reign === this.#reign) this.#left[ordinal] = (this.#left[ordinal] ?? 0) + writes;
   }
 
   /** `indices` = how many the route has, so that untouched ones show as 0. */

@@ -28,6 +28,7 @@ export class TestRoute {
   readonly admission = createAdmission({ now: () => performance.now() });
   readonly applied: Copy[] = [];
   readonly unknown: { slug: string; mayDelete: boolean }[] = [];
+  readonly left: { reign: number; ordinal: number; writes: number }[] = [];
   readonly sweeps: SweepReason[] = [];
   #state: RouteState;
   #table: RouteTable;
@@ -155,6 +156,7 @@ export class TestRoute {
     },
     isPending: () => false,
     unknownOutcome: (slug, mayDelete) => void this.unknown.push({ slug, mayDelete }),
+    leftToTail: (_slug, left) => void this.left.push(left),
     sweepNeeded: (_slug, reason) => void this.sweeps.push(reason),
   };
 

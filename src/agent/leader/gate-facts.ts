@@ -27,7 +27,6 @@ export const gatherGate = async (leading: Leading, state: RouteState): Promise<G
   const { deps, job, work } = leading;
   const { slug } = deps;
   const view = deps.members.view();
-  const lines = [...view.members.values()].flatMap(({ heartbeat }) => heartbeat?.routes[slug] ?? []);
   const applied = barrier(view, {
     slug,
     phaseRevision: state.phaseRevision,
@@ -60,9 +59,13 @@ export const gatherGate = async (leading: Leading, state: RouteState): Promise<G
         unheard: leading.unheard.map(({ member }) => member),
       }),
     },
-    byQuery: lines.reduce((sum, line) => sum + line.byQuery, 0),
+    byQuery: [...view.members.values()].flatMap(({ member, heartbeat }) => {
+      const running = heartbeat?.routes[slug]?.byQuery ?? 0;
+      return running === 0 ? [] : [{ member, running }];
+    }),
     health: { source, target },
     unaccountedGrowing: work.isGrowing(),
+    unanswered: work.unanswered(),
     alarms: [...work.alarms(), ...[unsettled(leading, state)].filter((text) => text !== undefined)],
     storeConnected: deps.store.status().connected,
   };

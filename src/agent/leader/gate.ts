@@ -21,10 +21,12 @@ export type GateFacts = {
   verdict: 'promote' | 'hold' | 'rollback' | 'inconclusive';
   /** `outOfReach`: lost members that no fence stops yet; they may write on and nobody hears of it. */
   members: { live: number; behind: string[]; outOfReach: string[] };
-  byQuery: number;
+  byQuery: readonly { member: string; running: number }[];
   health: { source: Health; target: Health };
   /** Writes past the sidecars that were seen growing over the last polls. */
   unaccountedGrowing: boolean;
+  /** Members with requests over the same time that were never answered, so that nobody knows what they wrote. */
+  unanswered: readonly string[];
   alarms: readonly string[];
   storeConnected: boolean;
 };
@@ -41,9 +43,10 @@ const seconds = (value: number | undefined): string => (value === undefined ? 'n
  * A member that lost the store writes on through its epoch alias and cannot tell: that growth has a name, and the fence
  * of the switch ends it. Whoever else writes moves sequence numbers behind the fence, where the switch looks again.
  */
-const foreignWrites = ({ unaccountedGrowing, members }: GateFacts): GateCondition => {
+const foreignWrites = ({ unaccountedGrowing, unanswered, members }: GateFacts): GateCondition => {
   const explained = members.outOfReach.length > 0;
-  const growing = explained ? `growing while ${members.outOfReach.join(', ')} is out of reach` : 'growing';
+  const perhaps = unanswered.length === 0 ? '' : `, perhaps by requests of ${unanswered.join(', ')} without an answer`;
+  const growing = explained ? `growing while ${members.outOfReach.join(', ')} is out of reach` : `growing${perhaps}`;
   return condition(
     'nobody writes past the sidecars',
     !unaccountedGrowing || explained,
@@ -51,6 +54,9 @@ const foreignWrites = ({ unaccountedGrowing, members }: GateFacts): GateConditio
     'steady, or a member out of reach',
   );
 };
+
+const running = ({ byQuery }: GateFacts): string =>
+  byQuery.map((one) => `${one.running} at ${one.member}`).join(', ') || '0';
 
 export type SwitchKind = 'cutover' | 'rollback' | 'rehearsal';
 
@@ -80,7 +86,7 @@ export const gateConditions = (kind: SwitchKind, facts: GateFacts): GateConditio
     seconds(facts.proofAgeSeconds),
     `within ${facts.maxProofAgeSeconds} s`,
   ),
-  condition('no by-query or reindex running', facts.byQuery === 0, facts.byQuery, '0'),
+  condition('no by-query or reindex running', facts.byQuery.length === 0, running(facts), '0'),
   ...(kind === 'rollback' ? [] : [condition('verdict', facts.verdict !== 'rollback', facts.verdict, 'not rollback')]),
   foreignWrites(facts),
   ...(['source', 'target'] as const).map((side) =>

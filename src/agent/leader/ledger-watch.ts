@@ -5,48 +5,81 @@
  * but the movement can be watched all the same.
  */
 import type { Membership } from '../../coordination/membership.ts';
-import { balance, observe, openLedger } from '../ledger.ts';
+import { balance, type Ledger, observe, openLedger } from '../ledger.ts';
 import type { Runtime } from '../runtime.ts';
-import { addDrift, type Drift, isGrowing, unaccountedNow } from './drift.ts';
+import {
+  addDrift,
+  type Drift,
+  isGrowing,
+  newlyUnanswered,
+  type Reading,
+  type Reports,
+  reported,
+  reportsOf,
+  unaccountedNow,
+} from './drift.ts';
 import { type JobStore, saveWork } from './job-state.ts';
 import { ledgerSamples } from './sequences.ts';
 
 export type LedgerWatchDeps = { slug: string; job: JobStore; runtime: Runtime; members: () => Membership };
 export interface LedgerWatch {
-  /** `totals`: sequence numbers given out on the authority, by index. */
-  look(reign: number, totals: readonly number[]): Promise<void>;
+  /** `totals` reads the sequence numbers given out on the authority, by index. */
+  look(reign: number, totals: () => Promise<readonly number[]>): Promise<void>;
   /** Writes that no member accounts for; undefined until a first proof gave the ledger its beginning. */
   unaccounted(): number | undefined;
   isGrowing(): boolean;
+  /** Members with requests that were never answered lately; nobody knows how much these wrote. */
+  unanswered(): string[];
   /** What was seen so far tells nothing about what comes: a new reign, or everybody out of reach was stopped. */
   forget(): void;
 }
 
-const sum = (counts: readonly number[]): number => counts.reduce((a, b) => a + b, 0);
+const unexplained = (ledger: Ledger, totals: readonly number[]): number =>
+  balance(ledger, totals).unexplained.reduce((a, b) => a + b, 0);
 
 export const createLedgerWatch = ({ slug, job, runtime, members }: LedgerWatchDeps): LedgerWatch => {
   let drift: Drift = [];
+  let readings: readonly Reading[] = [];
+  /** Stands in for the ledger until there is one: it remembers those that left, too. */
+  let provisional: Ledger | undefined;
   /** The newest sample was taken against a ledger that a proof had opened. */
   let counted = false;
+
+  const begun = (reign: number, indices: number): Ledger => {
+    const known = job.current().work?.ledger ?? (provisional?.reign === reign ? provisional : undefined);
+    return known ?? openLedger(reign, new Array<number>(indices).fill(0), []);
+  };
+  const keep = async (ledger: Ledger): Promise<void> => {
+    counted = job.current().work?.ledger !== undefined;
+    if (counted) await saveWork(job, { ledger });
+    else provisional = ledger;
+  };
+  const judge = (ledger: Ledger, { heardMs, byQuery, pending, unanswered }: Reports): void => {
+    const { reading, later } = reported(readings, heardMs);
+    readings = later;
+    if (reading === undefined || byQuery > 0) return;
+    const { atMs, atMost } = reading;
+    drift = addDrift(drift, { atMs, atMost, atLeast: unexplained(ledger, reading.totals) - pending, unanswered });
+  };
+
   return {
-    look: async (reign, totals) => {
-      const known = job.current().work?.ledger;
-      const samples = ledgerSamples(members(), slug);
-      const nothing = openLedger(
-        reign,
-        totals.map(() => 0),
-        [],
-      );
-      const ledger = samples.reduce(observe, known ?? nothing);
-      if (known !== undefined) await saveWork(job, { ledger });
-      const unaccounted = sum(balance(ledger, totals).unexplained);
-      counted = known !== undefined;
-      drift = addDrift(drift, { atMs: runtime.now(), unaccounted, sequences: sum(totals) });
+    look: async (reign, read) => {
+      const before = { samples: ledgerSamples(members(), slug), reports: reportsOf(members(), slug) };
+      const totals = await read();
+      const known = before.samples.reduce(observe, begun(reign, totals.length));
+      const atMost = unexplained(known, totals) - before.reports.pending;
+      readings = [...readings, { atMs: runtime.now(), totals, atMost }];
+      const ledger = ledgerSamples(members(), slug).reduce(observe, known);
+      judge(ledger, reportsOf(members(), slug));
+      await keep(ledger);
     },
     unaccounted: () => (counted ? unaccountedNow(drift) : undefined),
     isGrowing: () => isGrowing(drift),
+    unanswered: () => newlyUnanswered(drift),
     forget: () => {
       drift = [];
+      readings = [];
+      provisional = undefined;
       counted = false;
     },
   };

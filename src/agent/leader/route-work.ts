@@ -97,6 +97,10 @@ export class RouteWork {
   isGrowing(): boolean {
     return this.#ledger.isGrowing();
   }
+  /** Members with requests that were never answered lately. */
+  unanswered(): string[] {
+    return this.#ledger.unanswered();
+  }
   proofAgeSeconds(): number | undefined {
     return this.#proof.ageSeconds();
   }
@@ -237,7 +241,7 @@ export class RouteWork {
     await this.#quarantine.keep();
     const clusters = this.#interruptible(signal);
     const totals = () => this.#totals(state, clusters);
-    await this.#ledger.look(state.phase.reign, await totals());
+    await this.#ledger.look(state.phase.reign, totals);
     if (this.#deps.job.current().work?.backfill !== 'done') return;
     this.#sweep(state);
     const fresh = tail?.caughtUp === true && this.#tailFacts.lagSeconds <= maxLagSeconds;

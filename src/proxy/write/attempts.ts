@@ -11,6 +11,7 @@ import type { Side } from '../../coordination/records.ts';
 import { pause, systemTimers } from '../../coordination/timers.ts';
 import { CrossfadeError, isCrossfadeError } from '../../errors.ts';
 import type { UpstreamAnswer, UpstreamRequest } from '../../upstream/types.ts';
+import type { ByQueryCounts } from './by-query-request.ts';
 import { isCopying } from './names.ts';
 import type { WriteClient, WriteDeps } from './ports.ts';
 
@@ -36,6 +37,22 @@ export const recordUnknown = (deps: WriteDeps, state: RouteState, mayDelete: boo
   if (!isCopying(state)) return;
   deps.onEvent?.({ kind: 'unknown_outcome', slug: state.slug, mayDelete });
   deps.copies.unknownOutcome(state.slug, mayDelete);
+};
+
+/**
+ * What a by-query or reindex did there: the authority's numbers that it took are this member's, so that nobody takes them
+ * for a foreign writer's, and only the tail knows which documents they went to. `ordinal` stands for all its indices,
+ * since the counts are those of all of them.
+ */
+export const recordByQuery = (
+  deps: WriteDeps,
+  state: RouteState,
+  { ordinal, counts }: { ordinal: number; counts: ByQueryCounts | undefined },
+): void => {
+  if (!isCopying(state)) return;
+  const { slug, phase } = state;
+  if (counts === undefined) recordUnknown(deps, state, false);
+  else if (counts.changed > 0) deps.copies.leftToTail(slug, { reign: phase.reign, ordinal, writes: counts.changed });
 };
 
 /** False only when the request surely did not reach the cluster. */

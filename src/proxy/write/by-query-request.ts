@@ -3,7 +3,7 @@
  * delete-by-query will reach: the tail cannot see deletes, so their ids must be known. Pure.
  */
 import type { DocKey, RouteState } from '../../coordination/ports.ts';
-import { eachElement, members, parseSlice, rawOf, skipSpace } from '../../json/scan.ts';
+import { eachElement, members, parseSlice, rawOf, type Slice, skipSpace } from '../../json/scan.ts';
 import { addParam, getParam, parseQuery, removeParam } from '../query.ts';
 import { aliasRouting } from '../read/side-names.ts';
 import type { Operation, RequestHead, RoutedIndex } from '../types.ts';
@@ -123,18 +123,17 @@ const isWhole = (body: Buffer, { timed_out: timedOut, _shards: shards }: Root): 
   return failed === undefined || rawOf(body, failed) === '0';
 };
 
-/** The counts of a by-query or reindex answer, or of a task's result. */
-export type ByQueryCounts = { readonly total: number; readonly deleted: number };
+/** The counts of a by-query or reindex answer, or of a task's result. `changed`: each took a sequence number. */
+export type ByQueryCounts = { readonly total: number; readonly deleted: number; readonly changed: number };
 
 /** undefined when the answer does not tell. */
 export const readCounts = (body: Buffer, at = skipSpace(body, 0)): ByQueryCounts | undefined => {
   try {
-    const { total, deleted } = members(body, at, ['total', 'deleted']);
+    const { total, created, updated, deleted } = members(body, at, ['total', 'created', 'updated', 'deleted']);
     if (total === undefined) return undefined;
-    return {
-      total: Number(rawOf(body, total)),
-      deleted: deleted === undefined ? 0 : Number(rawOf(body, deleted)),
-    };
+    const count = (slice: Slice | undefined): number => (slice === undefined ? 0 : Number(rawOf(body, slice)));
+    const changed = count(created) + count(updated) + count(deleted);
+    return { total: count(total), deleted: count(deleted), changed };
   } catch {
     return undefined;
   }

@@ -21,6 +21,7 @@ import {
   followerServesReads,
   knowsNewer,
   mayHaveBeenApplied,
+  recordByQuery,
   recordUnknown,
   replayBudgetMs,
   sendTo,
@@ -204,18 +205,20 @@ const isFenced = async ({ deps, body, query }: Attempt): Promise<boolean> => {
 
 type Ended = { enumerated: Enumerated | undefined; counts: ByQueryCounts | undefined; status: number };
 
+const isRefused = ({ counts, status }: Ended): boolean => counts === undefined && status >= 400 && status < 500;
+
 /** Nothing was changed that the tail or somebody else would not bring over. */
-const needsNothing = ({ counts, status, enumerated }: Ended): boolean => {
-  if (counts === undefined) return status >= 400 && status < 500; // Refused as a whole.
-  return counts.deleted === 0 && (enumerated === undefined || counts.total === 0);
-};
+const needsNothing = ({ counts, enumerated }: Ended): boolean =>
+  counts?.deleted === 0 && (enumerated === undefined || counts.total === 0);
 
 /** @returns whether the follower is known to show all of it */
 const settle = async (attempt: Attempt, ended: Ended): Promise<boolean> => {
   const { deps, query } = attempt;
-  const { state } = query;
-  if (!isCopying(state) || needsNothing(ended)) return true;
+  const { state, indices } = query;
+  if (!isCopying(state) || isRefused(ended)) return true;
   const { enumerated, counts } = ended;
+  recordByQuery(deps, state, { ordinal: indices[0]?.ordinal ?? 0, counts });
+  if (needsNothing(ended)) return true;
   const known = enumerated?.complete === true && counts?.total === enumerated.keys.length;
   const mayHaveDeleted = counts?.deleted !== 0;
   try {

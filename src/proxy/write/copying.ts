@@ -9,7 +9,7 @@ import { documentLine } from '../../json/document-line.ts';
 import { authorityOf, concreteName } from './names.ts';
 import type { WriteDeps } from './ports.ts';
 import type { PostImage } from './post-image.ts';
-import { type Position, readBack } from './read-back.ts';
+import { type BackRead, type Position, readBack } from './read-back.ts';
 
 export type AppliedWrite = {
   readonly ordinal: number;
@@ -86,6 +86,18 @@ export const settleCopies = (deps: WriteDeps, batch: CopyBatch): Promise<unknown
   return pending.length === 1 ? (pending[0] as Promise<unknown>) : Promise.all(pending);
 };
 
+/** The write was applied and cannot be copied; the tail finds what has become of it, unless it was deleted. */
+const leave = (
+  deps: WriteDeps,
+  { slug, phase }: RouteState,
+  { ordinal, read }: { ordinal: number; read: BackRead },
+) => {
+  deps.copies.leftToTail(slug, { reign: phase.reign, ordinal, writes: 1 });
+  // Deleted since by somebody whose copy we do not know of.
+  if (read.kind === 'absent') deps.copies.sweepNeeded(slug, 'unknown_delete');
+  else deps.copies.unknownOutcome(slug, false);
+};
+
 const offerReadBack = async (deps: WriteDeps, batch: CopyBatch, writes: readonly AppliedWrite[]): Promise<void> => {
   const byOrdinal = Map.groupBy(writes, (write) => write.ordinal);
   await Promise.all([...byOrdinal].map(([ordinal, group]) => offerGroup(deps, batch, { ordinal, group })));
@@ -109,11 +121,8 @@ const offerGroup = async (
   await Promise.all(
     reads.map((read, i) => {
       const write = group[i] as AppliedWrite;
-      if (read.kind === 'failed') return deps.copies.unknownOutcome(state.slug, false);
-      // Deleted since by somebody whose copy we do not know of.
-      if (read.kind === 'absent') return deps.copies.sweepNeeded(state.slug, 'unknown_delete');
-      const source = documentLine(read.source);
-      if (source === undefined) return deps.copies.unknownOutcome(state.slug, false);
+      const source = read.kind === 'found' ? documentLine(read.source) : undefined;
+      if (read.kind !== 'found' || source === undefined) return leave(deps, state, { ordinal, read });
       const { routing, position } = read;
       return offer(deps, batch, { write: { ...write, routing }, content: { op: 'index', source }, position });
     }),

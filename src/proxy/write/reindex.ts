@@ -16,6 +16,7 @@ import {
   awaitReplay,
   knowsNewer,
   mayHaveBeenApplied,
+  recordByQuery,
   recordUnknown,
   replayBudgetMs,
   sendTo,
@@ -106,13 +107,14 @@ const runRouted = async (context: Context, routed: Routed): Promise<'done' | 'fe
   const { deps, client, body } = context;
   const { ticket, plan } = routed;
   const { state } = ticket;
+  const ordinal = plan.dest?.ordinal ?? 0;
   const sentMs = deps.now();
   const answer = await send(context, routed);
   const tookMs = deps.now() - sentMs;
   const task = answer.status === 200 ? taskOf(answer.body) : undefined;
   const { side } = plan;
   const headers = credentialsOf(body.headers);
-  const alias = writeName(state, plan.dest?.ordinal ?? 0);
+  const alias = writeName(state, ordinal);
   const met =
     task === undefined ? isFenced(deps, answer, { state, alias }) : aliasIsFenced(deps, { side, alias, headers });
   if (await met) {
@@ -122,7 +124,7 @@ const runRouted = async (context: Context, routed: Routed): Promise<'done' | 'fe
   const ended =
     task === undefined ? Promise.resolve(readCounts(answer.body)) : followTask(deps, { side, id: task.id, headers });
   const settled = ended
-    .then((counts) => settle(deps, state, { counts, status: answer.status }))
+    .then((counts) => settle(deps, state, { ordinal, counts, status: answer.status }))
     .finally(() => ticket.done());
   if (task === undefined && answer.status < 300) await settled.then(() => awaitTail(deps, { client, state, tookMs }));
   respondWith(client, wrapped(deps, answer, { side, state }), state);
@@ -153,8 +155,10 @@ type Sent = { state: RouteState; alias: string };
 const isFenced = async (deps: WriteDeps, { status, body }: UpstreamAnswer, { state, alias }: Sent): Promise<boolean> =>
   mentionsFence(body) || (fencing(status, body, alias) === 'missing_alias' && (await knowsNewer(deps, state)));
 
-type Ended = { counts: ByQueryCounts | undefined; status: number };
-const settle = (deps: WriteDeps, state: RouteState, { counts, status }: Ended): void => {
+type Ended = { ordinal: number; counts: ByQueryCounts | undefined; status: number };
+const settle = (deps: WriteDeps, state: RouteState, { ordinal, counts, status }: Ended): void => {
   const refused = counts === undefined && status >= 400 && status < 500;
-  if (isCopying(state) && !refused && counts?.deleted !== 0) deps.copies.sweepNeeded(state.slug, 'by_query');
+  if (refused) return;
+  recordByQuery(deps, state, { ordinal, counts });
+  if (isCopying(state) && counts?.deleted !== 0) deps.copies.sweepNeeded(state.slug, 'by_query');
 };

@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Phase } from '../../../src/coordination/records.ts';
 import { eventually } from '../../support/eventually.ts';
 import { uniqueName } from '../../support/services.ts';
 import { useRoute } from './fixture.ts';
+
+type Shard = { routing: { primary: boolean }; seq_no: { max_seq_no: number } };
+type Stats = { indices: Record<string, { shards: Record<string, Shard[]> }> };
 
 const phases: { phase: Phase; epoch: number; reign: number }[] = [
   { phase: 'dual', epoch: 1, reign: 1 },
@@ -25,6 +28,28 @@ describe.each(phases)('by-query writes in $phase', ({ phase, epoch, reign }) => 
   });
   afterAll(() => fixture.route.call(authority, 'DELETE', `/${side}`));
 
+  /** Numbers that the authority has given out so far, in all shards. */
+  const numbers = async (): Promise<number> => {
+    const { route } = fixture;
+    const index = route.state.spec.indices[0]?.[authority] as string;
+    const { body } = await route.call(authority, 'GET', `/${index}/_stats?level=shards`);
+    const { indices } = JSON.parse(body.toString()) as Stats;
+    const shards = Object.values(indices[index]?.shards ?? {}).flat();
+    return shards.reduce((sum, { routing, seq_no: seq }) => sum + (routing.primary ? seq.max_seq_no + 1 : 0), 0);
+  };
+  const told = (): number => fixture.route.left.reduce((sum, { writes }) => sum + writes, 0);
+  let numbersBefore = 0;
+  let toldBefore = 0;
+  beforeEach(async () => {
+    numbersBefore = await numbers();
+    toldBefore = told();
+  });
+  const expectAllTold = async (): Promise<void> => {
+    await settle();
+    expect(told() - toldBefore).toBeGreaterThan(0);
+    expect(await numbers()).toBe(numbersBefore + told() - toldBefore);
+  };
+
   it('delete by query deletes on both sides', async () => {
     const { write, slug, route } = fixture;
     const query = { range: { n: { gte: 10, lt: 15 } } };
@@ -33,6 +58,7 @@ describe.each(phases)('by-query writes in $phase', ({ phase, epoch, reign }) => 
     await settle();
     const documents = await route.documents(follower);
     expect(documents.size).toBe(35);
+    await expectAllTold();
     expect([...documents].sort()).toEqual([...(await route.documents(authority))].sort());
     expect(route.sweeps).toEqual([]);
   });
@@ -44,6 +70,7 @@ describe.each(phases)('by-query writes in $phase', ({ phase, epoch, reign }) => 
     await settle();
     expect([...(await route.documents(follower))].sort()).toEqual([...(await route.documents(authority))].sort());
     expect((await route.documents(follower)).has('d20')).toBe(false);
+    await expectAllTold();
   });
 
   it('delete by query that meets version conflicts passes them on', async () => {
@@ -64,6 +91,7 @@ describe.each(phases)('by-query writes in $phase', ({ phase, epoch, reign }) => 
     const got = await write('POST', `/${slug}/_update_by_query?refresh&routing=r1`, { script });
     expect((got.json as { updated: number }).updated).toBeGreaterThan(5);
     expect((await route.documents(authority)).get('d1')).toContain('tagged');
+    await expectAllTold();
     expect(route.sweeps.length).toBe(sweeps);
   });
 
@@ -74,6 +102,7 @@ describe.each(phases)('by-query writes in $phase', ({ phase, epoch, reign }) => 
     if (phase === 'target') return expect(got.headers['x-crossfade-error']).toBe('UNSUPPORTED');
     expect(got.json).toMatchObject({ created: 1, failures: [] });
     expect((await route.documents(authority)).has('new')).toBe(true);
+    await expectAllTold();
   });
 
   it('reindex out of the route reads from the authority, or is refused', async () => {

@@ -102,9 +102,10 @@ const facts: GateFacts = {
   maxProofAgeSeconds: 120,
   verdict: 'promote',
   members: { live: 1, behind: [], outOfReach: [] },
-  byQuery: 0,
+  byQuery: [],
   health: { source: 'green', target: 'green' },
   unaccountedGrowing: false,
+  unanswered: [],
   alarms: [],
   storeConnected: true,
 };

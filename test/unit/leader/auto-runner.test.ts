@@ -114,6 +114,7 @@ class Migration {
         sweepPending: () => false,
         proofAgeSeconds: () => 1,
         isGrowing: () => false,
+        unanswered: () => [],
         alarms: () => [],
       },
     } as unknown as Leading;

@@ -13,9 +13,10 @@ const good: GateFacts = {
   maxProofAgeSeconds: 600,
   verdict: 'hold',
   members: { live: 2, behind: [], outOfReach: [] },
-  byQuery: 0,
+  byQuery: [],
   health: { source: 'green', target: 'yellow' },
   unaccountedGrowing: false,
+  unanswered: [],
   alarms: [],
   storeConnected: true,
 };
@@ -34,7 +35,7 @@ const bad: [string, Partial<GateFacts>][] = [
   ['no sweep pending', { sweepPending: true }],
   ['proof clean and recent', { proofAgeSeconds: undefined }],
   ['proof clean and recent', { proofAgeSeconds: 601 }],
-  ['no by-query or reindex running', { byQuery: 1 }],
+  ['no by-query or reindex running', { byQuery: [{ member: 'pod-2', running: 1 }] }],
   ['verdict', { verdict: 'rollback' }],
   ['nobody writes past the sidecars', { unaccountedGrowing: true }],
   ['source healthy', { health: { source: 'red', target: 'green' } }],
@@ -64,6 +65,18 @@ describe('switch gate', () => {
     });
     const steady = gateConditions('cutover', { ...good, members });
     expect(steady.find(({ condition }) => condition === 'nobody writes past the sidecars')?.value).toBe('steady');
+  });
+
+  it('says whose by-query runs, and whose unanswered requests may be the growth', () => {
+    const byQuery = [
+      { member: 'pod-1', running: 2 },
+      { member: 'pod-3', running: 1 },
+    ];
+    const conditions = gateConditions('cutover', { ...good, byQuery, unaccountedGrowing: true, unanswered: ['pod-2'] });
+    expect(answerOf(conditions).reasons).toEqual([
+      'no by-query or reindex running: 2 at pod-1, 1 at pod-3 (needs 0)',
+      'nobody writes past the sidecars: growing, perhaps by requests of pod-2 without an answer (needs steady, or a member out of reach)',
+    ]);
   });
 
   it('lets a rollback through when the verdict is bad, because that is when it is wanted', () => {

@@ -108,6 +108,29 @@ describe('delete by query', () => {
     expect(member.sweeps).toEqual([]);
   });
 
+  it('tells how many numbers of the authority it took, which no copy will', async () => {
+    const member = new Member(script({ done: counts(7, 3) }), [{}], repairing().deps);
+    await member.sender.send(deleteByQuery);
+    await member.time.settle();
+    expect(member.left).toEqual([{ reign: 1, ordinal: 0, writes: 7 }]);
+    const off = new Member(script({ done: counts(7, 3) }), [{ phase: 'observe' }]);
+    await off.sender.send(deleteByQuery);
+    expect(off.left).toEqual([]);
+  });
+
+  it('whose counts cannot be read is put on record, and one that was refused is not', async () => {
+    const member = new Member(script({ done: '---' }));
+    const answer = member.sender.send(deleteByQuery);
+    await member.time.advance(1);
+    await answer;
+    await member.time.settle();
+    expect([member.unknown, member.left]).toEqual([[false], []]);
+    const refused = new Member(({ path }) => (path.includes('_search') ? found([]) : { status: 400, body: {} }));
+    await refused.sender.send(deleteByQuery);
+    await refused.time.settle();
+    expect([refused.unknown, refused.sweeps]).toEqual([[], []]);
+  });
+
   it('whose answer is lost is put on record', async () => {
     const member = new Member(({ path }) =>
       path.includes('_search') ? found([]) : new CrossfadeError('UPSTREAM_RESET'),
@@ -164,7 +187,7 @@ describe('update by query', () => {
     expect([member.drained(), member.sweeps]).toEqual([false, []]);
     completed = true;
     await member.time.advance(5_001);
-    expect([member.drained(), member.sweeps]).toEqual([true, ['by_query']]);
+    expect([member.drained(), member.sweeps, member.left]).toMatchObject([true, ['by_query'], [{ writes: 2 }]]);
     expect(member.seen.find(({ path }) => path.includes('_tasks'))?.path).toBe('/_tasks/node%3A7');
   });
 
@@ -326,6 +349,11 @@ describe('reindex', () => {
   it('never lets an index come into being in the place of a missing alias', async () => {
     const { member } = await run(reindex('other', 'products'));
     expect(member.writes[0]?.path).toBe('/_reindex?require_alias=true');
+  });
+
+  it('tells how many numbers of the authority it took', async () => {
+    const { member } = await run(reindex('other', 'products'), { ...counts(9, 1), created: 4, updated: 2 });
+    expect(member.left).toEqual([{ reign: 1, ordinal: 0, writes: 7 }]);
   });
 
   it('that deleted leaves a sweep to do', async () => {

@@ -26,6 +26,7 @@ export class Member {
   readonly seen: Seen[] = [];
   readonly offered: Copy[] = [];
   readonly unknown: boolean[] = [];
+  readonly left: { reign: number; ordinal: number; writes: number }[] = [];
   readonly sweeps: string[] = [];
   readonly events: WriteEvent[] = [];
   readonly admission = createAdmission({ now: this.time.now, timers: this.time.timers });
@@ -48,6 +49,7 @@ export class Member {
         },
         isPending: () => false,
         unknownOutcome: (_slug, mayDelete) => void this.unknown.push(mayDelete),
+        leftToTail: (_slug, left) => void this.left.push(left),
         sweepNeeded: (_slug, reason) => void this.sweeps.push(reason),
       },
       table: () => createRouteTable(this.#states),
