@@ -128,6 +128,7 @@ const executorsOf = (options: DataPlaneOptions): Executors => {
       maxBodyBytes: config.limits.maxBodyBytes,
       pass: (request, side) => streams.pass(request, { side }),
       cursor: reads.cursor,
+      admin: reads.admin,
     }),
   };
 };

@@ -18,6 +18,7 @@ export type ByBodyDeps = {
   /** Sends the request to a side and its answer back, bytes untouched. */
   readonly pass: (request: ClientRequest, side: Side) => Promise<void>;
   readonly cursor: Executors['cursor'];
+  readonly admin: Executors['admin'];
 };
 
 export const createByBodyExecutor =
@@ -33,6 +34,8 @@ const carryOut = (deps: ByBodyDeps, request: ClientRequest, plan: Plan): Promise
       return deps.pass(request, plan.side);
     case 'cursor':
       return deps.cursor(request, plan);
+    case 'admin':
+      return deps.admin(request, plan);
     case 'reject':
       throw plan.error;
     default:

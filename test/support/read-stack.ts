@@ -9,6 +9,7 @@ import { CrossfadeError } from '../../src/errors.ts';
 import { silentLogger } from '../../src/log.ts';
 import { classify } from '../../src/proxy/classify.ts';
 import { createHandler } from '../../src/proxy/execute.ts';
+import { createByBodyExecutor } from '../../src/proxy/execute-by-body.ts';
 import type { Executors } from '../../src/proxy/executors.ts';
 import { plan } from '../../src/proxy/plan.ts';
 import { createPassThrough, createReadExecutors, type ReadDeps, type ReadEvent } from '../../src/proxy/read/index.ts';
@@ -42,7 +43,7 @@ export const pendingKey = ({ slug, ordinal, id, routing }: DocKey): string =>
   `${slug}/${ordinal}/${id}/${routing ?? ''}`;
 
 const refuse = (): Promise<void> => Promise.reject(new CrossfadeError('UNSUPPORTED', 'no writes here'));
-const noWrites = { write: refuse, bulk: refuse, by_query: refuse, reindex: refuse, by_body: refuse };
+const noWrites = { write: refuse, bulk: refuse, by_query: refuse, reindex: refuse };
 
 type Options = {
   sourceUrl: string;
@@ -74,9 +75,10 @@ export const startReadStack = async (options: Options): Promise<ReadStack> => {
     onReport: (report) => void reports.push(report),
     ...options.shadow,
   });
+  const streams = createPassThrough(clusters);
   const reads = createReadExecutors({
     transports: { source: clusters.source.transport, target: clusters.target.transport },
-    streams: createPassThrough(clusters),
+    streams,
     table: () => table,
     copies: { isPending: (key) => pending.has(pendingKey(key)) },
     shadow,
@@ -89,6 +91,14 @@ export const startReadStack = async (options: Options): Promise<ReadStack> => {
     onEvent: (event) => void events.push(event),
     ...options.deps,
   });
+  const byBody = createByBodyExecutor({
+    table: () => table,
+    now: () => new Date(),
+    maxBodyBytes: 10 * 1024 * 1024,
+    pass: (request, side) => streams.pass(request, { side }),
+    cursor: reads.cursor,
+    admin: reads.admin,
+  });
   const listener = createListener({
     limits: Limits.parse({}),
     logger,
@@ -97,7 +107,7 @@ export const startReadStack = async (options: Options): Promise<ReadStack> => {
       table: () => table,
       classify,
       plan,
-      executors: { ...noWrites, ...reads } as Executors,
+      executors: { ...noWrites, ...reads, by_body: byBody } as Executors,
       listening: () => '127.0.0.1:0',
       maxBodyBytes: 10 * 1024 * 1024,
     }),

@@ -6,7 +6,7 @@
 import type { RouteState } from '../../coordination/ports.ts';
 import type { Operation, Plan, RouteTable } from '../types.ts';
 import { commonAuthority, type PlanInput, pass, reject, slugsOf, statesOf, unrouted } from './context.ts';
-import { refuseAdmin } from './indices.ts';
+import { planAliasRepetition, refuseAdmin } from './indices.ts';
 import { mentionsRoute } from './mentions.ts';
 
 export type BodyInput = Omit<PlanInput, 'head'> & {
@@ -54,17 +54,23 @@ const planStatement = ({ operation, table }: BodyInput, text: string, json: unkn
 
 type BodyNames = { readonly expressions: readonly string[]; readonly aliases: readonly string[] };
 
-const planAdminBody = ({ table, now }: BodyInput, { expressions, aliases }: BodyNames): Plan => {
+const planAdminBody = ({ operation, table, now }: BodyInput, { expressions, aliases }: BodyNames): Plan => {
   const touched = new Set<RouteState>([
     ...expressions.flatMap((expression) => statesOf(table.resolve(expression, now))),
     ...aliases.flatMap((alias) => aliasStates(alias, table)),
   ]);
   if (touched.size === 0) return unrouted;
   const states = [...touched];
-  if (commonAuthority(states) === 'source') return refuseAdmin(states) ?? pass('source', 'pinned');
+  const refused = refuseAdmin(states);
+  const [state, ...others] = states;
+  if (refused?.kind === 'reject' && operation.group === 'indices.update_aliases' && state !== undefined)
+    return (
+      (others.length === 0 ? planAliasRepetition(operation, state, { table, expressions, ...refused }) : undefined) ??
+      refused
+    );
+  if (commonAuthority(states) === 'source') return refused ?? pass('source', 'pinned');
   return (
-    refuseAdmin(states) ??
-    reject('UNSUPPORTED', `names in the body belong to routes that moved to the target (${slugsOf(states)})`)
+    refused ?? reject('UNSUPPORTED', `names in the body belong to routes that moved to the target (${slugsOf(states)})`)
   );
 };
 

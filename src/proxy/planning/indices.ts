@@ -5,9 +5,10 @@
 
 import { effectivePercents } from '../../coordination/effective.ts';
 import type { RouteState } from '../../coordination/ports.ts';
+import type { CrossfadeError } from '../../errors.ts';
 import { isRepeatable } from './unchanged.ts';
 import { decodeComponent } from '../percent-encoding.ts';
-import type { Operation, Plan, Resolution } from '../types.ts';
+import type { Operation, Plan, Resolution, RouteTable } from '../types.ts';
 import {
   authorityOf,
   type Context,
@@ -159,6 +160,23 @@ const planRepetition = (operation: Operation, [first, ...others]: readonly Resol
   const plan: Plan = { kind: 'admin', operation, state, indices, refusal: refused.error };
   const onSource = operation.family === 'alias_admin' && hasOldAliases(state, expressionOf(operation));
   return onSource ? { ...plan, side: 'source' } : plan;
+};
+
+/**
+ * The same for `POST /_aliases`. `expressions` are what the actions name: only the source's own names can be looked up one
+ * by one, so with any other the refusal stands.
+ */
+export const planAliasRepetition = (
+  operation: Operation,
+  state: RouteState,
+  { table, expressions, error }: { table: RouteTable; expressions: readonly string[]; error: CrossfadeError },
+): Plan | undefined => {
+  const names = new Set(expressions.flatMap((expression) => expression.split(',')));
+  const sources = new Set(state.spec.indices.map(({ source }) => source));
+  if (names.size === 0 || [...names].some((name) => !sources.has(name))) return undefined;
+  const indices = [...names].flatMap((name) => table.lookup(name) ?? []);
+  const plan: Plan = { kind: 'admin', operation, state, indices, refusal: error };
+  return hasOldAliases(state, [...names].join(',')) ? { ...plan, side: 'source' } : plan;
 };
 
 /** @returns undefined when every touched route allows index administration */

@@ -8,7 +8,7 @@ import type { Operation } from '../types.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
-const groups = ['indices.put_mapping', 'indices.put_settings', 'indices.put_alias'] as const;
+const groups = ['indices.put_mapping', 'indices.put_settings', 'indices.put_alias', 'indices.update_aliases'] as const;
 export type RepeatableGroup = (typeof groups)[number];
 
 export const isRepeatable = (group: string): group is RepeatableGroup => (groups as readonly string[]).includes(group);
@@ -21,6 +21,7 @@ export const askPathOf = (group: RepeatableGroup): string => {
     case 'indices.put_settings':
       return '_settings?flat_settings=true';
     case 'indices.put_alias':
+    case 'indices.update_aliases':
       return '_alias';
     default:
       return group satisfies never;
@@ -36,8 +37,8 @@ export type Change = {
 
 /** `current`: the cluster's answer to `askPathOf` for one concrete index. */
 export const isUnchanged = ({ group, params, asked }: Change, current: unknown): boolean => {
-  const [index, ...others] = Object.values(objectOf(current));
-  if (!isObject(asked) || others.length > 0 || !isObject(index)) return false;
+  const [[name, index] = [], ...others] = Object.entries(objectOf(current));
+  if (!isObject(asked) || others.length > 0 || name === undefined || !isObject(index)) return false;
   switch (group) {
     case 'indices.put_mapping':
       return params['type'] === undefined && isSameMapping(asked, objectOf(index['mappings']));
@@ -45,6 +46,8 @@ export const isUnchanged = ({ group, params, asked }: Change, current: unknown):
       return areSameSettings(asked, objectOf(index['settings']));
     case 'indices.put_alias':
       return isSameAlias(asked, objectOf(index['aliases'])[params['name'] ?? '']);
+    case 'indices.update_aliases':
+      return actionsIn(asked).every((action) => isSameAction(action, name, objectOf(index['aliases'])));
     default:
       return group satisfies never;
   }
@@ -110,6 +113,23 @@ const flatten = (value: unknown, prefix: string): [string, unknown][] =>
   isObject(value)
     ? Object.entries(value).flatMap(([key, member]) => flatten(member, prefix === '' ? key : `${prefix}.${key}`))
     : [[prefix, value]];
+
+const actionsIn = ({ actions }: Json): readonly unknown[] => (Array.isArray(actions) ? actions : [undefined]);
+
+/** Names of an action's indices or aliases; those of both spellings. */
+const namesOf = (...given: readonly unknown[]): unknown[] => given.flat().filter((name) => name !== undefined);
+
+/** An action about another index says nothing of this one. */
+const isSameAction = (action: unknown, name: string, current: Json): boolean => {
+  const [[verb, given] = [], ...others] = Object.entries(objectOf(action));
+  if (verb !== 'add' || others.length > 0 || !isObject(given)) return false;
+  const { index, indices, alias, aliases, ...rest } = given;
+  const names = namesOf(alias, aliases);
+  return (
+    !namesOf(index, indices).includes(name) ||
+    (names.length > 0 && names.every((one) => typeof one === 'string' && isSameAlias(rest, current[one])))
+  );
+};
 
 /** Putting an alias replaces all that is said of it. */
 const isSameAlias = (asked: Json, current: unknown): boolean => {

@@ -129,6 +129,17 @@ describe('what an application puts each time it starts', () => {
       expect([put.status, put.json]).toEqual([200, { acknowledged: true }]);
     },
   );
+
+  it.each(['dual', 'target'] as const)('may be its alias among actions, and no other, in %s', async (phase) => {
+    route.set({ phase, reign: 2 });
+    const add = (alias: string) =>
+      route.send('POST', '/_aliases', { body: { actions: [{ add: { index: route.source, alias } }] } });
+    const again = await add(route.slug);
+    expect([again.status, again.json]).toEqual([200, { acknowledged: true }]);
+    const more = await add(`${route.slug}-more`);
+    expect([more.status, more.json.error.type]).toEqual([409, 'crossfade_admin_refused']);
+    expect((await route.on('source', 'HEAD', `/_alias/${route.slug}-more`)).status).toBe(404);
+  });
 });
 
 describe('the aliases of an index', () => {

@@ -16,6 +16,7 @@ const run = async (target: string, body: Buffer, headers: Record<string, string>
     maxBodyBytes: 1024,
     pass: async (_, side) => void done.push(`pass ${side}`),
     cursor: async () => void done.push('cursor'),
+    admin: async () => void done.push('admin'),
   });
   const [method = '', path = ''] = target.split(' ');
   const request = {
@@ -34,6 +35,7 @@ describe('a request whose body decides', () => {
   it.each<[string, unknown, string]>([
     ['POST /_aliases', { actions: [{ add: { index: 'other', alias: 'x' } }] }, 'pass source'],
     ['POST /_aliases', { actions: [{ add: { index: 'products', alias: 'x' } }] }, 'ADMIN_REFUSED'],
+    ['POST /_aliases', { actions: [{ add: { index: 'products_v1', alias: 'x' } }] }, 'admin'],
     ['POST /_plugins/_sql', { query: 'SELECT 1' }, 'pass source'],
     ['POST /_plugins/_sql', { cursor: 'abc' }, 'cursor'],
     ['POST /_plugins/_sql', { query: 'SELECT * FROM products' }, 'UNSUPPORTED'],

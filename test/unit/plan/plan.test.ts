@@ -417,7 +417,9 @@ describe('names in bodies', () => {
 
   it.each<[string, unknown, string]>([
     ['POST /_aliases', { actions: [{ add: { index: 'other', alias: 'x' } }] }, 'pass source unrouted'],
-    ['POST /_aliases', { actions: [{ add: { index: 'products_v1', alias: 'x' } }] }, 'ADMIN_REFUSED'],
+    ['POST /_aliases', { actions: [{ add: { index: 'products_v1', alias: 'x' } }] }, 'admin products/0 if unchanged'],
+    ['POST /_aliases', { actions: [{ add: { index: 'products', alias: 'x' } }] }, 'ADMIN_REFUSED'],
+    ['POST /_aliases', { actions: [{ add: { index: 'products_v*', alias: 'x' } }] }, 'ADMIN_REFUSED'],
     ['POST /_aliases', { actions: [{ add: { indices: ['other', 'products_v1'], alias: 'x' } }] }, 'ADMIN_REFUSED'],
     ['POST /_aliases', { actions: [{ add: { index: 'other', alias: 'products' } }] }, 'ADMIN_REFUSED'],
     ['POST /_aliases', { actions: [{ add: { index: 'other', aliases: ['x', 'products'] } }] }, 'ADMIN_REFUSED'],

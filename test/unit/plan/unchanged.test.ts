@@ -20,6 +20,7 @@ const currents: Record<Change['group'], unknown> = {
   'indices.put_mapping': { p1: { mappings: mapping } },
   'indices.put_settings': { p1: { settings } },
   'indices.put_alias': { p1: { aliases } },
+  'indices.update_aliases': { p1: { aliases } },
 };
 const unchanged = (group: Change['group'], asked: unknown, params: Change['params'] = {}, current = currents[group]) =>
   isUnchanged({ group, asked, params }, current);
@@ -94,5 +95,41 @@ describe('an alias put again', () => {
     ['other', {}, false],
   ])('%s as %j: the same is %s', (name, asked, expected) => {
     expect(unchanged('indices.put_alias', asked, { name })).toBe(expected);
+  });
+});
+
+describe('aliases added again by actions', () => {
+  const add = (action: object) => ({ actions: [{ add: { index: 'p1', ...action } }] });
+
+  it.each<[string, unknown]>([
+    ['one', add({ alias: 'plain' })],
+    ['one with all that is said of it', add({ alias: 'products', is_write_index: true, routing: 'a' })],
+    ['several by a list', add({ aliases: ['plain'] })],
+    ['indices by a list', { actions: [{ add: { indices: ['p0', 'p1'], alias: 'plain' } }] }],
+    ['of another index, about which it says nothing', { actions: [{ add: { index: 'p0', alias: 'new' } }] }],
+    ['no action', { actions: [] }],
+  ])('are the same: %s', (_title, asked) => {
+    expect(unchanged('indices.update_aliases', asked)).toBe(true);
+  });
+
+  it.each<[string, unknown]>([
+    ['a new one', add({ alias: 'new' })],
+    ['one of two is new', add({ aliases: ['plain', 'new'] })],
+    ['a parameter more', add({ alias: 'plain', routing: 'a' })],
+    ['a parameter less', add({ alias: 'products', is_write_index: true })],
+    ['a filter', add({ alias: 'plain', filter: { term: { a: 1 } } })],
+    ['none named', add({})],
+    ['a name that is none', add({ alias: 5 })],
+    ['one that is removed', { actions: [{ remove: { index: 'p1', alias: 'plain' } }] }],
+    ['one that is removed from another index', { actions: [{ remove: { index: 'p0', alias: 'plain' } }] }],
+    [
+      'two things in one action',
+      { actions: [{ add: { index: 'p1', alias: 'plain' }, remove_index: { index: 'p1' } }] },
+    ],
+    ['an index that is removed', { actions: [{ remove_index: { index: 'p1' } }] }],
+    ['actions that are none', { actions: [5] }],
+    ['no actions', {}],
+  ])('are a change: %s', (_title, asked) => {
+    expect(unchanged('indices.update_aliases', asked)).toBe(false);
   });
 });
