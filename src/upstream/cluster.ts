@@ -16,6 +16,7 @@ import { defaultOriginTimes, Origins, type OriginTimes } from './origins.ts';
 import { createPool } from './pools.ts';
 import type { Signer } from './sigv4.ts';
 import type { AnswerSink, Cluster, StreamRequest } from './types.ts';
+import { fixedLinesOf } from './wire/request-head.ts';
 
 export type ClusterOptions = {
   /** Decides the default of passClientCredentials. */
@@ -79,8 +80,11 @@ export const createCluster = (config: ClusterConfig, options: ClusterOptions): C
   if (credentials.sign !== undefined && targets.length > 1)
     throw new CrossfadeError('CONFIG_INVALID', 'sigv4 signs the host, so it needs exactly one URL.');
   const context: ExchangeContext = {
-    pools: urls.map((origin) => createPool(origin, config)),
-    prefixes: targets.map(({ prefix }) => prefix),
+    urls: targets.map(({ origin, prefix }) => ({
+      pool: createPool(origin, config, now),
+      prefix,
+      fixedLines: fixedLinesOf(origin.host),
+    })),
     origins: new Origins(targets.length, options.originTimes ?? defaultOriginTimes),
     now,
     deadlines: new Deadlines(config.requestTimeoutMs),
@@ -97,9 +101,9 @@ export const createCluster = (config: ClusterConfig, options: ClusterOptions): C
     return exchange;
   };
   const close = async (graceMs = 0): Promise<void> => {
-    const closing = Promise.all(context.pools.map((pool) => pool.close()));
+    const closing = Promise.all(context.urls.map(({ pool }) => pool.close()));
     await Promise.race([closing, delay(graceMs, undefined, { ref: false })]);
-    await Promise.all(context.pools.map((pool) => pool.destroy()));
+    for (const { pool } of context.urls) pool.destroy();
   };
   return { transport: bufferedTransport(stream), stream, close };
 };

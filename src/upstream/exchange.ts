@@ -1,24 +1,29 @@
 /**
- * One request to a cluster and its answer, over whichever URL can be reached: a handler of undici that keeps the
- * deadline, knows whether the request can have been sent, and tells the sink exactly once how it ended.
+ * One request to a cluster and its answer, over whichever URL can be reached: it keeps the deadline, knows whether the
+ * request can have been sent, and tells the sink exactly once how it ended.
  * Sent again only when that is certainly safe: it was never handed to a connection; or the caller declared it safe and
  * a kept-alive connection was cut at once, before any byte of an answer.
  */
-import type { Dispatcher, Pool } from 'undici';
 import { CrossfadeError } from '../errors.ts';
 import type { Deadline, Deadlines } from './deadlines.ts';
 import type { HeaderPairs } from './header-pairs.ts';
-import { latin1 } from './latin1.ts';
-import { isReset, isStaleConnection, mapSent, mapUnsent } from './low-level-errors.ts';
+import { isReset, mapSent, mapUnsent } from './low-level-errors.ts';
 import type { Origins } from './origins.ts';
-import type { Connection, ConnectionAware } from './pools.ts';
 import { PulledBody } from './pulled-body.ts';
 import type { AnswerSink, StreamRequest, UpstreamStream } from './types.ts';
+import type { Asker, Carrier } from './wire/asker.ts';
+import type { Pool } from './wire/pool.ts';
+import { requestHead } from './wire/request-head.ts';
 
-export type ExchangeContext = {
-  readonly pools: readonly Pool[];
+export type UpstreamUrl = {
+  readonly pool: Pool;
   /** Path that stands before every request's path; empty for most. */
-  readonly prefixes: readonly string[];
+  readonly prefix: string;
+  /** As `requestHead` takes them. */
+  readonly fixedLines: string;
+};
+export type ExchangeContext = {
+  readonly urls: readonly UpstreamUrl[];
   readonly origins: Origins;
   readonly now: () => number;
   readonly deadlines: Deadlines;
@@ -28,29 +33,30 @@ export type ExchangeContext = {
 const none: readonly number[] = [];
 /** A stale connection is refused within a round trip; later the cluster may well have been at work. */
 const staleWithinMs = 1000;
-const maxStaleTurns = 3;
 
 type Phase = 'waiting' | 'sent' | 'answering' | 'done';
 
-export class Exchange implements Dispatcher.DispatchHandler, UpstreamStream, ConnectionAware {
-  connection: Connection | undefined;
+export class Exchange implements Asker, UpstreamStream {
+  readonly method: string;
+  readonly bodyLength: number | undefined;
+  head = '';
+  body: Buffer | PulledBody | null = null;
   readonly #context: ExchangeContext;
   readonly #request: StreamRequest;
   readonly #sink: AnswerSink;
   readonly #deadline: Deadline;
   #headers: HeaderPairs = [];
   #path = '';
-  #body: Buffer | PulledBody | null = null;
   #phase: Phase = 'waiting';
-  #controller: Dispatcher.DispatchController | undefined;
-  #origin = 0;
+  #carrier: Carrier | undefined;
+  #origin = -1;
   #tried = none;
-  #staleTurns = 0;
-  #repeated = false;
+  #isRepeated = false;
   #sentAtMs = 0;
-  #status = 0;
 
   constructor(context: ExchangeContext, request: StreamRequest, sink: AnswerSink) {
+    this.method = request.method;
+    this.bodyLength = request.bodyLength;
     this.#context = context;
     this.#request = request;
     this.#sink = sink;
@@ -62,22 +68,22 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamStream, Con
     if (this.#phase === 'done') return;
     this.#path = path;
     this.#headers = headers;
-    this.#body = body === null || Buffer.isBuffer(body) ? body : new PulledBody(body);
+    this.body = body === null || Buffer.isBuffer(body) ? body : new PulledBody(body);
     this.#send();
   }
 
   resume(): void {
-    this.#controller?.resume();
+    if (this.#phase === 'answering') this.#carrier?.resume();
   }
 
   abort(): void {
-    if (this.#phase !== 'done') this.#giveUp(new Error('given up'));
+    if (this.#phase !== 'done') this.#giveUp();
   }
 
   /** Ends the exchange with an error that did not come from the wire. */
   fail(error: CrossfadeError): void {
     if (this.#phase === 'done') return;
-    this.#giveUp(error);
+    this.#giveUp();
     this.#sink.onError(error);
   }
 
@@ -90,121 +96,89 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamStream, Con
     );
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    // Throwing takes the request out of the queue and leaves the connection to others.
-    if (this.#phase === 'done') throw new Error('given up while waiting for a connection');
-    this.#controller = controller;
+  onSent(carrier: Carrier): void {
+    this.#carrier = carrier;
     this.#phase = 'sent';
     this.#sentAtMs = this.#context.now();
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number, _: unknown, reason = ''): void {
-    if (status < 200 || this.#phase === 'done') return;
+  onHead(status: number, reason: string, headers: string[]): void {
     this.#phase = 'answering';
-    this.#status = status;
     if (this.#context.origins.worked(this.#origin)) this.#context.onReachable(this.#origin, true);
-    this.#sink.onHead(status, reason, textPairs(controller.rawHeaders as Buffer[]));
+    this.#sink.onHead(status, reason, headers);
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#phase !== 'done' && !this.#sink.onData(chunk)) controller.pause();
+  onData(chunk: Buffer): boolean {
+    return this.#sink.onData(chunk);
   }
 
-  onResponseEnd(): void {
-    if (this.#phase === 'done') return;
+  onEnd(): void {
     this.#settle();
-    const { connection } = this;
-    if (connection !== undefined) {
-      connection.served++;
-      // OpenSearch keeps the connection open after a malformed or over-long header, yet ignores what follows on it.
-      if (this.#status === 400) connection.discard();
-    }
     this.#sink.onEnd();
   }
 
-  onResponseError(_: unknown, error: unknown): void {
-    if (this.#phase === 'done') return;
-    if (this.#phase === 'waiting') this.#notSent(error);
-    else if (this.#mayRepeat(error)) this.#repeat();
+  onCut(error: unknown): void {
+    if (this.#mayRepeat(error)) this.#repeat();
     else this.fail(mapSent(error));
   }
 
-  #send(): void {
-    if (this.#phase === 'done') return;
-    const { pools, origins, prefixes, now } = this.#context;
-    this.#origin = origins.pick(now(), this.#tried);
-    const { method, bodyLength } = this.#request;
-    const streamed = this.#body instanceof PulledBody;
-    pools[this.#origin]?.dispatch(
-      {
-        method,
-        path: prefixes[this.#origin] + this.#path,
-        headers: (streamed && bodyLength !== undefined
-          ? [...this.#headers, 'content-length', String(bodyLength)]
-          : this.#headers) as string[],
-        body: this.#body as Buffer | null,
-        // Bodies of GET and answers to HEAD are framed well by OpenSearch, so the connection is kept.
-        reset: false,
-        // With one request at a time there is no pipeline to hold up; saying so spares a turn through the client's queue.
-        blocking: false,
-      },
-      this,
-    );
-  }
-
-  /** Later, because undici is in the middle of taking its connection down. */
-  #sendLater(): void {
-    queueMicrotask(() => this.#send());
-  }
-
-  #notSent(error: unknown): void {
+  onUnsent(error: unknown): void {
     const mapped = mapUnsent(error);
-    if (mapped.code === 'UPSTREAM_UNREACHABLE' && this.#hasAnotherWay(error)) this.#sendLater();
+    if (mapped.code === 'UPSTREAM_UNREACHABLE' && this.#hasAnotherWay(error)) this.#send();
     else this.fail(mapped);
   }
 
+  #send(): void {
+    const { urls, origins, now } = this.#context;
+    this.#origin = origins.pick(now(), this.#tried);
+    const { pool, prefix, fixedLines } = urls[this.#origin] as UpstreamUrl;
+    try {
+      const path = prefix + this.#path;
+      this.head = requestHead({ method: this.method, path, fixedLines, headers: this.#headers });
+    } catch (error) {
+      return this.fail(mapUnsent(error));
+    }
+    pool.send(this);
+  }
+
   #hasAnotherWay(error: unknown): boolean {
-    if (isStaleConnection(error) && ++this.#staleTurns < maxStaleTurns) return true;
-    const { pools, origins, now } = this.#context;
+    const { urls, origins, now } = this.#context;
     if (origins.failed(this.#origin, now())) this.#context.onReachable(this.#origin, false, error);
     this.#tried = [...this.#tried, this.#origin];
-    return this.#tried.length < pools.length;
+    return this.#tried.length < urls.length;
   }
 
   #mayRepeat(error: unknown): boolean {
     return (
       this.#request.safeToRepeat === true &&
-      !this.#repeated &&
+      !this.#isRepeated &&
       this.#phase === 'sent' &&
-      !(this.#body instanceof PulledBody) &&
-      (this.connection?.served ?? 0) > 0 &&
+      !(this.body instanceof PulledBody) &&
+      (this.#carrier?.served ?? 0) > 0 &&
       this.#context.now() - this.#sentAtMs < staleWithinMs &&
       isReset(error)
     );
   }
 
   #repeat(): void {
-    this.#repeated = true;
+    this.#isRepeated = true;
     this.#phase = 'waiting';
-    this.#controller = undefined;
-    this.#sendLater();
+    this.#carrier = undefined;
+    this.#send();
   }
 
-  #giveUp(reason: Error): void {
-    const controller = this.#controller;
+  #giveUp(): void {
+    const wasWaiting = this.#phase === 'waiting';
+    const carrier = this.#carrier;
     this.#settle();
-    controller?.abort(reason);
+    if (wasWaiting) this.#context.urls[this.#origin]?.pool.cancel(this);
+    else carrier?.abandon();
   }
 
   #settle(): void {
     this.#phase = 'done';
+    this.#carrier = undefined;
     this.#context.deadlines.end(this.#deadline, this);
-    if (this.#body instanceof PulledBody) this.#body.cancel();
+    if (this.body instanceof PulledBody) this.body.cancel();
   }
 }
-
-const textPairs = (raw: Buffer[]): string[] => {
-  const pairs: string[] = [];
-  for (let i = 0; i < raw.length; i++) pairs.push(latin1(raw[i] as Buffer));
-  return pairs;
-};

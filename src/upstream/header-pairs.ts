@@ -1,5 +1,5 @@
 /**
- * Header lists as flat name, value pairs, the form in which node:http and undici give and take them without joining or
+ * Header lists as flat name, value pairs, the form in which connections give and take them without joining or
  * dropping repeated names. Here stands which names belong to one connection only and must not be passed on
  * (RFC 9110 7.6.1), and how pairs become the record that buffered answers carry.
  */

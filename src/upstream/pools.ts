@@ -1,51 +1,12 @@
 /**
- * Connections to one URL: an undici pool whose clients remember how often their connection was used, so that a dead
- * kept-alive connection can be told from a cluster that breaks a fresh one, and so that a connection can be kept from
- * being used again. HTTP/1.1 only and one request at a time per connection: what one request does to a connection must
- * never touch another request.
+ * The pool of connections to one URL of a cluster as its configuration wants it, certificates included. HTTP/1.1 only and
+ * one request at a time per connection: what one request does to a connection must never touch another request.
  */
 import { readFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
-import { buildConnector, Client, type Dispatcher, Pool } from 'undici';
 import type { ClusterConfig, TlsClient } from '../config.ts';
 import { CrossfadeError } from '../errors.ts';
-
-/** Well below what servers and load balancers keep (60 s and more), so that we are the ones who close. */
-const keepAliveMs = 25_000;
-/** Answers may carry many Warning headers. */
-const maxAnswerHeaderBytes = 256 * 1024;
-
-/** Told to the handler of a request before it is started. */
-export type ConnectionAware = { connection: Connection | undefined };
-
-/** One connection of the pool, over its reconnects. */
-export class Connection extends Client {
-  /** Answers received since the connection was made. */
-  served = 0;
-  #socket: Socket | undefined;
-
-  constructor(origin: URL, options: Client.Options, connect: buildConnector.connector) {
-    super(origin, {
-      ...options,
-      connect: (target, callback) =>
-        connect(target, (...result) => {
-          this.served = 0;
-          this.#socket = result[1] ?? undefined;
-          callback(...result);
-        }),
-    });
-  }
-
-  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    (handler as Dispatcher.DispatchHandler & ConnectionAware).connection = this;
-    return super.dispatch(options, handler);
-  }
-
-  /** The server may have stopped listening to this connection: the next request gets a new one. */
-  discard(): void {
-    this.#socket?.destroy();
-  }
-}
+import { Opener, type TlsOptions } from './wire/open-socket.ts';
+import { Pool } from './wire/pool.ts';
 
 const readPem = (file: string | undefined): Buffer | undefined => {
   if (file === undefined) return undefined;
@@ -56,7 +17,7 @@ const readPem = (file: string | undefined): Buffer | undefined => {
   }
 };
 
-const tlsOptions = (tls: TlsClient | undefined): Record<string, unknown> => {
+const tlsOptions = (tls: TlsClient | undefined): TlsOptions => {
   const ca = readPem(tls?.caFile);
   const cert = readPem(tls?.certFile);
   const key = readPem(tls?.keyFile);
@@ -70,22 +31,10 @@ const tlsOptions = (tls: TlsClient | undefined): Record<string, unknown> => {
 };
 
 /** @throws CrossfadeError CONFIG_INVALID when a certificate file cannot be read. */
-export const createPool = (origin: URL, config: ClusterConfig): Pool => {
-  const secure = origin.protocol === 'https:' ? tlsOptions(config.tls) : {};
-  const connect = buildConnector({ ...secure, allowH2: false, timeout: config.connectTimeoutMs });
-  const options: Client.Options = {
-    allowH2: false,
-    pipelining: 1,
-    keepAliveTimeout: keepAliveMs,
-    keepAliveMaxTimeout: keepAliveMs,
-    maxHeaderSize: maxAnswerHeaderBytes,
-    // Exchange keeps one deadline for the whole request.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  };
-  return new Pool(origin, {
-    connections: config.maxConnections,
-    allowH2: false,
-    factory: (url) => new Connection(url, options, connect),
+export const createPool = (origin: URL, config: ClusterConfig, now: () => number): Pool =>
+  new Pool({
+    opener: new Opener(origin, origin.protocol === 'https:' ? tlsOptions(config.tls) : undefined),
+    maxConnections: config.maxConnections,
+    connectTimeoutMs: config.connectTimeoutMs,
+    now,
   });
-};

@@ -1,5 +1,5 @@
 /**
- * A streamed request body that can be taken back. undici asks for chunk after chunk; when the exchange ends early, the
+ * A streamed request body that can be taken back. A connection asks for chunk after chunk; when the exchange ends early, the
  * question that is open must be refused at once: left alone it would hold the client's stream, and answered with "no
  * more" it could make a cut body look complete to the cluster.
  */

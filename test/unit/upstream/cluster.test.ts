@@ -86,7 +86,7 @@ describe('a failure on the way to a cluster', () => {
       'two lengths',
       (socket) =>
         onHead(socket, () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab')),
-      'UPSTREAM_RESET',
+      'UPSTREAM_INVALID',
     ],
     [
       'a malformed chunk',
@@ -99,8 +99,8 @@ describe('a failure on the way to a cluster', () => {
       'UPSTREAM_INVALID',
     ],
     [
-      'an unasked 100',
-      (socket) => onHead(socket, () => socket.write('HTTP/1.1 100 Continue\r\n\r\n')),
+      'an unasked change of protocol',
+      (socket) => onHead(socket, () => socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n')),
       'UPSTREAM_INVALID',
     ],
     ['silence', (socket) => socket.resume(), 'UPSTREAM_TIMEOUT'],

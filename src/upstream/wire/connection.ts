@@ -1,0 +1,182 @@
+/**
+ * One connection to a cluster: one request at a time, and the answer to it. It is used again only when both have certainly
+ * ended where both sides think they have; in every other case it is closed, for what one request leaves on a connection
+ * must never touch another. Whoever closes it, the owner hears of it at once and the asker last.
+ */
+import type { Socket } from 'node:net';
+import { PulledBody } from '../pulled-body.ts';
+import { type AnswerListener, AnswerParser } from './answer-parser.ts';
+import type { Asker, Carrier } from './asker.ts';
+import { BodyWriter, writeWhole } from './body-writer.ts';
+import type { Opener } from './open-socket.ts';
+import { WireError } from './wire-error.ts';
+
+export interface ConnectionOwner {
+  onReady(connection: Connection): void;
+  /** It never became ready. */
+  onFailed(connection: Connection, error: unknown): void;
+  /** Its answer has ended well. */
+  onFree(connection: Connection): void;
+  onGone(connection: Connection): void;
+}
+
+const nothing = Buffer.alloc(0);
+
+export class Connection implements Carrier, AnswerListener {
+  served = 0;
+  /** Until when it may rest unused; kept by the owner. */
+  idleUntilMs = 0;
+  readonly #owner: ConnectionOwner;
+  readonly #socket: Socket;
+  readonly #parser = new AnswerParser(this);
+  readonly #timer: NodeJS.Timeout;
+  #phase: 'connecting' | 'open' | 'gone' = 'connecting';
+  #asker: Asker | undefined;
+  #status = 0;
+  /** Bytes that came while the asker was not ready. */
+  #rest: Buffer | undefined;
+  #isEnded = false;
+  #writer: BodyWriter | undefined;
+  #error: unknown;
+  #isHeld = true;
+
+  constructor(owner: ConnectionOwner, opener: Opener, connectTimeoutMs: number) {
+    this.#owner = owner;
+    const socket = opener.open((bytes) => this.#onBytes(bytes));
+    this.#socket = socket;
+    socket.once(opener.readyEvent, () => this.#onReady());
+    socket.on('error', (error) => {
+      this.#error = error;
+    });
+    socket.on('end', () => this.#onFin());
+    socket.on('close', () => this.close(this.#error ?? new WireError('cut', 'closed')));
+    socket.on('drain', () => this.#writer?.go());
+    this.#timer = setTimeout(
+      () => this.close(new WireError('connect-timeout', 'not connected in time')),
+      connectTimeoutMs,
+    );
+  }
+
+  get keepAliveSeconds(): number | undefined {
+    return this.#parser.keepAliveSeconds;
+  }
+
+  /** For a connection that is open and free. */
+  send(asker: Asker): void {
+    this.hold();
+    this.#asker = asker;
+    this.#parser.expect(asker.method);
+    asker.onSent(this);
+    if (asker.body instanceof PulledBody) void this.#pull(asker, asker.body);
+    else writeWhole(this.#socket, asker, asker.body);
+  }
+
+  resume(): void {
+    if (!this.#parser.paused) return;
+    this.#parser.paused = false;
+    const rest = this.#rest ?? nothing;
+    this.#rest = undefined;
+    if (!this.#feed(rest)) return;
+    if (this.#isEnded) this.#onFin();
+    else this.#socket.resume();
+  }
+
+  abandon(): void {
+    this.#asker = undefined;
+    this.close(undefined);
+  }
+
+  /** `error` is for whoever waits for it. */
+  close(error: unknown): void {
+    if (this.#phase === 'gone') return;
+    const wasConnecting = this.#phase === 'connecting';
+    const asker = this.#asker;
+    this.#phase = 'gone';
+    this.#asker = undefined;
+    clearTimeout(this.#timer);
+    this.#parser.stop();
+    this.#socket.destroy();
+    this.#writer?.go();
+    if (wasConnecting) this.#owner.onFailed(this, error);
+    else this.#owner.onGone(this);
+    asker?.onCut(error);
+  }
+
+  /** Lets the process end although the connection is open. */
+  letGo(): void {
+    if (this.#isHeld) this.#socket.unref();
+    this.#isHeld = false;
+  }
+
+  hold(): void {
+    if (!this.#isHeld) this.#socket.ref();
+    this.#isHeld = true;
+  }
+
+  onHead(status: number, reason: string, headers: string[]): void {
+    this.#status = status;
+    this.#asker?.onHead(status, reason, headers);
+  }
+
+  onData(chunk: Buffer): boolean {
+    return this.#asker?.onData(chunk) ?? true;
+  }
+
+  onEnd(): void {
+    const asker = this.#asker;
+    this.#asker = undefined;
+    this.served++;
+    // OpenSearch keeps the connection open after a malformed or over-long header, yet ignores what follows on it.
+    const isReusable = this.#parser.reusable && this.#writer === undefined && this.#status !== 400;
+    if (isReusable) this.#owner.onFree(this);
+    else this.close(undefined);
+    asker?.onEnd();
+  }
+
+  #onReady(): void {
+    clearTimeout(this.#timer);
+    if (this.#phase !== 'connecting') return;
+    this.#phase = 'open';
+    this.#owner.onReady(this);
+  }
+
+  /** Returns whether more may be read. */
+  #onBytes(bytes: Buffer): boolean {
+    if (this.#phase === 'gone') return true;
+    if (!this.#parser.paused) return this.#feed(bytes);
+    this.#rest = this.#rest === undefined ? bytes : Buffer.concat([this.#rest, bytes]);
+    return false;
+  }
+
+  #feed(bytes: Buffer): boolean {
+    try {
+      const taken = this.#parser.push(bytes);
+      if (this.#parser.paused) this.#rest = bytes.subarray(taken);
+      // Nobody asked for these: the next request would take them for its answer.
+      else if (taken < bytes.length) this.close(new WireError('invalid', 'bytes that nobody asked for'));
+    } catch (error) {
+      this.close(error);
+    }
+    return !this.#parser.paused;
+  }
+
+  #onFin(): void {
+    this.#isEnded = true;
+    if (this.#parser.paused) return;
+    try {
+      if (!this.#parser.finish()) this.close(new WireError('cut', 'other side closed'));
+    } catch (error) {
+      this.close(error);
+    }
+  }
+
+  async #pull(asker: Asker, body: PulledBody): Promise<void> {
+    this.#writer = new BodyWriter(this.#socket, asker);
+    try {
+      await this.#writer.pull(body);
+      this.#writer = undefined;
+    } catch (error) {
+      if (this.#asker === asker) this.close(error);
+    }
+  }
+}
