@@ -33,6 +33,9 @@ const write: Load = {
   body: `{"name":"steel lamp","text":"${'lorem ipsum '.repeat(20)}","price":1.0}`,
 };
 
+/** The same for a reader of HTTP, and nothing that the fast path of the listener takes. */
+const unusual: Load = { ...search, headers: { 'proxy-connection': 'keep-alive' } };
+
 type Contender = { name: string; url: string; pid: number | undefined; load: Load };
 type Measure = LoadResult & { cpuMicros: number; rssMb: number };
 type Results = Map<string, { one: Measure[]; many: Measure[]; steady: Measure[] }>;
@@ -65,6 +68,7 @@ const startAll = async (dir: string): Promise<{ contenders: Contender[]; servers
     ['nginx mirror', await startNginxMirror(dir, stub.url, other.url), search],
     ['plain Node.js', await startPlainNode(dir, stub.url), search],
     ['crossfade off', await crossfade('crossfade-off', { phase: 'off' }), search],
+    ['crossfade off, past the fast path', await crossfade('crossfade-slow', { phase: 'off' }), unusual],
     ['crossfade dual, reads', await crossfade('crossfade-dual', { phase: 'dual' }), search],
     ['crossfade shadow 100 %', await crossfade('crossfade-shadow', { phase: 'dual', shadow: 100 }), search],
     ['crossfade dual, writes', await crossfade('crossfade-writes', { phase: 'dual' }), write],
@@ -119,6 +123,7 @@ const ratiosOf = (results: Results): Record<string, number> => {
     'plain Node.js / nginx, cpu (the floor)': cpu('plain Node.js', 'nginx'),
     'off / plain Node.js, cpu': cpu('crossfade off', 'plain Node.js'),
     'off / haproxy, cpu': cpu('crossfade off', 'haproxy'),
+    'off / the same past the fast path, cpu': cpu('crossfade off', 'crossfade off, past the fast path'),
     'shadow 100 % / nginx mirror, cpu (to be below 1.5)': cpu('crossfade shadow 100 %', 'nginx mirror'),
   };
 };

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../../test/support/services/prerequisites.ts';
 
-export type Load = { method: 'GET' | 'POST' | 'PUT'; path: string; body?: string };
+export type Load = { method: 'GET' | 'POST' | 'PUT'; path: string; body?: string; headers?: Record<string, string> };
 export type LoadResult = { requests: number; perSecond: number; p50Ms: number; p99Ms: number; errors: number };
 export type LoadOptions = {
   url: string;
@@ -21,10 +21,13 @@ const milliseconds = (text: string | undefined): number => {
   return Number(match?.[1] ?? Number.NaN) * scale;
 };
 
-const script = ({ method, body }: Load, pauseMs: number): string =>
+const script = ({ method, body, headers = {} }: Load, pauseMs: number): string =>
   [
     `wrk.method = "${method}"`,
     'wrk.headers["content-type"] = "application/json"',
+    ...Object.entries(headers).map(
+      ([name, value]) => `wrk.headers[${JSON.stringify(name)}] = ${JSON.stringify(value)}`,
+    ),
     ...(body === undefined ? [] : [`wrk.body = ${JSON.stringify(body)}`]),
     ...(pauseMs === 0 ? [] : [`function delay() return ${pauseMs} end`]),
   ].join('\n');
