@@ -5,12 +5,10 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { CrossfadeError } from '../../errors.ts';
+import { writeMessage } from '../../upstream/write-message.ts';
 import { ClientExchange, type ExchangeInit } from '../client-exchange.ts';
 import { type AnswerFrame, answerHead } from './answer-head.ts';
 import type { SimpleRequest } from './simple-request.ts';
-
-/** Up to here head and body are copied into one buffer; beyond, two writes cost less than the copy. */
-const oneWriteBytes = 16 * 1024;
 
 export type FastExchangeInit = Pick<ExchangeInit, 'connection' | 'onClosed'> & {
   request: SimpleRequest;
@@ -67,8 +65,7 @@ export class FastExchange extends ClientExchange {
     if (frame === undefined) return;
     this.#ended = true;
     if (body === undefined || frame.bodiless) this.#socket.write(frame.head, 'latin1', this.#onOut);
-    else if (body.length <= oneWriteBytes) this.#writeOnce(frame.head, body);
-    else this.#writeBoth(frame.head, body);
+    else writeMessage(this.#socket, { head: frame.head, body }, this.#onOut);
   }
 
   beginAnswer(status: number, reason: string, headers: string[]): void {
@@ -138,19 +135,5 @@ export class FastExchange extends ClientExchange {
     this.#frame = answerHead({ method, status, reason: said, headers, keepAliveSeconds, bodyBytes });
     this.#status = status;
     return this.#frame;
-  }
-
-  #writeOnce(head: string, body: Buffer): void {
-    const bytes = Buffer.allocUnsafe(head.length + body.length);
-    bytes.write(head, 0, 'latin1');
-    bytes.set(body, head.length);
-    this.#socket.write(bytes, this.#onOut);
-  }
-
-  #writeBoth(head: string, body: Buffer): void {
-    this.#socket.cork();
-    this.#socket.write(head, 'latin1');
-    this.#socket.write(body, this.#onOut);
-    this.#socket.uncork();
   }
 }

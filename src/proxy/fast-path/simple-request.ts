@@ -4,6 +4,8 @@
  * as any reader by the letter of RFC 9112 would; whatever else the bytes are, it has no opinion: node:http reads those,
  * and refuses what is to be refused. So nothing is ever refused here, and nothing doubtful is ever accepted. Pure.
  */
+import { latin1 } from '../../upstream/latin1.ts';
+import { token } from '../../upstream/wire/syntax.ts';
 import { type Admitted, admit } from '../admission.ts';
 
 export type SimpleRequest = {
@@ -27,7 +29,7 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
 const longestMethod = 'OPTIONS '.length;
 // Each of these looks at a byte once: no text can make them slow.
 const requestLine = new RegExp(`(${methods.join('|')}) (/[!-~]*) HTTP/1\\.1\r\n`, 'y');
-const headerLine = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~]*)\r\n/y;
+const headerLine = new RegExp(`(${token}):([\\t -~]*)\\r\\n`, 'y');
 
 /** Headers that change how the connection goes on, or need an answer before the body. */
 const isBeyond = (name: string, value: string): boolean => {
@@ -46,7 +48,7 @@ const isBeyond = (name: string, value: string): boolean => {
 
 /** Could these first bytes be the start of a request line? */
 const mayBegin = (bytes: Buffer): boolean => {
-  const start = bytes.toString('latin1', 0, longestMethod);
+  const start = latin1(bytes, 0, Math.min(bytes.length, longestMethod));
   return methods.some((method) => start.startsWith(`${method} `) || method.startsWith(start));
 };
 
@@ -83,7 +85,7 @@ export const recogniseRequest = (bytes: Buffer, { maxHeaderBytes, maxBodyBytes }
   const end = bytes.indexOf(blankLine);
   if (end < 0) return bytes.length <= maxHeaderBytes && mayBegin(bytes) ? 'partial' : 'other';
   if (end > maxHeaderBytes) return 'other';
-  const head = readHead(bytes.toString('latin1', 0, end + 2));
+  const head = readHead(latin1(bytes, 0, end + 2));
   const length = head?.framing.bodyLength;
   if (head === undefined || length === undefined || length > maxBodyBytes) return 'other';
   const start = end + blankLine.length;

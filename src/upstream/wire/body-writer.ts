@@ -4,36 +4,17 @@
  * framed. A body that is longer or shorter than declared is an error, and the caller must give the connection up.
  */
 import type { Socket } from 'node:net';
-import { writeLatin1 } from '../latin1.ts';
 import type { PulledBody } from '../pulled-body.ts';
+import { writeMessage } from '../write-message.ts';
 import type { Asker } from './asker.ts';
 import { chunkedLines, lengthLines } from './request-head.ts';
 import { WireError } from './wire-error.ts';
 
-/** Copying so much costs less than a second piece in the write. */
-const maxJoinedBytes = 16 * 1024;
-
-const joined = (head: string, body: Uint8Array): Buffer => {
-  const bytes = Buffer.allocUnsafe(head.length + body.length);
-  writeLatin1(bytes, head);
-  bytes.set(body, head.length);
-  return bytes;
-};
-
-/** Head and body in one go. Returns false when the socket should drain first. */
-const writeBoth = (socket: Socket, head: string, body: Uint8Array): boolean => {
-  if (body.length <= maxJoinedBytes) return socket.write(joined(head, body));
-  socket.cork();
-  socket.write(head, 'latin1');
-  const isReady = socket.write(body);
-  socket.uncork();
-  return isReady;
-};
-
 const empty = new Uint8Array(0);
 
 export const writeWhole = (socket: Socket, { method, head }: Asker, body: Buffer | null): void => {
-  writeBoth(socket, head + lengthLines(method, body === null ? 0 : body.length), body ?? empty);
+  const whole = head + lengthLines(method, body === null ? 0 : body.length);
+  writeMessage(socket, { head: whole, body: body ?? empty });
 };
 
 /** A streamed body under way. */
@@ -80,13 +61,15 @@ export class BodyWriter {
     this.#bytes += chunk.length;
     if (bodyLength === undefined) return this.#writeChunk(isFirst ? head + chunkedLines : '', chunk);
     if (this.#bytes > bodyLength) throw new WireError('body', 'the body is longer than declared');
-    return isFirst ? writeBoth(this.#socket, head + lengthLines(method, bodyLength), chunk) : this.#socket.write(chunk);
+    return isFirst
+      ? writeMessage(this.#socket, { head: head + lengthLines(method, bodyLength), body: chunk })
+      : this.#socket.write(chunk);
   }
 
   /** The line end after the data goes with the next size: a body that breaks off ends within a chunk. */
   #writeChunk(head: string, chunk: Uint8Array): boolean {
     const size = `${head === '' ? '\r\n' : head}${chunk.length.toString(16)}\r\n`;
-    return writeBoth(this.#socket, size, chunk);
+    return writeMessage(this.#socket, { head: size, body: chunk });
   }
 
   #end(): void {
