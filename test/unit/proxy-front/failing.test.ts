@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { request as secureRequest } from 'node:https';
 import type { Socket } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Limits } from '../../../src/config.ts';
 import { CrossfadeError } from '../../../src/errors.ts';
 import { silentLogger } from '../../../src/log.ts';
@@ -18,15 +18,9 @@ import {
   startFront,
   stubCluster,
 } from '../../support/front.ts';
+import { keeping } from '../../support/keeping.ts';
 
-const cleanups: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-const keep = <T extends { close(): Promise<void> }>(resource: T): T => {
-  cleanups.push(() => resource.close());
-  return resource;
-};
+const { cleanups, keep } = keeping();
 const H = 'Host: a\r\n';
 const get = `GET /x HTTP/1.1\r\n${H}Connection: close\r\n\r\n`;
 const behind = async (onSocket: (socket: Socket) => void, options?: Parameters<typeof startFront>[1]) => {

@@ -3,20 +3,14 @@
  * request that is not simple node:http goes on where the fast path ended, with the same connection, order and limits.
  */
 import type { Socket } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { CrossfadeError } from '../../../src/errors.ts';
 import type { ClientRequest } from '../../../src/proxy/client-request.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type Front, netStub, type Raw, rawConnection, startFront, stubCluster } from '../../support/front.ts';
+import { keeping } from '../../support/keeping.ts';
 
-const cleanups: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-const keep = <T extends { close(): Promise<void> }>(resource: T): T => {
-  cleanups.push(() => resource.close());
-  return resource;
-};
+const { cleanups, keep } = keeping();
 type Options = NonNullable<Parameters<typeof startFront>[1]>;
 const H = 'Host: a\r\n';
 const get = (path = '/x', more = ''): string => `GET ${path} HTTP/1.1\r\n${H}${more}\r\n`;

@@ -4,19 +4,13 @@ import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import zlib from 'node:zlib';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { AnswerSink, Cluster, StreamRequest } from '../../../src/upstream/types.ts';
 import { eventually } from '../../support/eventually.ts';
 import { closedPort, netStub, openCluster, stubCluster } from '../../support/front.ts';
+import { keeping } from '../../support/keeping.ts';
 
-const cleanups: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-const keep = <T extends { close(): Promise<void> }>(resource: T): T => {
-  cleanups.push(() => resource.close());
-  return resource;
-};
+const { keep } = keeping();
 const cluster = (...parameters: Parameters<typeof openCluster>): Cluster => keep(openCluster(...parameters));
 /** A connection is free for the next request some turns of the loop after its answer. */
 const connectionFree = async (): Promise<void> => {

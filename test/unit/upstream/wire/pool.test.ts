@@ -1,18 +1,12 @@
 import type { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { AnswerSink, Cluster, StreamRequest, UpstreamStream } from '../../../../src/upstream/types.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { netStub, openCluster, stubCluster } from '../../../support/front.ts';
+import { keeping } from '../../../support/keeping.ts';
 
-const cleanups: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-const keep = <T extends { close(): Promise<void> }>(resource: T): T => {
-  cleanups.push(() => resource.close());
-  return resource;
-};
+const { keep } = keeping();
 const cluster = (...parameters: Parameters<typeof openCluster>): Cluster => keep(openCluster(...parameters));
 const settled = async (): Promise<void> => {
   for (let i = 0; i < 5; i++) await turn();
