@@ -231,6 +231,9 @@ const carryOutAndAnswer = async (leading: Leading, ask: Ask, seen: Begun | undef
   // A switch that was begun has an entry of its own, with its report.
   if (result.state !== 'done' && result.details?.['report'] === undefined)
     await journal.audit({ what: `${ask.action} ${result.state}`, reason: result.message });
+  // Who no longer knows what the store holds has to begin again from it: every later write would fail as well.
+  if (result.code === 'STORE_CONFLICT' || result.code === 'STORE_OUTCOME_UNKNOWN')
+    throw new CrossfadeError(result.code, result.message);
 };
 
 export const runAsk = async (leading: Leading, state: RouteState): Promise<void> => {
