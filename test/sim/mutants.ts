@@ -6,12 +6,12 @@
 import { backfillName } from '../../src/agent/backfill.ts';
 import type { Members } from '../../src/coordination/members.ts';
 import type { Membership } from '../../src/coordination/membership.ts';
-import { fenceIndex, keys } from '../../src/coordination/keys.ts';
+import { bootPrefix, fenceIndex, keys } from '../../src/coordination/keys.ts';
 import type { MemberRoute } from '../../src/coordination/records.ts';
 import { packStamp, type StampParts, unpackStamp } from '../../src/coordination/stamp.ts';
 import type { Transport, UpstreamAnswer, UpstreamRequest } from '../../src/upstream/types.ts';
 import { type Faults, noFaults } from './faults.ts';
-import { copyArrivesLate, deafMember, lostAfterItWasRead, type Story } from './stories.ts';
+import { copyArrivesLate, deafMember, lostAfterItWasRead, type Story, unheardMember } from './stories.ts';
 import { type Knobs, type Sabotage, slug, type World } from './world.ts';
 
 export const mutantNames = [
@@ -27,6 +27,7 @@ export const mutantNames = [
   'barrier',
   'tail fence',
   'unclear',
+  'process list',
 ] as const;
 export type MutantName = (typeof mutantNames)[number];
 export type Mutant = { sabotage: Sabotage; faults?: Partial<Faults>; knobs?: Knobs; story?: Story };
@@ -156,6 +157,17 @@ const noLedger: Sabotage = {
   ...reported((line) => ({ ...line, ledger: line.ledger.map(() => 0) })),
 };
 
+/** Processes are known by their heartbeats alone. */
+const noProcessList: Sabotage = {
+  store: (store) => ({
+    ...store,
+    config: {
+      ...store.config,
+      list: async (prefix) => (prefix === bootPrefix(slug) ? [] : store.config.list(prefix)),
+    },
+  }),
+};
+
 const heldEpochs = ({ world }: At): Set<number> =>
   new Set(world.checker.steps.flatMap(({ record }) => (record.hold === undefined ? [] : [record.epoch])));
 
@@ -194,4 +206,5 @@ export const mutants: Record<MutantName, Mutant> = {
     knobs: { percentWrite: '50' },
   },
   unclear: { sabotage: reported((line) => ({ ...line, unclear: 0 })), story: copyArrivesLate },
+  'process list': { sabotage: noProcessList, story: unheardMember },
 };

@@ -212,7 +212,10 @@ export class Storage {
     return Math.min(shard.nextSeq, ...shard.unreplicated.map(({ seq }) => seq)) - 1;
   }
 
-  /** Primaries fail: writes that no replica holds are gone, their numbers are given out again under a new term. */
+  /**
+   * Primaries fail: writes that no replica holds are gone, their numbers are given out again under a new term. Not held
+   * against a real cluster: the conformance suite asks one node, and that cannot fail like this.
+   */
   failOver(name: string): void {
     const index = this.resolve(name);
     if (index === undefined) return;

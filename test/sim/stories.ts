@@ -3,11 +3,13 @@
  * weather in a run, with the order of every step that matters fixed. Each ends like any run, with the checker's look at
  * both sides at rest.
  */
+import { keys } from '../../src/coordination/keys.ts';
 import { outcomeOf } from './clients.ts';
 import type { ClientCall, Outcome, WriteItem } from './history.ts';
 import type { Member, Process } from './member.ts';
 import type { UpstreamRequest } from '../../src/upstream/types.ts';
-import type { World } from './world.ts';
+import { liveTtlMs } from './store.ts';
+import { slug, type World } from './world.ts';
 
 export type Story = (world: World) => Promise<void>;
 
@@ -93,6 +95,28 @@ export const deafMember: Story = async (world) => {
 };
 
 /**
+ * A process joins while the only other one is cut off, loses the store as well, and its heartbeat runs out before the
+ * other comes back to lead: no ledger and no heartbeat tells of it. It writes on, between the commit and the fence too.
+ */
+export const unheardMember: Story = async (world) => {
+  for (const name of ['m2', 'm3']) world.kill(name);
+  await toProven(world);
+  const leader = world.member('m1');
+  leader.link.parted = true;
+  world.start('m4');
+  await pause(world, 2_000);
+  const unheard = world.member('m4');
+  unheard.link.parted = true;
+  await pause(world, liveTtlMs + 1_000);
+  leader.link.parted = false;
+  await pause(world, 2_000);
+  world.at('committed', async () => void (await write(world, unheard, { kind: 'index', id: 'a' })));
+  while ((await world.operator.ask({ action: 'advance' }))?.state !== 'done') await pause(world, 1_000);
+  unheard.link.parted = false;
+  await pause(world, 5_000);
+};
+
+/**
  * A copy goes astray, is sent again and takes effect; its document is deleted and the tombstone vanishes. Then the first
  * one arrives after all, between the commit and the fence.
  */
@@ -115,4 +139,38 @@ export const copyArrivesLate: Story = async (world) => {
   });
   while ((await world.operator.ask({ action: 'advance' }))?.state !== 'done') await pause(world, 1_000);
   await pause(world, 3_000);
+};
+
+/** Switches until one is done, after time enough for the tail and the copies. */
+const cutOver = async (world: World): Promise<void> => {
+  await pause(world, 5_000);
+  while ((await world.operator.ask({ action: 'advance' }))?.state !== 'done') await pause(world, 1_000);
+};
+
+/** As `lostAfterItWasRead`, but nobody writes the document again before the switch. Not survived, see gaps.test.ts. */
+export const readAndLost: Story = async (world) => {
+  await toProven(world);
+  world.beforeNext(
+    ({ path, body }) => path.includes('/_mget?realtime=true') && String(body).includes('"a"'),
+    () => writeUnheard(world, 'a'),
+  );
+  await write(world, world.member('m1'), { kind: 'update', id: 'a', query: '?_source=true' });
+  await pause(world, 1_000);
+  world.clusters.source.fake.storage.failOver('p1');
+  await cutOver(world);
+};
+
+/**
+ * An acknowledged write is left to the tail. When the tail passes its number, a newer write that only the primary holds
+ * hides it; then the primary fails. Not survived, see gaps.test.ts.
+ */
+export const hiddenFromTheTail: Story = async (world) => {
+  await toProven(world);
+  world.server.config.put(keys.percent(slug, 'write'), '0');
+  await pause(world, 5_000);
+  await write(world, world.member('m1'), { kind: 'index', id: 'a' });
+  writeUnheard(world, 'a');
+  await pause(world, 5_000);
+  world.clusters.source.fake.storage.failOver('p1');
+  await cutOver(world);
 };

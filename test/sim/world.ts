@@ -175,7 +175,7 @@ export class World {
 
   // Processes
 
-  #start(name: string): void {
+  start(name: string): void {
     const process: Process = {
       name,
       boot: `boot-${++this.#boots}`,
@@ -261,6 +261,11 @@ export class World {
     return [...this.#members.values()].filter(({ process, serving }) => process.alive && serving);
   }
 
+  kill(name: string): void {
+    this.member(name).process.alive = false;
+    for (const client of this.#clients) client.processDied(name);
+  }
+
   strike(process: Process, fate: Fate): void {
     const { random, scheduler } = this;
     const member = this.#members.get(process.name);
@@ -268,10 +273,9 @@ export class World {
     scheduler.note(`${process.name}: ${fate}`);
     switch (fate) {
       case 'crash':
-        process.alive = false;
-        for (const client of this.#clients) client.processDied(process.name);
+        this.kill(process.name);
         scheduler.after(random.chance(0.5) ? random.between(50, 3_000) : random.between(5_000, 30_000), '', () =>
-          this.#start(process.name),
+          this.start(process.name),
         );
         return;
       case 'stop':
@@ -441,7 +445,7 @@ export class World {
 
   async run(): Promise<Outcome> {
     this.#prepare();
-    for (const name of ['m1', 'm2', 'm3']) this.#start(name);
+    for (const name of ['m1', 'm2', 'm3']) this.start(name);
     if (this.#story === undefined) this.#leaveToChance();
     else void this.#tell(this.#story);
     const end = workloadMs;
@@ -451,7 +455,7 @@ export class World {
   }
 
   #leaveToChance(): void {
-    this.scheduler.after(this.random.between(5_000, 90_000), '', () => this.#start('m4'));
+    this.scheduler.after(this.random.between(5_000, 90_000), '', () => this.start('m4'));
     this.#crowd();
     const calmStart = this.random.chance(0.85);
     this.scheduler.after(calmStart ? 4_000 : 0, '', () => {
