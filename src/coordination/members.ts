@@ -50,7 +50,7 @@ export interface Members {
   join(): Promise<void>;
   /** The store has had a heartbeat of this process: no barrier overlooks it from then on. */
   heard(): boolean;
-  /** Removes the heartbeat, so that nobody waits for this member, and stops. */
+  /** Sends the last report, after which nobody waits for this member, and stops. It has ended all its work before. */
   leave(): Promise<void>;
 }
 
@@ -123,8 +123,11 @@ class Membering implements Members {
     this.#cancelPoll();
     this.#unsubscribe();
     await this.#sending?.catch(() => undefined);
-    // Failing is harmless: the key expires, and others wait for it until then.
-    if (this.#joined) await this.#options.live.delete(this.#key).catch(() => undefined);
+    if (!this.#joined) return;
+    // Not deleted: a leader that looks every few seconds would miss what was written since the report before. Failing is
+    // harmless: the key expires, and the member counts as lost.
+    const last: Heartbeat = { ...this.#heartbeat(), leaving: true };
+    await this.#options.live.put(this.#key, JSON.stringify(last)).catch(() => undefined);
   }
 
   /** One write at a time, so that an older report can never land on a newer one. */

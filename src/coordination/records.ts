@@ -324,6 +324,7 @@ export const Heartbeat = z.strictObject({
   admin: z.string().optional().describe('URL of the admin listener'),
   version: z.string(),
   stale: z.boolean().describe('serving from cached state, the store is out of reach'),
+  leaving: z.literal(true).optional().describe('the last report of a process that has ended all its work'),
   routes: z.record(z.string(), MemberRoute),
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;

@@ -96,13 +96,13 @@ const json = (text: string): unknown => {
   }
 };
 
-/** Heartbeats that cannot be read are left out: an unknown member must not count as a healthy one. */
+/** Who is there. Heartbeats that cannot be read are left out: an unknown member must not count as a healthy one. */
 export const heartbeatsIn = (live: readonly Entry[]): Heartbeat[] =>
   live
     .filter(({ key }) => key.startsWith(heartbeatPrefix))
     .flatMap(({ value }) => {
       const parsed = Heartbeat.safeParse(json(value));
-      return parsed.success ? [parsed.data] : [];
+      return parsed.success && !parsed.data.leaving ? [parsed.data] : [];
     })
     .sort((a, b) => (a.member < b.member ? -1 : 1));
 

@@ -16,10 +16,11 @@ export const foldEvents = (known: Events, view: Membership, slug: string): Recor
   const raise = (key: string, count: number): void => {
     events[key] = Math.max(events[key] ?? 0, count);
   };
-  for (const { member, heartbeat } of view.members.values()) {
+  const living = [...view.members.values()].map(({ heartbeat }) => heartbeat);
+  for (const heartbeat of [...living, ...view.left.values()]) {
     const line = heartbeat?.routes[slug];
     if (heartbeat !== undefined && line !== undefined)
-      raise(bootKey(member, heartbeat.boot), line.sweepNeeded + line.unknownOutcomes + line.dropped);
+      raise(bootKey(heartbeat.member, heartbeat.boot), line.sweepNeeded + line.unknownOutcomes + line.dropped);
   }
   for (const [member, { boot }] of view.lost) raise(lostKey(member, boot ?? ''), 1);
   return events;

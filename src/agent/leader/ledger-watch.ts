@@ -5,7 +5,7 @@
  * but the movement can be watched all the same.
  */
 import type { Membership } from '../../coordination/membership.ts';
-import { balance, type Ledger, observe, openLedger } from '../ledger.ts';
+import { balance, type Ledger, openLedger } from '../ledger.ts';
 import type { Runtime } from '../runtime.ts';
 import {
   addDrift,
@@ -19,7 +19,7 @@ import {
   unaccountedNow,
 } from './drift.ts';
 import { type JobStore, saveWork } from './job-state.ts';
-import { ledgerSamples } from './sequences.ts';
+import { observeAll } from './sequences.ts';
 
 export type LedgerWatchDeps = { slug: string; job: JobStore; runtime: Runtime; members: () => Membership };
 export interface LedgerWatch {
@@ -64,12 +64,12 @@ export const createLedgerWatch = ({ slug, job, runtime, members }: LedgerWatchDe
 
   return {
     look: async (reign, read) => {
-      const before = { samples: ledgerSamples(members(), slug), reports: reportsOf(members(), slug) };
+      const before = members();
       const totals = await read();
-      const known = before.samples.reduce(observe, begun(reign, totals.length));
-      const atMost = unexplained(known, totals) - before.reports.pending;
+      const known = observeAll(begun(reign, totals.length), before, slug);
+      const atMost = unexplained(known, totals) - reportsOf(before, slug).pending;
       readings = [...readings, { atMs: runtime.now(), totals, atMost }];
-      const ledger = ledgerSamples(members(), slug).reduce(observe, known);
+      const ledger = observeAll(known, members(), slug);
       judge(ledger, reportsOf(members(), slug));
       await keep(ledger);
     },

@@ -1,9 +1,9 @@
 /** Sequence numbers of all indices of a route on one side, and what members report for the ledger. */
 import type { Membership } from '../../coordination/membership.ts';
-import type { RouteSpec, Side } from '../../coordination/records.ts';
+import type { Heartbeat, RouteSpec, Side } from '../../coordination/records.ts';
 import { CrossfadeError } from '../../errors.ts';
 import type { ClusterControl } from '../cluster.ts';
-import { type LedgerSample, seqTotal } from '../ledger.ts';
+import { type Ledger, type LedgerSample, observe, seqTotal } from '../ledger.ts';
 
 /** Per index: sequence numbers given out so far. `shards` = how many each index has. @throws when one is out of reach */
 export const totalsOn = async (
@@ -42,10 +42,20 @@ export const refreshAll = async (
   );
 };
 
+const sampleOf = (heartbeat: Heartbeat | undefined, slug: string): LedgerSample[] => {
+  const line = heartbeat?.routes[slug];
+  if (heartbeat === undefined || line === undefined) return [];
+  const { reign, ledger, left, unclear } = line;
+  return [{ member: heartbeat.member, boot: heartbeat.boot, reign, ledger, left, unclear }];
+};
+
+/** What those report that are there. */
 export const ledgerSamples = (view: Membership, slug: string): LedgerSample[] =>
-  [...view.members.values()].flatMap(({ member, heartbeat }) => {
-    const line = heartbeat?.routes[slug];
-    if (heartbeat === undefined || line === undefined) return [];
-    const { reign, ledger, left, unclear } = line;
-    return [{ member, boot: heartbeat.boot, reign, ledger, left, unclear }];
-  });
+  [...view.members.values()].flatMap(({ heartbeat }) => sampleOf(heartbeat, slug));
+
+/** Takes in what all members report, and what those reported last that left and that the ledger knows. */
+export const observeAll = (ledger: Ledger, view: Membership, slug: string): Ledger => {
+  const left = [...view.left.values()].flatMap((heartbeat) => sampleOf(heartbeat, slug));
+  const known = left.filter(({ boot }) => ledger.lines[boot] !== undefined);
+  return [...known, ...ledgerSamples(view, slug)].reduce(observe, ledger);
+};

@@ -12,7 +12,7 @@ import { CrossfadeError } from '../../errors.ts';
 import type { ClusterControl } from '../cluster.ts';
 import { namesTask } from '../control-answers.ts';
 import { type Direction, directionOf } from '../direction.ts';
-import { balance, type Ledger, type LedgerSample, observe, openLedger } from '../ledger.ts';
+import { balance, type Ledger, type LedgerSample, openLedger } from '../ledger.ts';
 import { countProof } from '../proof.ts';
 import { type Runtime, sleep } from '../runtime.ts';
 import { beginTail, type TailState } from '../tail.ts';
@@ -24,7 +24,7 @@ import { type JobStore, newWork } from './job-state.ts';
 import { lostSince } from './out-of-reach.ts';
 import type { PhaseWriter } from './phase-writer.ts';
 import { longUnheard, type Unheard, unheardOf } from './process-watch.ts';
-import { ledgerSamples, refreshAll, totalsOn } from './sequences.ts';
+import { ledgerSamples, observeAll, refreshAll, totalsOn } from './sequences.ts';
 import type { PhaseWrite, SwitchIo, SwitchPoint } from './switch.ts';
 
 export type SwitchIoDeps = {
@@ -130,7 +130,7 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
     const samples = ledgerSamples(view, slug);
     const { work, events } = job.current();
     const [totals, listed] = await Promise.all([sequences(), listProcesses(deps.bucket, slug)]);
-    const ledger = work?.ledger?.reign === reign ? samples.reduce(observe, work.ledger) : undefined;
+    const ledger = work?.ledger?.reign === reign ? observeAll(work.ledger, view, slug) : undefined;
     const present = new Set(samples.map(({ boot }) => boot));
     const gone = Object.entries(ledger?.lines ?? {}).flatMap(([boot, { member }]) =>
       present.has(boot) ? [] : [member],

@@ -11,6 +11,7 @@ import { type Ask, type AskResult, authorityIn, type Phase, phases } from '../..
 import { type ErrorCode, errorTable } from '../../errors.ts';
 import { type Exit, exitOf } from '../../exit-codes.ts';
 import { type AskRequest, submitAsk } from '../../fleet/ask-leader.ts';
+import { heartbeatsIn } from '../../fleet/fleet-status.ts';
 import { readFleet } from '../../fleet/read-fleet.ts';
 import { askDeps, awaitAnswer, turnMs } from '../ask.ts';
 import { CliError } from '../cli-error.ts';
@@ -160,7 +161,7 @@ const nextAfter: Record<Phase, (slug: string) => string> = {
 };
 
 const anyMember = async ({ store }: CliContext): Promise<boolean> =>
-  (await store.live.list(heartbeatPrefix)).length > 0;
+  heartbeatsIn(await store.live.list(heartbeatPrefix)).length > 0;
 
 /** Hours of work may hang on it, and no opposite command brings them back. */
 const losesBackfill = (from: Phase, to: Phase): boolean => from === 'dual' && (to === 'observe' || to === 'off');

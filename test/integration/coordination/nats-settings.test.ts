@@ -262,7 +262,9 @@ describe('a server with accounts and permissions', () => {
     await queue.purge();
     await lease.release();
     await members.leave();
-    expect(await store.live.list('')).toEqual([]);
+    expect((await store.live.list('')).map(({ key, value }) => [key, JSON.parse(value).leaving])).toEqual([
+      ['hb.gateway-0', true],
+    ]);
   });
 
   it('shows what is not allowed instead of waiting for it', async () => {

@@ -47,11 +47,27 @@ describe('members', () => {
     const a = run('a');
     await a.join();
     await time.advance(60_000);
-    expect(await live.get('hb.a')).toBeDefined();
+    const last = await live.get('hb.a');
+    expect(last).toBeDefined();
+    await time.advance(2_000);
+    expect((await live.get('hb.a'))?.revision).toBeGreaterThan(last?.revision ?? 0);
+  });
+
+  it('tell when they leave what they did since they were last heard, and no more after it', async () => {
+    const { time, run, live, names } = setUp();
+    let stale = false;
+    const [a, b] = [run('a', { stale: () => stale }), run('b')];
+    await a.join();
+    await b.join();
+    stale = true;
     await a.leave();
-    expect(await live.get('hb.a')).toBeUndefined();
+    await time.settle();
+    expect(names(b.view())).toEqual(['b']);
+    expect(b.view().left.get('a-boot')).toMatchObject({ member: 'a', stale: true, leaving: true });
+    const last = await live.get('hb.a');
+    a.beat();
     await time.advance(10_000);
-    expect(await live.get('hb.a')).toBeUndefined();
+    expect((await live.get('hb.a'))?.revision).toBe(last?.revision);
   });
 
   it('send one heartbeat for many requests within a millisecond', async () => {

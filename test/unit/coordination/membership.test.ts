@@ -48,6 +48,10 @@ const beat = (member: string, revision: number, over: Partial<MemberRoute> = {},
   };
   return { key: `hb.${member}`, value: JSON.stringify(heartbeat), revision };
 };
+const leaving = (member: string, revision: number, over: Partial<MemberRoute> = {}): Entry => {
+  const { key, value } = beat(member, revision, over);
+  return { key, value: JSON.stringify({ ...JSON.parse(value), leaving: true }), revision };
+};
 const gone = (member: string, revision: number, expired?: true) => ({
   key: `hb.${member}`,
   value: undefined,
@@ -122,6 +126,20 @@ describe('the barrier', () => {
     expect(view.lost.size).toBe(0);
   });
 
+  it('does not wait for a member whose last report was that it leaves, and keeps that report', () => {
+    const view = foldHeartbeat(watched(beat('a', 1), beat('b', 2)), leaving('b', 9, { ledger: [7] }), 20_000);
+    expect(ask(view, 'drained', 10, 20_000).ok).toBe(true);
+    expect(view.left.get('boot-1')?.routes['products']?.ledger).toEqual([7]);
+    const later = listing(foldHeartbeat(view, gone('b', 10, true), 35_000), [beat('a', 11)], 36_000);
+    expect([later.lost.size, later.left.size]).toEqual([0, 1]);
+  });
+
+  it('waits for a process that goes on under the name of one that left', () => {
+    const view = foldHeartbeat(watched(beat('a', 1, { drained: false }, 'twin')), leaving('a', 2), 20_000);
+    expect(ask(view, 'drained', 10, 20_000).ok).toBe(false);
+    expect([...view.left.keys()]).toEqual(['boot-1']);
+  });
+
   it('stays shut while two processes use one name, and opens after one of them is gone', () => {
     let view = watched(beat('a', 1, {}, 'old'));
     view = foldHeartbeat(view, beat('a', 2, {}, 'new'), 100);
@@ -167,7 +185,22 @@ describe('the view of the members', () => {
   });
 
   it('is the same object when a listing brings nothing new', () => {
-    const view = watched(beat('a', 1));
-    expect(listing(view, [beat('a', 1)], 50)).toBe(view);
+    const view = watched(beat('a', 1), leaving('b', 2));
+    expect(listing(view, [beat('a', 1), leaving('b', 2)], 50)).toBe(view);
+  });
+
+  it('does not take a member back that has left, however late an older heartbeat comes', () => {
+    const view = watched(beat('a', 1), leaving('b', 5));
+    expect(listing(view, [beat('a', 1), beat('b', 4)], 50)).toBe(view);
+    expect([...foldHeartbeat(view, beat('b', 6, {}, 'boot-2'), 60).members.keys()]).toEqual(['a', 'b']);
+  });
+
+  it('remembers the newest of those that left, not all', () => {
+    let view = watched();
+    for (let i = 1; i <= 300; i++) {
+      const { key, value } = leaving('a', i);
+      view = foldHeartbeat(view, { key, value: value.replace('boot-1', `boot-${i}`), revision: i }, i);
+    }
+    expect([view.left.size, view.left.has('boot-300')]).toEqual([200, true]);
   });
 });

@@ -15,7 +15,8 @@ class Writer {
   readonly name: string;
   readonly #everyMs: number;
   counted = 0;
-  left = 0;
+  leftToTail = 0;
+  left: Heartbeat | undefined;
   byQuery = 0;
   pending = 0;
   unanswered = 0;
@@ -28,10 +29,21 @@ class Writer {
 
   /** A heartbeat every two seconds, out of step with the others'. */
   tick(nowMs: number): void {
-    if (this.view !== undefined && nowMs - this.view.seenAtMs < this.#everyMs) return;
+    if (this.left !== undefined) return;
+    if (this.view === undefined || nowMs - this.view.seenAtMs >= this.#everyMs) this.#tell(nowMs);
+  }
+
+  /** Tells of all its writes, and writes no more. */
+  leave(nowMs: number): void {
+    this.#tell(nowMs);
+    this.left = this.view?.heartbeat;
+    this.view = undefined;
+  }
+
+  #tell(nowMs: number): void {
     const line = {
       ledger: [this.counted],
-      left: [this.left],
+      left: [this.leftToTail],
       reign: 1,
       byQuery: this.byQuery,
       pendingCopies: this.pending,
@@ -79,13 +91,15 @@ class Fleet {
   }
 
   write(writer: Writer, writes: number): void {
+    if (writer.left !== undefined) return;
     this.numbers += writes;
     writer.counted += writes;
   }
 
   #view(): Membership {
     const views = this.writers.flatMap(({ name, view }) => (view === undefined ? [] : [[name, view] as const]));
-    return { ...noMembers, members: new Map(views) };
+    const left = this.writers.flatMap(({ left }) => (left === undefined ? [] : [[left.boot, left] as const]));
+    return { ...noMembers, members: new Map(views), left: new Map(left) };
   }
 }
 
@@ -144,7 +158,7 @@ describe.each([
     a().byQuery = 1;
     expect(await fleet.pass(7, () => void (fleet.numbers += 1000))).toBe(false);
     a().byQuery = 0;
-    a().left += 70_000;
+    a().leftToTail += 70_000;
     expect(await fleet.pass(60)).toBe(false);
     if (ledger !== undefined) expect(fleet.watch.unaccounted()).toBe(0);
   });
@@ -153,7 +167,7 @@ describe.each([
     await fleet.pass(40);
     for (let n = 0; n < 20; n++) {
       fleet.numbers += 5000;
-      a().left += 5000;
+      a().leftToTail += 5000;
       expect(await fleet.pass(1.7)).toBe(false);
     }
   });
@@ -163,7 +177,7 @@ describe.each([
     a().byQuery = 1;
     await fleet.pass(4, () => void (fleet.numbers += 1001));
     a().byQuery = 0;
-    a().left += 40_000;
+    a().leftToTail += 40_000;
     expect(await fleet.pass(30)).toBe(true);
   });
 
@@ -186,6 +200,14 @@ describe.each([
     await fleet.pass(40, both);
     expect(fleet.watch.isGrowing()).toBe(true);
     expect(fleet.watch.unanswered()).toEqual([]);
+  });
+
+  it('is none when a member writes until it leaves', async () => {
+    await fleet.pass(20, () => fleet.write(a(), 20));
+    fleet.write(a(), 1000);
+    a().leave(fleet.nowMs);
+    expect(await fleet.pass(40, () => fleet.write(fleet.writers[1], 20))).toBe(false);
+    if (ledger !== undefined) expect(fleet.watch.unaccounted()).toBe(0);
   });
 
   it('names who had requests without an answer meanwhile', async () => {
@@ -212,6 +234,7 @@ describe('own writes', () => {
       fc.record({
         seconds: fc.integer({ min: 1, max: 12 }),
         loads: fc.tuple(fc.nat({ max: 300 }), fc.nat({ max: 300 }), fc.nat({ max: 300 })),
+        leaves: fc.option(fc.constantFrom(0, 1, 2)),
       }),
       { minLength: 3, maxLength: 10 },
     );
@@ -219,8 +242,9 @@ describe('own writes', () => {
       fc.asyncProperty(bursts, async (each) => {
         await job.save({ work: { ...begun, ledger: openLedger(1, [0], []) } });
         const fleet = new Fleet(job);
-        for (const { seconds, loads } of each) {
+        for (const { seconds, loads, leaves } of each) {
           const load = () => fleet.writers.forEach((writer, i) => fleet.write(writer, loads[i] as number));
+          if (leaves !== null) fleet.writers[leaves].leave(fleet.nowMs);
           expect(await fleet.pass(seconds, load)).toBe(false);
           expect(fleet.watch.unaccounted() ?? 0).toBe(0);
         }
