@@ -157,6 +157,21 @@ export const startStubCluster = async (name: string, dir: string): Promise<Serve
   });
 };
 
+/** A cluster whose searches take time and no CPU of this machine; see slow-stub.ts. */
+export const startSlowStub = async (name: string, dir: string, delayMs: number): Promise<Server> => {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  return startServer({
+    name,
+    command: process.execPath,
+    args: [join(import.meta.dirname, 'slow-stub.ts'), String(port), String(delayMs)],
+    logFile: join(dir, `${name}.log`),
+    url,
+    isUp: () => answers(url),
+    timeoutMs: 10_000,
+  });
+};
+
 /** Takes connections and never answers. */
 export const startHungServer = async (): Promise<{ url: string; stop(): void }> => {
   const open = new Set<Socket>();

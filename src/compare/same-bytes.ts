@@ -4,7 +4,7 @@
  */
 const prefix = Buffer.from('{"took":');
 
-const asBuffer = (body: Uint8Array): Buffer => Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+export const asBuffer = (body: Uint8Array): Buffer => Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 
 /** Offset behind a leading `"took":n`, or 0. */
 const afterTook = (body: Buffer): number => {

@@ -25,7 +25,7 @@ const mustRepeat = ({ state }: Sample, { observation, baseline }: Judged): boole
 
 const compareRounds = async (deps: ObserveDeps, sample: Sample): Promise<Observed> => {
   const first = await firstRound(deps, sample);
-  const judged = judge(deps, sample, first);
+  const judged = await deps.inTurn(() => judge(deps, sample, first));
   return mustRepeat(sample, judged) ? settle(deps, sample) : finish(judged, first, false);
 };
 

@@ -16,6 +16,7 @@ import type { IndexNames } from '../rename.ts';
 import type { ServedRead, ShadowSkip, SideRequest } from './ports.ts';
 import type { Refresh } from './refresher.ts';
 import type { Asked, AskSide, SideAnswer, SideAsker } from './side-asker.ts';
+import type { Turns } from './turns.ts';
 
 export type Sample = {
   readonly state: RouteState;
@@ -33,6 +34,8 @@ export type ObserveDeps = {
   readonly rulesOf: (state: RouteState) => Rules;
   readonly namesOf: (state: RouteState) => IndexNames;
   readonly random: () => number;
+  /** For work that would otherwise be done in the way of clients. */
+  readonly inTurn: Turns;
   readonly timers: Timers;
   readonly stopping: AbortSignal;
   /** Pauses before each repetition, at least two; copies and segments need time to settle. */
@@ -68,11 +71,10 @@ export const firstRound = async (deps: ObserveDeps, sample: Sample): Promise<Rou
   const authority = authorityIn(state.phase.phase);
   const given: SideAnswer = { answer: served, ms: served.latencyMs };
   const ask = (side: Side) => askOnce(deps, sample, { side, query: (wire) => wire.query });
-  const missing = otherSide(served.side);
-  const [asked, again] = await inRandomOrder(deps, [
-    () => ask(missing),
-    sample.baseline ? () => ask(authority) : undefined,
-  ]);
+  const askMissing = () => ask(otherSide(served.side));
+  const [asked, again] = sample.baseline
+    ? await inRandomOrder(deps, [askMissing, () => ask(authority)])
+    : [await askMissing(), undefined];
   const theOther = asked as SideAnswer;
   return served.side === authority
     ? { authority: given, other: theOther, again }

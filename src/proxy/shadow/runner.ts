@@ -3,10 +3,9 @@
  * client was answered, a few at a time, on connections of its own. Nothing here is awaited by a client's request, and
  * every sample ends counted: compared, or skipped with a reason.
  */
+import { KnownRequests } from '../../compare/known-requests.ts';
 import { type Rules, rulesFrom } from '../../compare/rules.ts';
-import { queryShape } from '../../compare/shape.ts';
-import { skipReason } from '../../compare/skip.ts';
-import { isComparable, type Severity } from '../../compare/types.ts';
+import { isComparable, type QueryShape, type Severity } from '../../compare/types.ts';
 import { effectivePercents } from '../../coordination/effective.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, otherSide } from '../../coordination/records.ts';
@@ -26,6 +25,7 @@ import type { ObserveDeps, Sample } from './rounds.ts';
 import { createSideAsker, shadowHeader } from './side-asker.ts';
 import { Slots } from './slots.ts';
 import { countCompared, countSampled, countSkipped, noCounts, type ShadowCounts } from './tally.ts';
+import { createTurns } from './turns.ts';
 
 export type ShadowEvent =
   | { kind: 'sampled'; slug: string }
@@ -70,7 +70,12 @@ type RouteWork = {
   derived: { revision: number; rules: Rules; names: IndexNames } | undefined;
 };
 
-type Observing = { readonly breaker: Breaker; readonly settle: Settle; readonly slots: Slots };
+type Observing = {
+  readonly breaker: Breaker;
+  readonly settle: Settle;
+  readonly slots: Slots;
+  readonly shape: QueryShape;
+};
 /** A replay is asked for by a person, and waits for no place. */
 const atOnce = (waiting: () => Promise<void>): Promise<void> => waiting();
 
@@ -80,6 +85,7 @@ export class ShadowReads implements ShadowRunner {
   readonly #stopping = new AbortController();
   readonly #routes = new Map<string, RouteWork>();
   readonly #maxQueuedBytes: number;
+  readonly #known = new KnownRequests();
   #queuedBytes = 0;
 
   constructor(deps: ShadowDeps) {
@@ -101,6 +107,7 @@ export class ShadowReads implements ShadowRunner {
       rulesOf: (state) => this.#derivedOf(state).rules,
       namesOf: (state) => this.#derivedOf(state).names,
       random,
+      inTurn: createTurns({ now }),
       timers,
       stopping,
       settleMs: deps.settleMs ?? defaults.settleMs,
@@ -228,10 +235,12 @@ export class ShadowReads implements ShadowRunner {
 
   async #work({ breaker, slots }: RouteWork, { sample, sinceMs, settle }: Waiting): Promise<void> {
     try {
-      const reason = this.#tooLate(sample, sinceMs) ?? skipReason(sample.api, sample.request);
-      if (reason !== undefined) settle.skipped(reason);
+      const late = this.#tooLate(sample, sinceMs);
+      if (late !== undefined) return settle.skipped(late);
+      const { skip, shape } = this.#known.factsOf(sample.api, sample.request);
+      if (skip !== undefined) settle.skipped(skip);
       else if (!breaker.admit()) settle.skipped('breaker_open');
-      else await this.#observe(sample, { breaker, settle, slots });
+      else await this.#observe(sample, { breaker, settle, slots, shape });
     } catch (err) {
       this.#deps.logger.warn({ err, route: sample.state.slug }, 'a shadow comparison failed');
       settle.skipped('other');
@@ -243,7 +252,7 @@ export class ShadowReads implements ShadowRunner {
     return this.#deps.now() - sinceMs > state.spec.shadow.timeoutMs ? 'queue_full' : undefined;
   }
 
-  async #observe(sample: Sample, { breaker, settle, slots }: Observing): Promise<void> {
+  async #observe(sample: Sample, { breaker, settle, slots, shape }: Observing): Promise<void> {
     const observed = await observe({ ...this.#observing, rest: (waiting) => slots.rest(waiting) }, sample);
     breaker.settle(failedToAnswer(sample, observed) ? 'failure' : 'success');
     if (observed.kind === 'skipped') {
@@ -251,21 +260,23 @@ export class ShadowReads implements ShadowRunner {
       return;
     }
     settle.compared(observed.observation.severity);
-    this.#report(sample, observed);
+    this.#report(sample, observed, shape);
   }
 
-  #report(sample: Sample, observed: Compared): void {
-    this.#deps.onReport?.({ ...reportOf(sample, observed), repeat: this.#repeatOf(sample) });
+  #report(sample: Sample, observed: Compared, shape: QueryShape): void {
+    this.#deps.onReport?.({ ...reportOf(sample, observed, shape), repeat: this.#repeatOf(sample, shape) });
   }
 
   /** The answer is let go: only the request is needed again. */
-  #repeatOf(sample: Sample): ShadowReport['repeat'] {
+  #repeatOf(sample: Sample, shape: QueryShape): ShadowReport['repeat'] {
     const served = { ...sample.served, body: nothing, authorization: undefined, headers: {} };
     const slim: Sample = { ...sample, served, baseline: true };
     const repeat: ShadowReport['repeat'] = async () => {
       this.#demandSamePhase(slim.state);
       const observed = await observeAgain({ ...this.#observing, rest: atOnce }, slim);
-      return observed.kind === 'skipped' ? { skipped: observed.reason } : { ...reportOf(slim, observed), repeat };
+      return observed.kind === 'skipped'
+        ? { skipped: observed.reason }
+        : { ...reportOf(slim, observed, shape), repeat };
     };
     return repeat;
   }
@@ -300,7 +311,7 @@ const failedToAnswer = ({ state, served }: Sample, observed: Observed): boolean 
   return status === 0 || status >= 500 || status === 429;
 };
 
-const reportOf = (sample: Sample, observed: Compared): Omit<ShadowReport, 'repeat'> => {
+const reportOf = (sample: Sample, observed: Compared, shape: QueryShape): Omit<ShadowReport, 'repeat'> => {
   const { state, api, request, served } = sample;
   const authority = authorityIn(state.phase.phase);
   const { observation, baseline, settled, round } = observed;
@@ -308,7 +319,7 @@ const reportOf = (sample: Sample, observed: Compared): Omit<ShadowReport, 'repea
   return {
     slug: state.slug,
     family: api,
-    shape: queryShape(api, request),
+    shape,
     atMs: served.atMs,
     authority,
     observation,
