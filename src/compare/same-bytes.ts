@@ -4,7 +4,8 @@
  */
 const prefix = Buffer.from('{"took":');
 
-export const asBuffer = (body: Uint8Array): Buffer => Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+export const asBuffer = (body: Uint8Array): Buffer =>
+  Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 
 /** Offset behind a leading `"took":n`, or 0. */
 const afterTook = (body: Buffer): number => {

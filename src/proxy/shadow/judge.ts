@@ -29,18 +29,19 @@ export const compareIn = (deps: ObserveDeps, sample: Sample, pair: Pair, request
     rules: deps.rulesOf(sample.state),
   });
 
+/** Waits for a turn: not in the way of clients. */
 export const judge = (
   deps: ObserveDeps,
   sample: Sample,
   { authority, other, again }: Round,
   request = sample.request,
-): Judged => {
+): Promise<Judged> => {
   const against = (answer: Answer) => compareIn(deps, sample, { authority: authority.answer, other: answer }, request);
-  return { observation: against(other.answer), baseline: again && against(again.answer) };
+  return deps.inTurn(() => ({ observation: against(other.answer), baseline: again && against(again.answer) }));
 };
 
 /** A round that was asked as `recheckQuery` says. */
-export const judgeLater = (deps: ObserveDeps, sample: Sample, round: Round, preference: string): Judged =>
+export const judgeLater = (deps: ObserveDeps, sample: Sample, round: Round, preference: string): Promise<Judged> =>
   judge(deps, sample, round, { ...sample.request, query: recheckQuery(sample.api, sample.request, preference) });
 
 /** Differences of scores and cosmetics do not go away by waiting, and say little: a repetition would cost more. */

@@ -25,7 +25,7 @@ const mustRepeat = ({ state }: Sample, { observation, baseline }: Judged): boole
 
 const compareRounds = async (deps: ObserveDeps, sample: Sample): Promise<Observed> => {
   const first = await firstRound(deps, sample);
-  const judged = await deps.inTurn(() => judge(deps, sample, first));
+  const judged = await judge(deps, sample, first);
   return mustRepeat(sample, judged) ? settle(deps, sample) : finish(judged, first, false);
 };
 
@@ -35,7 +35,7 @@ const askBothAgain = async (deps: ObserveDeps, sample: Sample): Promise<Observed
   const preference = preferenceOf(deps);
   await deps.refresh(sample.state);
   const round = await laterRound(deps, sample, { preference, again: true });
-  return finish(judgeLater(deps, sample, round, preference), round, false);
+  return finish(await judgeLater(deps, sample, round, preference), round, false);
 };
 
 /** Both sides, and the authority twice, asked afresh: the served answer is gone, and would be old. */

@@ -155,7 +155,7 @@ const listingOn = async (
   const wire = listingWire(sample, side, preference);
   if (wire === undefined) return undefined;
   const asked = await send(deps, sample, { side, method: 'POST', contentType: 'application/json', wire });
-  if (!('failed' in asked)) return readListing(asked.answer.body, sharedName(deps, sample));
+  if (!('failed' in asked)) return deps.inTurn(() => readListing(asked.answer.body, sharedName(deps, sample)));
   if (asked.failed === 'stopped') throw new SampleSkipped('stopped');
   return undefined;
 };

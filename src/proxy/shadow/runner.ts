@@ -3,7 +3,6 @@
  * client was answered, a few at a time, on connections of its own. Nothing here is awaited by a client's request, and
  * every sample ends counted: compared, or skipped with a reason.
  */
-import { KnownRequests } from '../../compare/known-requests.ts';
 import { type Rules, rulesFrom } from '../../compare/rules.ts';
 import { isComparable, type QueryShape, type Severity } from '../../compare/types.ts';
 import { effectivePercents } from '../../coordination/effective.ts';
@@ -18,6 +17,7 @@ import type { IndexNames } from '../rename.ts';
 import { type Breaker, type BreakerState, createBreaker } from '../read/breaker.ts';
 import { clientNames } from '../read/side-names.ts';
 import type { Observed } from './judge.ts';
+import { KnownRequests } from './known-requests.ts';
 import { observe, observeAgain } from './observe.ts';
 import type { ServedRead, ShadowCandidate, ShadowReport, ShadowRunner, ShadowSkip, ShadowTicket } from './ports.ts';
 import { createRefresher } from './refresher.ts';

@@ -40,7 +40,7 @@ export const settle = async (deps: ObserveDeps, sample: Sample): Promise<Observe
     const seen = await lookAgain(deps, sample, { preference, isFirst: past === undefined });
     if (isMild(seen.judged.observation) && isMild(seen.judged.baseline)) return concluded(sample, seen, true);
     const left = deps.settleMs.length - 1 - i;
-    const fate = past === undefined ? 'at_last' : fateOf(deps, sample, { past, seen });
+    const fate = past === undefined ? 'at_last' : await fateOf(deps, sample, { past, seen });
     if (past !== undefined && (fate === 'now' || (fate === 'at_last' && left === 0)))
       return concluded(sample, seen, false);
     // The longest wait is for late copies; what moves all the time is not worth it.
@@ -61,8 +61,8 @@ const lookAgain = async (deps: ObserveDeps, sample: Sample, { preference, isFirs
   // Nothing is explained by the first repetition: there is no older state to hold it against.
   const before = isFirst ? undefined : await list();
   const round = await laterRound(deps, sample, { preference, again: sample.baseline || !isFirst });
-  const judged = judgeLater(deps, sample, round, preference);
-  const own = statedBy(deps, sample, round);
+  const judged = await judgeLater(deps, sample, round, preference);
+  const own = await deps.inTurn(() => statedBy(deps, sample, round));
   return { round, judged, before: own ?? before, after: own ?? (isExplained(judged) ? await list() : undefined) };
 };
 
@@ -78,7 +78,10 @@ const statedBy = (deps: ObserveDeps, sample: Sample, { authority, other }: Round
 
 type Evidence = { readonly past: Seen; readonly seen: Seen };
 
-const fateOf = (deps: ObserveDeps, sample: Sample, { past, seen }: Evidence): Persistence => {
+const fateOf = (deps: ObserveDeps, sample: Sample, evidence: Evidence): Promise<Persistence> =>
+  deps.inTurn(() => persistenceIn(deps, sample, evidence));
+
+const persistenceIn = (deps: ObserveDeps, sample: Sample, { past, seen }: Evidence): Persistence => {
   const { observation, baseline } = seen.judged;
   if (!sample.baseline && !isMild(baseline)) return 'no';
   const { differences } = isMild(observation) && baseline ? baseline : observation;

@@ -4,6 +4,7 @@ import { type Comparison, compareAnswers, compareInFull } from '../../../src/com
 import { rulesFrom } from '../../../src/compare/rules.ts';
 import { areSurelySameSearch } from '../../../src/compare/same-search.ts';
 import type { Answer } from '../../../src/compare/types.ts';
+import { answerOf, recorded, requestOf } from '../../fixtures/compare/records.ts';
 
 const rules = rulesFrom(undefined);
 const shards = { total: 1, successful: 1, skipped: 0, failed: 0 };
@@ -61,6 +62,12 @@ const requestBody = fc.constantFrom(
   { query: { knn: { v: {} } } },
 );
 
+const profile = fc.constantFrom<Parameters<typeof rulesFrom>[0]>(
+  undefined,
+  { ignore: ['hits.hits.*._source'], soft: ['hits.total'] },
+  { match: { by: 'source' } },
+);
+
 const complete = `{"took":3,"timed_out":false,"_shards":${JSON.stringify(shards)},"hits":{"total":{"value":1,"relation":"eq"},"max_score":1.5,"hits":[{"_index":"shop","_id":"1","_score":1.5,"_source":{"a":"ä"}}]}}`;
 
 describe('the short cut for equal searches', () => {
@@ -68,16 +75,42 @@ describe('the short cut for equal searches', () => {
     expect(areSurelySameSearch(Buffer.from(complete), Buffer.from(tookOf(complete, 1234)))).toBe(true);
   });
 
-  it('says of any answer, sensible or not, what the full comparison says', () => {
+  it('says of any two answers, sensible or not, what the full comparison says', () => {
     let taken = 0;
+    // Mostly two spellings of one answer: two answers that have nothing in common are never equal.
+    const pair = fc.oneof(
+      { weight: 4, arbitrary: fc.tuple(answerText, fc.nat(5000)).map(([text, took]) => [text, tookOf(text, took)]) },
+      { weight: 1, arbitrary: fc.tuple(answerText, answerText) },
+    );
     fc.assert(
-      fc.property(answerText, fc.nat(5000), requestBody, (text, took, body) => {
-        const given = comparison(bytes(text), bytes(tookOf(text, took)), body);
+      fc.property(pair, requestBody, profile, ([a, b], body, overrides) => {
+        const given = { ...comparison(bytes(a!), bytes(b!), body), rules: rulesFrom(overrides) };
         if (areSurelySameSearch(given.authority.body, given.other.body)) taken++;
         expect(compareAnswers(given)).toEqual(compareInFull(given));
       }),
       { numRuns: 1000, seed: 7 },
     );
+    expect(taken).toBeGreaterThan(20);
+  });
+
+  it.each(['2.19.6', '3.8.0'])('says of recorded answers of %s what the full comparison says', (version) => {
+    let taken = 0;
+    for (const record of recorded(version)) {
+      const sides = [record.authority, record.other].flatMap(({ status, body }) => [
+        { status, body },
+        { status, body: tookOf(body, 4711) },
+      ]);
+      for (const authority of sides)
+        for (const other of sides) {
+          const given = {
+            ...comparison(answerOf(authority), answerOf(other)),
+            api: record.api,
+            request: requestOf(record),
+          };
+          expect(compareAnswers(given)).toEqual(compareInFull(given));
+          taken += Number(areSurelySameSearch(given.authority.body, given.other.body));
+        }
+    }
     expect(taken).toBeGreaterThan(20);
   });
 
@@ -121,9 +154,16 @@ describe('the short cut for equal searches', () => {
     expect(compareAnswers(strict).severity).toBe('S9');
   });
 
-  it('calls equal bytes that are not JSON equal', () => {
-    const [a, b] = [complete, tookOf(complete, 9)].map((text) => bytes(text.replace('"ä"', '"ä" // note\n')));
-    expect(compareAnswers(comparison(a!, b!)).severity).toBe('none');
-    expect(compareInFull(comparison(a!, b!)).severity).toBe('none');
+  it('calls equal bytes equal that are not JSON, whatever took says', () => {
+    const texts = [complete, tookOf(complete, 9)].map((text) => text.replace('"ä"', '"ä" // note\n'));
+    for (const a of texts)
+      for (const b of texts) {
+        expect(compareAnswers(comparison(bytes(a), bytes(b)))).toMatchObject({ severity: 'none', differences: [] });
+        expect(compareInFull(comparison(bytes(a), bytes(b)))).toEqual({
+          severity: 'none',
+          differences: [],
+          counts: {},
+        });
+      }
   });
 });

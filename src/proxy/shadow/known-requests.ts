@@ -2,9 +2,10 @@
  * What is known of a request before it is asked again: its shape, and why it cannot be compared. Applications repeat
  * themselves, so what was found of the latest requests is kept, by their words. Bounded in number and in length.
  */
-import { queryShape } from './shape.ts';
-import { skipReason } from './skip.ts';
-import type { ComparableApi, ComparedRequest, QueryShape, SkipReason } from './types.ts';
+import { LRUCache } from 'lru-cache';
+import { queryShape } from '../../compare/shape.ts';
+import { skipReason } from '../../compare/skip.ts';
+import type { ComparableApi, ComparedRequest, QueryShape, SkipReason } from '../../compare/types.ts';
 
 export type RequestFacts = { readonly skip: SkipReason | undefined; readonly shape: QueryShape };
 
@@ -24,11 +25,10 @@ const factsOf = (api: ComparableApi, request: ComparedRequest): RequestFacts => 
 });
 
 export class KnownRequests {
-  readonly #known = new Map<string, RequestFacts>();
-  readonly #most: number;
+  readonly #known: LRUCache<string, RequestFacts>;
 
-  constructor(most = 500) {
-    this.#most = most;
+  constructor(max = 500) {
+    this.#known = new LRUCache({ max });
   }
 
   factsOf(api: ComparableApi, request: ComparedRequest): RequestFacts {
@@ -36,13 +36,7 @@ export class KnownRequests {
     const known = words === undefined ? undefined : this.#known.get(words);
     if (known !== undefined) return known;
     const facts = factsOf(api, request);
-    if (words !== undefined) this.#keep(words, facts);
+    if (words !== undefined) this.#known.set(words, facts);
     return facts;
-  }
-
-  /** The oldest gives way. */
-  #keep(words: string, facts: RequestFacts): void {
-    if (this.#known.size >= this.#most) this.#known.delete(this.#known.keys().next().value as string);
-    this.#known.set(words, facts);
   }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { KnownRequests } from '../../../src/compare/known-requests.ts';
+import { KnownRequests } from '../../../src/proxy/shadow/known-requests.ts';
 import { queryShape } from '../../../src/compare/shape.ts';
 import { skipReason } from '../../../src/compare/skip.ts';
 import { comparableApis } from '../../../src/compare/types.ts';
@@ -37,7 +37,7 @@ it('knows of each request, new or repeated, what its words say', () => {
   );
 });
 
-it('finds a repeated request again, and lets the oldest go', () => {
+it('finds a repeated request again, and lets the one go that was not asked for the longest', () => {
   const known = new KnownRequests(2);
   const of = (text: string) =>
     known.factsOf('search', { method: 'POST', path: '/a/_search', query: '', body: Buffer.from(text) });
