@@ -33,7 +33,10 @@ export class ClientBody {
     this.#response = response;
     this.length = framing.bodyLength;
     this.#expectsContinue = framing.expectsContinue;
-    if (framing.bodyLength === 0) this.whole = empty;
+    if (framing.bodyLength !== 0) return;
+    this.whole = empty;
+    // Nobody will ask for it, yet the client may wait.
+    if (framing.expectsContinue) response.writeContinue();
   }
 
   /** @throws CrossfadeError BODY_TOO_LARGE, or what `fail` was given. */

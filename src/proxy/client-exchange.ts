@@ -129,7 +129,7 @@ export abstract class ClientExchange implements ClientRequest {
     this.#errorCode ??= error.code;
     if (this.answerEnded) return;
     if (this.answerBegun || error.code === 'CLIENT_CLOSED') {
-      this.connection.socket.destroy();
+      this.breakOff();
       return;
     }
     if (mustClose(error)) this.connection.closing = true;
@@ -171,6 +171,11 @@ export abstract class ClientExchange implements ClientRequest {
       durationMs: performance.now() - this.#startedMs,
       errorCode: this.#errorCode,
     };
+  }
+
+  /** Ends the connection so that what was sent of the answer does not look complete. */
+  protected breakOff(): void {
+    this.connection.socket.destroy();
   }
 
   /** The client left: whoever still reads the body is told. */

@@ -107,6 +107,13 @@ export class NodeExchange extends ClientExchange {
     return this.#response.writableFinished;
   }
 
+  /** To HTTP/1.0 the end of the connection may be the end of the answer. TLS says itself that it was cut. */
+  protected override breakOff(): void {
+    const { socket } = this.connection;
+    if (this.#request.httpVersionMinor === 0 && !('encrypted' in socket)) socket.resetAndDestroy();
+    else super.breakOff();
+  }
+
   protected override bodyLost(error: CrossfadeError): void {
     this.#body.fail(error);
   }

@@ -15,6 +15,7 @@ import type { ClientExchange } from './client-exchange.ts';
 import type { ClientRequest, RequestEvent } from './client-request.ts';
 import { interpose } from './fast-path/interpose.ts';
 import { type Framing, heldBodyBytes } from './framing.ts';
+import { watchHalfClosed } from './half-closed.ts';
 import { loadTls, watchTls } from './listener-tls.ts';
 import { NodeExchange } from './node-exchange.ts';
 import { outcomeOf, rawRefusal } from './respond.ts';
@@ -114,6 +115,8 @@ class HttpListener implements Listener {
     // A limit on the number of headers would drop the rest without a word.
     this.#server.maxHeadersCount = 0;
     this.#server.maxConnections = limits.maxConnections + politeConnections;
+    // Not in the types: else it would end its own side at once, and no answer could follow.
+    Object.assign(this.#server, { httpAllowHalfOpen: true });
     this.#interpose();
     const onRequest = (request: IncomingMessage, response: ServerResponse) => this.#requested(request, response);
     this.#server
@@ -177,7 +180,13 @@ class HttpListener implements Listener {
   #secureServer(tls: NonNullable<Config['tls']>): SecureServer {
     const { limits, logger } = this.#options;
     const asks = tls.caFile === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
-    const options = { ...serverOptions(limits), ...asks, ALPNProtocols: ['http/1.1'], handshakeTimeout: 10_000 };
+    const options = {
+      ...serverOptions(limits),
+      ...asks,
+      ALPNProtocols: ['http/1.1'],
+      handshakeTimeout: 10_000,
+      allowHalfOpen: true,
+    };
     const server = createSecureServer({ ...options, ...loadTls(tls) });
     this.#unwatch = watchTls(tls, () => {
       try {
@@ -218,6 +227,9 @@ class HttpListener implements Listener {
       connection.unwelcome = new CrossfadeError('TOO_MANY_CONNECTIONS');
     this.#connections.set(socket, connection);
     this.#onConnections?.();
+    socket.once('end', () => {
+      if (connection.pending.length > 0) watchHalfClosed(socket);
+    });
     socket.once('close', () => {
       this.#connections.delete(socket);
       // node tells only the request whose turn it is to be answered.

@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
+import tlsLibrary from 'node:tls';
 import { ClusterConfig, Limits } from '../../src/config.ts';
 import { silentLogger } from '../../src/log.ts';
 import type { ClientRequest, RequestEvent } from '../../src/proxy/client-request.ts';
@@ -95,6 +96,8 @@ type FrontOptions = {
   cluster?: Record<string, unknown>;
   handle?: (request: ClientRequest) => Promise<void> | undefined;
   fastPath?: boolean;
+  /** Serve over TLS. */
+  tls?: NonNullable<Parameters<typeof createListener>[0]['tls']>;
 };
 
 const noRoutes: RouteTable = { states: [], lookup: () => undefined, resolve: () => ({ kind: 'none' }) };
@@ -125,6 +128,7 @@ export const startFront = async (upstreamUrl: string, options: FrontOptions = {}
     handle,
     observe: (event) => events.push(event),
     fastPath: options.fastPath ?? true,
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
   });
   const { host, port } = await listener.listen('127.0.0.1:0');
   address = `${host}:${port}`;
@@ -138,8 +142,9 @@ export const startFront = async (upstreamUrl: string, options: FrontOptions = {}
 export type Raw = { socket: Socket; text(): string; closed: Promise<string>; until(found: RegExp): Promise<string> };
 
 /** A connection that keeps all it receives. */
-export const rawConnection = async (port: number): Promise<Raw> => {
-  const socket = net.connect({ port, host: '127.0.0.1' });
+export const rawConnection = async (port: number, tls?: tlsLibrary.ConnectionOptions): Promise<Raw> => {
+  const to = { port, host: '127.0.0.1' };
+  const socket = tls === undefined ? net.connect(to) : tlsLibrary.connect({ ...to, ...tls });
   let text = '';
   const waiting = new Set<() => void>();
   const check = (): void => {
@@ -162,7 +167,9 @@ export const rawConnection = async (port: number): Promise<Raw> => {
       void closed.then(() => reject(new Error(`closed before ${found} came; got ${JSON.stringify(text)}`)));
       look();
     });
-  await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+  await new Promise((resolve, reject) =>
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', resolve).once('error', reject),
+  );
   return { socket, text: () => text, closed, until };
 };
 

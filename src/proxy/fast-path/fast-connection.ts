@@ -36,6 +36,7 @@ export class FastConnection {
   #exchange: FastExchange | undefined;
   #partial: NodeJS.Timeout | undefined;
   #served = false;
+  #hasEnded = false;
 
   constructor(connection: ClientConnection, host: FastPathHost) {
     this.#connection = connection;
@@ -55,11 +56,10 @@ export class FastConnection {
     }
   };
 
-  /** node:http, and OpenSearch, take a client that ends its side for one that left. */
+  /** What it has asked for is still answered. */
   readonly #onEnd = (): void => {
-    const { socket } = this.#connection;
-    if (this.#exchange?.answerEnded) socket.destroySoon();
-    else socket.destroy();
+    this.#hasEnded = true;
+    if (this.#exchange === undefined) this.#connection.socket.destroy();
   };
 
   readonly #onIdle = (): void => {
@@ -91,9 +91,11 @@ export class FastConnection {
       socket.setTimeout(keepAliveMs === 0 ? 0 : keepAliveMs + keepAliveSlackMs);
     }
     const unread = this.#unread;
-    if (unread === undefined) return;
-    socket.resume();
-    this.#read(unread);
+    if (unread !== undefined) {
+      socket.resume();
+      this.#read(unread);
+    }
+    if (this.#hasEnded && this.#exchange === undefined) socket.destroySoon();
   }
 
   #read(bytes: Buffer): void {
@@ -130,6 +132,8 @@ export class FastConnection {
   #handOver(bytes: Buffer): void {
     this.#calm();
     const { socket } = this.#connection;
+    // Whatever was begun cannot be given back to a stream that has ended.
+    if (this.#hasEnded) return;
     socket.off('data', this.#onData).off('end', this.#onEnd).off('timeout', this.#onIdle).off('error', this.#onError);
     socket.off('close', this.#onClose);
     socket.setTimeout(0);

@@ -12,7 +12,7 @@ afterEach(async () => {
 });
 
 const total = 96 << 20;
-/** Socket buffers of the system on both connections, and what undici and node keep. */
+/** Socket buffers of the system on both connections, and what node keeps. */
 const allowance = 32 << 20;
 const piece = Buffer.alloc(1 << 16, 'p');
 
