@@ -81,7 +81,7 @@ export const createCluster = (config: ClusterConfig, options: ClusterOptions): C
     throw new CrossfadeError('CONFIG_INVALID', 'sigv4 signs the host, so it needs exactly one URL.');
   const context: ExchangeContext = {
     urls: targets.map(({ origin, prefix }) => ({
-      pool: createPool(origin, config, now),
+      pool: createPool(origin, config, { now, logger }),
       prefix,
       fixedLines: fixedLinesOf(origin.host),
     })),

@@ -138,7 +138,8 @@ export class Exchange implements Asker, UpstreamStream {
     } catch (error) {
       return this.fail(mapUnsent(error));
     }
-    pool.send(this);
+    if (this.#isRepeated) pool.sendAnew(this);
+    else pool.send(this);
   }
 
   #hasAnotherWay(error: unknown): boolean {

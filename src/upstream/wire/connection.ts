@@ -28,6 +28,7 @@ export class Connection implements Carrier, AnswerListener {
   idleUntilMs = 0;
   readonly #owner: ConnectionOwner;
   readonly #socket: Socket;
+  readonly #endsAreTrue: boolean;
   readonly #parser = new AnswerParser(this);
   readonly #timer: NodeJS.Timeout;
   #phase: 'connecting' | 'open' | 'gone' = 'connecting';
@@ -44,12 +45,13 @@ export class Connection implements Carrier, AnswerListener {
     this.#owner = owner;
     const socket = opener.open((bytes) => this.#onBytes(bytes));
     this.#socket = socket;
+    this.#endsAreTrue = opener.endsAreTrue;
     socket.once(opener.readyEvent, () => this.#onReady());
     socket.on('error', (error) => {
       this.#error = error;
     });
     socket.on('end', () => this.#onFin());
-    socket.on('close', () => this.close(this.#error ?? new WireError('cut', 'closed')));
+    socket.on('close', () => this.#onClosed());
     socket.on('drain', () => this.#writer?.go());
     this.#timer = setTimeout(
       () => this.close(new WireError('connect-timeout', 'not connected in time')),
@@ -78,6 +80,7 @@ export class Connection implements Carrier, AnswerListener {
     this.#rest = undefined;
     if (!this.#feed(rest)) return;
     if (this.#isEnded) this.#onFin();
+    if (this.#socket.closed) this.#onClosed();
     else this.#socket.resume();
   }
 
@@ -164,10 +167,15 @@ export class Connection implements Carrier, AnswerListener {
     this.#isEnded = true;
     if (this.#parser.paused) return;
     try {
-      if (!this.#parser.finish()) this.close(new WireError('cut', 'other side closed'));
+      if (!this.#endsAreTrue || !this.#parser.finish()) this.close(new WireError('cut', 'other side closed'));
     } catch (error) {
       this.close(error);
     }
+  }
+
+  /** TLS reads to the end at once, so what the asker has not taken yet may be all there. */
+  #onClosed(): void {
+    if (!this.#parser.paused) this.close(this.#error ?? new WireError('cut', 'closed'));
   }
 
   async #pull(asker: Asker, body: PulledBody): Promise<void> {

@@ -9,13 +9,12 @@ import {
   type SocketConstructorOpts,
   type TcpSocketConnectOpts,
 } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls';
 
 export type TlsOptions = {
   rejectUnauthorized: boolean;
-  ca?: Buffer;
-  cert?: Buffer;
-  key?: Buffer;
+  /** Another one after the certificates have changed. */
+  secureContext: SecureContext;
   /** For certificates that do not name the host of the URL. */
   servername?: string;
 };
@@ -32,14 +31,22 @@ let shared: Buffer | undefined;
 export class Opener {
   readonly #host: string;
   readonly #port: number;
-  readonly #tls: TlsOptions | undefined;
-  #session: Buffer | undefined;
+  readonly #tls: (() => TlsOptions) | undefined;
+  #session: { ticket: Buffer; of: SecureContext } | undefined;
 
-  /** `tls`: undefined = in the clear. */
-  constructor(origin: URL, tls: TlsOptions | undefined) {
+  /** `tls`: asked for each connection; undefined = in the clear. */
+  constructor(origin: URL, tls: (() => TlsOptions) | undefined) {
     this.#host = origin.hostname.replace(/^\[(.*)\]$/, '$1');
     this.#port = origin.port === '' ? (tls === undefined ? 80 : 443) : Number(origin.port);
     this.#tls = tls;
+  }
+
+  /**
+   * Does the end of a connection say that its server has ended it? Not over TLS: node tells an end that was signed from one
+   * that anybody on the way can make by nothing.
+   */
+  get endsAreTrue(): boolean {
+    return this.#tls === undefined;
   }
 
   /** The event of a socket that can be used. */
@@ -60,7 +67,7 @@ export class Opener {
       port: this.#port,
       onread: { buffer, callback },
     };
-    const socket = this.#tls === undefined ? connectTcp(options) : this.#openTls(this.#tls, options);
+    const socket = this.#tls === undefined ? connectTcp(options) : this.#openTls(this.#tls(), options);
     return socket.setNoDelay(true).setKeepAlive(true, tcpKeepAliveMs);
   }
 
@@ -70,12 +77,12 @@ export class Opener {
       ...options,
       ...tls,
       ...(servername === undefined ? {} : { servername }),
-      ...(this.#session === undefined ? {} : { session: this.#session }),
+      ...(this.#session?.of === tls.secureContext ? { session: this.#session.ticket } : {}),
       ALPNProtocols: ['http/1.1'],
     });
     // Told only once the server has been verified.
-    socket.on('session', (session) => {
-      this.#session = session;
+    socket.on('session', (ticket) => {
+      this.#session = { ticket, of: tls.secureContext };
     });
     return socket;
   }

@@ -46,6 +46,14 @@ export class Pool implements ConnectionOwner {
     else this.#place(asker);
   }
 
+  /** Not over a connection that rests: the request was sent over one that turned out to be dead. */
+  sendAnew(asker: Asker): void {
+    if (this.#isClosed) return asker.onUnsent(new WireError('closed', 'no more requests are taken'));
+    if (this.#open.size >= this.#options.maxConnections) this.#idle.shift()?.close(undefined);
+    this.#waiting.add(asker);
+    this.#openMore();
+  }
+
   /** For a request that was not sent: it leaves, and a connection meant for it goes to others. */
   cancel(asker: Asker): void {
     if (this.#waiting.delete(asker)) return;

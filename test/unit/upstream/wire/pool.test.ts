@@ -194,6 +194,21 @@ describe('what nobody asked for', () => {
     expect(await ask(upstream, { method: 'POST' })).toMatchObject({ body: '1', error: undefined });
   });
 
+  it('connections that are dead without a word cost a read nothing, however many there are', async () => {
+    const used = new Set<Socket>();
+    const waiting: Socket[] = [];
+    const server = await scripted((socket) => {
+      if (used.has(socket)) return void socket.resetAndDestroy();
+      used.add(socket);
+      waiting.push(socket);
+      if (waiting.length === 3 || used.size > 3) for (const one of waiting.splice(0)) one.write(okBody('ok'));
+    });
+    const upstream = cluster(server.url, { maxConnections: 3 });
+    await Promise.all([1, 2, 3].map(() => ask(upstream)));
+    expect(await ask(upstream, { safeToRepeat: true })).toMatchObject({ status: 200, body: 'ok', error: undefined });
+    expect(used.size).toBe(4);
+  });
+
   it('a connection that the server has just closed costs a read nothing', async () => {
     const server = await scripted((socket) => socket.write(okBody('{}')));
     const upstream = cluster(server.url, {}, { now: () => 0 });
