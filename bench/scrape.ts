@@ -7,7 +7,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Counter, type Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, type Gauge, Registry } from 'prom-client';
+import { TalliedHistogram } from '../src/metric-tally.ts';
 import {
   collectProcessMetrics,
   createMetrics,
@@ -35,11 +36,11 @@ const combinations = ({ labels }: Declaration, routes: readonly string[], most: 
 const filled = (routes: readonly string[], most: number): Registry => {
   const registry = new Registry();
   collectProcessMetrics(registry);
-  const metrics = createMetrics(registry) as Record<string, Counter | Gauge | Histogram>;
+  const metrics = createMetrics(registry) as Record<string, Counter | Gauge | TalliedHistogram>;
   for (const [key, declaration] of declared)
     for (const labels of combinations(declaration, routes, most)) {
       const metric = metrics[key];
-      if (metric instanceof Histogram) metric.observe(labels, 0.004);
+      if (metric instanceof TalliedHistogram) metric.observe(labels, 0.004);
       else if (metric instanceof Counter) metric.inc(labels, 12_345);
       else metric?.set(labels, 12_345);
     }

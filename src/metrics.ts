@@ -4,12 +4,13 @@
  * Conventions: prefix crossfade_, base units, `_total` on counters only, one label value set per label, no index name, path
  * or document id in a label. `route` is bounded by the routes of the store; traffic of no route has the value `-`.
  */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, type Metric, type Registry } from 'prom-client';
 import { discardReasons, severities, skipReasons, verdicts } from './compare/types.ts';
 import { cutoverResults } from './coordination/job-status.ts';
 import { percentKinds } from './coordination/keys.ts';
 import { phases, sides } from './coordination/records.ts';
 import { type ErrorCode, errorTable } from './errors.ts';
+import { TalliedCounter, TalliedHistogram } from './metric-tally.ts';
 import { pinReasons } from './proxy/read/choose-side.ts';
 import { fallbackCauses } from './proxy/read/judge-follower.ts';
 import { families } from './proxy/types.ts';
@@ -267,10 +268,10 @@ export const metricTable = {
 type Table = typeof metricTable;
 type LabelOf<D> = D extends { labels: infer L } ? Extract<keyof L, string> : never;
 type MetricOf<D> = D extends { type: 'counter' }
-  ? Counter<LabelOf<D>>
+  ? TalliedCounter<LabelOf<D>>
   : D extends { type: 'gauge' }
     ? Gauge<LabelOf<D>>
-    : Histogram<LabelOf<D>>;
+    : TalliedHistogram<LabelOf<D>>;
 export type Metrics = { readonly [K in keyof Table]: MetricOf<Table[K]> };
 export type Declaration = {
   type: 'counter' | 'gauge' | 'histogram';
@@ -284,11 +285,14 @@ const create = (registry: Registry, { type, name, help, labels, buckets }: Decla
   const options = { name, help, labelNames: Object.keys(labels), registers: [registry] };
   switch (type) {
     case 'counter':
-      return new Counter(options);
+      return new TalliedCounter(options);
     case 'gauge':
       return new Gauge(options);
-    case 'histogram':
-      return new Histogram({ ...options, buckets: buckets ?? latencyBuckets });
+    case 'histogram': {
+      const histogram = new TalliedHistogram({ ...options, buckets: buckets ?? latencyBuckets });
+      registry.registerMetric(histogram as unknown as Metric);
+      return histogram;
+    }
     default:
       return type satisfies never;
   }

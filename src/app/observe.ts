@@ -9,26 +9,50 @@ import type { AdmissionReport } from '../coordination/admission-gate.ts';
 import { effectivePercents } from '../coordination/effective.ts';
 import { percentKinds } from '../coordination/keys.ts';
 import type { CopyOutcome, RouteState, RouteStates, StoreStatus, SweepReason } from '../coordination/ports.ts';
-import { phases } from '../coordination/records.ts';
-import { type Metrics, unrouted, type writeEvents } from '../metrics.ts';
+import { phases, type Side } from '../coordination/records.ts';
+import { type Metrics, type Outcome, unrouted, type writeEvents } from '../metrics.ts';
 import type { RequestEvent } from '../proxy/client-request.ts';
 import type { ReadEvent } from '../proxy/read/ports.ts';
 import type { ShadowEvent, ShadowReads } from '../proxy/shadow/runner.ts';
+import type { Access, Family } from '../proxy/types.ts';
 import type { WriteEvent } from '../proxy/write/ports.ts';
 import type { Transport } from '../upstream/types.ts';
 
 const seconds = (ms: number): number => ms / 1000;
 
-export const observeRequest =
-  (metrics: Metrics) =>
-  ({ routeSlug, family, access, side, outcome, durationMs, upstreamMs, errorCode }: RequestEvent): void => {
-    metrics.requests.inc({ route: routeSlug ?? unrouted, family, side, outcome });
-    metrics.requestDuration.observe({ access }, seconds(durationMs));
+/** What `make` made of a key before, or makes now. */
+const known = <K extends string, V extends object>(make: (key: K) => V): ((key: K) => V) => {
+  const made = new Map<K, V>();
+  return (key) => {
+    const before = made.get(key);
+    if (before !== undefined) return before;
+    const value = make(key);
+    made.set(key, value);
+    return value;
+  };
+};
+
+/** For every request, so the series are looked up by its words and not by names that are put together. */
+export const observeRequest = (metrics: Metrics) => {
+  const countOf = known((route: string) =>
+    known((family: Family) =>
+      known((side: RequestEvent['side']) =>
+        known((outcome: Outcome) => metrics.requests.cell({ route, family, side, outcome })),
+      ),
+    ),
+  );
+  const durationOf = known((access: Access) => metrics.requestDuration.series({ access }));
+  const upstreamOf = known((side: Side) => metrics.upstreamDuration.series({ side, use: 'client' }));
+  const addedOf = known((access: Access) => metrics.addedLatency.series({ access }));
+  return ({ routeSlug, family, access, side, outcome, durationMs, upstreamMs, errorCode }: RequestEvent): void => {
+    countOf(routeSlug ?? unrouted)(family)(side)(outcome).count++;
+    durationOf(access).observe(seconds(durationMs));
     if (errorCode !== undefined) metrics.errors.inc({ code: errorCode });
     if (side === 'none' || upstreamMs <= 0) return;
-    metrics.upstreamDuration.observe({ side, use: 'client' }, seconds(upstreamMs));
-    metrics.addedLatency.observe({ access }, seconds(Math.max(0, durationMs - upstreamMs)));
+    upstreamOf(side).observe(seconds(upstreamMs));
+    addedOf(access).observe(seconds(Math.max(0, durationMs - upstreamMs)));
   };
+};
 
 export const observeCopy =
   (metrics: Metrics) =>
@@ -104,11 +128,11 @@ export const observeShadow =
 /** Times the requests of the engine; the application's own are timed with their requests. */
 export const timedTransport = (transport: Transport, side: 'source' | 'target', metrics: Metrics): Transport => ({
   request: async (request) => {
-    const stop = metrics.upstreamDuration.startTimer({ side, use: 'background' });
+    const sentMs = performance.now();
     try {
       return await transport.request(request);
     } finally {
-      stop();
+      metrics.upstreamDuration.observe({ side, use: 'background' }, seconds(performance.now() - sentMs));
     }
   },
 });
