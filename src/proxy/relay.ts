@@ -104,7 +104,7 @@ class Relay implements AnswerSink {
     }
   }
 
-  onHead(status: number, reason: string, raw: string[]): void {
+  onHead(status: number, reason: string, raw: readonly string[]): void {
     const { headers, length } = scanAnswerHeaders(raw);
     const { answerHeaders, tap } = this.#options;
     if (answerHeaders !== undefined) headers.push(...answerHeaders);

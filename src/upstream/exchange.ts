@@ -102,7 +102,7 @@ export class Exchange implements Asker, UpstreamStream {
     this.#sentAtMs = this.#context.now();
   }
 
-  onHead(status: number, reason: string, headers: string[]): void {
+  onHead(status: number, reason: string, headers: readonly string[]): void {
     this.#phase = 'answering';
     if (this.#context.origins.worked(this.#origin)) this.#context.onReachable(this.#origin, true);
     this.#sink.onHead(status, reason, headers);

@@ -59,7 +59,7 @@ export type StreamRequest = {
 /** Called in the order onHead, onData*, onEnd; or onError at any time, after which nothing more is called. */
 export interface AnswerSink {
   /** name, value, name, value as received, hop-by-hop headers included. */
-  onHead(status: number, reason: string, headers: string[]): void;
+  onHead(status: number, reason: string, headers: readonly string[]): void;
   /** false = stop until `resume`. */
   onData(chunk: Buffer): boolean;
   onEnd(): void;

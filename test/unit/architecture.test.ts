@@ -67,7 +67,7 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/agent/preflight': 'difference facts judge',
   'src/operator': 'conditions plan resource',
   'src/upstream': 'header-pairs latin1 low-level-errors types',
-  'src/upstream/wire': 'answer-head answer-parser chunk-framing request-head syntax wire-error',
+  'src/upstream/wire': 'answer-head answer-parser chunk-framing remembered request-head syntax wire-error',
 };
 const pure = Object.entries(pureNames).flatMap(([folder, names]) =>
   names === '*' ? [folder] : names.split(' ').map((name) => `${folder}/${name}.ts`),

@@ -5,8 +5,10 @@
  * and refuses what is to be refused. So nothing is ever refused here, and nothing doubtful is ever accepted. Pure.
  */
 import { latin1 } from '../../upstream/latin1.ts';
+import { remembered } from '../../upstream/wire/remembered.ts';
 import { token } from '../../upstream/wire/syntax.ts';
-import { type Admitted, admit } from '../admission.ts';
+import { admit } from '../admission.ts';
+import { splitTarget } from '../request-target.ts';
 
 export type SimpleRequest = {
   readonly method: string;
@@ -14,7 +16,7 @@ export type SimpleRequest = {
   /** All pairs as received. */
   readonly rawHeaders: readonly string[];
   /** End-to-end pairs. */
-  readonly headers: string[];
+  readonly headers: readonly string[];
   readonly body: Buffer;
   /** Bytes of head and body. */
   readonly bytes: number;
@@ -53,10 +55,10 @@ const mayBegin = (bytes: Buffer): boolean => {
 };
 
 /** undefined: not simple. `text` ends with the CRLF of the last header. */
-const headerPairs = (text: string, from: number): string[] | undefined => {
+const headerPairs = (text: string): string[] | undefined => {
   const pairs: string[] = [];
   const names: string[] = [];
-  for (let at = from; at < text.length; at = headerLine.lastIndex) {
+  for (let at = 0; at < text.length; at = headerLine.lastIndex) {
     headerLine.lastIndex = at;
     const [, name, spaced] = headerLine.exec(text) ?? [];
     if (name === undefined || spaced === undefined) return undefined;
@@ -69,16 +71,31 @@ const headerPairs = (text: string, from: number): string[] | undefined => {
   return pairs;
 };
 
-type SimpleHead = Admitted & { method: string; rawHeaders: string[]; target: SimpleRequest['target'] };
+type SimpleHeaders = Pick<SimpleRequest, 'rawHeaders' | 'headers'> & { readonly bodyLength: number };
+
+const readHeaders = (text: string): SimpleHeaders | 'other' => {
+  const rawHeaders = headerPairs(text);
+  if (rawHeaders === undefined) return 'other';
+  // Admission refuses no method and no target that a simple request can have.
+  const admitted = admit(
+    { method: 'GET', url: '/', httpVersionMajor: 1, httpVersionMinor: 1, rawHeaders },
+    () => false,
+  );
+  const bodyLength = admitted instanceof Error ? undefined : admitted.framing.bodyLength;
+  return admitted instanceof Error || bodyLength === undefined
+    ? 'other'
+    : { rawHeaders, headers: admitted.headers, bodyLength };
+};
+
+const headersOf = remembered(readHeaders);
+
+type SimpleHead = Pick<SimpleRequest, 'method' | 'target'> & SimpleHeaders;
 
 const readHead = (text: string): SimpleHead | undefined => {
   requestLine.lastIndex = 0;
   const [line = '', method = '', url = ''] = requestLine.exec(text) ?? [];
-  const rawHeaders = line === '' ? undefined : headerPairs(text, line.length);
-  if (rawHeaders === undefined) return undefined;
-  const admitted = admit({ method, url, httpVersionMajor: 1, httpVersionMinor: 1, rawHeaders }, () => false);
-  if (admitted instanceof Error || admitted.target === 'asterisk') return undefined;
-  return { ...admitted, target: admitted.target, method, rawHeaders };
+  const headers = line === '' ? 'other' : headersOf(text, line.length);
+  return headers === 'other' ? undefined : { method, target: splitTarget(url), ...headers };
 };
 
 export const recogniseRequest = (bytes: Buffer, { maxHeaderBytes, maxBodyBytes }: SimpleBounds): Recognised => {
@@ -86,10 +103,10 @@ export const recogniseRequest = (bytes: Buffer, { maxHeaderBytes, maxBodyBytes }
   if (end < 0) return bytes.length <= maxHeaderBytes && mayBegin(bytes) ? 'partial' : 'other';
   if (end > maxHeaderBytes) return 'other';
   const head = readHead(latin1(bytes, 0, end + 2));
-  const length = head?.framing.bodyLength;
-  if (head === undefined || length === undefined || length > maxBodyBytes) return 'other';
+  if (head === undefined || head.bodyLength > maxBodyBytes) return 'other';
   const start = end + blankLine.length;
-  if (bytes.length < start + length) return 'partial';
+  const after = start + head.bodyLength;
+  if (bytes.length < after) return 'partial';
   const { method, target, rawHeaders, headers } = head;
-  return { method, target, rawHeaders, headers, body: bytes.subarray(start, start + length), bytes: start + length };
+  return { method, target, rawHeaders, headers, body: bytes.subarray(start, after), bytes: after };
 };

@@ -4,22 +4,23 @@
  * next request's answer: more than one length, a length beside chunks, a coding other than chunks, folded lines, line
  * breaks that are not CR LF.
  */
+import { remembered } from './remembered.ts';
 import { fieldText, token } from './syntax.ts';
 import { WireError } from './wire-error.ts';
 
 export type Framing = 'none' | 'length' | 'chunked' | 'close';
 export type AnswerHead = {
-  status: number;
-  reason: string;
+  readonly status: number;
+  readonly reason: string;
   /** name, value, name, value as received. */
-  headers: string[];
-  framing: Framing;
+  readonly headers: readonly string[];
+  readonly framing: Framing;
   /** Bytes of the body when framed by length. */
-  length: number;
+  readonly length: number;
   /** Another request may follow on this connection. */
-  reusable: boolean;
+  readonly reusable: boolean;
   /** For how long the server keeps an idle connection, when it says so. */
-  keepAliveSeconds: number | undefined;
+  readonly keepAliveSeconds: number | undefined;
 };
 
 /** What the headers say about the connection and the body. */
@@ -98,11 +99,7 @@ const framingOf = (facts: Facts, isBodiless: boolean): Framing => {
   return facts.length >= 0 ? 'length' : 'close';
 };
 
-/**
- * `text`: the head without the empty line that ends it. `method`: of the request that it answers.
- * @throws WireError invalid
- */
-export const readAnswerHead = (text: string, method: string): AnswerHead => {
+const read = (text: string, isToHead: boolean): AnswerHead => {
   if (!headPattern.test(text)) throw invalidAnswer('a malformed head');
   const found = text.indexOf('\r\n');
   const end = found < 0 ? text.length : found;
@@ -110,9 +107,9 @@ export const readAnswerHead = (text: string, method: string): AnswerHead => {
   const facts: Facts = { length: -1, chunked: false, connection: '', keepAliveSeconds: undefined };
   const headers = readHeaders(text, end + 2, facts);
   const isWithoutContent = status < 200 || status === 204 || status === 304;
-  const framing = framingOf(facts, isWithoutContent || method === 'HEAD');
+  const framing = framingOf(facts, isWithoutContent || isToHead);
   // A body may have been sent where none may be.
-  const isDoubtful = isWithoutContent && method !== 'HEAD' && (facts.length > 0 || facts.chunked);
+  const isDoubtful = isWithoutContent && !isToHead && (facts.length > 0 || facts.chunked);
   // Chunks are not of HTTP/1.0: who sends them may mean them otherwise.
   const isOdd = facts.chunked && text.charCodeAt(7) === 0x30;
   return {
@@ -125,3 +122,13 @@ export const readAnswerHead = (text: string, method: string): AnswerHead => {
     keepAliveSeconds: facts.keepAliveSeconds,
   };
 };
+
+const readToHead = remembered((text) => read(text, true));
+const readToOther = remembered((text) => read(text, false));
+
+/**
+ * `text`: the head without the empty line that ends it. `method`: of the request that it answers.
+ * @throws WireError invalid
+ */
+export const readAnswerHead = (text: string, method: string): AnswerHead =>
+  method === 'HEAD' ? readToHead(text) : readToOther(text);

@@ -8,7 +8,7 @@ import { type AnswerHead, type Framing, invalidAnswer, readAnswerHead } from './
 import { ChunkFraming } from './chunk-framing.ts';
 
 export interface AnswerListener {
-  onHead(status: number, reason: string, headers: string[]): void;
+  onHead(status: number, reason: string, headers: readonly string[]): void;
   /** false = nothing more until `paused` is unset and `push` called again. */
   onData(chunk: Buffer): boolean;
   onEnd(): void;

@@ -13,7 +13,7 @@ export interface Asker {
   readonly bodyLength: number | undefined;
   /** Its bytes go out now: from here on the cluster may have the request. */
   onSent(connection: Carrier): void;
-  onHead(status: number, reason: string, headers: string[]): void;
+  onHead(status: number, reason: string, headers: readonly string[]): void;
   /** false = nothing more until the carrier's `resume`. */
   onData(chunk: Buffer): boolean;
   onEnd(): void;

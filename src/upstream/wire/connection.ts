@@ -116,7 +116,7 @@ export class Connection implements Carrier, AnswerListener {
     this.#isHeld = true;
   }
 
-  onHead(status: number, reason: string, headers: string[]): void {
+  onHead(status: number, reason: string, headers: readonly string[]): void {
     this.#status = status;
     this.#asker?.onHead(status, reason, headers);
   }

@@ -147,4 +147,18 @@ describe('whatever the bytes are', () => {
       { numRuns: 500 },
     );
   });
+
+  it('headers that were seen before say nothing about the request line and the body that come with them', () => {
+    const heads = (request: string, length: number) => `${request} HTTP/1.1\r\n${H}Content-Length: ${length}\r\n\r\n`;
+    for (const method of ['GET', 'PUT'])
+      for (const path of ['/a', '/b'])
+        for (const text of ['abc', 'xyz']) {
+          const body = Buffer.from(text);
+          const target = { path, query: 'c' };
+          expect(recognise(heads(`${method} ${path}?c`, 3) + text)).toMatchObject({ method, target, body });
+        }
+    expect(recognise(`${heads('GET /', 3)}ab`)).toBe('partial');
+    expect(recognise(`${heads('get /', 3)}abc`)).toBe('other');
+    expect(recogniseRequest(Buffer.from(`${heads('GET /', 3)}abc`), { ...bounds, maxBodyBytes: 2 })).toBe('other');
+  });
 });

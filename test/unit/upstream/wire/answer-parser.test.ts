@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { AnswerParser, maxHeadBytes } from '../../../../src/upstream/wire/answer-parser.ts';
 
 type Heard = {
-  head: [number, string, string[]] | undefined;
+  head: [number, string, readonly string[]] | undefined;
   body: string;
   ended: boolean;
   fault: string | undefined;
