@@ -20,6 +20,7 @@ export const maxHeadBytes = 256 * 1024;
 const usualHeadBytes = 1024;
 const headEnd = '\r\n\r\n';
 const firstBytes = 'HTTP/1.';
+const bareLineFeed = /[^\r]\n/;
 
 type Phase = 'idle' | 'head' | Framing;
 
@@ -127,7 +128,7 @@ export class AnswerParser {
     }
     if (end < 0) {
       this.#hold(bytes, at);
-      this.#count(this.#heldBytes);
+      this.#checkHeld(0);
       return bytes.length;
     }
     this.#begin(text.slice(0, end));
@@ -140,7 +141,7 @@ export class AnswerParser {
     const held = (this.#held as Buffer).subarray(0, this.#heldBytes);
     const end = held.indexOf(headEnd, Math.max(0, before - headEnd.length + 1), 'latin1');
     if (end < 0) {
-      this.#count(this.#heldBytes);
+      this.#checkHeld(before);
       return bytes.length;
     }
     this.#held = undefined;
@@ -159,6 +160,13 @@ export class AnswerParser {
     this.#heldBytes = size;
     const first = latin1(held, 0, Math.min(size, firstBytes.length));
     if (!firstBytes.startsWith(first)) throw invalidAnswer('no HTTP');
+  }
+
+  /** `from`: bytes before it have been checked. Its end would be waited for in vain when lines end otherwise. */
+  #checkHeld(from: number): void {
+    this.#count(this.#heldBytes);
+    const fresh = latin1(this.#held as Buffer, Math.max(0, from - 1), this.#heldBytes);
+    if (bareLineFeed.test(fresh)) throw invalidAnswer('a malformed head');
   }
 
   #count(bytes: number): void {

@@ -130,7 +130,8 @@ export class Connection implements Carrier, AnswerListener {
     this.#asker = undefined;
     this.served++;
     // OpenSearch keeps the connection open after a malformed or over-long header, yet ignores what follows on it.
-    const isReusable = this.#parser.reusable && this.#writer === undefined && this.#status !== 400;
+    const isSound = this.#writer === undefined && this.#socket.errored === null && this.#status !== 400;
+    const isReusable = this.#parser.reusable && isSound;
     if (isReusable) this.#owner.onFree(this);
     else this.close(undefined);
     asker?.onEnd();

@@ -2,13 +2,7 @@
  * Opens TCP and TLS connections. All of them read into one buffer, since its content is taken out before the next read of
  * any of them: a buffer and a stream's bookkeeping for each read would cost as much as the read.
  */
-import {
-  connect as connectTcp,
-  isIP,
-  type Socket,
-  type SocketConstructorOpts,
-  type TcpSocketConnectOpts,
-} from 'node:net';
+import { connect as connectTcp, isIP, Socket, type SocketConstructorOpts, type TcpSocketConnectOpts } from 'node:net';
 import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls';
 
 export type TlsOptions = {
@@ -26,6 +20,20 @@ const tcpKeepAliveMs = 60_000;
 const readBytes = 64 * 1024;
 
 let shared: Buffer | undefined;
+
+/**
+ * A server that wants no more of a body answers and hangs up. Where writing fails, that answer has come already: it is
+ * read before the failure closes the connection, which takes one round of the event loop.
+ */
+const readBeforeFailing = (socket: Socket): Socket => {
+  const fail = (error: Error): void => void setImmediate(() => Socket.prototype.destroy.call(socket, error));
+  socket.destroy = (error?: Error & { syscall?: string }) => {
+    if (error?.syscall !== 'write') return Socket.prototype.destroy.call(socket, error);
+    setImmediate(fail, error);
+    return socket;
+  };
+  return socket;
+};
 
 /** How to reach one URL. */
 export class Opener {
@@ -68,7 +76,7 @@ export class Opener {
       onread: { buffer, callback },
     };
     const socket = this.#tls === undefined ? connectTcp(options) : this.#openTls(this.#tls(), options);
-    return socket.setNoDelay(true).setKeepAlive(true, tcpKeepAliveMs);
+    return readBeforeFailing(socket).setNoDelay(true).setKeepAlive(true, tcpKeepAliveMs);
   }
 
   #openTls(tls: TlsOptions, options: Options): TLSSocket {

@@ -100,6 +100,7 @@ const bad: [string, string][] = [
   ['a line without a colon', `${ok}abc\r\ncontent-length: 0\r\n\r\n`],
   ['a name that is none', `${ok}a(b: c\r\ncontent-length: 0\r\n\r\n`],
   ['a bare LF', `${ok}a: b\nc: d\r\ncontent-length: 0\r\n\r\n`],
+  ['no CR at all', 'HTTP/1.1 200 OK\ncontent-length: 0\n\n'],
   ['a bare CR', `${ok}a: b\rc: d\r\ncontent-length: 0\r\n\r\n`],
   ['a NUL', `${ok}a: \0\r\ncontent-length: 0\r\n\r\n`],
   ['an empty line first', `\r\n${ok}content-length: 0\r\n\r\n`],

@@ -235,6 +235,26 @@ describe('a streamed body', () => {
     await eventually(() => server.sockets.size === 0);
   });
 
+  it('that the server hangs up on does not keep its answer from being read', async () => {
+    let hangUp: () => void = () => undefined;
+    const hungUp = new Promise<void>((resolve) => (hangUp = resolve));
+    const refuse = (socket: Socket) => (): void => {
+      socket.resetAndDestroy();
+      hangUp();
+    };
+    const answer = 'HTTP/1.1 413 x\r\ncontent-length: 1\r\n\r\nn';
+    const server = keep(await netStub((socket) => socket.once('data', () => socket.write(answer, refuse(socket)))));
+    async function* wanted() {
+      yield Buffer.alloc(1 << 16, 'x');
+      // The next piece is written in the turn in which the reset has come, before the answer is read.
+      await hungUp;
+      for (let i = 0; i < 9; i++) yield Buffer.alloc(1 << 16, 'x');
+    }
+    const upstream = cluster(server.url);
+    expect(await ask(upstream, { method: 'POST', body: wanted() })).toMatchObject({ status: 413, body: 'n' });
+    await eventually(() => server.sockets.size === 0);
+  });
+
   it.each([
     ['longer', pieces('abc', 'd'), 3],
     ['shorter', pieces('ab'), 3],
