@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { netStub, rawConnection, startFront, stubCluster } from '../../support/front.ts';
+import { tlsBytes, tlsFile, tlsStub, trust } from '../../support/tls.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -59,15 +60,26 @@ describe('back-pressure', () => {
     expect(received).toBeGreaterThan(total);
   });
 
-  it('holds the cluster back while the client does not read', async () => {
+  it.each([
+    ['', false, false],
+    [', whose connection is secure', true, false],
+    [', over a secure connection to it', false, true],
+  ])('holds the cluster back while the client%s does not read', async (_, isClientSecure, isClusterSecure) => {
     let sent = { written: 0 };
-    const stub = await stubCluster((_, response) => {
-      response.setHeader('content-length', total);
-      sent = pump(response as unknown as Socket);
+    const onSocket = (socket: Socket): void => {
+      socket.once('data', () => {
+        socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${total}\r\n\r\n`);
+        sent = pump(socket);
+      });
+    };
+    const stub = isClusterSecure ? await tlsStub(onSocket) : await netStub(onSocket);
+    const front = await startFront(stub.url, {
+      ...(isClusterSecure ? { cluster: { tls: trust } } : {}),
+      ...(isClientSecure ? { tls: { certFile: tlsFile('server.pem'), keyFile: tlsFile('server.key') } } : {}),
     });
-    const front = await startFront(stub.url);
     cleanups.push(stub.close, front.close);
-    const client = await rawConnection(front.port);
+    const trusting = { ca: tlsBytes('ca.pem'), servername: 'localhost' };
+    const client = await rawConnection(front.port, isClientSecure ? trusting : undefined);
     client.socket.pause();
     client.socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
     await eventually(() => sent.written > 0);
