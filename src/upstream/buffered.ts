@@ -99,10 +99,19 @@ const encodingOf = (headers: HeaderRecord): string | undefined => {
   return Array.isArray(value) ? value.join(',') : value;
 };
 
-const decode = async ({ status, pairs, body }: Raw, maxBytes: number): Promise<UpstreamAnswer> => {
+/** Waits only when there is something to undo: most answers come plain. */
+const decode = ({ status, pairs, body }: Raw, maxBytes: number): UpstreamAnswer | Promise<UpstreamAnswer> => {
   const headers = toRecord(pairs);
   const encoding = encodingOf(headers);
-  if (encoding === undefined || body.length === 0) return { status, headers, body };
+  const answer = { status, headers, body };
+  return encoding === undefined || body.length === 0 ? answer : undo(answer, encoding, maxBytes);
+};
+
+const undo = async (
+  { status, headers, body }: UpstreamAnswer,
+  encoding: string,
+  maxBytes: number,
+): Promise<UpstreamAnswer> => {
   const decoded = await decodeBody(body, encoding, maxBytes);
   if (!decoded.ok) {
     if (decoded.reason === 'too_large') throw new CrossfadeError('UPSTREAM_BODY_TOO_LARGE');

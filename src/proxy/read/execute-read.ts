@@ -20,7 +20,7 @@ import { type ChoiceReason, chooseSide, type PinReason, type SideChoice } from '
 import { deliver, sideHeaders } from './deliver.ts';
 import { askSide } from './forward.ts';
 import { judgeFollower } from './judge-follower.ts';
-import { lookupElsewhere, sideRequest, unsayableOnTarget, wireTarget } from './outgoing.ts';
+import { lookupElsewhere, sideRequest, unsayableOnTarget, type WholeRead, wireTarget } from './outgoing.ts';
 import { bodyPin, headPin, isRealtime } from './request-pins.ts';
 import { type Sampling, startSampling } from './sampling.ts';
 import type { Shared } from './shared.ts';
@@ -153,19 +153,15 @@ const questionFollower = (shared: Shared, reading: Reading, body: ReadBody): Pro
   });
 };
 
+const wholeRead = (reading: Reading, { plain, facts }: ReadBody): WholeRead => ({
+  ...addressed(reading),
+  facts: facts ?? noBodyFacts,
+  body: plain.bytes.length === 0 ? undefined : plain.bytes,
+});
+
 /** The read in the words of a side. */
-const requestFor = ({ request, plan, table }: Reading, { plain, facts }: ReadBody, side: Side): SideRequest =>
-  sideRequest(
-    {
-      operation: plan.operation,
-      head: request.head,
-      indices: plan.indices,
-      table,
-      facts: facts ?? noBodyFacts,
-      body: plain.bytes.length === 0 ? undefined : plain.bytes,
-    },
-    side,
-  );
+const requestFor = (reading: Reading, body: ReadBody, side: Side): SideRequest =>
+  sideRequest(wholeRead(reading, body), side);
 
 type FollowerServed = {
   readonly outcome: Extract<FollowerOutcome, { kind: 'follower' }>;
@@ -247,10 +243,16 @@ const addressed = ({ request, plan, table }: Reading) => ({
   table,
 });
 
-const sampleRequest = (reading: Reading, body: ReadBody | undefined) => ({
-  requestBody: body?.plain.bytes,
-  requestFor: (side: Side): SideRequest | undefined => {
-    if (body?.facts === undefined || aliasRouting(reading.plan.indices).kind === 'mixed') return undefined;
-    return requestFor(reading, body, side);
-  },
-});
+/** Samples wait in memory, so what is kept of the read is its words, and not the exchange with the client. */
+const sampleRequest = (reading: Reading, body: ReadBody | undefined) => {
+  const canBeSaid = body?.facts !== undefined && aliasRouting(reading.plan.indices).kind !== 'mixed';
+  return {
+    requestBody: body?.plain.bytes,
+    requestFor: canBeSaid ? inWordsOf(wholeRead(reading, body)) : () => undefined,
+  };
+};
+
+const inWordsOf =
+  (read: WholeRead) =>
+  (side: Side): SideRequest =>
+    sideRequest(read, side);

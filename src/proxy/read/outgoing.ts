@@ -71,10 +71,13 @@ export const targetBody = (body: Buffer, facts: BodyFacts, table: RouteTable): B
   return edits.length === 0 ? body : applyEdits(body, edits);
 };
 
-export const sideRequest = (
-  read: AddressedRead & { body: Buffer | undefined; facts: BodyFacts; table: RouteTable },
-  side: Side,
-): SideRequest => ({
+export type WholeRead = AddressedRead & {
+  readonly body: Buffer | undefined;
+  readonly facts: BodyFacts;
+  readonly table: RouteTable;
+};
+
+export const sideRequest = (read: WholeRead, side: Side): SideRequest => ({
   ...sideTarget(read, side),
   body: side === 'target' && read.body !== undefined ? targetBody(read.body, read.facts, read.table) : read.body,
 });

@@ -44,11 +44,9 @@ const settle = async ({ status, headers, chunks, bytes, ended }: Kept, { maxByte
   if (bytes > maxBytes) return done(undefined, 'too_large');
   const record = toRecord(headers);
   const encoding = record['content-encoding'];
-  const decoded = await decodeBody(
-    Buffer.concat(chunks),
-    encoding === undefined ? undefined : [encoding].flat().join(','),
-    maxBytes,
-  );
+  const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+  if (encoding === undefined) return done({ status, headers: record, body }, 'failed');
+  const decoded = await decodeBody(body, [encoding].flat().join(','), maxBytes);
   if (!decoded.ok) return done(undefined, decoded.reason === 'too_large' ? 'too_large' : 'failed');
   done({ status, headers: record, body: decoded.body }, 'failed');
 };

@@ -23,6 +23,7 @@ export type AliasRouting = { kind: 'none' } | { kind: 'one'; routing: string } |
 
 /** An index addressed with and without routing is searched whole, as the server does it. */
 export const aliasRouting = (indices: readonly RoutedIndex[]): AliasRouting => {
+  if (indices.length === 1) return routingOf(indices[0]?.aliasRouting);
   const perIndex = new Map<number, Set<string | undefined>>();
   for (const { ordinal, aliasRouting: routing } of indices) {
     const known = perIndex.get(ordinal) ?? new Set();
@@ -31,9 +32,11 @@ export const aliasRouting = (indices: readonly RoutedIndex[]): AliasRouting => {
   }
   const routings = new Set([...perIndex.values()].map(unite));
   if (routings.size > 1) return { kind: 'mixed' };
-  const [routing] = routings;
-  return routing === undefined ? { kind: 'none' } : { kind: 'one', routing };
+  return routingOf([...routings][0]);
 };
+
+const routingOf = (routing: string | undefined): AliasRouting =>
+  routing === undefined ? { kind: 'none' } : { kind: 'one', routing };
 
 /** A comma list is how the server takes several routing values. */
 const unite = (routings: ReadonlySet<string | undefined>): string | undefined =>

@@ -10,13 +10,11 @@ import { finish, isMild, type Judged, judge, judgeLater, type Observed } from '.
 import { firstRound, laterRound, type ObserveDeps, preferenceOf, type Sample, SampleSkipped } from './rounds.ts';
 import { settle } from './settle.ts';
 
-const orSkipped = async (observing: Promise<Observed>): Promise<Observed> => {
-  try {
-    return await observing;
-  } catch (error) {
-    if (error instanceof SampleSkipped) return { kind: 'skipped', reason: error.reason };
-    throw error;
-  }
+const orSkipped = (observing: Promise<Observed>): Promise<Observed> => observing.catch(skippedBy);
+
+const skippedBy = (error: unknown): Observed => {
+  if (error instanceof SampleSkipped) return { kind: 'skipped', reason: error.reason };
+  throw error;
 };
 
 /** A failure of the other side is evidence as it stands: asking again would hide that it fails now and then. */

@@ -65,20 +65,29 @@ export const sharedName = (deps: ObserveDeps, { state }: Sample): ((name: string
   return (name) => names.get(name) ?? name;
 };
 
+const asSent = ({ query }: SideRequest): string => query;
+
 /** The served answer stands for its side; the others are asked, in random order. */
-export const firstRound = async (deps: ObserveDeps, sample: Sample): Promise<Round> => {
-  const { served, state } = sample;
-  const authority = authorityIn(state.phase.phase);
+export const firstRound = (deps: ObserveDeps, sample: Sample): Promise<Round> => {
+  const missing = otherSide(sample.served.side);
+  // Most samples ask one question. Each async function between it and its answer would cost time and memory.
+  return sample.baseline
+    ? firstAndAgain(deps, sample, missing)
+    : askOnce(deps, sample, { side: missing, query: asSent }).then((asked) => roundOf(sample, asked, undefined));
+};
+
+const firstAndAgain = async (deps: ObserveDeps, sample: Sample, missing: Side): Promise<Round> => {
+  const authority = authorityIn(sample.state.phase.phase);
+  const ask = (side: Side) => () => askOnce(deps, sample, { side, query: asSent });
+  const [asked, again] = await inRandomOrder(deps, [ask(missing), ask(authority)]);
+  return roundOf(sample, asked as SideAnswer, again);
+};
+
+const roundOf = ({ served, state }: Sample, asked: SideAnswer, again: SideAnswer | undefined): Round => {
   const given: SideAnswer = { answer: served, ms: served.latencyMs };
-  const ask = (side: Side) => askOnce(deps, sample, { side, query: (wire) => wire.query });
-  const askMissing = () => ask(otherSide(served.side));
-  const [asked, again] = sample.baseline
-    ? await inRandomOrder(deps, [askMissing, () => ask(authority)])
-    : [await askMissing(), undefined];
-  const theOther = asked as SideAnswer;
-  return served.side === authority
-    ? { authority: given, other: theOther, again }
-    : { authority: theOther, other: given, again };
+  return served.side === authorityIn(state.phase.phase)
+    ? { authority: given, other: asked, again }
+    : { authority: asked, other: given, again };
 };
 
 export type Later = { readonly preference: string; readonly again: boolean };

@@ -3,7 +3,7 @@
  * what is inside must be looked at. A coding that this process does not know stays, and goes on with its header.
  */
 import { CrossfadeError } from '../../errors.ts';
-import { decodeBody } from '../../upstream/decode.ts';
+import { type Decoded, decodeBody } from '../../upstream/decode.ts';
 import { isSetByTransport, toRecord, withoutHeaders } from '../../upstream/header-pairs.ts';
 import type { WriteClient } from './ports.ts';
 
@@ -22,7 +22,8 @@ const jsonTypes = new Set(['application/json', 'application/x-ndjson']);
 /** @throws CrossfadeError BODY_TOO_LARGE, BAD_BODY, and what reading the body throws */
 export const readRequestBody = async (client: WriteClient, maxBytes: number): Promise<RequestBody> => {
   const raw = await client.readBody({ maxBytes });
-  const decoded = await decodeBody(raw, client.head.headers['content-encoding'], maxBytes);
+  const encoding = client.head.headers['content-encoding'];
+  const decoded: Decoded = encoding === undefined ? { ok: true, body: raw } : await decodeBody(raw, encoding, maxBytes);
   if (!decoded.ok && decoded.reason === 'too_large') throw new CrossfadeError('BODY_TOO_LARGE');
   if (!decoded.ok && decoded.reason === 'malformed')
     throw new CrossfadeError('BAD_BODY', 'The body is not what its Content-Encoding says.');
