@@ -26,14 +26,18 @@ const connected = async (front: Front, options?: Parameters<typeof rawConnection
   cleanups.push(async () => void client.socket.destroy());
   return client;
 };
-/** Requests wait until `answer` is called, which answers them with their path. */
-const answeredLater = async (options: Options = {}) => {
-  const waiting: ClientRequest[] = [];
-  const front = await inFront('http://127.0.0.1:1', { ...options, handle: (request) => void waiting.push(request) });
-  const answer = (): void => {
-    for (const request of waiting.splice(0)) request.respond({ status: 200, headers: {}, body: `<${request.path}>` });
-  };
-  return { front, waiting, answer };
+type Handle = NonNullable<Options['handle']>;
+const handledBy = (handle: Handle, options: Options): Promise<Front> =>
+  inFront('http://127.0.0.1:1', { ...options, handle });
+/** Once the client's side has ended, and in that very turn: what comes later meets a clock. */
+const afterEnd = (request: ClientRequest, then: () => void): void => {
+  const { socket } = (request as ClientExchange).connection;
+  if (socket.readableEnded) then();
+  else socket.once('end', then);
+};
+const answerAfterEnd: Handle = (request) => {
+  afterEnd(request, () => request.respond({ status: 200, headers: {}, body: `<${request.path}>` }));
+  return undefined;
 };
 
 describe.each([
@@ -50,11 +54,9 @@ describe.each([
     ['is answered to all that it sent', get('/1') + get('/2') + get('/3'), ['</1>', '</2>', '</3>']],
     ['is answered in HTTP/1.0', 'GET /1 HTTP/1.0\r\n\r\n', ['</1>']],
   ])('%s, and the connection ends', async (__, bytes, bodies) => {
-    const { front, waiting, answer } = await answeredLater(options);
+    const front = await handledBy(answerAfterEnd, options);
     const { socket, closed } = await client(front);
     socket.end(bytes);
-    await eventually(() => waiting.length === bodies.length);
-    answer();
     expect((await closed).match(/<.*?>/g)).toEqual(bodies);
     await eventually(() => front.listener.connections === 0);
     expect(front.events.map(({ outcome }) => outcome)).toEqual(bodies.map(() => 'ok'));
@@ -65,40 +67,44 @@ describe.each([
     ['one that would have gone to node:http', get('/2', 'Connection: close\r\n'), ['</1>']],
     ['half a one', 'GET /2 HT', ['</1>']],
   ])('behind a request and %s gets what was whole', async (__, second, bodies) => {
-    const { front, waiting, answer } = await answeredLater(options);
+    let isFirstSeen = false;
+    const front = await handledBy((request) => {
+      isFirstSeen = true;
+      return answerAfterEnd(request);
+    }, options);
     const { socket, closed } = await client(front);
     socket.write(get('/1'));
-    await eventually(() => waiting.length === 1);
-    const [first] = waiting;
+    await eventually(() => isFirstSeen);
     socket.end(second);
-    await eventually(() => (first as ClientExchange).connection.socket.readableEnded);
-    answer();
-    if (bodies.length > 1) {
-      await eventually(() => waiting.length === 1);
-      answer();
-    }
     expect((await closed).match(/<.*?>/g)).toEqual(bodies);
   });
 
   it('is taken for gone after a while, and its request is given up', async () => {
-    const { front, waiting } = await answeredLater(options);
+    let request: ClientRequest | undefined;
+    const front = await handledBy((given) => {
+      request = given;
+      return undefined;
+    }, options);
     const { socket, closed } = await client(front);
     socket.end(get('/1'));
     await closed;
-    await eventually(() => waiting[0]?.gone === true);
+    await eventually(() => request?.gone === true);
     expect(front.events).toMatchObject([{ outcome: 'client_closed', status: 499 }]);
   });
 
-  it('is answered slowly for as long as it reads', async () => {
-    const { front, waiting } = await answeredLater(options);
-    const { socket, closed } = await client(front);
-    socket.end(get('/1'));
-    const request = await eventually(() => waiting[0]);
+  it('is answered however slowly it reads', async () => {
     const body = Buffer.alloc(8_000_000, 'x');
+    const front = await handledBy((request) => {
+      afterEnd(request, () => {
+        request.beginAnswer(200, 'OK', []);
+        request.writeAnswer(body);
+        request.endAnswer();
+      });
+      return undefined;
+    }, options);
+    const { socket, closed } = await client(front);
     socket.pause();
-    request.beginAnswer(200, 'OK', []);
-    request.writeAnswer(body);
-    request.endAnswer();
+    socket.end(get('/1'));
     setTimeout(() => socket.resume(), 1500);
     const text = await closed;
     expect(text.length).toBeGreaterThan(body.length);
