@@ -10,30 +10,32 @@ const read = (family: Family): QuickFamily => ({ family, access: 'read' });
 const write = (family: Family): QuickFamily => ({ family, access: 'write' });
 const admin = (family: Family): QuickFamily => ({ family, access: 'admin' });
 
-const bySegment: Readonly<Record<string, QuickFamily>> = {
-  _search: read('search'),
-  _msearch: read('msearch'),
-  _count: read('count'),
-  _mget: read('mget'),
-  _source: read('get'),
-  _explain: read('explain'),
-  _field_caps: read('field_caps'),
-  _bulk: write('bulk'),
-  _create: write('create'),
-  _update: write('update'),
-  _update_by_query: write('update_by_query'),
-  _delete_by_query: write('delete_by_query'),
-  _reindex: write('reindex'),
-  _refresh: admin('refresh'),
-  _mapping: admin('index_admin'),
-  _settings: admin('index_admin'),
-  _alias: admin('alias_admin'),
-  _aliases: admin('alias_admin'),
-  _cluster: admin('cluster'),
-  _cat: admin('cat'),
-  _nodes: admin('nodes'),
-  _snapshot: admin('snapshot'),
-};
+const bySegment: ReadonlyMap<string, QuickFamily> = new Map(
+  Object.entries({
+    _search: read('search'),
+    _msearch: read('msearch'),
+    _count: read('count'),
+    _mget: read('mget'),
+    _source: read('get'),
+    _explain: read('explain'),
+    _field_caps: read('field_caps'),
+    _bulk: write('bulk'),
+    _create: write('create'),
+    _update: write('update'),
+    _update_by_query: write('update_by_query'),
+    _delete_by_query: write('delete_by_query'),
+    _reindex: write('reindex'),
+    _refresh: admin('refresh'),
+    _mapping: admin('index_admin'),
+    _settings: admin('index_admin'),
+    _alias: admin('alias_admin'),
+    _aliases: admin('alias_admin'),
+    _cluster: admin('cluster'),
+    _cat: admin('cat'),
+    _nodes: admin('nodes'),
+    _snapshot: admin('snapshot'),
+  }),
+);
 const byDocMethod: Readonly<Record<string, QuickFamily>> = {
   GET: read('get'),
   HEAD: read('get'),
@@ -50,5 +52,5 @@ export const quickFamily = (method: string, path: string): QuickFamily => {
   const end = path.indexOf('/', start + 1);
   const segment = path.slice(start + 1, end < 0 ? path.length : end);
   if (segment === '_doc') return byDocMethod[method] ?? unknown;
-  return Object.hasOwn(bySegment, segment) ? (bySegment[segment] as QuickFamily) : unknown;
+  return bySegment.get(segment) ?? unknown;
 };

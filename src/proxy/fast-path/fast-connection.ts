@@ -33,6 +33,8 @@ export class FastConnection {
   readonly #connection: ClientConnection;
   readonly #host: FastPathHost;
   #unread: Buffer | undefined;
+  /** Of a request that has not come whole: with less there is nothing new to see. */
+  #neededBytes = 0;
   #exchange: FastExchange | undefined;
   #partial: NodeJS.Timeout | undefined;
   #served = false;
@@ -49,11 +51,9 @@ export class FastConnection {
 
   readonly #onData = (chunk: Buffer): void => {
     const bytes = this.#unread === undefined ? chunk : Buffer.concat([this.#unread, chunk]);
-    if (this.#exchange === undefined) this.#read(bytes);
-    else {
-      this.#unread = bytes;
-      if (bytes.length > maxAheadBytes) this.#connection.socket.pause();
-    }
+    if (this.#exchange === undefined && bytes.length >= this.#neededBytes) return this.#read(bytes);
+    this.#unread = bytes;
+    if (this.#exchange !== undefined && bytes.length > maxAheadBytes) this.#connection.socket.pause();
   };
 
   /** What it has asked for is still answered. */
@@ -100,15 +100,17 @@ export class FastConnection {
 
   #read(bytes: Buffer): void {
     this.#unread = undefined;
+    this.#neededBytes = 0;
     const request = recogniseRequest(bytes, this.#host.bounds);
     // More than one request at hand: a pipeline, whose requests node:http carries out side by side.
-    if (request === 'other' || (request !== 'partial' && request.bytes < bytes.length)) this.#handOver(bytes);
-    else if (request === 'partial') this.#await(bytes);
+    if (request === 'other' || (typeof request !== 'number' && request.bytes < bytes.length)) this.#handOver(bytes);
+    else if (typeof request === 'number') this.#await(bytes, request);
     else this.#serve(request);
   }
 
-  #await(bytes: Buffer): void {
+  #await(bytes: Buffer, neededBytes: number): void {
     this.#unread = bytes;
+    this.#neededBytes = neededBytes;
     this.#partial ??= setTimeout(() => this.#handOver(this.#unread ?? bytes), partialMs);
   }
 

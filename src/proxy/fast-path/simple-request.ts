@@ -21,8 +21,8 @@ export type SimpleRequest = {
   /** Bytes of head and body. */
   readonly bytes: number;
 };
-/** `partial`: it may become one; `other`: it is not one, whatever follows. */
-export type Recognised = SimpleRequest | 'partial' | 'other';
+/** A number: it may become one, and so many bytes are needed before more can be said. `other`: it is not one, whatever follows. */
+export type Recognised = SimpleRequest | number | 'other';
 
 export type SimpleBounds = { readonly maxHeaderBytes: number; readonly maxBodyBytes: number };
 
@@ -89,24 +89,25 @@ const readHeaders = (text: string): SimpleHeaders | 'other' => {
 
 const headersOf = remembered(readHeaders);
 
-type SimpleHead = Pick<SimpleRequest, 'method' | 'target'> & SimpleHeaders;
+type SimpleHead = { readonly method: string; readonly url: string; readonly rest: SimpleHeaders };
 
 const readHead = (text: string): SimpleHead | undefined => {
   requestLine.lastIndex = 0;
   const [line = '', method = '', url = ''] = requestLine.exec(text) ?? [];
-  const headers = line === '' ? 'other' : headersOf(text, line.length);
-  return headers === 'other' ? undefined : { method, target: splitTarget(url), ...headers };
+  const rest = line === '' ? 'other' : headersOf(text, line.length);
+  return rest === 'other' ? undefined : { method, url, rest };
 };
 
 export const recogniseRequest = (bytes: Buffer, { maxHeaderBytes, maxBodyBytes }: SimpleBounds): Recognised => {
   const end = bytes.indexOf(blankLine);
-  if (end < 0) return bytes.length <= maxHeaderBytes && mayBegin(bytes) ? 'partial' : 'other';
+  if (end < 0) return bytes.length <= maxHeaderBytes && mayBegin(bytes) ? bytes.length + 1 : 'other';
   if (end > maxHeaderBytes) return 'other';
   const head = readHead(latin1(bytes, 0, end + 2));
-  if (head === undefined || head.bodyLength > maxBodyBytes) return 'other';
+  if (head === undefined || head.rest.bodyLength > maxBodyBytes) return 'other';
+  const { rawHeaders, headers, bodyLength } = head.rest;
   const start = end + blankLine.length;
-  const after = start + head.bodyLength;
-  if (bytes.length < after) return 'partial';
-  const { method, target, rawHeaders, headers } = head;
-  return { method, target, rawHeaders, headers, body: bytes.subarray(start, after), bytes: after };
+  const after = start + bodyLength;
+  if (bytes.length < after) return after;
+  const target = splitTarget(head.url);
+  return { method: head.method, target, rawHeaders, headers, body: bytes.subarray(start, after), bytes: after };
 };

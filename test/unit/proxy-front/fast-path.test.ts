@@ -186,7 +186,10 @@ describe('a request that arrives in pieces', () => {
       await new Promise(setImmediate);
     }
     await client.until(/\{\}$/);
-    expect(stub.seen.map(({ url, body }) => `${url} ${body}`)).toEqual(['/1 {"a":1}']);
+    // A shorter one does not wait until it is as long.
+    client.socket.write(get('/2'));
+    await eventually(() => stub.seen.length === 2);
+    expect(stub.seen.map(({ url, body }) => `${url} ${body}`)).toEqual(['/1 {"a":1}', '/2 ']);
   });
 
   it('behind another whose answer is not out is read afterwards', async () => {
