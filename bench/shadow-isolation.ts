@@ -4,8 +4,9 @@
  * By default no cluster works on the cores that Crossfade runs on, as in production: the source answers 3 KB after 5 ms
  * from a process of its own, the targets are stubs as well. What is in the figure: all that the sidecar does for a sample,
  * the load generator, and the few microseconds of the stubs. What is not: a real cluster that answers each search twice.
- * Rounds are interleaved; each p99 is set beside that of no shadow in the same round, and the median over rounds counts.
- * Prints p50 and p99 of both, their ratio, resident memory, and how many samples were compared.
+ * Just before each row is measured so is no shadow: both figures and their ratio are printed, medians over rounds. A second
+ * process without shadow has a row too: what its ratio is beside 1 is the noise of the machine, and no row says more.
+ * Also printed: resident memory, and how many samples were compared.
  * `node bench/shadow-isolation.ts [--check] [--source URL] [--target URL]`: with --check, exit 1 when a ratio is above
  * 1.05; --source takes a real cluster instead of the stub, --target one as the target that is well.
  */
@@ -21,7 +22,8 @@ import { machine, median, type Report, table } from './lib/report.ts';
 import { needPrograms, searchAnswer, startCrossfade, startSlowStub } from './lib/servers.ts';
 
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 5);
-const seconds = Number(process.env['BENCH_SECONDS'] ?? 6);
+const seconds = Number(process.env['BENCH_SECONDS'] ?? 4);
+const warmUpSeconds = 6;
 /** 20 connections that wait 50 ms each: about 400 requests a second, so that queues of our own making do not show. */
 const pace = { connections: 20, pauseMs: 50 };
 const search: Load = { method: 'POST', path: '/bench/_search', body: '{"query":{"match":{"name":"lamp"}},"size":10}' };
@@ -58,6 +60,8 @@ const startTarget = async (serve: (response: ServerResponse) => void): Promise<{
 
 type Contender = { name: string; server: Server & { adminUrl: string } };
 type Measure = LoadResult & { rssMb: number };
+/** `beside` is no shadow, measured just before. */
+type Pair = { own: Measure; beside: Measure };
 
 const run = async ({ name, server }: Contender, dir: string, forSeconds: number): Promise<Measure> => {
   const result = await runLoad({ url: server.url, load: search, ...pace, seconds: forSeconds, dir });
@@ -67,6 +71,7 @@ const run = async ({ name, server }: Contender, dir: string, forSeconds: number)
 };
 
 const none = 'no shadow';
+const noise = 'no shadow, again';
 
 const given = (flag: string): string | undefined => {
   const at = process.argv.indexOf(`--${flag}`);
@@ -83,36 +88,45 @@ const comparedBy = async ({ server }: Contender): Promise<string> => {
   return `${sum('crossfade_shadow_compared_total')} of ${sum('crossfade_shadow_sampled_total')}`;
 };
 
-const measureAll = async (contenders: readonly Contender[], dir: string): Promise<Map<string, Measure[]>> => {
-  const results = new Map<string, Measure[]>(contenders.map(({ name }) => [name, []]));
-  for (let round = 0; round <= rounds; round++) {
+const measureAll = async (
+  base: Contender,
+  contenders: readonly Contender[],
+  dir: string,
+): Promise<Map<string, Pair[]>> => {
+  for (const contender of [base, ...contenders]) await run(contender, dir, warmUpSeconds);
+  const results = new Map<string, Pair[]>(contenders.map(({ name }) => [name, []]));
+  for (let round = 0; round < rounds; round++) {
     // In turns forward and back, so that no contender always comes after the same one.
     for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
-      const measured = await run(contender, dir, round === 0 ? 8 : seconds);
-      // The first round warms up.
-      if (round > 0) results.get(contender.name)?.push(measured);
+      const beside = await run(base, dir, seconds);
+      results.get(contender.name)?.push({ beside, own: await run(contender, dir, seconds) });
     }
   }
   return results;
 };
 
-const reportOf = (results: ReadonlyMap<string, readonly Measure[]>, compared: ReadonlyMap<string, string>): Report => {
-  const base = results.get(none) ?? [];
-  const ratio = (measures: readonly Measure[], of: 'p50Ms' | 'p99Ms'): number =>
-    median(measures.map((one, round) => one[of] / (base[round]?.[of] ?? Number.NaN)));
-  const rows = [...results].map(([name, measures]) => ({
+type Quantile = 'p50Ms' | 'p99Ms';
+const ratio = (pairs: readonly Pair[], of: Quantile): number =>
+  median(pairs.map(({ own, beside }) => own[of] / beside[of]));
+const both = (pairs: readonly Pair[], of: Quantile): string =>
+  [pairs.map(({ beside }) => beside[of]), pairs.map(({ own }) => own[of])]
+    .map((values) => median(values).toFixed(2))
+    .join(' → ');
+
+const reportOf = (results: ReadonlyMap<string, readonly Pair[]>, compared: ReadonlyMap<string, string>): Report => {
+  const rows = [...results].map(([name, pairs]) => ({
     target: name,
-    'req/s': median(measures.map(({ perSecond }) => perSecond)).toFixed(0),
-    'p50 ms': median(measures.map(({ p50Ms }) => p50Ms)).toFixed(2),
-    'p99 ms': median(measures.map(({ p99Ms }) => p99Ms)).toFixed(2),
-    'p50 / no shadow': ratio(measures, 'p50Ms').toFixed(2),
-    'p99 / no shadow': ratio(measures, 'p99Ms').toFixed(2),
+    'req/s': median(pairs.map(({ own }) => own.perSecond)).toFixed(0),
+    'p50 ms, none → this': both(pairs, 'p50Ms'),
+    'p99 ms, none → this': both(pairs, 'p99Ms'),
+    'p50 ratio': ratio(pairs, 'p50Ms').toFixed(2),
+    'p99 ratio': ratio(pairs, 'p99Ms').toFixed(2),
     compared: compared.get(name) ?? '',
-    failed: String(measures.reduce((sum, { errors }) => sum + errors, 0)),
-    'RSS MB, most': Math.max(...measures.map(({ rssMb }) => rssMb)).toFixed(0),
+    failed: String(pairs.reduce((sum, { own }) => sum + own.errors, 0)),
+    'RSS MB, most': Math.max(...pairs.map(({ own }) => own.rssMb)).toFixed(0),
   }));
   const ratios = Object.fromEntries(
-    [...results].map(([name, measures]) => [`p99, ${name}`, Number(ratio(measures, 'p99Ms').toFixed(3))]),
+    [...results].map(([name, pairs]) => [`p99, ${name}`, Number(ratio(pairs, 'p99Ms').toFixed(3))]),
   );
   return { name: 'shadow-isolation', rows, ratios, raw: Object.fromEntries(results) };
 };
@@ -128,7 +142,7 @@ export const benchShadowIsolation = async (): Promise<Report> => {
   const crossfade = async (name: string, target: string, shadow: number): Promise<Contender> => ({
     name,
     server: await startCrossfade({
-      name: name.replaceAll(' ', '-'),
+      name: name.replaceAll(/\W+/g, '-'),
       dir,
       source: ownSource ?? source?.url ?? '',
       target,
@@ -137,12 +151,13 @@ export const benchShadowIsolation = async (): Promise<Report> => {
   });
   const contenders: Contender[] = [];
   try {
-    contenders.push(await crossfade(none, sick[0]?.url ?? '', 0));
+    for (const name of [none, noise]) contenders.push(await crossfade(name, sick[0]?.url ?? '', 0));
     for (const { name, url } of sick)
       contenders.push(await crossfade(name, name === 'well' ? (ownTarget ?? url) : url, 100));
-    const results = await measureAll(contenders, dir);
+    const [base, ...others] = contenders as [Contender, ...Contender[]];
+    const results = await measureAll(base, others, dir);
     const compared = new Map<string, string>();
-    for (const contender of contenders) compared.set(contender.name, await comparedBy(contender));
+    for (const contender of others) compared.set(contender.name, await comparedBy(contender));
     const report = reportOf(results, compared);
     process.stdout.write(`${table(report.rows)}\n${machine()}\n`);
     return report;
@@ -158,6 +173,6 @@ export const benchShadowIsolation = async (): Promise<Report> => {
 const tolerated = 1.05;
 if (import.meta.main) {
   const { ratios } = await benchShadowIsolation();
-  if (process.argv.includes('--check') && Object.values(ratios).some((ratio) => ratio > tolerated))
-    process.exitCode = 1;
+  const isBeyond = ([name, ratio]: [string, number]): boolean => name !== `p99, ${noise}` && ratio > tolerated;
+  if (process.argv.includes('--check') && Object.entries(ratios).some(isBeyond)) process.exitCode = 1;
 }
