@@ -221,6 +221,22 @@ describe('connections through the listener', () => {
     expect(answer).not.toMatch(/transfer-encoding/i);
   });
 
+  it.each(['_doc/7', '_search?q=n:7'])('answer GET %s to a client that ends its side', async (path) => {
+    // Again where the cluster took longer than such a client is waited for.
+    await eventually(async () => {
+      const { socket, closed } = await rawConnection(front.port);
+      socket.end(`GET /${index}/${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      return /^HTTP\/1.1 200 OK\r\n.*"_id":"7"/s.test(await closed);
+    });
+  });
+
+  it('carry the cluster’s refusal of a body that it hangs up on', async () => {
+    const body = Buffer.alloc(105 << 20, ' ');
+    const got = await ask(front.url, { method: 'POST', path: `/${index}/_bulk`, headers: ndjson, body, chunked: true });
+    expect(got.status).toBe(413);
+    expect(got.headers['x-crossfade-error']).toBeUndefined();
+  });
+
   it('survive a line and a header that are too long for the cluster', async () => {
     const long = await ask(front.url, { method: 'GET', path: `/${index}/_search?q=${'a'.repeat(5000)}` });
     expect(long.status).toBe(400);
