@@ -4,21 +4,37 @@
  */
 import { keys } from '../coordination/keys.ts';
 import type { Bucket, Chunk } from '../coordination/ports.ts';
+import { CrossfadeError } from '../errors.ts';
 import { QuarantineRecord } from './quarantine.ts';
 
 const prefix = (slug: string): string => `${keys.job(slug, 'quarantine')}.`;
 export const tailOwner = 'tail';
 export const chunkOwner = ({ index, shard, fromSeq }: Chunk): string => `chunk-${index}-${shard}-${fromSeq + 1}`;
 
-/** An empty record is removed rather than kept. */
+const failures = {
+  conflict: 'STORE_CONFLICT',
+  unknown: 'STORE_OUTCOME_UNKNOWN',
+  unavailable: 'STORE_UNAVAILABLE',
+} as const;
+
+/**
+ * An empty record is removed rather than kept. Both only over what was there: a write whose answer never came may arrive
+ * late, and must not take the place of a longer list.
+ * @throws STORE_CONFLICT when somebody else wrote; STORE_OUTCOME_UNKNOWN, STORE_UNAVAILABLE
+ */
 export const saveQuarantine = async (
   bucket: Bucket,
   { slug, owner }: { slug: string; owner: string },
   record: QuarantineRecord,
 ): Promise<void> => {
   const key = `${prefix(slug)}${owner}`;
-  if (record.docs.length + record.overflowed > 0) await bucket.put(key, JSON.stringify(record));
-  else if ((await bucket.get(key)) !== undefined) await bucket.delete(key);
+  const before = await bucket.get(key);
+  if (record.docs.length + record.overflowed === 0) {
+    if (before !== undefined) await bucket.delete(key, before.revision);
+    return;
+  }
+  const result = await bucket.update(key, JSON.stringify(record), before?.revision ?? 0);
+  if (!result.ok) throw new CrossfadeError(failures[result.reason], `${key} could not be saved`);
 };
 
 /** Owner to record. A record that cannot be read counts as one refusal: it must bar a cutover, not vanish. */
