@@ -9,6 +9,7 @@ import { CrossfadeError } from '../errors.ts';
 import type { Transport, UpstreamAnswer } from '../upstream/types.ts';
 import * as answers from './control-answers.ts';
 import { type GotDoc, readMultiGet, readSearch, type StoredDoc } from './documents.ts';
+import { isPassingStatus } from './retry.ts';
 
 export type AliasAction =
   | { add: { index: string; alias: string } & answers.AliasBody }
@@ -62,6 +63,11 @@ export interface ClusterControl {
   source(get: SourceGet): Promise<Uint8Array | undefined>;
   /** Sequence numbers per primary shard of a concrete index; undefined when there is no such index. */
   shardStats(index: string, options?: CallOptions): Promise<answers.IndexShards | undefined>;
+  /**
+   * Per shard of a concrete index; a new primary begins a new term. Undefined when the cluster does not tell it to this
+   * user. Nothing else tells: see "Doubt" in ARCHITECTURE.md.
+   */
+  primaryTerms(index: string, options?: CallOptions): Promise<readonly number[] | undefined>;
   refresh(index: string, options?: CallOptions): Promise<void>;
   count(index: string, options?: CallOptions & { primary?: boolean }): Promise<number>;
   /** Concrete index, or an alias of exactly one; undefined when there is none. */
@@ -206,6 +212,15 @@ export const createClusterControl = (transport: Transport): ClusterControl => {
     return stats && answers.shardsOf(stats, index);
   };
 
+  const primaryTerms = async (index: string, options?: CallOptions): Promise<readonly number[] | undefined> => {
+    const path = `/_cluster/state/metadata/${name(index)}?filter_path=metadata.indices.*.primary_terms`;
+    const call = { method: 'GET', path, ...options };
+    const { status, body } = await send(call);
+    if (status < 300) return answers.primaryTermsOf(parse(`GET ${path}`, answers.PrimaryTermsAnswer, body), index);
+    if (isPassingStatus(status)) throw refusal(`GET ${path}`, status, reasonOf(body));
+    return undefined;
+  };
+
   const refresh = async (index: string, options?: CallOptions): Promise<void> => {
     const path = `/${name(index)}/_refresh`;
     const { _shards: shards } = await ask(answers.RefreshAnswer, { method: 'POST', path, reads: true, ...options });
@@ -250,6 +265,7 @@ export const createClusterControl = (transport: Transport): ClusterControl => {
     mget,
     source,
     shardStats,
+    primaryTerms,
     refresh,
     count,
     getIndex,

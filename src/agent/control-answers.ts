@@ -44,6 +44,21 @@ export const shardsOf = (answer: z.infer<typeof StatsAnswer>, index: string): In
   return { uuid: stats.uuid, shards: shards.sort((a, b) => a.shard - b.shard) };
 };
 
+export const PrimaryTermsAnswer = z.object({
+  metadata: z
+    .object({ indices: z.record(z.string(), z.object({ primary_terms: z.record(z.string(), z.int()) })).optional() })
+    .optional(),
+});
+/** By shard; undefined when the answer does not know the index. */
+export const primaryTermsOf = (
+  { metadata }: z.infer<typeof PrimaryTermsAnswer>,
+  index: string,
+): number[] | undefined => {
+  const terms = metadata?.indices?.[index]?.primary_terms;
+  // Keys that are numbers come in their order.
+  return terms && Object.values(terms);
+};
+
 export const AliasBody = z.looseObject({
   is_write_index: z.boolean().optional(),
   is_hidden: z.boolean().optional(),

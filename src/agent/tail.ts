@@ -4,16 +4,19 @@
  * It is made of steps over plain state, so that a leader can save the state after each step and a successor go on from
  * it; beginning again from -1 is always correct, only slower. Invariants: nothing beyond G is read, because G is what
  * every copy of the shard holds; the cursor never passes a document that is not on the follower or in the quarantine.
- * The tail cannot see deletes: that is sweep.ts.
+ * What a write on the primary alone has hidden from it is read again under another primary: doubts.ts. The tail cannot
+ * see deletes: that is sweep.ts.
  */
 import * as z from 'zod';
 import { sides } from '../coordination/records.ts';
 import type { ShardSeq } from './control-answers.ts';
 import { type CopyIo, copyRange, type PageReport, type RangeResult } from './copy-range.ts';
 import { type Direction, indexOn } from './direction.ts';
+import { doubtRead, Doubts, inDoubt, noDoubts } from './doubts.ts';
 import { mapLimited } from './limited.ts';
-import { checkPosition, currentShards, IndexPosition, type PositionProblem, takePosition } from './positions.ts';
+import { IndexPosition, type PositionProblem, takePosition } from './positions.ts';
 import { retrying } from './retry.ts';
+import { type AskTerms, lookAt, type Standing } from './tail-look.ts';
 
 export const TailState = z.strictObject({
   schema: z.literal(1),
@@ -21,12 +24,15 @@ export const TailState = z.strictObject({
   reign: z.int().min(1),
   /** By ordinal. */
   indices: z.array(IndexPosition),
+  /** By ordinal; absent before the first step. */
+  doubts: z.array(Doubts).optional(),
 });
 export type TailState = z.infer<typeof TailState>;
 
 export type TailIo = CopyIo & {
   /** Shards of one index worked on at once; default 4. */
   shardConcurrency?: number;
+  askTerms?: AskTerms | undefined;
 };
 /** fenced: the epoch moved on. stuck: the follower takes nothing. stale: the state belongs to another reign or side. */
 export type TailEnd =
@@ -35,6 +41,8 @@ export type TailResult = TailEnd & {
   state: TailState;
   /** Every cursor stands at the checkpoint taken in this step. */
   caughtUp: boolean;
+  /** Something that was passed may have been hidden: the next step tells. */
+  inDoubt: boolean;
   /** Sequence numbers given out on the authority and not yet handled; undefined when it could not be asked. */
   behind: number | undefined;
   /** Global checkpoints by ordinal and shard, as taken in this step; empty where they could not be. */
@@ -60,7 +68,7 @@ export const beginTail = async (
 };
 
 type IndexStep = TailEnd & {
-  position: IndexPosition;
+  standing: Standing;
   shards: ShardSeq[];
   docs: number;
   applied: number;
@@ -104,23 +112,44 @@ const copyShards = async (
   return mapLimited(due, shardConcurrency, (shard) => copyShard(shard, { ordinal, cursors }, io));
 };
 
-const stepIndex = async (ordinal: number, before: IndexPosition, io: TailIo): Promise<IndexStep> => {
-  const { clusters, direction, runtime, signal } = io;
-  const position = { ...before, cursors: [...before.cursors] };
-  const idle = { position, shards: [], docs: 0, applied: 0 };
+/** Also what was read before a failure is in doubt. */
+const readIndex = async (
+  ordinal: number,
+  standing: Standing,
+  shards: ShardSeq[],
+  io: TailIo,
+): Promise<RangeResult[]> => {
+  const { cursors } = standing.position;
+  const before = [...cursors];
   try {
-    const index = indexOn(direction, ordinal, direction.authority);
-    const stats = await currentShards(index, { cluster: clusters[direction.authority], runtime, signal });
-    const checked = checkPosition(index, position, stats);
-    if (checked.kind !== 'ok') return { ...checked, ...idle };
-    const copied = await copyShards(ordinal, position.cursors, checked.shards, io);
+    return await copyShards(ordinal, cursors, shards, io);
+  } finally {
+    standing.doubts = doubtRead(standing.doubts, before, cursors);
+  }
+};
+
+const stepIndex = async (ordinal: number, before: Standing, io: TailIo): Promise<IndexStep> => {
+  const standing = { ...before };
+  const idle = { standing, shards: [], docs: 0, applied: 0 };
+  try {
+    const look = await lookAt(ordinal, before, io);
+    if (look.kind !== 'ok') return { ...look, ...idle };
+    const { shards, rewound, cursors, doubts } = look;
+    standing.position = { ...before.position, cursors };
+    standing.doubts = doubts;
+    // What was asked before the term may still be of the primary that failed.
+    if (rewound) return { kind: 'ok', ...idle, shards };
+    const copied = await readIndex(ordinal, standing, shards, io);
     const docs = sumOf(copied, (range) => range.docs);
     const applied = sumOf(copied, (range) => range.applied);
-    return { ...endOf(copied, direction), position, shards: checked.shards, docs, applied };
+    return { ...endOf(copied, io.direction), ...idle, shards, docs, applied };
   } catch (error) {
     return { kind: 'unavailable', detail: error instanceof Error ? error.message : String(error), ...idle };
   }
 };
+
+const standingsOf = ({ indices, doubts }: TailState): Standing[] =>
+  indices.map((position, ordinal) => ({ position, doubts: doubts?.[ordinal] ?? noDoubts }));
 
 const isCurrent = (state: TailState, { authority, reign, spec }: Direction): boolean =>
   state.authority === authority && state.reign === reign && state.indices.length === spec.indices.length;
@@ -140,18 +169,21 @@ const gravest = (steps: readonly IndexStep[]): TailEnd => {
 export const tailStep = async (state: TailState, io: TailIo): Promise<TailResult> => {
   if (!isCurrent(state, io.direction)) {
     const detail = `of reign ${state.reign} on ${state.authority}`;
-    return { kind: 'stale', detail, state, caughtUp: false, behind: undefined, checkpoints: [], docs: 0, applied: 0 };
+    const none = { caughtUp: false, inDoubt: false, behind: undefined, checkpoints: [] };
+    return { kind: 'stale', detail, state, ...none, docs: 0, applied: 0 };
   }
-  const steps = await Promise.all(state.indices.map((position, ordinal) => stepIndex(ordinal, position, io)));
+  const steps = await Promise.all(standingsOf(state).map((standing, ordinal) => stepIndex(ordinal, standing, io)));
   const end = gravest(steps);
   const left = (of: (shard: ShardSeq) => number): number =>
-    sumOf(steps, ({ shards, position }) =>
-      sumOf(shards, (shard) => Math.max(0, of(shard) - (position.cursors[shard.shard] as number))),
+    sumOf(steps, ({ shards, standing }) =>
+      sumOf(shards, (shard) => Math.max(0, of(shard) - (standing.position.cursors[shard.shard] as number))),
     );
+  const doubts = steps.map(({ standing }) => standing.doubts);
   return {
     ...end,
-    state: { ...state, indices: steps.map(({ position }) => position) },
+    state: { ...state, indices: steps.map(({ standing }) => standing.position), doubts },
     caughtUp: end.kind === 'ok' && left(({ globalCheckpoint }) => globalCheckpoint) === 0,
+    inDoubt: doubts.some(inDoubt),
     behind: end.kind === 'ok' ? left(({ maxSeqNo }) => maxSeqNo) : undefined,
     checkpoints: steps.map(({ shards }) => shards.map(({ globalCheckpoint }) => globalCheckpoint)),
     docs: sumOf(steps, ({ docs }) => docs),

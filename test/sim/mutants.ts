@@ -11,7 +11,15 @@ import type { MemberRoute } from '../../src/coordination/records.ts';
 import { packStamp, type StampParts, unpackStamp } from '../../src/coordination/stamp.ts';
 import type { Transport, UpstreamAnswer, UpstreamRequest } from '../../src/upstream/types.ts';
 import { type Faults, noFaults } from './faults.ts';
-import { copyArrivesLate, deafMember, lostAfterItWasRead, type Story, unheardMember } from './stories.ts';
+import {
+  copyArrivesLate,
+  deafMember,
+  hiddenFromTheTail,
+  lostAfterRepair,
+  readAndLost,
+  type Story,
+  unheardMember,
+} from './stories.ts';
 import { type Knobs, type Sabotage, slug, type World } from './world.ts';
 
 export const mutantNames = [
@@ -28,6 +36,8 @@ export const mutantNames = [
   'tail fence',
   'unclear',
   'process list',
+  'read back',
+  'primary terms',
 ] as const;
 export type MutantName = (typeof mutantNames)[number];
 export type Mutant = { sabotage: Sabotage; faults?: Partial<Faults>; knobs?: Knobs; story?: Story };
@@ -168,6 +178,19 @@ const noProcessList: Sabotage = {
   }),
 };
 
+/** An update takes the next number of its shard for its own: in the story that is the one it is about to read. */
+const laterIsOwn = answering(
+  ({ path }) => path.includes('/_update/'),
+  (body) => body.replace(/"_seq_no":(\d+)/, (_, seq) => `"_seq_no":${Number(seq) + 1}`),
+);
+
+/** The clusters tell no term to this user. */
+const noTerms: Sabotage = asking((transport, request) =>
+  request.path.startsWith('/_cluster/state')
+    ? Promise.resolve({ status: 403, headers: {}, body: Buffer.from('{}') })
+    : transport.request(request),
+);
+
 const heldEpochs = ({ world }: At): Set<number> =>
   new Set(world.checker.steps.flatMap(({ record }) => (record.hold === undefined ? [] : [record.epoch])));
 
@@ -176,7 +199,7 @@ const only = (faults: Partial<Faults>): Partial<Faults> => ({ ...noFaults, ...fa
 
 export const mutants: Record<MutantName, Mutant> = {
   stamps: { sabotage: noStamps(), faults: only({ late: 0.15, duplicate: 0.3, loseAnswer: 0.05 }) },
-  term: { sabotage: without('term'), story: lostAfterItWasRead },
+  term: { sabotage: without('term'), story: lostAfterRepair },
   reign: { sabotage: without('reign'), faults: only({}), knobs: { percentWrite: '0', hotIds: 2 } },
   fence: { sabotage: unfenced(() => true), faults: only({ partitionEveryMs: 6_000, slow: 0.2 }) },
   tail: {
@@ -207,4 +230,6 @@ export const mutants: Record<MutantName, Mutant> = {
   },
   unclear: { sabotage: reported((line) => ({ ...line, unclear: 0 })), story: copyArrivesLate },
   'process list': { sabotage: noProcessList, story: unheardMember },
+  'read back': { sabotage: laterIsOwn, story: readAndLost },
+  'primary terms': { sabotage: noTerms, story: hiddenFromTheTail },
 };

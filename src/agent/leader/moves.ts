@@ -46,7 +46,7 @@ const checkPreflight = (facts: PreflightFacts): Finding[] => {
 const layoutFor = (facts: PreflightFacts) => {
   const indices = facts.pairs.flatMap(({ source }) => (source === undefined ? [] : [source]));
   return chooseLayout({
-    term: Math.max(1, ...indices.map(({ primaryTerm }) => primaryTerm)),
+    term: Math.max(1, ...indices.map(({ primaryTerm = 1 }) => primaryTerm)),
     seq: Math.max(0, ...indices.map(({ maxSeqNo }) => maxSeqNo)),
   });
 };

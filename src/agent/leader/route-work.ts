@@ -13,6 +13,7 @@ import type { QuarantineRecord } from '../quarantine.ts';
 import type { RepairIo } from '../repair.ts';
 import { type Runtime, sleep } from '../runtime.ts';
 import { type TailResult, tailStep } from '../tail.ts';
+import { type AskTerms, patientTerms } from '../tail-look.ts';
 import type { Transforms } from '../transform.ts';
 import { type BackfillWatch, createBackfillWatch } from './backfill-watch.ts';
 import { foldEvents, totalEvents } from './events.ts';
@@ -66,10 +67,12 @@ export class RouteWork {
   #alarms = new Map<string, string>();
   #shards: Record<Side, number[]> | undefined;
   #caughtUpAtMs: number;
+  readonly #askTerms: AskTerms;
 
   constructor(deps: RouteWorkDeps) {
     this.#deps = deps;
     this.#caughtUpAtMs = deps.runtime.now();
+    this.#askTerms = patientTerms(deps.runtime);
     this.#backfill = createBackfillWatch(deps);
     this.#quarantine = createLeaderQuarantine({ ...deps, bucket: deps.store.config });
     this.#ledger = createLedgerWatch(deps);
@@ -173,6 +176,7 @@ export class RouteWork {
       transform: await transforms.towards(state.spec.transform, direction.follower),
       limits: { pageBytes, maxPageDocs },
       quarantine: this.#quarantine.own(),
+      askTerms: this.#askTerms,
       signal,
       ...limits,
     });
@@ -266,7 +270,7 @@ export class RouteWork {
       for (;;) {
         const result = await this.#tail(direction, state, { signal: abort.signal });
         if (result === undefined || abort.signal.aborted) return false;
-        if (result.caughtUp && result.behind === 0) return this.#quarantine.own().size() === 0;
+        if (result.caughtUp && result.behind === 0 && !result.inDoubt) return this.#quarantine.own().size() === 0;
         if (result.kind !== 'ok' && result.kind !== 'unavailable') return false;
         // A cluster that fails at once must not be asked in a tight loop.
         if (result.kind === 'unavailable') await sleep(this.#deps.runtime, retryTailMs, abort.signal);

@@ -13,7 +13,8 @@ export type IndexFacts = {
   aliases: Record<string, AliasBody>;
   seqSearchable: boolean;
   maxSeqNo: number;
-  primaryTerm: number;
+  /** The highest of its shards; undefined when the cluster does not tell it to this user. */
+  primaryTerm: number | undefined;
   storeBytes: number;
   /** Documents with a routing value. */
   routedDocs: number;

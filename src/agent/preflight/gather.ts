@@ -92,15 +92,6 @@ const count = async (cluster: ClusterControl, index: string, query: unknown): Pr
   return (body as { count?: number }).count ?? 0;
 };
 
-const primaryTerm = async (cluster: ClusterControl, index: string): Promise<number> => {
-  const path = `/_cluster/state/metadata/${encodeURIComponent(index)}?filter_path=metadata.indices.*.primary_terms`;
-  const { body } = await cluster.json('GET', path);
-  const indices =
-    (body as { metadata?: { indices?: Record<string, { primary_terms?: Record<string, number> }> } })?.metadata
-      ?.indices ?? {};
-  return Math.max(1, ...Object.values(indices).flatMap(({ primary_terms: terms }) => Object.values(terms ?? {})));
-};
-
 const storeBytes = async (cluster: ClusterControl, index: string): Promise<number> => {
   const path = `/${encodeURIComponent(index)}/_stats/store?filter_path=_all.primaries.store.size_in_bytes`;
   const { body } = await cluster.json('GET', path);
@@ -140,9 +131,9 @@ const probeSeq = async (
 const indexFacts = async (cluster: ClusterControl, name: string): Promise<IndexFacts | undefined> => {
   const info = await cluster.getIndex(name);
   if (info === undefined) return undefined;
-  const [seq, term, bytes, routedDocs] = await Promise.all([
+  const [seq, terms, bytes, routedDocs] = await Promise.all([
     probeSeq(cluster, info.name),
-    primaryTerm(cluster, info.name),
+    cluster.primaryTerms(info.name),
     storeBytes(cluster, info.name),
     count(cluster, info.name, { exists: { field: '_routing' } }),
   ]);
@@ -155,7 +146,7 @@ const indexFacts = async (cluster: ClusterControl, name: string): Promise<IndexF
     settings,
     aliases,
     ...seq,
-    primaryTerm: term,
+    primaryTerm: terms && Math.max(1, ...terms),
     storeBytes: bytes,
     routedDocs,
   };

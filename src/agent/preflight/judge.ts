@@ -161,12 +161,26 @@ const pipelineFindings = (name: string, index: IndexFacts | undefined): Finding[
       ),
     );
 
+/** Either side is the authority some day. */
+const termFindings = (pair: PairFacts): Finding[] =>
+  sides.flatMap((side) => {
+    const index = pair[side];
+    if (index === undefined || index.primaryTerm !== undefined) return [];
+    return [
+      about('privileges', side)(
+        'warn',
+        `primary terms of ${index.concreteName} are not told: when a primary fails with writes that no replica holds, an acknowledged write that one of them hid may be missing on the follower until its document is written again`,
+        'grant cluster:monitor/state to the configured user',
+      ),
+    ];
+  });
+
 const pairFindings = (facts: PreflightFacts, ordinal: number, pair: PairFacts): Finding[] => {
   const { source, target } = pair;
   const name = facts.spec.indices[ordinal]?.source ?? '';
-  const findings = [...pipelineFindings(name, source)];
+  const findings = [...pipelineFindings(name, source), ...termFindings(pair)];
   if (source !== undefined) {
-    const parts = { reign: 1, term: Math.max(1, source.primaryTerm), seq: Math.max(0, source.maxSeqNo) };
+    const parts = { reign: 1, term: source.primaryTerm ?? 1, seq: Math.max(0, source.maxSeqNo) };
     findings.push(
       about('stamps', name)(
         fitsLayout('wide', parts) ? 'ok' : 'refuse',

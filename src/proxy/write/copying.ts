@@ -86,6 +86,16 @@ export const settleCopies = (deps: WriteDeps, batch: CopyBatch): Promise<unknown
   return pending.length === 1 ? (pending[0] as Promise<unknown>) : Promise.all(pending);
 };
 
+const placeOf = ({ id, routing }: AppliedWrite, { seq, term }: Position): string =>
+  JSON.stringify([id, routing, seq, term]);
+
+/**
+ * Only a write that was answered is known to be on every replica. What shows another number may be on the primary alone
+ * and be lost with it, and a copy of it would then bar the write that was acknowledged.
+ */
+const isUnanswered = (write: AppliedWrite, read: Position, answered: ReadonlySet<string>): boolean =>
+  write.position.seq !== undefined && !answered.has(placeOf(write, read));
+
 /** The write was applied and cannot be copied; the tail finds what has become of it, unless it was deleted. */
 const leave = (
   deps: WriteDeps,
@@ -118,11 +128,14 @@ const offerGroup = async (
   });
   const failed = reads.filter((read) => read.kind === 'failed').length;
   deps.onEvent?.({ kind: 'read_back', slug: state.slug, documents: reads.length, failed });
+  const answered = new Set(group.map((write) => placeOf(write, write.position)));
   await Promise.all(
     reads.map((read, i) => {
       const write = group[i] as AppliedWrite;
       const source = read.kind === 'found' ? documentLine(read.source) : undefined;
       if (read.kind !== 'found' || source === undefined) return leave(deps, state, { ordinal, read });
+      if (isUnanswered(write, read.position, answered))
+        return deps.copies.leftToTail(state.slug, { reign: state.phase.reign, ordinal, writes: 1 });
       const { routing, position } = read;
       return offer(deps, batch, { write: { ...write, routing }, content: { op: 'index', source }, position });
     }),

@@ -44,6 +44,11 @@ const seqSearch = (after: number, upTo: number): Step => ({
   },
 });
 
+const primaryTerms: Step = {
+  method: 'GET',
+  path: '/_cluster/state/metadata/{index}?filter_path=metadata.indices.*.primary_terms',
+};
+
 const cases: [string, Step[]][] = [
   [
     'index, overwrite, delete and recreate count versions and sequence numbers',
@@ -163,6 +168,7 @@ const cases: [string, Step[]][] = [
       { method: 'GET', path: '/_alias/{index}-*' },
     ],
   ],
+  ['primary terms are told by shard', [primaryTerms, doc('1', { a: 1 }), primaryTerms]],
 ];
 
 type Json = Record<string, unknown>;
@@ -215,7 +221,8 @@ const play = async (transport: Transport, index: string, steps: Step[]): Promise
           name.slice(index.length),
         )
       : undefined;
-    outcomes.push({ status: answer.status, body: keep(value), aliases });
+    const terms = path === primaryTerms.path ? value : undefined;
+    outcomes.push({ status: answer.status, body: keep(value), aliases, terms });
   }
   return outcomes;
 };

@@ -3,6 +3,7 @@ import type { CopyIo } from '../../../src/agent/copy-range.ts';
 import { type Direction, directionOf } from '../../../src/agent/direction.ts';
 import { createQuarantine } from '../../../src/agent/quarantine.ts';
 import type { RouteState } from '../../../src/coordination/ports.ts';
+import type { FakeOptions } from '../../sim/fake-cluster.ts';
 import { hastyRuntime } from '../../support/manual-runtime.ts';
 import { controls, fakePair, type Pair, routeState } from './route.ts';
 
@@ -17,9 +18,13 @@ export type Engine = {
   contents(side: 'source' | 'target'): Record<string, string>;
 };
 
-export const engine = (phase: Parameters<typeof routeState>[0] = {}, spec: Record<string, unknown> = {}): Engine => {
+export const engine = (
+  phase: Parameters<typeof routeState>[0] = {},
+  spec: Record<string, unknown> = {},
+  source: Partial<FakeOptions> = {},
+): Engine => {
   const state = routeState(phase, spec);
-  const pair = fakePair(state);
+  const pair = fakePair(state, undefined, source);
   const direction = directionOf(state);
   const authority = pair[direction.authority].storage;
   const name = (side: 'source' | 'target') => state.spec.indices[0]?.[side] as string;

@@ -4,7 +4,7 @@ import { createTransforms } from '../../../src/agent/transform.ts';
 import { copyAlias, epochAlias } from '../../../src/coordination/keys.ts';
 import type { RouteState } from '../../../src/coordination/ports.ts';
 import { initialPhase, type PhaseRecord, RouteSpec } from '../../../src/coordination/records.ts';
-import { createFakeCluster, type FakeCluster } from '../../sim/fake-cluster.ts';
+import { createFakeCluster, type FakeCluster, type FakeOptions } from '../../sim/fake-cluster.ts';
 
 export const routeState = (over: Partial<PhaseRecord> = {}, spec: Record<string, unknown> = {}): RouteState => ({
   slug: 'products',
@@ -27,9 +27,9 @@ export const noTransforms = createTransforms(() => Promise.reject(new Error('no 
 export type Pair = { source: FakeCluster; target: FakeCluster };
 
 /** Two fake clusters with the route's indices and the aliases of its epoch. */
-export const fakePair = (state: RouteState, now: () => number = () => 0): Pair => {
+export const fakePair = (state: RouteState, now: () => number = () => 0, source: Partial<FakeOptions> = {}): Pair => {
   const pair = {
-    source: createFakeCluster({ now, name: 'source', shards: 2 }),
+    source: createFakeCluster({ now, name: 'source', shards: 2, ...source }),
     target: createFakeCluster({ now, name: 'target', shards: 3 }),
   };
   state.spec.indices.forEach((names, ordinal) => {

@@ -81,6 +81,8 @@ const rows: [string, PreflightFacts, string, 'warn' | 'refuse'][] = [
     'cluster',
     'refuse',
   ],
+  ['primary terms are not told on the source', source({ primaryTerm: undefined }), 'privileges', 'warn'],
+  ['primary terms are not told on the target', target({ primaryTerm: undefined }), 'privileges', 'warn'],
   [
     'a privilege is missing',
     facts({ clusters: { source: cluster(), target: cluster({ missingPrivileges: ['indices:admin/aliases'] }) } }),

@@ -149,7 +149,7 @@ describe('a bulk', () => {
   });
 
   it('reads documents back when a pipeline ran, and tells single writes of it', async () => {
-    const doc = { _index: 'products_v1', _id: '1', _seq_no: 8, _primary_term: 1, found: true, _source: { p: 1 } };
+    const doc = { _index: 'products_v1', _id: '1', _seq_no: 7, _primary_term: 1, found: true, _source: { p: 1 } };
     const script: Script = ({ path }) => {
       if (path.includes('_mget')) return { body: { docs: [doc] } };
       return path.includes('_bulk')
@@ -185,7 +185,7 @@ describe('a bulk', () => {
       if (!path.includes('_mget')) return bulkAnswer(...Array.from({ length: count }, (_, id) => item(id)));
       const { docs } = JSON.parse(body) as { docs: { _id: string }[] };
       return {
-        body: { docs: docs.map(({ _id }) => ({ _id, found: true, _seq_no: 8, _primary_term: 1, _source: {} })) },
+        body: { docs: docs.map(({ _id }) => ({ _id, found: true, _seq_no: 7, _primary_term: 1, _source: {} })) },
       };
     });
     await send(
@@ -198,6 +198,21 @@ describe('a bulk', () => {
     expect(new Set(member.offered.map(({ id }) => id)).size).toBe(count);
   });
 
+  it('copies what a later write of the same bulk made, because that one is answered too', async () => {
+    const update = (seq: number) => ({ update: { ...written({ _seq_no: seq }), status: 200 } });
+    const doc = { _id: '1', found: true, _seq_no: 8, _primary_term: 1, _source: { last: 1 } };
+    const member = new Member(({ path }) =>
+      path.includes('_mget') ? { body: { docs: [doc, doc] } } : bulkAnswer(update(7), update(8)),
+    );
+    await send(
+      member,
+      [1, 2].flatMap(() => [{ update: { _id: '1' } }, { doc: {} }]),
+      '/products/_bulk',
+    );
+    await member.time.settle();
+    expect([member.offered.length, member.left]).toEqual([2, []]);
+  });
+
   it('asks for smaller pages when read-back documents are too large for one', async () => {
     const member = new Member(({ path, body }) => {
       if (!path.includes('_mget'))
@@ -205,7 +220,7 @@ describe('a bulk', () => {
       const { docs } = JSON.parse(body) as { docs: { _id: string }[] };
       if (docs.length > 1) return new CrossfadeError('UPSTREAM_BODY_TOO_LARGE');
       return {
-        body: { docs: docs.map(({ _id }) => ({ _id, found: true, _seq_no: 8, _primary_term: 1, _source: {} })) },
+        body: { docs: docs.map(({ _id }) => ({ _id, found: true, _seq_no: 7, _primary_term: 1, _source: {} })) },
       };
     });
     await send(member, [...action('1'), ...action('2'), ...action('3')]);

@@ -273,9 +273,9 @@ describe('a post-image that the request does not hold', () => {
     (doc: unknown): Script =>
     ({ path }) =>
       path.includes('_mget') ? { body: { docs: [doc] } } : { status: 201, body: written() };
-  const found = { _index: 'products_v1', _id: '1', _seq_no: 9, _primary_term: 2, found: true, _source: { stored: 1 } };
+  const found = { _index: 'products_v1', _id: '1', _seq_no: 7, _primary_term: 1, found: true, _source: { stored: 1 } };
 
-  it('is read back in real time, with the stamp of what was read', async () => {
+  it('is read back in real time, with its stamp', async () => {
     const member = new Member(readBack(found));
     await member.sender.send({ ...put, path: '/products/_doc/1?pipeline=p&routing=r' });
     await member.time.settle();
@@ -284,8 +284,19 @@ describe('a post-image that the request does not hold', () => {
       body: '{"docs":[{"_id":"1","routing":"r"}]}',
     });
     const [copy] = member.offered;
-    expect(unpackStamp('narrow', copy?.stamp as bigint)).toEqual({ reign: 1, term: 2, seq: 9 });
+    expect(unpackStamp('narrow', copy?.stamp as bigint)).toEqual({ reign: 1, term: 1, seq: 7 });
     expect(copy?.op === 'index' && Buffer.from(copy.source).toString()).toBe('{"stored":1}');
+    expect(member.left).toEqual([]);
+  });
+
+  it.each([
+    { what: 'a later write, which may be on the primary alone', over: { _seq_no: 8 } },
+    { what: 'a write under another primary', over: { _primary_term: 2 } },
+  ])('is left to the tail when it shows $what', async ({ over }) => {
+    const member = new Member(readBack({ ...found, ...over }));
+    await member.sender.send({ ...put, path: '/products/_doc/1?pipeline=p' });
+    await member.time.settle();
+    expect([member.offered, member.left, member.unknown]).toEqual([[], [{ reign: 1, ordinal: 0, writes: 1 }], []]);
   });
 
   it('is read back under the routing it is stored with, which a pipeline may have set', async () => {
@@ -323,7 +334,7 @@ describe('a post-image that the request does not hold', () => {
     });
     await member.sender.send({ ...put, path: '/products/_doc/1?pipeline=p' });
     await member.time.settle();
-    expect(unpackStamp('narrow', member.offered[0]?.stamp as bigint)).toMatchObject({ seq: 9 });
+    expect(unpackStamp('narrow', member.offered[0]?.stamp as bigint)).toMatchObject({ seq: 7 });
   });
 
   it('is never taken from a replica that lags behind', async () => {
