@@ -1,6 +1,7 @@
 /**
  * What the sidecar costs against a real cluster: search, get, single index and bulk, direct beside off, dual and shadow
- * 100 %, on the same two clusters in one run. Rounds are interleaved; ratios are taken within a round.
+ * 100 %, on the same two clusters in one run, first on cores that all of them share, then `off` again with the clusters on a
+ * core of their own. Rounds are interleaved; ratios are taken within a round.
  */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,6 +10,7 @@ import { request } from 'undici';
 import { copyAlias, epochAlias } from '../src/coordination/keys.ts';
 import { startServices } from '../test/support/services/start.ts';
 import { type Load, type LoadResult, runLoad } from './lib/load.ts';
+import { pin } from './lib/process-cost.ts';
 import { median, type Report, table } from './lib/report.ts';
 import { needPrograms, startCrossfade } from './lib/servers.ts';
 
@@ -16,6 +18,7 @@ const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3);
 const seconds = Number(process.env['BENCH_SECONDS'] ?? 4);
 const documents = 2000;
 const connections = 8;
+const apart = ', clusters apart';
 
 const document = (i: number): string =>
   JSON.stringify({ name: `steel lamp ${i}`, text: 'lorem ipsum dolor '.repeat(8), price: i + 0.5 });
@@ -46,59 +49,100 @@ const seed = async (url: string, index: string, aliases: readonly string[]): Pro
   await call(`${url}/_bulk?refresh=true`, 'POST', lines(range(documents)).replaceAll('"bench"', `"${index}"`));
 };
 
-export const benchCluster = async (): Promise<Report> => {
-  needPrograms(['wrk']);
-  const dir = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
-  const services = await startServices({ onProgress: (message) => process.stdout.write(`${message}\n`) });
-  const { sourceUrl: source, targetUrl: target } = services;
+type Results = Record<string, Record<string, LoadResult[]>>;
+type Urls = Readonly<Record<string, string>>;
+
+/** `core`: where the load comes from; default: wherever there is room. */
+const measure = async (urls: Urls, { dir, core }: { dir: string; core?: number }): Promise<Results> => {
+  const results: Results = {};
+  for (let round = 0; round <= rounds; round++)
+    for (const [kind, load] of Object.entries(loads))
+      for (const [name, url] of Object.entries(urls)) {
+        const duration = round === 0 ? 1 : seconds;
+        const result = await runLoad({
+          url,
+          load,
+          connections,
+          seconds: duration,
+          dir,
+          ...(core === undefined ? {} : { core }),
+        });
+        if (result.errors > 0) throw new Error(`${name}, ${kind}: ${result.errors} failed requests`);
+        // The first round warms up.
+        if (round > 0) ((results[kind] ??= {})[name] ??= []).push(result);
+      }
+  return results;
+};
+
+/**
+ * As where a sidecar runs: clusters have their own machine, and a request costs them no CPU that the sidecar takes.
+ * The clusters share the first core, the sidecar and the load the second.
+ */
+const measureApart = async (
+  urls: Urls,
+  { dir, pids }: { dir: string; pids: { clusters: number[]; sidecar: number } },
+): Promise<Results> => {
+  for (const pid of pids.clusters) await pin(pid, 0);
+  await pin(pids.sidecar, 1);
+  return await measure(urls, { dir, core: 1 });
+};
+
+const processOf = async (url: string): Promise<number> => {
+  const answer = await request(`${url}/_nodes/_local/process?filter_path=nodes.*.process.id`);
+  const { nodes } = (await answer.body.json()) as { nodes: Record<string, { process: { id: number } }> };
+  return Object.values(nodes)[0]?.process.id ?? Number.NaN;
+};
+
+const started = async (dir: string, source: string, target: string) => {
   await seed(source, 'bench_v1', ['bench', epochAlias('bench', 1, 0)]);
   await seed(target, 'bench_v2', [copyAlias('bench', 1, 0)]);
   const crossfade = (name: string, mode: Parameters<typeof startCrossfade>[0]['mode']) =>
     startCrossfade({ name, dir, source, target, mode });
-  const servers = [
-    await crossfade('off', { phase: 'off' }),
-    await crossfade('dual', { phase: 'dual' }),
-    await crossfade('shadow', { phase: 'dual', shadow: 100 }),
-  ];
-  const urls = {
-    direct: source,
-    off: servers[0]?.url,
-    dual: servers[1]?.url,
-    'shadow 100 %': servers[2]?.url,
-  } as Record<string, string>;
-  const results: Record<string, Record<string, LoadResult[]>> = {};
+  return {
+    off: await crossfade('off', { phase: 'off' }),
+    dual: await crossfade('dual', { phase: 'dual' }),
+    shadow: await crossfade('shadow', { phase: 'dual', shadow: 100 }),
+  };
+};
+
+const report = (results: Results): Report => {
+  const of = (kind: string, name: string): LoadResult[] => results[kind]?.[name] ?? [];
+  const throughput = (kind: string, name: string): number => {
+    const direct = of(kind, name.endsWith(apart) ? `direct${apart}` : 'direct');
+    return median(of(kind, name).map((one, round) => one.perSecond / (direct[round]?.perSecond ?? Number.NaN)));
+  };
+  const each = Object.entries(results).flatMap(([kind, ways]) =>
+    Object.keys(ways).map((name) => [kind, name] as const),
+  );
+  const rows = each.map(([kind, name]) => ({
+    load: kind,
+    through: name,
+    'req/s': median(of(kind, name).map((one) => one.perSecond)).toFixed(0),
+    'p50 ms': median(of(kind, name).map((one) => one.p50Ms)).toFixed(2),
+    'p99 ms': median(of(kind, name).map((one) => one.p99Ms)).toFixed(2),
+    'throughput / direct': throughput(kind, name).toFixed(2),
+  }));
+  const ratios = Object.fromEntries(each.map(([kind, name]) => [`${kind}, ${name} / direct`, throughput(kind, name)]));
+  process.stdout.write(`${table(rows)}\n`);
+  return { name: 'cluster', rows, ratios, raw: results };
+};
+
+export const benchCluster = async (): Promise<Report> => {
+  needPrograms(['wrk', 'taskset']);
+  const dir = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
+  const services = await startServices({ onProgress: (message) => process.stdout.write(`${message}\n`) });
+  const { sourceUrl: source, targetUrl: target } = services;
+  const servers = await started(dir, source, target);
+  const { off, dual, shadow } = servers;
   try {
-    for (let round = 0; round <= rounds; round++)
-      for (const [kind, load] of Object.entries(loads))
-        for (const [name, url] of Object.entries(urls)) {
-          const result = await runLoad({ url, load, connections, seconds: round === 0 ? 1 : seconds, dir });
-          if (result.errors > 0) throw new Error(`${name}, ${kind}: ${result.errors} failed requests`);
-          // The first round warms up.
-          if (round > 0) ((results[kind] ??= {})[name] ??= []).push(result);
-        }
+    const urls = { direct: source, off: off.url, dual: dual.url, 'shadow 100 %': shadow.url };
+    const shared = await measure(urls, { dir });
+    const pids = { clusters: await Promise.all([source, target].map(processOf)), sidecar: off.pid };
+    const alone = await measureApart({ [`direct${apart}`]: source, [`off${apart}`]: off.url }, { dir, pids });
+    return report(Object.fromEntries(Object.keys(loads).map((kind) => [kind, { ...shared[kind], ...alone[kind] }])));
   } finally {
-    await Promise.all(servers.map((server) => server.stop()));
+    await Promise.all(Object.values(servers).map((server) => server.stop()));
     await Promise.all([call(`${source}/bench_v1`, 'DELETE'), call(`${target}/bench_v2`, 'DELETE')]);
     await services.stop();
   }
-  const of = (kind: string, name: string): LoadResult[] => results[kind]?.[name] ?? [];
-  const throughput = (kind: string, name: string): number =>
-    median(of(kind, name).map((one, round) => one.perSecond / (of(kind, 'direct')[round]?.perSecond ?? Number.NaN)));
-  const rows = Object.keys(loads).flatMap((kind) =>
-    Object.keys(urls).map((name) => ({
-      load: kind,
-      through: name,
-      'req/s': median(of(kind, name).map((one) => one.perSecond)).toFixed(0),
-      'p50 ms': median(of(kind, name).map((one) => one.p50Ms)).toFixed(2),
-      'p99 ms': median(of(kind, name).map((one) => one.p99Ms)).toFixed(2),
-      'throughput / direct': throughput(kind, name).toFixed(2),
-    })),
-  );
-  const ratios = Object.fromEntries(
-    Object.keys(loads).flatMap((kind) =>
-      Object.keys(urls).map((name) => [`${kind}, ${name} / direct`, throughput(kind, name)]),
-    ),
-  );
-  process.stdout.write(`${table(rows)}\n`);
-  return { name: 'cluster', rows, ratios, raw: results };
 };

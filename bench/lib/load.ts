@@ -13,6 +13,8 @@ export type LoadOptions = {
   dir: string;
   /** Each connection waits so long after an answer; default: not at all. */
   pauseMs?: number;
+  /** The core that the load comes from; default: any. */
+  core?: number;
 };
 
 const milliseconds = (text: string | undefined): number => {
@@ -54,9 +56,15 @@ export const runLoad = async ({
   seconds,
   dir,
   pauseMs = 0,
+  core,
 }: LoadOptions): Promise<LoadResult> => {
   const file = join(dir, 'load.lua');
   writeFileSync(file, script(load, pauseMs));
   const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s', file, `${url}${load.path}`];
-  return parseLoad((await run('wrk', args, { maxBuffer: 1 << 20 })).stdout);
+  const [command = '', ...rest] = [
+    ...(core === undefined ? [] : ['taskset', '--cpu-list', String(core)]),
+    'wrk',
+    ...args,
+  ];
+  return parseLoad((await run(command, rest, { maxBuffer: 1 << 20 })).stdout);
 };

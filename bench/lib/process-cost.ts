@@ -1,5 +1,6 @@
-/** CPU time and memory of a process with its children, as Linux accounts for them in /proc. */
+/** CPU time and memory of a process with its children, as Linux accounts for them in /proc, and the core that they run on. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { run } from '../../test/support/services/prerequisites.ts';
 
 const ticksPerSecond = 100;
 
@@ -39,3 +40,9 @@ export const residentMb = (pid: number): number =>
       return sum;
     }
   }, 0);
+
+/** Keeps the process and its children, with all their threads, on one core from now on. */
+export const pin = async (pid: number, core: number): Promise<void> => {
+  for (const one of family(pid))
+    await run('taskset', ['--all-tasks', '--cpu-list', '--pid', String(core), String(one)]);
+};

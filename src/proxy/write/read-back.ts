@@ -1,8 +1,9 @@
 /**
  * Reads documents back from the authority in real time: the way to a post-image when the request does not hold it. What
- * comes back carries its own position, which may be newer than the write that asked. It is read from the concrete index, because a fenced alias would show an empty one.
- * With segment replication a replica may answer with an older document or none, so an answer that does not show the
- * write is asked for again at the primary. Invariant: what is returned as found is at least as new as the write.
+ * comes back carries its own position, which may be newer than the write that asked. It is read from the concrete index,
+ * because a fenced alias would show an empty one. With segment replication a replica may answer with an older document or
+ * none, so an answer that does not show the write is asked for again at the primary.
+ * Invariant: what is returned as found is at least as new as the write.
  */
 import { isCrossfadeError } from '../../errors.ts';
 import { eachElement, members, parseSlice, rawOf } from '../../json/scan.ts';
