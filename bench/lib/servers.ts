@@ -86,20 +86,28 @@ const pass = (name = 'backend'): string =>
 export const startNginx = (dir: string, stub: string): Promise<Server> =>
   nginx({ name: 'nginx', dir, http: upstream(stub), server: () => `location / { ${pass()} }` });
 
-/** node:http and undici with nothing in between. */
-export const startPlainNode = async (dir: string, stub: string): Promise<Server> => {
+/** A program of this folder that is told its port first. */
+const startScript = async (
+  { name, dir, flags = [] }: { name: string; dir: string; flags?: readonly string[] },
+  script: string,
+  ...args: readonly string[]
+): Promise<Server> => {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   return startServer({
-    name: 'plain-node',
+    name,
     command: process.execPath,
-    args: [...shippedFlags(), join(import.meta.dirname, 'plain-proxy.ts'), String(port), stub],
-    logFile: join(dir, 'plain-node.log'),
+    args: [...flags, join(import.meta.dirname, script), String(port), ...args],
+    logFile: join(dir, `${name}.log`),
     url,
     isUp: () => answers(url),
     timeoutMs: 10_000,
   });
 };
+
+/** node:http and undici with nothing in between. */
+export const startPlainNode = (dir: string, stub: string): Promise<Server> =>
+  startScript({ name: 'plain-node', dir, flags: shippedFlags() }, 'plain-proxy.ts', stub);
 
 export const startNginxMirror = (dir: string, stub: string, other: string): Promise<Server> =>
   nginx({
@@ -143,34 +151,12 @@ backend out
 };
 
 /** A cluster that numbers writes; see stub-cluster.ts. */
-export const startStubCluster = async (name: string, dir: string): Promise<Server> => {
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
-  return startServer({
-    name,
-    command: process.execPath,
-    args: [join(import.meta.dirname, 'stub-cluster.ts'), String(port)],
-    logFile: join(dir, `${name}.log`),
-    url,
-    isUp: () => answers(url),
-    timeoutMs: 10_000,
-  });
-};
+export const startStubCluster = (name: string, dir: string): Promise<Server> =>
+  startScript({ name, dir }, 'stub-cluster.ts');
 
 /** A cluster whose searches take time and no CPU of this machine; see slow-stub.ts. */
-export const startSlowStub = async (name: string, dir: string, delayMs: number): Promise<Server> => {
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
-  return startServer({
-    name,
-    command: process.execPath,
-    args: [join(import.meta.dirname, 'slow-stub.ts'), String(port), String(delayMs)],
-    logFile: join(dir, `${name}.log`),
-    url,
-    isUp: () => answers(url),
-    timeoutMs: 10_000,
-  });
-};
+export const startSlowStub = (name: string, dir: string, delayMs: number): Promise<Server> =>
+  startScript({ name, dir }, 'slow-stub.ts', String(delayMs));
 
 /** Takes connections and never answers. */
 export const startHungServer = async (): Promise<{ url: string; stop(): void }> => {
