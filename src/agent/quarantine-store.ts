@@ -2,20 +2,14 @@
  * Quarantines that must outlive a process, one record per owner under `job.<slug>.quarantine.<owner>`: the tail's and
  * each backfill chunk's. Together with the heartbeats of members they say whether the follower refuses anything.
  */
+import { casError } from '../coordination/cas.ts';
 import { keys } from '../coordination/keys.ts';
 import type { Bucket, Chunk } from '../coordination/ports.ts';
-import { CrossfadeError } from '../errors.ts';
 import { QuarantineRecord } from './quarantine.ts';
 
 const prefix = (slug: string): string => `${keys.job(slug, 'quarantine')}.`;
 export const tailOwner = 'tail';
 export const chunkOwner = ({ index, shard, fromSeq }: Chunk): string => `chunk-${index}-${shard}-${fromSeq + 1}`;
-
-const failures = {
-  conflict: 'STORE_CONFLICT',
-  unknown: 'STORE_OUTCOME_UNKNOWN',
-  unavailable: 'STORE_UNAVAILABLE',
-} as const;
 
 /**
  * An empty record is removed rather than kept. Both only over what was there: a write whose answer never came may arrive
@@ -34,7 +28,7 @@ export const saveQuarantine = async (
     return;
   }
   const result = await bucket.update(key, JSON.stringify(record), before?.revision ?? 0);
-  if (!result.ok) throw new CrossfadeError(failures[result.reason], `${key} could not be saved`);
+  if (!result.ok) throw casError(result.reason, `${key} could not be saved`);
 };
 
 /** Owner to record. A record that cannot be read counts as one refusal: it must bar a cutover, not vanish. */

@@ -4,6 +4,7 @@
  * time-out means either that the late write was ours, which reading back shows, or that somebody else won.
  * Needs a value that no other writer would write (an id or a counter in it), or "ours" cannot be told.
  */
+import { CrossfadeError } from '../errors.ts';
 import type { Bucket, CasResult, Entry } from './ports.ts';
 import { pause, systemTimers, type Timers } from './timers.ts';
 
@@ -16,6 +17,16 @@ export type CasPatience = {
 };
 
 const retryMs = 50;
+
+const failures = {
+  conflict: 'STORE_CONFLICT',
+  unknown: 'STORE_OUTCOME_UNKNOWN',
+  unavailable: 'STORE_UNAVAILABLE',
+} as const;
+
+/** For whoever cannot go on without the write. */
+export const casError = (reason: keyof typeof failures, message?: string): CrossfadeError =>
+  new CrossfadeError(failures[reason], message);
 
 /**
  * `unknown` only when the deadline passed; `unavailable` = surely not written. A `conflict` proves that the expected

@@ -5,10 +5,10 @@
  */
 import * as z from 'zod';
 import { CutoverReport } from '../../coordination/job-status.ts';
+import { casError } from '../../coordination/cas.ts';
 import { keys } from '../../coordination/keys.ts';
 import type { Bucket } from '../../coordination/ports.ts';
 import { sides } from '../../coordination/records.ts';
-import { CrossfadeError } from '../../errors.ts';
 import { Ledger } from '../ledger.ts';
 import { TailState } from '../tail.ts';
 
@@ -94,15 +94,7 @@ export const createJobStore = (bucket: Bucket, slug: string): JobStore => {
     const value = JSON.stringify(next);
     if (value === saved) return;
     const result = await bucket.update(key, value, revision);
-    if (!result.ok) {
-      const code =
-        result.reason === 'conflict'
-          ? 'STORE_CONFLICT'
-          : result.reason === 'unknown'
-            ? 'STORE_OUTCOME_UNKNOWN'
-            : 'STORE_UNAVAILABLE';
-      throw new CrossfadeError(code, `${key} could not be saved`);
-    }
+    if (!result.ok) throw casError(result.reason, `${key} could not be saved`);
     revision = result.revision;
     saved = value;
     state = next;

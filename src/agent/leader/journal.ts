@@ -2,13 +2,12 @@
  * What the leader leaves in writing: the answer to an operator's ask, and its entries of the audit log.
  */
 import { appendAudit } from '../../coordination/audit-log.ts';
-import { casAndConfirm } from '../../coordination/cas.ts';
+import { casAndConfirm, casError } from '../../coordination/cas.ts';
 import { keys } from '../../coordination/keys.ts';
 import { parseRecord } from '../../coordination/parse-record.ts';
 import type { Bucket } from '../../coordination/ports.ts';
 import { Ask, AskResult, type AuditEntry } from '../../coordination/records.ts';
 import type { Timers } from '../../coordination/timers.ts';
-import { CrossfadeError } from '../../errors.ts';
 import { Begun } from './resumed-ask.ts';
 
 export type Journal = {
@@ -31,11 +30,6 @@ export type JournalOptions = {
 };
 
 const patienceMs = 5_000;
-const failures = {
-  conflict: 'STORE_CONFLICT',
-  unknown: 'STORE_OUTCOME_UNKNOWN',
-  unavailable: 'STORE_UNAVAILABLE',
-} as const;
 
 const isFinal = (result: AskResult): boolean => result.state !== 'running';
 
@@ -60,7 +54,7 @@ export const createJournal = ({ bucket, slug, by, clock, now, timers }: JournalO
       const value = JSON.stringify({ schema: 1, id, at: clock(), ...result } satisfies AskResult);
       const patience = { now, deadlineMs: now() + patienceMs, ...(timers === undefined ? {} : { timers }) };
       const written = await casAndConfirm(bucket, { key: answerKey, value, expected: answered }, patience);
-      if (!written.ok) throw new CrossfadeError(failures[written.reason], `${answerKey} could not be written`);
+      if (!written.ok) throw casError(written.reason, `${answerKey} could not be written`);
       answered = written.revision;
     },
     actFor: (asker) => {

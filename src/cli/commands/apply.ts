@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { renderIssues } from '../../config/issues.ts';
 import { readRouteFile } from '../../config/route-file.ts';
+import { casError } from '../../coordination/cas.ts';
 import { keys } from '../../coordination/keys.ts';
 import type { RouteStates } from '../../coordination/ports.ts';
 import type { RouteSpec } from '../../coordination/records.ts';
@@ -46,12 +47,7 @@ const applyOne = async (context: CliContext, spec: RouteSpec, states: RouteState
     await audited(context, { slug: spec.route, what: 'apply', evidence: { changed } });
     return { route: spec.route, changed, revision: written.revision };
   }
-  const code = {
-    conflict: 'STORE_CONFLICT',
-    unknown: 'STORE_OUTCOME_UNKNOWN',
-    unavailable: 'STORE_UNAVAILABLE',
-  } as const;
-  throw new CrossfadeError(code[written.reason]);
+  throw casError(written.reason);
 };
 
 const line = ({ route, changed, revision }: Applied): string => {
