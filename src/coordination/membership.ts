@@ -27,14 +27,14 @@ export type Membership = {
   /** Members whose heartbeat ran out; kept until they come back or leave. */
   readonly lost: ReadonlyMap<string, Lost>;
   /** By boot: the last reports of processes that left by themselves, the newest ones. */
-  readonly left: ReadonlyMap<string, Heartbeat>;
+  readonly departed: ReadonlyMap<string, Heartbeat>;
   /** Since when the store has been watched without a break; undefined while it is out of reach. */
   readonly watchingSinceMs: number | undefined;
 };
 export const noMembers: Membership = {
   members: new Map(),
   lost: new Map(),
-  left: new Map(),
+  departed: new Map(),
   watchingSinceMs: undefined,
 };
 
@@ -53,22 +53,23 @@ export const foldHeartbeat = (view: Membership, change: Change, nowMs: number): 
 const withHeard = (view: Membership, entry: Entry, nowMs: number): Membership => {
   const member = entry.key.slice(heartbeatPrefix.length);
   const news = heard(view.members.get(member), entry, nowMs);
+  const told = news.unreadable === undefined ? news.heartbeat : undefined;
   // A listing that was asked for before its last report may bring an older one after it.
-  if (news.unreadable === undefined && news.heartbeat !== undefined && view.left.has(news.heartbeat.boot)) return view;
-  if (news.unreadable === undefined && news.heartbeat?.leaving) return withLeft(view, member, news.heartbeat);
+  if (told !== undefined && view.departed.has(told.boot)) return view;
+  if (told?.leaving) return withDeparted(view, member, told);
   const members = new Map(view.members).set(member, news);
   const lost = new Map(view.lost);
   lost.delete(member);
   return { ...view, members, lost };
 };
 
-const mostLeft = 200;
-const withLeft = (view: Membership, member: string, heartbeat: Heartbeat): Membership => {
-  const left = new Map([...view.left, [heartbeat.boot, heartbeat] as const].slice(-mostLeft));
+const mostDeparted = 200;
+const withDeparted = (view: Membership, member: string, heartbeat: Heartbeat): Membership => {
+  const departed = new Map([...view.departed, [heartbeat.boot, heartbeat] as const].slice(-mostDeparted));
   const known = view.members.get(member)?.heartbeat;
   // Another process under this name is still there.
-  if (known !== undefined && known.boot !== heartbeat.boot) return { ...view, left };
-  return { ...without(view, member, undefined), left };
+  if (known !== undefined && known.boot !== heartbeat.boot) return { ...view, departed };
+  return { ...without(view, member, undefined), departed };
 };
 
 const heard = (known: MemberView | undefined, entry: Entry, nowMs: number): MemberView => {

@@ -17,7 +17,7 @@ export const foldEvents = (known: Events, view: Membership, slug: string): Recor
     events[key] = Math.max(events[key] ?? 0, count);
   };
   const living = [...view.members.values()].map(({ heartbeat }) => heartbeat);
-  for (const heartbeat of [...living, ...view.left.values()]) {
+  for (const heartbeat of [...living, ...view.departed.values()]) {
     const line = heartbeat?.routes[slug];
     if (heartbeat !== undefined && line !== undefined)
       raise(bootKey(heartbeat.member, heartbeat.boot), line.sweepNeeded + line.unknownOutcomes + line.dropped);

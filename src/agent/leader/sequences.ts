@@ -55,7 +55,7 @@ export const ledgerSamples = (view: Membership, slug: string): LedgerSample[] =>
 
 /** Takes in what all members report, and what those reported last that left and that the ledger knows. */
 export const observeAll = (ledger: Ledger, view: Membership, slug: string): Ledger => {
-  const left = [...view.left.values()].flatMap((heartbeat) => sampleOf(heartbeat, slug));
-  const known = left.filter(({ boot }) => ledger.lines[boot] !== undefined);
+  const departed = [...view.departed.values()].flatMap((heartbeat) => sampleOf(heartbeat, slug));
+  const known = departed.filter(({ boot }) => ledger.lines[boot] !== undefined);
   return [...known, ...ledgerSamples(view, slug)].reduce(observe, ledger);
 };

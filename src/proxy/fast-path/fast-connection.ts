@@ -102,9 +102,9 @@ export class FastConnection {
     this.#unread = undefined;
     this.#neededBytes = 0;
     const request = recogniseRequest(bytes, this.#host.bounds);
+    if (typeof request === 'number') this.#await(bytes, request);
     // More than one request at hand: a pipeline, whose requests node:http carries out side by side.
-    if (request === 'other' || (typeof request !== 'number' && request.bytes < bytes.length)) this.#handOver(bytes);
-    else if (typeof request === 'number') this.#await(bytes, request);
+    else if (request === 'other' || request.bytes < bytes.length) this.#handOver(bytes);
     else this.#serve(request);
   }
 

@@ -63,7 +63,7 @@ describe('members', () => {
     await a.leave();
     await time.settle();
     expect(names(b.view())).toEqual(['b']);
-    expect(b.view().left.get('a-boot')).toMatchObject({ member: 'a', stale: true, leaving: true });
+    expect(b.view().departed.get('a-boot')).toMatchObject({ member: 'a', stale: true, leaving: true });
     const last = await live.get('hb.a');
     a.beat();
     await time.advance(10_000);

@@ -129,15 +129,15 @@ describe('the barrier', () => {
   it('does not wait for a member whose last report was that it leaves, and keeps that report', () => {
     const view = foldHeartbeat(watched(beat('a', 1), beat('b', 2)), leaving('b', 9, { ledger: [7] }), 20_000);
     expect(ask(view, 'drained', 10, 20_000).ok).toBe(true);
-    expect(view.left.get('boot-1')?.routes['products']?.ledger).toEqual([7]);
+    expect(view.departed.get('boot-1')?.routes['products']?.ledger).toEqual([7]);
     const later = listing(foldHeartbeat(view, gone('b', 10, true), 35_000), [beat('a', 11)], 36_000);
-    expect([later.lost.size, later.left.size]).toEqual([0, 1]);
+    expect([later.lost.size, later.departed.size]).toEqual([0, 1]);
   });
 
   it('waits for a process that goes on under the name of one that left', () => {
     const view = foldHeartbeat(watched(beat('a', 1, { drained: false }, 'twin')), leaving('a', 2), 20_000);
     expect(ask(view, 'drained', 10, 20_000).ok).toBe(false);
-    expect([...view.left.keys()]).toEqual(['boot-1']);
+    expect([...view.departed.keys()]).toEqual(['boot-1']);
   });
 
   it('stays shut while two processes use one name, and opens after one of them is gone', () => {
@@ -201,6 +201,6 @@ describe('the view of the members', () => {
       const { key, value } = leaving('a', i);
       view = foldHeartbeat(view, { key, value: value.replace('boot-1', `boot-${i}`), revision: i }, i);
     }
-    expect([view.left.size, view.left.has('boot-300')]).toEqual([200, true]);
+    expect([view.departed.size, view.departed.has('boot-300')]).toEqual([200, true]);
   });
 });

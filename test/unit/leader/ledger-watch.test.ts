@@ -16,7 +16,8 @@ class Writer {
   readonly #everyMs: number;
   counted = 0;
   leftToTail = 0;
-  left: Heartbeat | undefined;
+  /** Since it has left. */
+  last: Heartbeat | undefined;
   byQuery = 0;
   pending = 0;
   unanswered = 0;
@@ -29,14 +30,14 @@ class Writer {
 
   /** A heartbeat every two seconds, out of step with the others'. */
   tick(nowMs: number): void {
-    if (this.left !== undefined) return;
+    if (this.last !== undefined) return;
     if (this.view === undefined || nowMs - this.view.seenAtMs >= this.#everyMs) this.#tell(nowMs);
   }
 
   /** Tells of all its writes, and writes no more. */
   leave(nowMs: number): void {
     this.#tell(nowMs);
-    this.left = this.view?.heartbeat;
+    this.last = this.view?.heartbeat;
     this.view = undefined;
   }
 
@@ -91,15 +92,15 @@ class Fleet {
   }
 
   write(writer: Writer, writes: number): void {
-    if (writer.left !== undefined) return;
+    if (writer.last !== undefined) return;
     this.numbers += writes;
     writer.counted += writes;
   }
 
   #view(): Membership {
     const views = this.writers.flatMap(({ name, view }) => (view === undefined ? [] : [[name, view] as const]));
-    const left = this.writers.flatMap(({ left }) => (left === undefined ? [] : [[left.boot, left] as const]));
-    return { ...noMembers, members: new Map(views), left: new Map(left) };
+    const departed = this.writers.flatMap(({ last }) => (last === undefined ? [] : [[last.boot, last] as const]));
+    return { ...noMembers, members: new Map(views), departed: new Map(departed) };
   }
 }
 
