@@ -7,6 +7,7 @@ import { systemRuntime } from '../agent/runtime.ts';
 import { type AdmissionControl, createAdmission } from '../coordination/admission.ts';
 import { createProcessList, type ProcessList } from '../coordination/process-list.ts';
 import type { Heartbeat, MemberRoute } from '../coordination/records.ts';
+import { type ComparisonThread, createComparisonThread } from '../proxy/shadow/comparison-thread.ts';
 import { type ShadowDeps, ShadowReads } from '../proxy/shadow/runner.ts';
 import { totalSkipped } from '../proxy/shadow/tally.ts';
 import type { Core } from './core.ts';
@@ -27,6 +28,7 @@ export type AgentParts = {
   readonly copier: Copier;
   readonly processes: ProcessList;
   readonly shadow: ShadowReads;
+  readonly comparisons: ComparisonThread;
   readonly discrepancies: DiscrepancyStore;
   readonly evidence: Evidence;
   readonly traffic: TrafficTally;
@@ -36,7 +38,7 @@ export type AgentParts = {
 
 const createShadow = (
   { metrics, logger, clusters }: Core,
-  { stateOf, onReport }: Pick<ShadowDeps, 'stateOf' | 'onReport'>,
+  own: Pick<ShadowDeps, 'stateOf' | 'onReport' | 'compareApart'>,
 ): ShadowReads =>
   new ShadowReads({
     transports: transportsOf(clusters.shadow),
@@ -44,8 +46,7 @@ const createShadow = (
     now: () => performance.now(),
     logger,
     onEvent: observeShadow(metrics),
-    ...(stateOf && { stateOf }),
-    ...(onReport && { onReport }),
+    ...own,
   });
 
 const createCopies = ({ metrics, controls, transforms }: Core, view: RouteView): Copier =>
@@ -79,8 +80,10 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
   });
   const traffic = createTrafficTally();
   const liveWatch = new LiveWatch();
+  const comparisons = createComparisonThread();
   const shadow = createShadow(core, {
     stateOf: (slug) => view.state(slug),
+    compareApart: (task) => comparisons.compare(task),
     onReport: (report) => {
       traffic.shadow(report);
       evidence.note(report);
@@ -102,7 +105,20 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
     traffic,
     liveWatch,
   });
-  return { core, view, admission, copier, processes, shadow, discrepancies, evidence, traffic, liveWatch, plane };
+  return {
+    core,
+    view,
+    admission,
+    copier,
+    processes,
+    shadow,
+    comparisons,
+    discrepancies,
+    evidence,
+    traffic,
+    liveWatch,
+    plane,
+  };
 };
 
 const shadowCounts = ({ shadow, evidence }: AgentParts, slug: string): ShadowCounts => {

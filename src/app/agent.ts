@@ -168,12 +168,13 @@ class Agent {
   }
 
   async stop(): Promise<void> {
-    const { core, plane, shadow, copier } = this.#parts;
+    const { core, plane, shadow, comparisons, copier } = this.#parts;
     this.#lifecycle = 'draining';
     core.logger.info({ connections: plane.listener.connections }, 'draining');
     this.#ended.abort();
     await Promise.all([...this.#background.map((part) => part.stop()), drain(this.#parts)]);
     await shadow.close();
+    await comparisons.close();
     copier.close();
     await this.#parts.processes.leave();
     await this.#members?.leave();

@@ -96,8 +96,14 @@ export const isNear = (a: number, b: number, relative: number, absolute = 0): bo
 
 const printable = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? value.toString() : value);
 
-/** JSON text for people and hashes; bigints as decimal strings. */
-export const textOf = (value: Json): string => JSON.stringify(value, printable);
+/** JSON text for people and hashes; bigints as decimal strings. Few values have one, and a replacer is slow. */
+export const textOf = (value: Json): string => {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return JSON.stringify(value, printable);
+  }
+};
 
 /** One text for all spellings of a value: keys sorted. */
 export const canonicalText = (value: Json): string => {

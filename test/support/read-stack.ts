@@ -15,6 +15,7 @@ import { plan } from '../../src/proxy/plan.ts';
 import { createPassThrough, createReadExecutors, type ReadDeps, type ReadEvent } from '../../src/proxy/read/index.ts';
 import { createListener } from '../../src/proxy/server.ts';
 import type { ShadowReport } from '../../src/proxy/shadow/ports.ts';
+import { createComparisonThread } from '../../src/proxy/shadow/comparison-thread.ts';
 import { type ShadowEvent, ShadowReads } from '../../src/proxy/shadow/runner.ts';
 import { createCluster } from '../../src/upstream/cluster.ts';
 import { tableOf } from './routes.ts';
@@ -66,6 +67,7 @@ export const startReadStack = async (options: Options): Promise<ReadStack> => {
   const pending = new Set<string>();
   let table = tableOf();
   const now = () => performance.now();
+  const comparisons = createComparisonThread();
   const shadow = new ShadowReads({
     transports: { source: background.source.transport, target: background.target.transport },
     random: Math.random,
@@ -73,6 +75,7 @@ export const startReadStack = async (options: Options): Promise<ReadStack> => {
     logger,
     onEvent: (event) => void shadowEvents.push(event),
     onReport: (report) => void reports.push(report),
+    compareApart: (task) => comparisons.compare(task),
     ...options.shadow,
   });
   const streams = createPassThrough(clusters);
@@ -128,6 +131,7 @@ export const startReadStack = async (options: Options): Promise<ReadStack> => {
     close: async () => {
       await listener.close(0);
       await shadow.close();
+      await comparisons.close();
       await Promise.all([...Object.values(clusters), ...Object.values(background)].map((cluster) => cluster.close()));
     },
   };

@@ -59,6 +59,7 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/proxy/fast-path': 'answer-head simple-request',
   'src/proxy/read':
     'answer-edits body-names breaker choose-side cursor-ids cursor-token follower-tokens judge-follower multi-assign multi-body multi-merge outgoing rename-info request-pins show-terms side-names sticky-key',
+  'src/proxy/shadow': 'comparer ports tally',
   'src/proxy/write':
     'answer-facts answer-form asking bulk-answer bulk-groups bulk-lines bulk-request bulk-results fence filter-path names ndjson post-image refusals single-request tokens update-term',
   'src/agent':

@@ -1,9 +1,8 @@
 /** What one round of a sample says: the other side against the authority, and the authority against itself. */
-import { compareAnswers } from '../../compare/compare.ts';
 import { recheckQuery } from '../../compare/recheck.ts';
-import type { Answer, Observation } from '../../compare/types.ts';
+import type { Answer, ComparedRequest, Observation } from '../../compare/types.ts';
 import type { ShadowSkip } from './ports.ts';
-import { type ObserveDeps, type Round, type Sample, sharedName } from './rounds.ts';
+import type { ObserveDeps, Round, Sample } from './rounds.ts';
 
 export type Judged = { readonly observation: Observation; readonly baseline: Observation | undefined };
 
@@ -20,24 +19,21 @@ export type Observed =
 type Pair = { readonly authority: Answer; readonly other: Answer };
 
 /** `request` as it was asked: what it pinned decides how strictly the answers are compared. */
-export const compareIn = (deps: ObserveDeps, sample: Sample, pair: Pair, request = sample.request): Observation =>
-  compareAnswers({
-    api: sample.api,
-    request,
-    ...pair,
-    renameIndex: sharedName(deps, sample),
-    rules: deps.rulesOf(sample.state),
-  });
+export const compareIn = (
+  deps: ObserveDeps,
+  { api, state }: Sample,
+  pair: Pair & { readonly request: ComparedRequest },
+): Promise<Observation> => deps.compare({ api, ...pair, names: deps.namesOf(state), rules: deps.rulesOf(state) });
 
-/** Waits for a turn: not in the way of clients. */
-export const judge = (
+export const judge = async (
   deps: ObserveDeps,
   sample: Sample,
   { authority, other, again }: Round,
   request = sample.request,
 ): Promise<Judged> => {
-  const against = (answer: Answer) => compareIn(deps, sample, { authority: authority.answer, other: answer }, request);
-  return deps.inTurn(() => ({ observation: against(other.answer), baseline: again && against(again.answer) }));
+  const against = (answer: Answer) => compareIn(deps, sample, { authority: authority.answer, other: answer, request });
+  const observation = await against(other.answer);
+  return { observation, baseline: again && (await against(again.answer)) };
 };
 
 /** A round that was asked as `recheckQuery` says. */

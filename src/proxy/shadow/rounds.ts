@@ -13,6 +13,7 @@ import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
 import type { Timers } from '../../coordination/timers.ts';
 import type { IndexNames } from '../rename.ts';
+import { type Compare, sharedNameIn } from './comparer.ts';
 import type { ServedRead, ShadowSkip, SideRequest } from './ports.ts';
 import type { Refresh } from './refresher.ts';
 import type { Asked, AskSide, SideAnswer, SideAsker } from './side-asker.ts';
@@ -31,6 +32,7 @@ export type Sample = {
 export type ObserveDeps = {
   readonly ask: SideAsker;
   readonly refresh: Refresh;
+  readonly compare: Compare;
   readonly rulesOf: (state: RouteState) => Rules;
   readonly namesOf: (state: RouteState) => IndexNames;
   readonly random: () => number;
@@ -60,10 +62,8 @@ export class SampleSkipped extends Error {
 
 export const preferenceOf = ({ random }: ObserveDeps): string => `crossfade-${Math.floor(random() * 1_000_000)}`;
 
-export const sharedName = (deps: ObserveDeps, { state }: Sample): ((name: string) => string) => {
-  const names = deps.namesOf(state);
-  return (name) => names.get(name) ?? name;
-};
+export const sharedName = (deps: ObserveDeps, { state }: Sample): ((name: string) => string) =>
+  sharedNameIn(deps.namesOf(state));
 
 const asSent = ({ query }: SideRequest): string => query;
 

@@ -17,6 +17,7 @@ import type { IndexNames } from '../rename.ts';
 import { type Breaker, type BreakerState, createBreaker } from '../read/breaker.ts';
 import { clientNames } from '../read/side-names.ts';
 import type { Observed } from './judge.ts';
+import { type Compare, createComparer } from './comparer.ts';
 import { KnownRequests } from './known-requests.ts';
 import { observe, observeAgain } from './observe.ts';
 import type { ServedRead, ShadowCandidate, ShadowReport, ShadowRunner, ShadowSkip, ShadowTicket } from './ports.ts';
@@ -49,10 +50,18 @@ export type ShadowDeps = {
   readonly maxQueuedBytes?: number;
   readonly settleMs?: readonly number[];
   readonly refreshIntervalMs?: number;
+  /** Where large answers are compared; default: between the events of clients, like others. */
+  readonly compareApart?: Compare;
 };
 
 type Compared = Extract<Observed, { kind: 'compared' }>;
 const nothing = Buffer.alloc(0);
+
+/**
+ * A queue is for bursts. When its oldest sample waits longer, the other side does not keep up, and more samples would only
+ * be held until they are too old: their answers in memory, to be collected at the cost of clients.
+ */
+const longestWaitMs = 500;
 
 const defaults = { maxQueuedBytes: 32 * 1024 * 1024, settleMs: [250, 1500, 4000, 10_000] };
 
@@ -93,8 +102,9 @@ export class ShadowReads implements ShadowRunner {
     this.#maxQueuedBytes = deps.maxQueuedBytes ?? defaults.maxQueuedBytes;
     const timers = deps.timers ?? systemTimers;
     const stopping = this.#stopping.signal;
-    const { transports, now, random } = deps;
+    const { transports, now, random, compareApart } = deps;
     const intervalMs = deps.refreshIntervalMs;
+    const inTurn = createTurns({ now });
     this.#observing = {
       ask: createSideAsker({ transports, now, stopping }),
       refresh: createRefresher({
@@ -107,7 +117,8 @@ export class ShadowReads implements ShadowRunner {
       rulesOf: (state) => this.#derivedOf(state).rules,
       namesOf: (state) => this.#derivedOf(state).names,
       random,
-      inTurn: createTurns({ now }),
+      inTurn,
+      compare: createComparer({ inTurn, ...(compareApart && { compareApart }) }),
       timers,
       stopping,
       settleMs: deps.settleMs ?? defaults.settleMs,
@@ -182,7 +193,9 @@ export class ShadowReads implements ShadowRunner {
     if (!isComparable(operation.family) || head.method === 'HEAD') return 'not_comparable';
     if (!breaker.wouldAdmit()) return 'breaker_open';
     const { maxQueued, maxConcurrent } = state.spec.shadow;
-    return queue.length + slots.resting > maxQueued + maxConcurrent ? 'queue_full' : undefined;
+    if (queue.length + slots.resting > maxQueued + maxConcurrent) return 'queue_full';
+    const [oldest] = queue;
+    return oldest !== undefined && this.#deps.now() - oldest.sinceMs > longestWaitMs ? 'queue_full' : undefined;
   }
 
   #enqueue(candidate: ShadowCandidate, served: ServedRead, settle: Settle): void {
@@ -196,8 +209,7 @@ export class ShadowReads implements ShadowRunner {
     }
     work.queue.push({ sample, bytes, sinceMs: this.#deps.now(), settle });
     this.#queuedBytes += bytes;
-    // Later, because the caller may still be in the middle of the client's answer.
-    setImmediate(() => this.#pump(work));
+    this.#pump(work);
   }
 
   #noRoom({ queue, slots }: RouteWork, { spec }: RouteState, bytes: number): ShadowSkip | undefined {
@@ -233,13 +245,12 @@ export class ShadowReads implements ShadowRunner {
     }
   }
 
-  async #work({ breaker, slots }: RouteWork, { sample, sinceMs, settle }: Waiting): Promise<void> {
+  /** Begins in a turn: the caller may be in the middle of a client's answer, and many may have to be skipped at once. */
+  async #work({ breaker, slots }: RouteWork, waiting: Waiting): Promise<void> {
+    const { sample, settle } = waiting;
     try {
-      const late = this.#tooLate(sample, sinceMs);
-      if (late !== undefined) return settle.skipped(late);
-      const { skip, shape } = this.#known.factsOf(sample.api, sample.request);
+      const { skip, shape } = await this.#observing.inTurn(() => this.#factsOf(waiting, breaker));
       if (skip !== undefined) settle.skipped(skip);
-      else if (!breaker.admit()) settle.skipped('breaker_open');
       else await this.#observe(sample, { breaker, settle, slots, shape });
     } catch (err) {
       this.#deps.logger.warn({ err, route: sample.state.slug }, 'a shadow comparison failed');
@@ -247,9 +258,11 @@ export class ShadowReads implements ShadowRunner {
     }
   }
 
-  /** What waited too long says more about the queue than about a side. */
-  #tooLate({ state }: Sample, sinceMs: number): ShadowSkip | undefined {
-    return this.#deps.now() - sinceMs > state.spec.shadow.timeoutMs ? 'queue_full' : undefined;
+  #factsOf({ sample, sinceMs }: Waiting, breaker: Breaker): { skip: ShadowSkip | undefined; shape: QueryShape } {
+    const { skip, shape } = this.#known.factsOf(sample.api, sample.request);
+    // What waited too long says more about the queue than about a side.
+    if (this.#deps.now() - sinceMs > sample.state.spec.shadow.timeoutMs) return { skip: 'queue_full', shape };
+    return { skip: skip ?? (breaker.admit() ? undefined : 'breaker_open'), shape };
   }
 
   async #observe(sample: Sample, { breaker, settle, slots, shape }: Observing): Promise<void> {

@@ -78,23 +78,23 @@ const statedBy = (deps: ObserveDeps, sample: Sample, { authority, other }: Round
 
 type Evidence = { readonly past: Seen; readonly seen: Seen };
 
-const fateOf = (deps: ObserveDeps, sample: Sample, evidence: Evidence): Promise<Persistence> =>
-  deps.inTurn(() => persistenceIn(deps, sample, evidence));
-
-const persistenceIn = (deps: ObserveDeps, sample: Sample, { past, seen }: Evidence): Persistence => {
+const fateOf = async (deps: ObserveDeps, sample: Sample, { past, seen }: Evidence): Promise<Persistence> => {
   const { observation, baseline } = seen.judged;
   if (!sample.baseline && !isMild(baseline)) return 'no';
   const { differences } = isMild(observation) && baseline ? baseline : observation;
   const look = lookOf(past, seen);
-  if (look !== undefined) return persistence(differences, movementOf(look, agreesIn(sample.state)));
-  return persistsBeside(differences, changeOf(deps, sample, { past, seen }).differences) ? 'at_last' : 'no';
+  if (look !== undefined) return deps.inTurn(() => persistence(differences, movementOf(look, agreesIn(sample.state))));
+  const change = await changeOf(deps, sample, { past, seen });
+  return persistsBeside(differences, change.differences) ? 'at_last' : 'no';
 };
 
 const lookOf = (past: Seen, { before, after }: Seen): Look | undefined =>
   past.after && before && after && { earlier: past.after, before, after };
 
-const changeOf = (deps: ObserveDeps, sample: Sample, { past, seen }: Evidence): Observation =>
-  compareIn(deps, sample, { authority: past.round.authority.answer, other: seen.round.authority.answer });
+const changeOf = (deps: ObserveDeps, sample: Sample, { past, seen }: Evidence): Promise<Observation> => {
+  const [authority, other] = [past.round.authority.answer, seen.round.authority.answer];
+  return compareIn(deps, sample, { authority, other, request: sample.request });
+};
 
 /** Copies carry the stamp of the authority's write as their version, or, by the route's setting, the application's version. */
 const agreesIn = ({ spec, phase: { layout, reign } }: RouteState): Agrees => {

@@ -88,6 +88,19 @@ describe('samples that are not compared are counted by their reason', () => {
     expect(counts()).toMatchObject({ sampled: 6, skipped: { queue_full: 3 }, underWay: 3 });
   });
 
+  it('a queue whose oldest sample waits so long that the other side cannot be keeping up', async () => {
+    await stack.close();
+    let nowMs = 0;
+    await start({ now: () => nowMs });
+    set({ shadow: { maxConcurrent: 1, maxQueued: 100, timeoutMs: 60_000 } });
+    target.behaviour = 'hang';
+    for (const waitedMs of [0, 0, 500, 1, 0]) {
+      nowMs += waitedMs;
+      await search();
+    }
+    expect(counts()).toMatchObject({ sampled: 5, skipped: { queue_full: 2 }, underWay: 3 });
+  });
+
   it('a memory budget that is used up', async () => {
     await stack.close();
     await start({ maxQueuedBytes: 10 });

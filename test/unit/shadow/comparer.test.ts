@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import { rulesFrom } from '../../../src/compare/rules.ts';
+import { carryOut, type Compare, type ComparisonTask, createComparer } from '../../../src/proxy/shadow/comparer.ts';
+import type { Turns } from '../../../src/proxy/shadow/turns.ts';
+import { createComparisonThread } from '../../../src/proxy/shadow/comparison-thread.ts';
+
+const inTurn: Turns = async (work) => work();
+
+const answerOf = (index: string, hits: number, changed?: number) => ({
+  status: 200,
+  body: Buffer.from(
+    JSON.stringify({
+      ...{ took: 1, timed_out: false, _shards: { total: 1, successful: 1, skipped: 0, failed: 0 } },
+      hits: {
+        ...{ total: { value: hits, relation: 'eq' }, max_score: 1 },
+        hits: Array.from({ length: hits }, (_, i) => ({
+          ...{ _index: index, _id: String(i), _score: 1 },
+          _source: { name: i === changed ? 'other' : 'lamp', text: 'x'.repeat(200) },
+        })),
+      },
+    }),
+  ),
+});
+const taskOf = (hits: number, change: { index?: string; at?: number } = {}): ComparisonTask => ({
+  api: 'search',
+  request: { method: 'POST', path: '/r/_search', query: '', body: Buffer.from('{"query":{"match_all":{}}}') },
+  authority: answerOf('source_v1', hits),
+  other: answerOf(change.index ?? 'source_v1', hits, change.at),
+  names: new Map([
+    ['source_v1', 'r'],
+    ['target_v2', 'r'],
+  ]),
+  rules: rulesFrom(undefined),
+});
+
+const apart = (): Compare & { asked: number } => {
+  const compare = Object.assign(
+    async (task: ComparisonTask) => {
+      compare.asked++;
+      return carryOut(task);
+    },
+    { asked: 0 },
+  );
+  return compare;
+};
+
+describe('a comparison', () => {
+  it.each([
+    ['of small answers', taskOf(10, { index: 'target_v2' }), 0],
+    ['of large answers that are the same bytes', taskOf(200), 0],
+    ['of large answers that differ in the name of the index', taskOf(200, { index: 'target_v2' }), 1],
+    ['of large answers that differ', taskOf(200, { at: 3 }), 1],
+  ])('%s is apart only where it takes long', async (_what, task, times) => {
+    const compareApart = apart();
+    expect(await createComparer({ inTurn, compareApart })(task)).toEqual(carryOut(task));
+    expect(compareApart.asked).toBe(times);
+  });
+
+  it('stays between the events of clients where there is no thread', async () => {
+    const task = taskOf(200, { at: 3 });
+    expect(await createComparer({ inTurn })(task)).toEqual(carryOut(task));
+  });
+});
+
+describe('the comparison thread', () => {
+  it('says what is said here, and leaves the bodies to who gave them', async () => {
+    const thread = createComparisonThread();
+    const tasks = [taskOf(10), taskOf(200, { index: 'target_v2' }), taskOf(200, { at: 3 })];
+    const before = tasks.map(({ authority, request }) => [authority.body.toString(), request.body?.toString()]);
+    expect(await Promise.all(tasks.map((task) => thread.compare(task)))).toEqual(tasks.map(carryOut));
+    expect(tasks.map(({ authority, request }) => [authority.body.toString(), request.body?.toString()])).toEqual(
+      before,
+    );
+    await thread.close();
+  });
+
+  it('takes an answer that is part of what cannot be copied', async () => {
+    const thread = createComparisonThread();
+    const plain = taskOf(200, { at: 3 });
+    const served = { ...plain.authority, requestFor: () => undefined };
+    expect(await thread.compare({ ...plain, authority: served })).toEqual(carryOut(plain));
+    await thread.close();
+  });
+
+  it('keeps the rules of the profile', async () => {
+    const thread = createComparisonThread();
+    const task = { ...taskOf(200, { at: 3 }), rules: rulesFrom({ ignore: ['_source.name'] }) };
+    expect(await thread.compare(task)).toMatchObject({ severity: 'none', applied: [{ rule: 'ignore', times: 1 }] });
+    await thread.close();
+  });
+
+  it('rejects what it had when it dies of a body that is too large for it, and is there again for the next', async () => {
+    const thread = createComparisonThread({ heapMb: 24 });
+    await expect(thread.compare(taskOf(60_000, { at: 3 }))).rejects.toMatchObject({ code: 'ERR_WORKER_OUT_OF_MEMORY' });
+    const task = taskOf(200, { at: 3 });
+    expect(await thread.compare(task)).toEqual(carryOut(task));
+    await thread.close();
+  });
+});
