@@ -24,8 +24,6 @@ export type FastPathHost = {
 
 /** A request that takes longer to arrive is watched by the clocks of node:http. */
 const partialMs = 200;
-/** What a client may send ahead of its answers before it is no longer read. */
-const maxAheadBytes = 64 * 1024;
 /** Clients that heed the announced time must find the connection still open at its end. */
 const keepAliveSlackMs = 1000;
 
@@ -50,11 +48,21 @@ export class FastConnection {
   }
 
   readonly #onData = (chunk: Buffer): void => {
+    if (this.#exchange !== undefined) return this.#giveBack(chunk);
     const bytes = this.#unread === undefined ? chunk : Buffer.concat([this.#unread, chunk]);
-    if (this.#exchange === undefined && bytes.length >= this.#neededBytes) return this.#read(bytes);
+    if (bytes.length >= this.#neededBytes) return this.#read(bytes);
     this.#unread = bytes;
-    if (this.#exchange !== undefined && bytes.length > maxAheadBytes) this.#connection.socket.pause();
   };
+
+  /**
+   * Sent ahead of an answer. It may be for node:http, so it stays in the stream, which does not end before it is read: to a
+   * stream that has ended nothing can be given back. Until then nobody sees whether this client has left.
+   */
+  #giveBack(chunk: Buffer): void {
+    const { socket } = this.#connection;
+    socket.pause();
+    socket.unshift(chunk);
+  }
 
   /** What it has asked for is still answered. */
   readonly #onEnd = (): void => {
@@ -90,11 +98,7 @@ export class FastConnection {
       const { keepAliveMs } = this.#host;
       socket.setTimeout(keepAliveMs === 0 ? 0 : keepAliveMs + keepAliveSlackMs);
     }
-    const unread = this.#unread;
-    if (unread !== undefined) {
-      socket.resume();
-      this.#read(unread);
-    }
+    if (socket.isPaused()) socket.resume();
     if (this.#hasEnded && this.#exchange === undefined) socket.destroySoon();
   }
 

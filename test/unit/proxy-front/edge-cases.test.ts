@@ -64,18 +64,26 @@ describe.each([
 
   it.each([
     ['a simple one', get('/2'), ['</1>', '</2>']],
-    ['one that would have gone to node:http', get('/2', 'Connection: close\r\n'), ['</1>']],
+    ['one for node:http', get('/2', 'Connection: close\r\n'), ['</1>', '</2>']],
+    ['several', get('/2') + post('/3', '{}') + get('/4'), ['</1>', '</2>', '</3>', '</4>']],
     ['half a one', 'GET /2 HT', ['</1>']],
-  ])('behind a request and %s gets what was whole', async (__, second, bodies) => {
-    let isFirstSeen = false;
+  ])('behind a request and %s gets what was whole', async (__, more, bodies) => {
+    let first: ClientRequest | undefined;
+    const answer = (request: ClientRequest): void =>
+      request.respond({ status: 200, headers: {}, body: `<${request.path}>` });
     const front = await handledBy((request) => {
-      isFirstSeen = true;
-      return answerAfterEnd(request);
+      if (first === undefined) first = request;
+      else answer(request);
+      return undefined;
     }, options);
     const { socket, closed } = await client(front);
     socket.write(get('/1'));
-    await eventually(() => isFirstSeen);
-    socket.end(second);
+    await eventually(() => first !== undefined);
+    const { socket: served } = (first as ClientExchange | undefined)?.connection as { socket: Socket };
+    const readBefore = served.bytesRead;
+    socket.end(more);
+    await eventually(() => served.bytesRead > readBefore);
+    answer(first as unknown as ClientRequest);
     expect((await closed).match(/<.*?>/g)).toEqual(bodies);
   });
 
