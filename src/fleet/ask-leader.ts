@@ -86,7 +86,7 @@ type InDoubt = { slug: string; ask: Ask; reason: 'unknown' | 'unavailable' };
 
 /** A write that timed out may have been applied: the store itself knows. */
 const confirmWritten = async (store: Store, { slug, ask, reason }: InDoubt): Promise<Submitted> => {
-  const entry = reason === 'unknown' ? await store.config.get(keys.ask(slug)) : undefined;
+  const entry = reason === 'unknown' ? await store.config.get(keys.ask(slug)).catch(() => undefined) : undefined;
   if (entry !== undefined && parseRecord(Ask, entry?.value)?.id === ask.id) return { ask, revision: entry.revision };
   throw new CrossfadeError(reason === 'unknown' ? 'STORE_OUTCOME_UNKNOWN' : 'STORE_UNAVAILABLE');
 };

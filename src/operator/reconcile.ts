@@ -1,7 +1,8 @@
 /**
  * One pass over one Migration: bring the route's settings into the store, ask its leader for the next step, tell what
  * became of it. A thin shell over resource.ts, plan.ts and conditions.ts. Everything may be repeated at any time: settings
- * are written by compare-and-set, and the leader is asked only after the resource says so, for which generation.
+ * are written by compare-and-set, and the leader is asked only after the resource says so, for which generation. A
+ * resource that is being deleted is left alone like one that is gone: to mark it moves its generation, and is no news.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { changedFields, objectionTo } from '../cli/apply-check.ts';
@@ -11,26 +12,15 @@ import { keys, percentKinds } from '../coordination/keys.ts';
 import type { RouteState, RouteStates, Store } from '../coordination/ports.ts';
 import { Ask } from '../coordination/records.ts';
 import { CrossfadeError } from '../errors.ts';
-import { type AskDeps, isOver, readResult, submitAsk } from '../fleet/ask-leader.ts';
+import { isOver, readResult } from '../fleet/ask-leader.ts';
 import type { RouteStatus } from '../fleet/fleet-status.ts';
 import { readFleet } from '../fleet/read-fleet.ts';
 import { type KnobName, turnKnob } from '../fleet/route-knobs.ts';
+import { ask, madeOf } from './ask-once.ts';
 import { statusOf } from './conditions.ts';
-import type { KubeApi } from './kube-api.ts';
+import { by, type Memory, type OperatorDeps, reasonOf } from './deps.ts';
 import { nextStep, type Step } from './plan.ts';
 import { type Asked, type Migration, readSpec, type Wanted } from './resource.ts';
-
-export type OperatorDeps = {
-  store: Store;
-  kube: Pick<KubeApi, 'list' | 'writeStatus'>;
-  newId: () => string;
-  now: () => number;
-  sleep: (ms: number) => Promise<void>;
-};
-
-const by = 'operator';
-const reasonOf = ({ metadata: { name, generation } }: Migration): string =>
-  `Migration ${name}, generation ${generation}`;
 
 const audit = (deps: OperatorDeps, migration: Migration, what: string): Promise<boolean> =>
   appendAudit(deps.store.config, migration.metadata.name, {
@@ -65,6 +55,8 @@ const knobsOf = ({ percent = {}, stop, rate }: Wanted, state: RouteState | undef
   ...(stop === undefined ? [] : [{ knob: 'stop' as const, text: stop ? 'on' : 'off', isSet: state?.stop === stop }]),
 ];
 
+const turnOf = ({ metadata: { uid, generation } }: Migration): string => `${uid} ${generation}`;
+
 const turnKnobs = async (deps: OperatorDeps, migration: Migration, knobs: readonly Knob[]): Promise<void> => {
   const slug = migration.metadata.name;
   for (const { knob, text, isSet } of knobs) {
@@ -72,15 +64,20 @@ const turnKnobs = async (deps: OperatorDeps, migration: Migration, knobs: readon
     await turnKnob(deps.store.config, { slug, knob, text });
     await audit(deps, migration, `set ${knob} ${text}`);
   }
+  deps.memory.turned.set(slug, turnOf(migration));
 };
 
 /**
  * Percentages, brake and rate are turned once for each generation. Afterwards they belong to people: what was set by hand
- * at night stays, and a percentage that a switch has voided is not brought back to mean the other side.
+ * at night stays, and a percentage that a switch has voided is not brought back to mean the other side. That they were
+ * turned is remembered here too: an API server that takes no status must not make the operator fight people.
  */
-const isNews = ({ metadata: { generation }, status }: Migration): boolean =>
-  status?.observedGeneration !== generation ||
-  status.conditions.find(({ type }) => type === 'Accepted')?.status !== 'True';
+const isNews = ({ turned }: Memory, migration: Migration): boolean => {
+  const { metadata, status } = migration;
+  if (turned.get(metadata.name) === turnOf(migration)) return false;
+  const accepted = status?.conditions.find(({ type }) => type === 'Accepted')?.status;
+  return status?.observedGeneration !== metadata.generation || accepted !== 'True';
+};
 
 const standsOpen = async (store: Store, slug: string): Promise<boolean> => {
   const entry = await store.config.get(keys.ask(slug));
@@ -91,40 +88,24 @@ const standsOpen = async (store: Store, slug: string): Promise<boolean> => {
 };
 
 const stepOf = async (
-  { store }: OperatorDeps,
+  { store, memory }: OperatorDeps,
   { metadata, status }: Migration,
   wanted: Wanted,
   route: RouteStatus,
-): Promise<Step> =>
-  nextStep({
+): Promise<Step> => {
+  const result = await readResult(store, route.route);
+  return nextStep({
     wanted: wanted.phase,
     present: route.phase,
     held: route.hold !== null,
     stopped: route.stop,
     open: await standsOpen(store, route.route),
     generation: metadata.generation,
-    asked: status?.asked,
-    result: await readResult(store, route.route),
+    asked: madeOf(memory, status?.asked, result),
+    result,
     safeToAdvance: route.safeToAdvance,
     safeToRollBack: route.safeToRollBack,
   });
-
-type Asking = Extract<Step, { kind: 'ask' }>;
-
-/** The id goes into the resource before the request goes to the leader: a crash in between asks for nothing. */
-const ask = async (deps: OperatorDeps, migration: Migration, step: Asking): Promise<Asked> => {
-  const { metadata, status: before = { conditions: [] } } = migration;
-  const { name, generation } = metadata;
-  const id = deps.newId();
-  const earlier = before.asked?.generation === generation ? before.asked.requests : [];
-  const asked = { generation, requests: [...earlier, { what: step.what, id }] };
-  if ((await deps.kube.writeStatus(migration, { ...before, asked })) === 'conflict')
-    throw new CrossfadeError('STORE_CONFLICT', 'The Migration changed meanwhile.');
-  const { store, now, sleep } = deps;
-  const asking: AskDeps = { store, by, reason: reasonOf(migration), now, sleep, newId: () => id };
-  const phase = step.phase === undefined ? {} : { phase: step.phase };
-  await submitAsk(asking, { slug: name, action: step.action, ...phase }, 0);
-  return asked;
 };
 
 type Found = { accepted: Parameters<typeof statusOf>[1]['accepted']; step?: Step; asked?: Asked | undefined };
@@ -138,7 +119,7 @@ const carryOut = async (deps: OperatorDeps, migration: Migration): Promise<Found
   const objection = objectionTo(read.wanted.route, states.get(name), states);
   if (objection !== undefined) return { accepted: { ok: false, reason: 'Refused', message: objection.message }, asked };
   await applySpec(deps, migration, read.wanted, states);
-  if (isNews(migration)) await turnKnobs(deps, migration, knobsOf(read.wanted, states.get(name)));
+  if (isNews(deps.memory, migration)) await turnKnobs(deps, migration, knobsOf(read.wanted, states.get(name)));
   const route = (await readFleet(deps.store)).routes.find((one) => one.route === name);
   if (route === undefined) return { accepted: { ok: true }, asked };
   const step = await stepOf(deps, migration, read.wanted, route);
@@ -148,7 +129,8 @@ const carryOut = async (deps: OperatorDeps, migration: Migration): Promise<Found
 
 /** @throws CrossfadeError of the store or the API server; then the pass is simply made again later */
 export const reconcile = async (deps: OperatorDeps, migration: Migration): Promise<void> => {
-  const { name, generation } = migration.metadata;
+  const { name, generation, deletionTimestamp } = migration.metadata;
+  if (deletionTimestamp !== undefined) return;
   const found = await carryOut(deps, migration);
   const route = (await readFleet(deps.store)).routes.find((one) => one.route === name);
   const status = statusOf(migration.status, {

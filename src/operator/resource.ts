@@ -41,22 +41,35 @@ export const Asked = z.object({
 });
 export type Asked = z.infer<typeof Asked>;
 
+const known = (values: readonly unknown[]): Condition[] =>
+  values.flatMap((value) => Condition.safeParse(value).data ?? []);
+
+/**
+ * Each field is read for itself: a condition that somebody else wrote, or a stage of another version, must not make the
+ * operator forget what it asked for. The definition keeps `asked` whole.
+ */
 export const MigrationStatus = z.object({
-  observedGeneration: z.int().optional(),
-  phase: z.enum(phases).optional(),
-  stage: z.enum(stages).optional(),
-  epoch: z.int().optional(),
-  reign: z.int().optional(),
+  observedGeneration: z.int().optional().catch(undefined),
+  phase: z.enum(phases).optional().catch(undefined),
+  stage: z.enum(stages).optional().catch(undefined),
+  epoch: z.int().optional().catch(undefined),
+  reign: z.int().optional().catch(undefined),
   asked: Asked.optional(),
-  conditions: z.array(Condition).default([]),
+  conditions: z.array(z.unknown()).default([]).transform(known),
 });
 export type MigrationStatus = z.infer<typeof MigrationStatus>;
 
 /** Strict in what is asked for, lenient in what only the API server and this operator write. */
 export const Migration = z.object({
-  metadata: z.object({ name: z.string(), generation: z.int(), resourceVersion: z.string() }),
+  metadata: z.object({
+    name: z.string(),
+    uid: z.string(),
+    generation: z.int(),
+    resourceVersion: z.string(),
+    deletionTimestamp: z.string().optional(),
+  }),
   spec: z.unknown(),
-  status: MigrationStatus.optional().catch(undefined),
+  status: MigrationStatus.optional(),
 });
 export type Migration = z.infer<typeof Migration>;
 

@@ -7,8 +7,9 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Store } from '../coordination/ports.ts';
 import type { Logger } from '../log.ts';
+import { emptyMemory, type OperatorDeps } from './deps.ts';
 import { createKubeApi, type KubeOptions } from './kube-api.ts';
-import { type OperatorDeps, reconcile } from './reconcile.ts';
+import { reconcile } from './reconcile.ts';
 
 export type OperatorOptions = {
   store: Store;
@@ -57,7 +58,7 @@ export const runOperator = async ({
 }: OperatorOptions): Promise<void> => {
   const kube = createKubeApi(options);
   const sleep = (ms: number): Promise<void> => delay(ms, undefined, { signal }).catch(() => undefined);
-  const deps: OperatorDeps = { store, kube, newId: randomUUID, now: Date.now, sleep };
+  const deps: OperatorDeps = { store, kube, newId: randomUUID, now: Date.now, sleep, memory: emptyMemory() };
   while (!signal.aborted) {
     await pass(deps, logger).catch((err: unknown) => logger.warn({ err }, 'migrations cannot be listed'));
     await sleep(everyMs);

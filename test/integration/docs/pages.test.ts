@@ -94,6 +94,7 @@ const excused = new Map([
     'kubectl port-forward',
     'kubectl proxy',
     'kubectl get migrations -n search',
+    'kubectl wait --for=condition=PhaseReached migration/products -n search',
     'kubectl apply -f deploy/operator/crd.yaml',
     'kubectl apply -n search -f deploy/operator/operator.yaml',
   ].map((line): [string, string] => [line, 'needs a Kubernetes cluster; the manifests are held against its schemas']),

@@ -1,9 +1,10 @@
 /** The definition of the resource against the schemas by which the operator reads and writes it. */
 import { describe, expect, it } from 'vitest';
-import { parse, parseAllDocuments } from 'yaml';
+import { parseAllDocuments } from 'yaml';
 import { stages } from '../../../src/coordination/job-status.ts';
 import { phases } from '../../../src/coordination/records.ts';
 import {
+  Asked,
   Condition,
   group,
   MigrationSpec,
@@ -13,33 +14,34 @@ import {
   version,
 } from '../../../src/operator/resource.ts';
 import { read } from '../docs/files.ts';
+import { definition, type Schema } from './definition.ts';
 
-type Node = { properties: Record<string, Node & { enum?: string[] }>; items: Node; required?: string[] };
-type Definition = {
-  metadata: { name: string };
-  spec: {
-    group: string;
-    names: { plural: string };
-    versions: { name: string; schema: { openAPIV3Schema: Node }; subresources: object }[];
-  };
-};
-const definition = parse(read('deploy/operator/crd.yaml')) as Definition;
 const [served] = definition.spec.versions;
-const { spec, status } = served!.schema.openAPIV3Schema.properties as Record<'spec' | 'status', Node>;
+const { spec, status } = served.schema.openAPIV3Schema.properties as Record<'spec' | 'status', Schema>;
+const fields = (schema: Schema | undefined): string[] => Object.keys(schema?.properties ?? {});
 
 describe('the definition of a Migration', () => {
   it('has the names that the operator asks for, and a status of its own', () => {
-    expect([definition.spec.group, definition.spec.names.plural, served?.name]).toEqual([group, plural, version]);
+    expect([definition.spec.group, definition.spec.names.plural, served.name]).toEqual([group, plural, version]);
     expect(definition.metadata.name).toBe(`${plural}.${group}`);
-    expect(served?.subresources).toEqual({ status: {} });
+    expect(served.subresources).toEqual({ status: {} });
   });
 
   it('knows exactly the fields of the spec and of the status, or the API server would prune them', () => {
-    expect(Object.keys(spec.properties)).toEqual(Object.keys(MigrationSpec.shape));
-    expect(Object.keys(status.properties)).toEqual(Object.keys(MigrationStatus.shape));
-    expect(Object.keys(status.properties['conditions']!.items.properties)).toEqual(Object.keys(Condition.shape));
-    expect(spec.properties['phase']?.enum).toEqual(phases);
+    expect(fields(spec)).toEqual(Object.keys(MigrationSpec.shape));
+    expect(fields(spec.properties?.['percent'])).toEqual(Object.keys(MigrationSpec.shape.percent.unwrap().shape));
+    expect(fields(status)).toEqual(Object.keys(MigrationStatus.shape));
+    expect(fields(status.properties?.['conditions']?.items)).toEqual(Object.keys(Condition.shape));
+    expect(spec.properties?.['phase']?.enum).toEqual(phases);
     expect(stages.length).toBeGreaterThan(0);
+  });
+
+  it('keeps what was asked whole, so that it can always be read again', () => {
+    const asked = status.properties?.['asked'];
+    const one = asked?.properties?.['requests']?.items;
+    expect([fields(asked), asked?.required]).toEqual([Object.keys(Asked.shape), Object.keys(Asked.shape)]);
+    const keys = Object.keys(Asked.shape.requests.element.shape);
+    expect([fields(one), one?.required]).toEqual([keys, keys]);
   });
 
   it('is shown on its page by an example that the operator accepts', () => {

@@ -1,51 +1,58 @@
 /** Migrations in a fake API server become keys of a store and requests to a leader, and their fate becomes a status. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { askResultName, jobStatusName } from '../../../src/coordination/job-status.ts';
 import { keys } from '../../../src/coordination/keys.ts';
 import { Ask, initialPhase, type Phase } from '../../../src/coordination/records.ts';
+import { emptyMemory, type Memory } from '../../../src/operator/deps.ts';
+import { CrossfadeError } from '../../../src/errors.ts';
 import { createKubeApi, type KubeApi } from '../../../src/operator/kube-api.ts';
+import { Asked } from '../../../src/operator/resource.ts';
 import { pass } from '../../../src/operator/run.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { report } from '../cli/harness.ts';
 import { type FakeKube, fakeKube } from './fake-kube.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'crossfade-operator-'));
-const tokenFile = join(folder, 'token');
 let kube: FakeKube;
 let api: KubeApi;
 let store: MemoryStore;
 let problems: string[];
+let memory: Memory;
 let nowMs = 0;
 let ids = 0;
 
 beforeEach(async () => {
-  kube = await fakeKube('secret', 'search');
-  writeFileSync(tokenFile, 'secret\n');
-  api = createKubeApi({ url: kube.url, namespace: 'search', tokenFile });
+  kube = await fakeKube(undefined, 'search');
+  api = createKubeApi({ url: kube.url, namespace: 'search' });
   store = new MemoryStore();
   problems = [];
+  memory = emptyMemory();
 });
 afterEach(async () => {
   await api.close();
   await kube.close();
-  rmSync(tokenFile, { force: true });
 });
 
 const look = async (): Promise<void> => {
   nowMs += 1000;
-  const deps = { store, kube: api, newId: () => `ask-${++ids}`, now: () => nowMs, sleep: async () => undefined };
+  const deps = {
+    store,
+    kube: api,
+    newId: () => `ask-${++ids}`,
+    now: () => nowMs,
+    sleep: async () => undefined,
+    memory,
+  };
   const warn = (fields: { err?: Error }): void => void problems.push(fields.err?.message ?? '');
   await pass(deps, { warn: warn as never });
 };
 /** Passes until nothing is written any more. */
 const settle = async (): Promise<void> => {
-  for (let before = -1; before !== kube.writes();) {
-    before = kube.writes();
+  for (let passes = 0; passes < 20; passes++) {
+    const before = kube.writes();
     await look();
+    if (kube.writes() === before) return;
   }
+  throw new Error('statuses are written without end');
 };
 const route = {
   indices: [{ source: 'products_v1', target: 'products_v2' }],
@@ -185,28 +192,98 @@ describe('a migration', () => {
     expect(await store.config.list('')).toEqual(before);
   });
 
+  it('that waits for a finalizer is left alone: its mark moves the generation and is no news', async () => {
+    kube.apply('products', { route, phase: 'dual', percent: { read: 10 } }, ['example.dev/kept']);
+    await settle();
+    await answer('aborted', 'members not drained');
+    await settle();
+    await store.config.put(keys.percent('products', 'read'), '0');
+    const [first, status] = [await asked(), kube.get('products').status];
+    kube.remove('products');
+    expect(kube.get('products').metadata.generation).toBe(2);
+    await settle();
+    expect(await text(keys.percent('products', 'read'))).toBe('0');
+    expect(await asked()).toEqual(first);
+    expect(kube.get('products').status).toEqual(status);
+  });
+
+  it('loses the stage from its status when the leader has not reported for the new phase', async () => {
+    kube.apply('products', { route, phase: 'dual' });
+    await settle();
+    await answer('done', '');
+    await enter('dual');
+    await settle();
+    expect(kube.get('products').status).toMatchObject({ stage: 'Backfill' });
+    await store.config.put(keys.phase('products'), JSON.stringify({ ...initialPhase, phase: 'observe', epoch: 1 }));
+    await settle();
+    expect(kube.get('products').status).toMatchObject({ phase: 'observe' });
+    expect(kube.get('products').status).not.toHaveProperty('stage');
+    const writes = kube.writes();
+    await look();
+    expect(kube.writes()).toBe(writes);
+  });
+
+  it('is not forgotten what was asked for, when somebody else writes a condition of his own', async () => {
+    kube.apply('products', { route, phase: 'dual' });
+    await settle();
+    await answer('aborted', 'members not drained');
+    await settle();
+    const first = await asked();
+    const foreign = {
+      type: 'Synced',
+      status: 'True',
+      reason: 'Sync',
+      message: '',
+      lastTransitionTime: '2026-01-01T00:00:00Z',
+    };
+    await fetch(`${kube.url}/apis/crossfade.dev/v1alpha1/namespaces/search/migrations/products/status`, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/merge-patch+json' },
+      body: JSON.stringify({ status: { stage: 'OfAnotherVersion', conditions: [foreign] } }),
+    });
+    await settle();
+    expect(await asked()).toEqual(first);
+    expect(condition('PhaseReached')).toMatchObject({ reason: 'GivenUp' });
+  });
+
+  it('does not turn the knobs again and again while its status cannot be written', async () => {
+    kube.apply('products', { route, percent: { read: 100 }, stop: false });
+    kube.refuseStatus(500);
+    await look();
+    expect(await text(keys.percent('products', 'read'))).toBe('100');
+    await store.config.put(keys.stop('products'), 'on');
+    await store.config.put(keys.percent('products', 'read'), '0');
+    await look();
+    expect([await text(keys.stop('products')), await text(keys.percent('products', 'read'))]).toEqual(['on', '0']);
+    kube.refuseStatus(undefined);
+    await settle();
+    expect([await text(keys.stop('products')), await text(keys.percent('products', 'read'))]).toEqual(['on', '0']);
+    kube.apply('products', { route, percent: { read: 20 } });
+    await settle();
+    expect(await text(keys.percent('products', 'read'))).toBe('20');
+  });
+
+  it('sends a request again that never reached the store, under the same id', async () => {
+    kube.apply('products', { route, phase: 'dual' });
+    const update = store.config.update.bind(store.config);
+    const lost = vi.spyOn(store.config, 'update').mockImplementation((key, ...rest) => {
+      if (key === keys.ask('products')) throw new CrossfadeError('STORE_UNAVAILABLE');
+      return update(key, ...rest);
+    });
+    await look();
+    expect(problems).toHaveLength(1);
+    const [announced] = Asked.parse(kube.get('products').status?.['asked']).requests;
+    expect(await asked()).toBeUndefined();
+    lost.mockRestore();
+    await settle();
+    expect((await asked())?.id).toBe(announced?.id);
+    expect(condition('PhaseReached')).toMatchObject({ reason: 'Moving' });
+  });
+
   it('does not hold up the others when one cannot be carried out', async () => {
-    kube.apply('broken', { route: 7 });
+    kube.apply('broken', { route: { indices: 7 } });
     kube.apply('products', { route, phase: 'observe' });
     await settle();
     expect((await asked())?.phase).toBe('observe');
-  });
-});
-
-describe('the API of Kubernetes', () => {
-  it('is asked with the token of this moment, and a refusal is an error with its status', async () => {
-    writeFileSync(tokenFile, 'expired');
-    await expect(api.list()).rejects.toMatchObject({ code: 'UPSTREAM_REFUSED' });
-    writeFileSync(tokenFile, 'secret');
-    expect(await api.list()).toEqual([]);
-  });
-
-  it('tells of a resource that changed meanwhile, and of one that is gone', async () => {
-    kube.apply('products', { route });
-    const [migration] = await api.list();
-    kube.apply('products', { route, stop: true });
-    expect(await api.writeStatus(migration!, { conditions: [] })).toBe('conflict');
-    kube.remove('products');
-    expect(await api.writeStatus(migration!, { conditions: [] })).toBe('conflict');
   });
 });
