@@ -6,6 +6,7 @@ import type { ClusterConfig, Config } from '../config.ts';
 import type { Side } from '../coordination/records.ts';
 import type { Logger } from '../log.ts';
 import { createCluster } from '../upstream/cluster.ts';
+import type { ClusterUse } from '../upstream/credentials.ts';
 import type { Cluster, Transports } from '../upstream/types.ts';
 
 export type Clusters = Readonly<Record<Side, Cluster>>;
@@ -33,19 +34,19 @@ export const openClusters = (
 ): ClusterUses => {
   const { source, target } = clusters;
   const opened: Cluster[] = [];
-  const open = (config: ClusterConfig, side: Side): Cluster => {
-    const cluster = createCluster(config, { side, logger, maxBodyBytes: limits.maxBodyBytes });
+  const open = (config: ClusterConfig, side: Side, use: ClusterUse): Cluster => {
+    const cluster = createCluster(config, { side, use, logger, maxBodyBytes: limits.maxBodyBytes });
     opened.push(cluster);
     return cluster;
   };
-  const openUse = (): Clusters => {
-    const first = open(source, 'source');
-    return { source: first, target: target === undefined ? first : open(target, 'target') };
+  const openUse = (use: ClusterUse): Clusters => {
+    const first = open(source, 'source', use);
+    return { source: first, target: target === undefined ? first : open(target, 'target', use) };
   };
   return {
-    client: openUse(),
-    background: openUse(),
-    shadow: openUse(),
+    client: openUse('client'),
+    background: openUse('own'),
+    shadow: openUse('own'),
     sameCluster: target === undefined || sameUrls(source, target),
     close: async (graceMs) => {
       await Promise.all(opened.map((cluster) => cluster.close(graceMs)));

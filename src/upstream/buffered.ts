@@ -51,6 +51,7 @@ const asStreamRequest = ({
   body,
   timeoutMs,
   safeToRepeat,
+  ownAccount,
 }: UpstreamRequest): StreamRequest => ({
   method,
   path,
@@ -58,6 +59,7 @@ const asStreamRequest = ({
   ...asBody(body),
   timeoutMs,
   safeToRepeat,
+  ownAccount,
 });
 
 type Raw = { status: number; pairs: string[]; body: Buffer };

@@ -8,7 +8,7 @@ import type { Side } from '../coordination/records.ts';
 import { CrossfadeError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { bufferedTransport } from './buffered.ts';
-import { createCredentials } from './credentials.ts';
+import { type ClusterUse, createCredentials } from './credentials.ts';
 import { Deadlines } from './deadlines.ts';
 import { Exchange, type ExchangeContext } from './exchange.ts';
 import type { HeaderPairs } from './header-pairs.ts';
@@ -21,6 +21,8 @@ import { fixedLinesOf } from './wire/request-head.ts';
 export type ClusterOptions = {
   /** Decides the default of passClientCredentials. */
   side: Side;
+  /** As in CredentialOptions. */
+  use?: ClusterUse;
   logger: Logger;
   /** Bodies that must be held to be signed. */
   maxBodyBytes?: number;
@@ -73,7 +75,7 @@ const watchReachability =
 /** @throws CrossfadeError CONFIG_INVALID when a URL, secret or certificate cannot be used. */
 export const createCluster = (config: ClusterConfig, options: ClusterOptions): Cluster => {
   const { side, logger, now = () => performance.now(), maxBodyBytes = 100 * 1024 * 1024 } = options;
-  const credentials = createCredentials(config, { side, logger });
+  const credentials = createCredentials(config, { side, logger, use: options.use });
   const targets = config.url.map(originOf);
   const urls = targets.map(({ origin }) => origin);
   if (config.tls?.verify === false) logger.warn({ side }, 'TLS certificates of this cluster are not verified');
@@ -92,7 +94,7 @@ export const createCluster = (config: ClusterConfig, options: ClusterOptions): C
   };
   const stream = (request: StreamRequest, sink: AnswerSink): Exchange => {
     const exchange = new Exchange(context, request, sink);
-    const headers = credentials.apply(request.headers);
+    const headers = credentials.apply(request.headers, request.ownAccount);
     if (credentials.sign === undefined) exchange.begin(request.path, headers, request.body);
     else {
       const origin = urls[0] as URL;

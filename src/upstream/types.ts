@@ -21,6 +21,11 @@ export type UpstreamRequest = {
   maxBodyBytes?: number;
   /** As in StreamRequest; reads that are not GET say so here. */
   safeToRepeat?: boolean | undefined;
+  /**
+   * Asked by Crossfade for its own sake, though a client gave the occasion: with its own credentials where the cluster has
+   * some configured, since the client's may show less than there is. Those of the client in `headers` only stand in.
+   */
+  ownAccount?: boolean | undefined;
 };
 export type UpstreamAnswer = {
   status: number;
@@ -55,6 +60,8 @@ export type StreamRequest = {
    * connection turns out to be dead. Never true for writes and for requests that move a cursor.
    */
   safeToRepeat?: boolean | undefined;
+  /** As in UpstreamRequest. */
+  ownAccount?: boolean | undefined;
 };
 /** Called in the order onHead, onData*, onEnd; or onError at any time, after which nothing more is called. */
 export interface AnswerSink {

@@ -45,7 +45,7 @@ export type ServedRead = {
   readonly atMs: number;
   /** The client's body, content-encoding undone. */
   readonly requestBody: Buffer | undefined;
-  /** Only the side that answered may see it again. */
+  /** For the sides that may see it: passClientCredentials. */
   readonly authorization: string | undefined;
   /** The same read as that side understands it; undefined when it cannot be said there. */
   readonly requestFor: (side: Side) => SideRequest | undefined;

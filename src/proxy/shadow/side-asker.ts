@@ -1,7 +1,8 @@
 /**
  * Asks one side on behalf of a sample: own connections, own deadline, own bound, marked as shadow traffic so that neither
  * another sidecar nor this one takes it for the application's. A static X-Opaque-Id, because clusters remember each value
- * they see. The client's credentials go back only to the side that already had them.
+ * they see. The client's credentials are offered to both; a side gets them only if it may (upstream/credentials.ts), and then
+ * both answers show what this client may see.
  */
 import type { Answer } from '../../compare/types.ts';
 import type { Side } from '../../coordination/records.ts';
@@ -17,7 +18,7 @@ export type AskSide = {
   readonly side: Side;
   readonly method: string;
   readonly contentType: string | undefined;
-  readonly served: Pick<ServedRead, 'side' | 'authorization'>;
+  readonly served: Pick<ServedRead, 'authorization'>;
   readonly wire: { readonly path: string; readonly query: string; readonly body: Buffer | undefined };
   readonly timeoutMs: number;
   readonly maxBodyBytes: number;
@@ -35,7 +36,7 @@ export const createSideAsker =
       const answer = await transports[side].request({
         method: ask.method,
         path: wire.query === '' ? wire.path : `${wire.path}?${wire.query}`,
-        headers: headersFor(side, ask),
+        headers: headersFor(ask),
         body: wire.body,
         timeoutMs: ask.timeoutMs,
         maxBodyBytes: ask.maxBodyBytes,
@@ -50,15 +51,12 @@ export const createSideAsker =
   };
 export type SideAsker = ReturnType<typeof createSideAsker>;
 
-const headersFor = (
-  side: Side,
-  { contentType, served }: Pick<AskSide, 'contentType' | 'served'>,
-): Record<string, string> => ({
+const headersFor = ({ contentType, served }: Pick<AskSide, 'contentType' | 'served'>): Record<string, string> => ({
   accept: 'application/json',
   'x-opaque-id': opaqueId,
   [shadowHeader]: '1',
   ...(contentType === undefined ? {} : { 'content-type': contentType }),
-  ...(side === served.side && served.authorization !== undefined ? { authorization: served.authorization } : {}),
+  ...(served.authorization === undefined ? {} : { authorization: served.authorization }),
 });
 
 const failureOf = (error: unknown): NonNullable<Answer['failure']> => {

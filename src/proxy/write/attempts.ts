@@ -12,7 +12,8 @@ import { pause, systemTimers } from '../../coordination/timers.ts';
 import { CrossfadeError, isCrossfadeError } from '../../errors.ts';
 import type { UpstreamAnswer, UpstreamRequest } from '../../upstream/types.ts';
 import type { ByQueryCounts } from './by-query-request.ts';
-import { isCopying } from './names.ts';
+import type { Fencing } from './fence.ts';
+import { authorityOf, isCopying } from './names.ts';
 import type { WriteClient, WriteDeps } from './ports.ts';
 
 /** Reads of this route may be served by the follower now. */
@@ -95,7 +96,7 @@ export const knowsNewer = (deps: WriteDeps, { slug, phaseRevision }: RouteState)
 
 /**
  * Whether an epoch alias points at the fence, asked of the cluster: needed where a fenced request succeeds and merely
- * finds nothing.
+ * finds nothing, or is refused for want of rights.
  */
 export const aliasIsFenced = async (
   deps: WriteDeps,
@@ -103,11 +104,20 @@ export const aliasIsFenced = async (
 ): Promise<boolean> => {
   const path = `/${fenceIndex}/_alias/${encodeURIComponent(alias)}`;
   try {
-    const { status } = await deps.transports[side].request({ method: 'HEAD', path, headers });
+    const { status } = await deps.transports[side].request({ method: 'HEAD', path, headers, ownAccount: true });
     return status === 200;
   } catch {
     return false;
   }
+};
+
+type Refused = { verdict: Fencing; state: RouteState; alias: string; headers: UpstreamAnswer['headers'] };
+
+/** Whether a refused write met the fence, and so was not applied and may be sent again; `headers` as in aliasIsFenced. */
+export const metFence = async (deps: WriteDeps, { verdict, state, alias, headers }: Refused): Promise<boolean> => {
+  if (verdict === 'missing_alias') return knowsNewer(deps, state);
+  if (verdict === 'denied') return aliasIsFenced(deps, { side: authorityOf(state), alias, headers });
+  return verdict === 'fenced';
 };
 
 /** Resolves when the client may be answered: at once, or when the copies have settled, or after the route's deadline. */

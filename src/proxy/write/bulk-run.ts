@@ -10,7 +10,7 @@ import { applyEdits } from '../../json/scan.ts';
 import { asksPretty } from './answer-form.ts';
 import type { BodyPieces, UpstreamAnswer } from '../../upstream/types.ts';
 import type { RoutedIndex } from '../types.ts';
-import { acknowledge, followerServesReads, knowsNewer, mayHaveBeenApplied, recordUnknown, sendTo } from './attempts.ts';
+import { acknowledge, followerServesReads, mayHaveBeenApplied, metFence, recordUnknown, sendTo } from './attempts.ts';
 import {
   composeAnswer,
   failedItem,
@@ -33,8 +33,8 @@ import {
 } from './bulk-results.ts';
 import { settleCopies } from './copying.ts';
 import { credentialsOf } from './credentials.ts';
-import { mentionsFence } from './fence.ts';
-import { isCopying } from './names.ts';
+import { type Fencing, mentionsFence } from './fence.ts';
+import { isCopying, writeName } from './names.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { WriteClient, WriteDeps } from './ports.ts';
 import type { RequestBody } from './request-body.ts';
@@ -259,17 +259,25 @@ export class BulkRun {
   /** Moves items that were refused by the fence, and surely not applied, to `fenced`. */
   async #withoutFenced(items: readonly Answered[], fenced: Map<number, RouteState>): Promise<readonly Answered[]> {
     if (items.every((item) => item.fencing === 'no')) return items;
-    const outdated = new Map<RouteState, boolean>();
+    const asked = new Map<string, Promise<boolean>>();
     const kept: Answered[] = [];
     for (const one of items) {
-      const state = one.entry.routed?.index.state;
-      if (one.fencing === 'missing_alias' && state !== undefined && !outdated.has(state))
-        outdated.set(state, await knowsNewer(this.#context.deps, state));
-      const met = one.fencing === 'fenced' || (one.fencing === 'missing_alias' && outdated.get(state as RouteState));
-      if (met && state !== undefined) fenced.set(one.entry.position, state);
+      const index = one.entry.routed?.index;
+      if (index !== undefined && (await this.#metFence(one.fencing, index, asked)))
+        fenced.set(one.entry.position, index.state);
       else kept.push(one);
     }
     return kept;
+  }
+
+  /** `asked`: each question is put once for all items. */
+  #metFence(verdict: Fencing, { state, ordinal }: RoutedIndex, asked: Map<string, Promise<boolean>>): Promise<boolean> {
+    const { deps, body } = this.#context;
+    const alias = writeName(state, ordinal);
+    const key = `${verdict} ${alias}`;
+    const answer = asked.get(key) ?? metFence(deps, { verdict, state, alias, headers: credentialsOf(body.headers) });
+    asked.set(key, answer);
+    return answer;
   }
 
   #settle({ state, writes, unknown, unknownMayDelete }: RouteWrites): Promise<unknown> {

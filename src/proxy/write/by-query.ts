@@ -127,7 +127,7 @@ const runAttempt = async (attempt: Attempt): Promise<'done' | 'fenced'> => {
   const task = answer.status === 200 ? taskOf(answer.body) : undefined;
   // An answer that is no JSON tells nothing, and so may have found nothing.
   const unread = counts === undefined && answer.status === 200;
-  const doubtful = counts?.total === 0 || unread || answer.status === 404;
+  const doubtful = counts?.total === 0 || unread || answer.status === 403 || answer.status === 404;
   if (doubtful && (await isFenced(attempt))) {
     ticket.done();
     return 'fenced';

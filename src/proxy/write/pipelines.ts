@@ -87,6 +87,7 @@ const askSettings = async (
       method: 'GET',
       path: `/${index}/_settings/${settingNames.join(',')}?flat_settings=true`,
       headers: { ...headers, accept: 'application/json' },
+      ownAccount: true,
     });
     return status === 200 ? namesPipeline(body) : undefined;
   } catch {

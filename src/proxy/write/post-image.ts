@@ -41,6 +41,8 @@ const neverApplied = new Set([
   'unavailable_shards_exception',
   'cluster_block_exception',
   'no_shard_available_exception',
+  // What users with restricted documents or fields may not do is answered 500.
+  'security_exception',
 ]);
 
 export const postImage = (written: Written): PostImage => {

@@ -32,7 +32,7 @@ export type BackRequest = {
   readonly transport: Transport;
   readonly index: string;
   readonly docs: readonly BackId[];
-  /** Credentials of the client, for clusters that know clients by them. */
+  /** Credentials of the client, where Crossfade has none of its own; fields may be hidden from a client. */
   readonly headers: Record<string, string | string[]>;
   readonly maxBodyBytes: number;
 };
@@ -79,6 +79,7 @@ const readPage = async (request: Page): Promise<BackRead[]> => {
       headers: { ...headers, 'content-type': 'application/json', accept: 'application/json' },
       body: JSON.stringify({ docs: asked }),
       maxBodyBytes,
+      ownAccount: true,
     });
     const page = answer.status === 200 ? parsePage(answer.body, docs.length) : undefined;
     const spoilt = page === undefined && answer.status <= 400;

@@ -14,7 +14,7 @@ import {
   admit,
   aliasIsFenced,
   awaitReplay,
-  knowsNewer,
+  metFence,
   mayHaveBeenApplied,
   recordByQuery,
   recordUnknown,
@@ -25,7 +25,7 @@ import { awaitTail } from './await-tail.ts';
 import { respondWith } from './by-query.ts';
 import { type ByQueryCounts, readCounts } from './by-query-request.ts';
 import { credentialsOf } from './credentials.ts';
-import { fencing, mentionsFence } from './fence.ts';
+import { fencing, mentionsDenial, mentionsFence } from './fence.ts';
 import { isCopying, pathWithQuery, writeName } from './names.ts';
 import type { WriteClient, WriteDeps } from './ports.ts';
 import { planReindexBody, type ReindexPlan, reindexBody } from './reindex-request.ts';
@@ -116,7 +116,9 @@ const runRouted = async (context: Context, routed: Routed): Promise<'done' | 'fe
   const headers = credentialsOf(body.headers);
   const alias = writeName(state, ordinal);
   const met =
-    task === undefined ? isFenced(deps, answer, { state, alias }) : aliasIsFenced(deps, { side, alias, headers });
+    task === undefined
+      ? isFenced(deps, answer, { state, alias, headers })
+      : aliasIsFenced(deps, { side, alias, headers });
   if (await met) {
     ticket.done();
     return 'fenced';
@@ -150,10 +152,13 @@ const requireAlias = (query: string): string =>
     ? setParam(query, 'require_alias', 'true')
     : addParam(query, 'require_alias', 'true');
 
-type Sent = { state: RouteState; alias: string };
+type Sent = { state: RouteState; alias: string; headers: UpstreamAnswer['headers'] };
 /** The first batch meets the fence whole and the reindex stops there, so that nothing was written. */
-const isFenced = async (deps: WriteDeps, { status, body }: UpstreamAnswer, { state, alias }: Sent): Promise<boolean> =>
-  mentionsFence(body) || (fencing(status, body, alias) === 'missing_alias' && (await knowsNewer(deps, state)));
+const isFenced = async (deps: WriteDeps, { status, body }: UpstreamAnswer, sent: Sent): Promise<boolean> => {
+  if (mentionsFence(body)) return true;
+  const verdict = mentionsDenial(body) ? 'denied' : fencing(status, body, sent.alias);
+  return metFence(deps, { verdict, ...sent });
+};
 
 type Ended = { ordinal: number; counts: ByQueryCounts | undefined; status: number };
 const settle = (deps: WriteDeps, state: RouteState, { ordinal, counts, status }: Ended): void => {

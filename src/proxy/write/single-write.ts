@@ -2,7 +2,7 @@
  * Carries out index, create, update and delete of one document: prepared by single-request.ts, sent to the authority
  * through the epoch alias, copied to the follower from what the authority stored, answered as the authority answered.
  */
-import type { RouteState, Ticket } from '../../coordination/ports.ts';
+import type { Ticket } from '../../coordination/ports.ts';
 import { CrossfadeError } from '../../errors.ts';
 import { skipSpace } from '../../json/scan.ts';
 import type { UpstreamAnswer } from '../../upstream/types.ts';
@@ -16,7 +16,7 @@ import {
   admit,
   awaitReplay,
   followerServesReads,
-  knowsNewer,
+  metFence,
   mayHaveBeenApplied,
   recordUnknown,
   replayBudgetMs,
@@ -107,7 +107,7 @@ const runAttempt = async (attempt: Attempt, index: RoutedIndex): Promise<'done' 
     return 'done';
   }
   const answer = await send(attempt, prepared);
-  if (await isFenced(deps, { answer, alias: prepared.alias, state })) {
+  if (await isFenced(attempt, answer, prepared.alias)) {
     ticket.done();
     return 'fenced';
   }
@@ -130,10 +130,13 @@ const send = async ({ deps, client, write, ticket }: Attempt, prepared: Prepared
   }
 };
 
-type Refused = { answer: UpstreamAnswer; alias: string; state: RouteState };
-const isFenced = async (deps: WriteDeps, { answer, alias, state }: Refused): Promise<boolean> => {
-  const verdict = fencing(answer.status, answer.body, alias);
-  return verdict === 'fenced' || (verdict === 'missing_alias' && (await knowsNewer(deps, state)));
+const isFenced = async (
+  { deps, ticket, write }: Attempt,
+  { status, body }: UpstreamAnswer,
+  alias: string,
+): Promise<boolean> => {
+  const verdict = fencing(status, body, alias);
+  return metFence(deps, { verdict, state: ticket.state, alias, headers: credentialsOf(write.body.headers) });
 };
 
 type Answered = { index: RoutedIndex; prepared: PreparedWrite; answer: UpstreamAnswer };

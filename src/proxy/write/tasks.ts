@@ -54,6 +54,7 @@ const lookAt = async (deps: WriteDeps, { side, id, headers }: Look): Promise<ByQ
       method: 'GET',
       path: `/_tasks/${encodeURIComponent(id)}`,
       headers: { ...headers, accept: 'application/json' },
+      ownAccount: true,
     });
     if (status === 404) return undefined;
     const { completed, response } = members(body, skipSpace(body, 0), ['completed', 'response']);

@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { ClusterConfig } from '../../../src/config.ts';
 import type { Side } from '../../../src/coordination/records.ts';
 import { silentLogger } from '../../../src/log.ts';
-import { createCredentials } from '../../../src/upstream/credentials.ts';
+import { type ClusterUse, createCredentials } from '../../../src/upstream/credentials.ts';
 
 const client = ['Accept', '*/*', 'Authorization', 'Basic Y2xpZW50OngK', 'Cookie', 'a=b', 'X-Amz-Date', 'd'];
+const open = (side: Side, config: Record<string, unknown>, use?: ClusterUse) =>
+  createCredentials(ClusterConfig.parse({ url: 'http://a', ...config }), { side, logger: silentLogger(), use });
 const apply = (side: Side, config: Record<string, unknown>, headers: string[] = client): readonly string[] =>
-  createCredentials(ClusterConfig.parse({ url: 'http://a', ...config }), { side, logger: silentLogger() }).apply(
-    headers,
-  );
+  open(side, config).apply(headers);
 
 const basic = `Basic ${Buffer.from('user:pässword').toString('base64')}`;
 const own = { username: 'user', password: 'pässword' };
@@ -30,8 +30,17 @@ describe('credentials of the application', () => {
     expect(apply(side, config)).toEqual(headers);
   });
 
-  it('that are absent are replaced by own ones when both may be used', () => {
-    expect(apply('source', { ...own, passClientCredentials: true }, bare)).toEqual([...bare, 'authorization', basic]);
+  it('that are absent are replaced by own ones when both may be used, but for requests of the application', () => {
+    const both = { ...own, passClientCredentials: true };
+    expect(open('source', both, 'own').apply(bare)).toEqual([...bare, 'authorization', basic]);
+    expect(open('source', both, 'client').apply(bare)).toEqual(bare);
+  });
+
+  it('give way to own ones in what is asked on own account, and stand in where there are none', () => {
+    const both = { ...own, passClientCredentials: true };
+    const proxied = [...client, 'X-Proxy-User', 'u', 'x-proxy-roles', 'r'];
+    expect(open('source', both, 'client').apply(proxied, true)).toEqual([...bare, 'authorization', basic]);
+    expect(open('source', {}, 'client').apply(proxied, true)).toEqual(proxied);
   });
 });
 

@@ -15,7 +15,7 @@ it.each([
   ],
   ['an error in YAML', 403, `error:\n  reason: "${reason}"\n`, 'fenced'],
   ['a block of another index', 403, reason.replace('crossfade-fence', 'mine'), 'no'],
-  ['a right that is missing', 403, 'no permissions for [indices:data/write/index] on [crossfade-fence]', 'no'],
+  ['a right that is missing', 403, 'no permissions for [indices:data/write/index] on [crossfade-fence]', 'denied'],
   [
     'an alias that is gone',
     404,

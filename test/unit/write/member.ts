@@ -10,7 +10,7 @@ import { type RouteOptions, routeState } from '../../support/routes.ts';
 import { createSender } from '../../support/write-client.ts';
 import { ManualTime } from '../coordination/manual-time.ts';
 
-export type Seen = { side: Side; method: string; path: string; body: string };
+export type Seen = { side: Side; method: string; path: string; body: string; ownAccount?: true };
 type Scripted = { status?: number; body: unknown; headers?: Record<string, string> };
 /** undefined = no settings of pipelines, as most indices answer. */
 export type Script = (request: Seen, n: number) => Scripted | Error | undefined | Promise<Scripted | Error | undefined>;
@@ -91,8 +91,8 @@ export class Member {
 
   #transport(side: Side) {
     return {
-      request: async ({ method, path, body }: UpstreamRequest): Promise<UpstreamAnswer> => {
-        const seen = { side, method, path, body: textOf(body) };
+      request: async ({ method, path, body, ownAccount }: UpstreamRequest): Promise<UpstreamAnswer> => {
+        const seen: Seen = { side, method, path, body: textOf(body), ...(ownAccount ? { ownAccount } : {}) };
         const before = this.seen.filter((other) => other.side === side).length;
         this.seen.push(seen);
         const scripted = path.includes('/_settings/') ? undefined : await this.#script(seen, before);
