@@ -11,30 +11,47 @@ const prefix = (slug: string): string => `${keys.job(slug, 'quarantine')}.`;
 export const tailOwner = 'tail';
 export const chunkOwner = ({ index, shard, fromSeq }: Chunk): string => `chunk-${index}-${shard}-${fromSeq + 1}`;
 
+export type KeptQuarantine = { record: QuarantineRecord; revision: number };
+export type QuarantineKey = {
+  slug: string;
+  owner: string;
+  /** Revision that this record follows, 0 where there was none; absent where it may follow any. */
+  over?: number | undefined;
+};
+
 /**
  * An empty record is removed rather than kept. Both only over what was there: a write whose answer never came may arrive
  * late, and must not take the place of a longer list.
+ * @returns the revision that a later record follows
  * @throws STORE_CONFLICT when somebody else wrote; STORE_OUTCOME_UNKNOWN, STORE_UNAVAILABLE
  */
 export const saveQuarantine = async (
   bucket: Bucket,
-  { slug, owner }: { slug: string; owner: string },
+  { slug, owner, over }: QuarantineKey,
   record: QuarantineRecord,
-): Promise<void> => {
+): Promise<number> => {
   const key = `${prefix(slug)}${owner}`;
-  const before = await bucket.get(key);
-  if (record.docs.length + record.overflowed === 0) {
-    if (before !== undefined) await bucket.delete(key, before.revision);
-    return;
+  const before = over ?? (await bucket.get(key))?.revision ?? 0;
+  if (isEmpty(record)) {
+    if (before > 0) await bucket.delete(key, before);
+    return 0;
   }
-  const result = await bucket.update(key, JSON.stringify(record), before?.revision ?? 0);
+  const result = await bucket.update(key, JSON.stringify(record), before);
   if (!result.ok) throw casError(result.reason, `${key} could not be saved`);
+  return result.revision;
 };
 
-/** Owner to record. A record that cannot be read counts as one refusal: it must bar a cutover, not vanish. */
-export const loadQuarantines = async (bucket: Bucket, slug: string): Promise<Map<string, QuarantineRecord>> => {
+const isEmpty = ({ docs, overflowed }: QuarantineRecord): boolean => docs.length + overflowed === 0;
+
+/** By owner. A record that cannot be read counts as one refusal: it must bar a cutover, not vanish. */
+export const loadQuarantines = async (bucket: Bucket, slug: string): Promise<Map<string, KeptQuarantine>> => {
   const entries = await bucket.list(prefix(slug));
-  return new Map(entries.map(({ key, value }) => [key.slice(prefix(slug).length), readRecord(value)]));
+  return new Map(
+    entries.map(({ key, value, revision }) => [
+      key.slice(prefix(slug).length),
+      { record: readRecord(value), revision },
+    ]),
+  );
 };
 
 const readRecord = (value: string): QuarantineRecord => {
@@ -45,6 +62,13 @@ const readRecord = (value: string): QuarantineRecord => {
   }
 };
 
-export const clearQuarantines = async (bucket: Bucket, slug: string): Promise<void> => {
-  for (const { key } of await bucket.list(prefix(slug))) await bucket.delete(key);
+/**
+ * Removes the lists that were there before `ours`, which fails for a leader that has been succeeded: what the successor
+ * wrote since stays.
+ * @throws what `ours` throws; STORE_CONFLICT when somebody wrote meanwhile; STORE_OUTCOME_UNKNOWN, STORE_UNAVAILABLE
+ */
+export const clearQuarantines = async (bucket: Bucket, slug: string, ours: () => Promise<void>): Promise<void> => {
+  const listed = await bucket.list(prefix(slug));
+  await ours();
+  for (const { key, revision } of listed) await bucket.delete(key, revision);
 };

@@ -1,7 +1,7 @@
 /**
  * Plans the backfill of a stay in `dual` once every member has drained into it, and watches the workers until no chunk is
- * left. Workers begin at the record it writes; the tail's start is saved after that, so a leader that dies in between
- * makes its successor plan anew, which costs time and never a document.
+ * left. Workers begin at the record it writes; that it runs is saved after that, so a leader that dies in between makes its
+ * successor plan anew, which costs time and never a document.
  */
 import { keys } from '../../coordination/keys.ts';
 import { barrier, type Membership } from '../../coordination/membership.ts';
@@ -25,8 +25,11 @@ export type BackfillWatchDeps = {
   clock: () => string;
 };
 export interface BackfillWatch {
-  /** `planned` runs before any worker begins. @returns why it cannot be planned, if so */
-  begin(state: RouteState, planned: () => Promise<void>): Promise<string | undefined>;
+  /**
+   * `planned` runs before any worker begins; what it is given fails for a leader that has been succeeded.
+   * @returns why it cannot be planned, if so
+   */
+  begin(state: RouteState, planned: (ours: () => Promise<void>) => Promise<void>): Promise<string | undefined>;
   look(): Promise<void>;
   facts(): WorkFacts['backfill'];
 }
@@ -52,9 +55,9 @@ export const createBackfillWatch = (deps: BackfillWatchDeps): BackfillWatch => {
       const direction = directionOf(state);
       const plan = await beginBackfill({ clusters, runtime, direction, queue, chunkDocs, at: clock() });
       if (plan.kind !== 'ok') return plan.detail;
-      await planned();
+      await planned(() => saveWork(job, { tail: plan.tail }));
       await put(plan.record);
-      await saveWork(job, { backfill: 'running', tail: plan.tail });
+      await saveWork(job, { backfill: 'running' });
       return undefined;
     },
     look: async () => {

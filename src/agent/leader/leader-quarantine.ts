@@ -1,11 +1,19 @@
 /**
  * The list of documents that the follower refused the leader's tail, and beside it those of all other owners: taken over
  * from the leader before, tried again every now and then, shown in the status. Invariant: the list is saved before the
- * cursor that has passed a refused document, so that no document is ever passed and forgotten.
+ * cursor that has passed a refused document, so that no document is ever passed and forgotten; and only over the list that
+ * this leader knows, so that one that was succeeded without knowing it breaks instead of putting its own in the place of
+ * its successor's.
  */
 import type { Bucket } from '../../coordination/ports.ts';
 import { createQuarantine, emptyQuarantine, type Quarantine, type QuarantineRecord } from '../quarantine.ts';
-import { clearQuarantines, loadQuarantines, saveQuarantine, tailOwner } from '../quarantine-store.ts';
+import {
+  clearQuarantines,
+  type KeptQuarantine,
+  loadQuarantines,
+  saveQuarantine,
+  tailOwner,
+} from '../quarantine-store.ts';
 import type { RepairIo } from '../repair.ts';
 import { retryQuarantined } from '../route-repair.ts';
 import type { Runtime } from '../runtime.ts';
@@ -17,8 +25,8 @@ export interface LeaderQuarantine {
   /** The tail's list and those of the backfill, as last kept. */
   records(): readonly QuarantineRecord[];
   refusesAny(): boolean;
-  /** A new backfill meets every document again. */
-  clear(): Promise<void>;
+  /** A new backfill meets every document again. `ours` fails for a leader that has been succeeded. */
+  clear(ours: () => Promise<void>): Promise<void>;
   /** The tail has passed the documents of this list, so it must outlive the leader that saw them refused. */
   takeOver(): Promise<void>;
   save(): Promise<void>;
@@ -35,17 +43,18 @@ export const createLeaderQuarantine = ({ slug, bucket, runtime }: LeaderQuaranti
   let own = createQuarantine();
   let records: QuarantineRecord[] = [];
   let saved = JSON.stringify(emptyQuarantine);
-  let known = false;
+  /** Of the list that stands in the store; undefined until it was taken over. */
+  let revision: number | undefined;
   let retriedAtMs = Number.NEGATIVE_INFINITY;
 
   const save = async (): Promise<void> => {
     const record = own.record();
     const text = JSON.stringify(record);
     if (text === saved) return;
-    await saveQuarantine(bucket, { slug, owner: tailOwner }, record);
+    revision = await saveQuarantine(bucket, { slug, owner: tailOwner, over: revision }, record);
     saved = text;
   };
-  const others = async (): Promise<[string, QuarantineRecord][]> =>
+  const others = async (): Promise<[string, KeptQuarantine][]> =>
     [...(await loadQuarantines(bucket, slug))].filter(([owner]) => owner !== tailOwner);
   const refusesAny = (): boolean => !records.every(isEmpty);
 
@@ -53,31 +62,31 @@ export const createLeaderQuarantine = ({ slug, bucket, runtime }: LeaderQuaranti
     own: () => own,
     records: () => records,
     refusesAny,
-    clear: async () => {
-      await clearQuarantines(bucket, slug);
+    clear: async (ours) => {
+      await clearQuarantines(bucket, slug, ours);
       own = createQuarantine();
       saved = JSON.stringify(emptyQuarantine);
-      known = true;
+      revision = 0;
     },
     takeOver: async () => {
-      if (known) return;
+      if (revision !== undefined) return;
       const before = (await loadQuarantines(bucket, slug)).get(tailOwner);
-      if (before !== undefined) own = createQuarantine(before);
+      if (before !== undefined) own = createQuarantine(before.record);
       saved = JSON.stringify(own.record());
-      known = true;
+      revision = before?.revision ?? 0;
     },
     save,
     keep: async () => {
       await save();
-      records = [own.record(), ...(await others()).map(([, record]) => record)];
+      records = [own.record(), ...(await others()).map(([, { record }]) => record)];
     },
     retry: async (io) => {
       if (runtime.now() - retriedAtMs < retryMs || !refusesAny()) return;
       retriedAtMs = runtime.now();
       const repair = await io();
       own = createQuarantine(await retryQuarantined(own.record(), repair));
-      for (const [owner, record] of await others())
-        await saveQuarantine(bucket, { slug, owner }, await retryQuarantined(record, repair));
+      for (const [owner, { record, revision: over }] of await others())
+        await saveQuarantine(bucket, { slug, owner, over }, await retryQuarantined(record, repair));
     },
   };
 };

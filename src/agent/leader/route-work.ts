@@ -156,7 +156,7 @@ export class RouteWork {
   }
 
   async #beginBackfill(state: RouteState): Promise<void> {
-    this.setAlarm('backfill', await this.#backfill.begin(state, () => this.#quarantine.clear()));
+    this.setAlarm('backfill', await this.#backfill.begin(state, (ours) => this.#quarantine.clear(ours)));
   }
 
   async #tail(

@@ -136,7 +136,7 @@ describe('a backfill', () => {
     await finished(made);
     await worker.stop();
     const saved = [...(await loadQuarantines(made.store.config, 'products')).values()];
-    expect(saved.flatMap(({ docs }) => docs)).toMatchObject([{ id: 'd7' }]);
+    expect(saved.flatMap(({ record }) => record.docs)).toMatchObject([{ id: 'd7' }]);
     expect(Object.keys(made.contents('target'))).toHaveLength(29);
   });
 

@@ -39,13 +39,13 @@ describe('a list of refused documents', () => {
     await saveQuarantine(through, at, record).catch(() => undefined);
     await saveQuarantine(bucket, at, refusing('later'));
     await arrive();
-    expect((await loadQuarantines(bucket, at.slug)).get(tailOwner)).toEqual(refusing('later'));
+    expect((await loadQuarantines(bucket, at.slug)).get(tailOwner)?.record).toEqual(refusing('later'));
   });
 
   it('is kept, replaced, removed when nothing is refused any more, and kept anew', async () => {
     const bucket = new MemoryBucket();
     for (const record of [refusing('a'), refusing('b'), emptyQuarantine, emptyQuarantine, refusing('c')])
       await saveQuarantine(bucket, at, record);
-    expect((await loadQuarantines(bucket, at.slug)).get(tailOwner)).toEqual(refusing('c'));
+    expect((await loadQuarantines(bucket, at.slug)).get(tailOwner)?.record).toEqual(refusing('c'));
   });
 });
