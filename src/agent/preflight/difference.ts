@@ -47,6 +47,15 @@ export const differenceLines = (list: readonly Difference[], most = 20): string 
   return list.length > most ? [...lines, `and ${list.length - most} more`].join('; ') : lines.join('; ');
 };
 
+/** On the source a weaker durability is its owner's choice; copies must not be forgotten, see judge.ts. */
+const notForCopies = /^index\.translog\.durability$/;
+
+/** What the operator wants of a target that is created, under full names. */
+export const targetSettings = (overrides: Record<string, unknown> = {}): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(overrides).map(([key, value]) => [key.startsWith('index.') ? key : `index.${key}`, value]),
+  );
+
 /**
  * Body for creating the target from the source, with the operator's overrides on top. Settings that the source got by
  * being that index are left out.
@@ -55,12 +64,11 @@ export const targetBody = (
   source: { mappings: Record<string, unknown>; settings: Record<string, unknown> },
   overrides: { settings?: Record<string, unknown> | undefined; mappings?: Record<string, unknown> | undefined },
 ): { settings: Record<string, unknown>; mappings: Record<string, unknown> } => {
-  const flatOverrides = Object.fromEntries(
-    Object.entries(overrides.settings ?? {}).map(([key, value]) => [
-      key.startsWith('index.') ? key : `index.${key}`,
-      value,
-    ]),
+  const kept = Object.fromEntries(
+    Object.entries(source.settings).filter(([key]) => !ownSettings.test(key) && !notForCopies.test(key)),
   );
-  const kept = Object.fromEntries(Object.entries(source.settings).filter(([key]) => !ownSettings.test(key)));
-  return { settings: { ...kept, ...flatOverrides }, mappings: overrides.mappings ?? source.mappings };
+  return {
+    settings: { ...kept, ...targetSettings(overrides.settings) },
+    mappings: overrides.mappings ?? source.mappings,
+  };
 };

@@ -6,7 +6,7 @@
 
 import { sides } from '../../coordination/records.ts';
 import { fitsLayout } from '../../coordination/stamp.ts';
-import { differenceLines, mappingDifferences, settingDifferences } from './difference.ts';
+import { differenceLines, mappingDifferences, settingDifferences, targetSettings } from './difference.ts';
 import type { Finding, IndexFacts, Level, PairFacts, PreflightFacts } from './facts.ts';
 
 type Say = (level: Level, reason: string, todo?: string) => Finding;
@@ -175,10 +175,30 @@ const termFindings = (pair: PairFacts): Finding[] =>
     ];
   });
 
+/**
+ * A cluster that is killed forgets writes of the last seconds that it had acknowledged, and gives out their numbers again.
+ * On the follower these are copies which the tail has passed and the ledger has counted.
+ */
+const durabilityFindings = ({ spec }: PreflightFacts, pair: PairFacts): Finding[] =>
+  sides.flatMap((side) => {
+    const index = pair[side];
+    const created = side === 'target' && index === undefined ? targetSettings(spec.targetSettings) : {};
+    const durability = (index?.settings ?? created)['index.translog.durability'];
+    if (String(durability).toLowerCase() !== 'async') return [];
+    const todo = 'set index.translog.durability to request until the migration is over';
+    const say = about(`${side} index`, index?.concreteName ?? side);
+    const lost = 'translog.durability is async, so a cluster that is killed forgets';
+    return [
+      side === 'target'
+        ? say('refuse', `${lost} copies that it has acknowledged, and no count shows a missing update`, todo)
+        : say('warn', `${lost} writes that it has acknowledged; after the cutover a rollback would miss them`, todo),
+    ];
+  });
+
 const pairFindings = (facts: PreflightFacts, ordinal: number, pair: PairFacts): Finding[] => {
   const { source, target } = pair;
   const name = facts.spec.indices[ordinal]?.source ?? '';
-  const findings = [...pipelineFindings(name, source), ...termFindings(pair)];
+  const findings = [...pipelineFindings(name, source), ...termFindings(pair), ...durabilityFindings(facts, pair)];
   if (source !== undefined) {
     const parts = { reign: 1, term: source.primaryTerm ?? 1, seq: Math.max(0, source.maxSeqNo) };
     findings.push(

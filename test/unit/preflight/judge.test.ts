@@ -58,6 +58,27 @@ const target = (over: Partial<IndexFacts>): PreflightFacts =>
 /** One row per rule: what is wrong, the check that says so, how hard. */
 const rows: [string, PreflightFacts, string, 'warn' | 'refuse'][] = [
   [
+    'a target that is killed forgets copies',
+    target({ settings: { 'index.translog.durability': 'ASYNC' } }),
+    'target index',
+    'refuse',
+  ],
+  [
+    'a target that is to be created would forget copies',
+    facts({
+      spec: spec({ createTarget: true, targetSettings: { 'translog.durability': 'async' } }),
+      pairs: [{ source: index('p1', { aliases: { products: {} } }), target: undefined }],
+    }),
+    'target index',
+    'refuse',
+  ],
+  [
+    'a source that is killed forgets writes',
+    source({ settings: { 'index.translog.durability': 'async' } }),
+    'source index',
+    'warn',
+  ],
+  [
     'the source cannot be asked',
     facts({ clusters: { source: cluster({ info: undefined, problem: 'refused' }), target: cluster() } }),
     'cluster',
@@ -181,11 +202,16 @@ describe('preflight', () => {
     ]);
   });
 
-  it('builds the target from the source with overrides on top', () => {
+  it('builds the target from the source with overrides on top, and not with a durability that forgets copies', () => {
     const body = targetBody(
       {
         mappings: { properties: {} },
-        settings: { 'index.uuid': 'x', 'index.number_of_shards': '1', 'index.codec': 'best' },
+        settings: {
+          'index.uuid': 'x',
+          'index.number_of_shards': '1',
+          'index.codec': 'best',
+          'index.translog.durability': 'async',
+        },
       },
       { settings: { number_of_shards: 5 } },
     );
