@@ -149,6 +149,12 @@ const lastCutoverFact = ({ lastCutover }) => ({
       : `${lastCutover.kind} ${lastCutover.result}${lastCutover.pauseMs === undefined ? '' : `, writes waited ${milliseconds(lastCutover.pauseMs)}`}${lastCutover.reason === undefined ? '' : `, ${lastCutover.reason}`}`,
 });
 
+/** @param {RouteStatus} route @returns {Fact} */
+const nextSwitchFact = ({ nextSwitch }) => ({
+  name: 'Next switch',
+  text: nextSwitch === null ? unknown : [nextSwitch.path, ...nextSwitch.reasons].join(', '),
+});
+
 /** @param {RouteStatus} route @returns {Fact[]} */
 export const factsOf = (route) => [
   backfillFact(route),
@@ -173,6 +179,7 @@ export const factsOf = (route) => [
     text: `${count(route.shadow.compared)} compared, ${count(route.shadow.mismatched)} differ, ${count(route.shadow.skipped)} skipped`,
   },
   { name: 'Verdict', text: verdictText(route), tone: verdictOf(route).tone },
+  nextSwitchFact(route),
   lastCutoverFact(route),
 ];
 

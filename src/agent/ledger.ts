@@ -101,6 +101,10 @@ export type Balance = {
   unsure: readonly string[];
 };
 
+/** Requests with copies that were never answered since the ledger was opened. */
+export const unclearIn = ({ lines }: Ledger): number =>
+  Object.values(lines).reduce((sum, { unclear, unclearBase }) => sum + unclear - unclearBase, 0);
+
 /** `totals` must have been read at rest, and every live member observed since, for `balanced` to prove anything. */
 export const balance = (ledger: Ledger, totals: readonly number[]): Balance => {
   const unaccounted = ledger.base.map((base, i) => {
@@ -114,7 +118,7 @@ export const balance = (ledger: Ledger, totals: readonly number[]): Balance => {
     const lines = Object.values(ledger.lines);
     return lines.reduce((sum, { left, leftBase }) => sum - (left[i] ?? 0) + (leftBase[i] ?? 0), rest);
   });
-  const unclear = Object.values(ledger.lines).reduce((sum, line) => sum + line.unclear - line.unclearBase, 0);
+  const unclear = unclearIn(ledger);
   const even = totals.length === ledger.base.length && unaccounted.every((rest) => rest === 0);
   const balanced = even && unclear === 0 && ledger.unsure.length === 0;
   return { unaccounted, unexplained, unclear, balanced, unsure: ledger.unsure };

@@ -131,6 +131,12 @@ const problemsOf = (route: RouteStatus, store: StoreStatus): string[] => [
   ...route.errors.map(({ key, message }) => `${key}: ${message}`),
 ];
 
+const nextSwitchLine = ({ nextSwitch }: RouteStatus): string => {
+  if (nextSwitch === null) return '-';
+  const { path, reasons } = nextSwitch;
+  return reasons.length === 0 ? path : `${path}: ${reasons.join('; ')}`;
+};
+
 export const renderRoute = (route: RouteStatus, store: StoreStatus, options: RenderOptions): string => {
   const { style } = options;
   const hold = route.hold === null ? '' : `  HELD to ${route.hold.to}${route.hold.rehearsal ? ' (rehearsal)' : ''}`;
@@ -145,6 +151,7 @@ export const renderRoute = (route: RouteStatus, store: StoreStatus, options: Ren
     ['shadow', shadowLine(route)],
     ['proof', proofLine(route)],
     ['ledger', `unaccounted ${count(route.ledger.unaccounted ?? undefined)}`],
+    ['next switch', nextSwitchLine(route)],
     ['pauses', pausesLine(route, options)],
     ['last switch', lastSwitchLine(route)],
     ['safe to advance?', answer(route.safeToAdvance, options)],

@@ -128,6 +128,12 @@ export const CutoverReport = z.object({
 });
 export type CutoverReport = z.infer<typeof CutoverReport>;
 
+export const NextSwitch = z.object({
+  path: z.enum(['fast', 'fenced']),
+  reasons: z.array(z.string()).describe('why it would be fenced; what was lost is counted since the ledger was opened'),
+});
+export type NextSwitch = z.infer<typeof NextSwitch>;
+
 export const QuarantineStatus = z.object({
   total: count.default(0),
   reasons: z.array(z.object({ reason: z.string(), count, example: z.string().optional() })).default([]),
@@ -196,6 +202,7 @@ export const RouteJobStatus = z.object({
   gate: z.array(GateCondition).default([]),
   safeToAdvance: Answer,
   safeToRollBack: Answer,
+  nextSwitch: NextSwitch.optional().describe('the path of the next switch of authority, as far as is known now'),
   lastCutover: CutoverReport.optional(),
   pausesMs: z
     .array(count)

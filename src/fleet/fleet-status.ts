@@ -11,6 +11,7 @@ import {
   type BackfillStatus,
   type CutoverReport,
   type GateCondition,
+  type NextSwitch,
   jobStatusName,
   type ProofStatus,
   parseJobStatus,
@@ -72,6 +73,8 @@ export type RouteStatus = {
   gate: GateCondition[];
   safeToAdvance: Answer;
   safeToRollBack: Answer;
+  /** The path of the next switch of authority; null in phases that have none before them. */
+  nextSwitch: NextSwitch | null;
   lastCutover: CutoverReport | null;
   pausesMs: number[];
   alarms: string[];
@@ -158,7 +161,7 @@ const reportOf = ({ text, leader, phase }: ReportInput): RouteJobStatus | { prob
 type LeaderPart = Pick<
   RouteStatus,
   | ('stage' | 'backfill' | 'tail' | 'sweep' | 'proof' | 'ledger' | 'quarantine' | 'verdict' | 'gate')
-  | ('safeToAdvance' | 'safeToRollBack' | 'lastCutover' | 'pausesMs' | 'alarms')
+  | ('safeToAdvance' | 'safeToRollBack' | 'nextSwitch' | 'lastCutover' | 'pausesMs' | 'alarms')
 >;
 
 const withoutReport = (problem: string): LeaderPart => ({
@@ -173,6 +176,7 @@ const withoutReport = (problem: string): LeaderPart => ({
   gate: [],
   safeToAdvance: unknown(problem),
   safeToRollBack: unknown(problem),
+  nextSwitch: null,
   lastCutover: null,
   pausesMs: [],
   alarms: [],
@@ -190,6 +194,7 @@ const fromReport = (report: RouteJobStatus): LeaderPart => ({
   gate: report.gate,
   safeToAdvance: report.safeToAdvance,
   safeToRollBack: report.safeToRollBack,
+  nextSwitch: report.nextSwitch ?? null,
   lastCutover: report.lastCutover ?? null,
   pausesMs: report.pausesMs,
   alarms: report.alarms,

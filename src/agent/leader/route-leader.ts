@@ -22,6 +22,7 @@ import { FleetVerdict } from './fleet-verdict.ts';
 import { gatherGate } from './gate-facts.ts';
 import { createJobStore, type JobStore } from './job-state.ts';
 import { createJournal, type Journal } from './journal.ts';
+import { missingFrom } from './next-path.ts';
 import { createPhaseWriter, type PhaseWriter } from './phase-writer.ts';
 import { type Unheard, watchProcesses } from './process-watch.ts';
 import { RouteWork } from './route-work.ts';
@@ -141,6 +142,7 @@ const publish = async (leading: Leading, state: RouteState): Promise<void> => {
     job: job.current(),
     work: work.facts(),
     gate,
+    missing: missingFrom(job.current().work?.ledger, deps.members.view(), gate.members.outOfReach),
     percentRead: state.stop ? 0 : state.percent.read,
     percentShadow: state.percent.shadow,
     quarantines: work.quarantines(),

@@ -5,9 +5,11 @@
 import type { Answer, CutoverReport, RouteJobStatus, Stage } from '../../coordination/job-status.ts';
 import type { PhaseRecord } from '../../coordination/records.ts';
 import { type BackfillRecord, backfillProgress } from '../backfill.ts';
+import { unclearIn } from '../ledger.ts';
 import { type QuarantineRecord, summarize } from '../quarantine.ts';
 import { answerOf, type GateFacts, gateConditions } from './gate.ts';
 import type { JobState, ReignWork } from './job-state.ts';
+import { nextSwitch } from './next-path.ts';
 
 export type WorkFacts = {
   backfill: {
@@ -35,6 +37,8 @@ export type StatusInput = {
   job: JobState;
   work: WorkFacts;
   gate: GateFacts;
+  /** Members that the ledger or the list of processes knows, and that are not heard. */
+  missing: readonly string[];
   percentRead: number;
   percentShadow: number;
   quarantines: readonly QuarantineRecord[];
@@ -142,6 +146,9 @@ const sweepStatus = (work: ReignWork, gate: GateFacts, facts: WorkFacts['sweep']
   ...(work.sweep.finishedAt === undefined ? {} : { finishedAt: work.sweep.finishedAt }),
 });
 
+const isBalanced = ({ ledger }: ReignWork, { unaccounted }: WorkFacts): boolean =>
+  ledger !== undefined && ledger.unsure.length === 0 && unclearIn(ledger) === 0 && unaccounted === 0;
+
 const workStatus = (work: ReignWork, input: StatusInput): Partial<RouteJobStatus> => ({
   backfill: backfillStatus(work, input.work.backfill),
   tail: tailStatus(work, input.work.tail),
@@ -149,9 +156,12 @@ const workStatus = (work: ReignWork, input: StatusInput): Partial<RouteJobStatus
   ...(work.proof === undefined ? {} : { proof: { ...work.proof, method: 'count' as const } }),
   ledger: {
     ...(input.work.unaccounted === undefined ? {} : { unaccounted: input.work.unaccounted }),
-    balanced: work.ledger !== undefined && work.ledger.unsure.length === 0 && input.work.unaccounted === 0,
+    balanced: isBalanced(work, input.work),
   },
 });
+
+const nextSwitchOf = (work: ReignWork, { job, missing, work: { unaccounted } }: StatusInput) =>
+  nextSwitch({ work, events: job.events, unaccounted, missing });
 
 export const buildStatus = (input: StatusInput): RouteJobStatus => {
   const { record, job, gate, percentRead, percentShadow } = input;
@@ -170,6 +180,7 @@ export const buildStatus = (input: StatusInput): RouteJobStatus => {
     quarantine: summarize(input.quarantines),
     ...(input.verdict === undefined ? {} : { verdict: input.verdict }),
     gate: switchable ? gateConditions(kind, gate) : [],
+    ...(switchable && job.work !== undefined ? { nextSwitch: nextSwitchOf(job.work, input) } : {}),
     safeToAdvance: safeToAdvance(record, gate),
     safeToRollBack: safeToRollBack(record, gate),
     ...(job.lastCutover === undefined ? {} : { lastCutover: job.lastCutover }),

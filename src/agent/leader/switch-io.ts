@@ -21,6 +21,7 @@ import { awaitBarrier } from './barrier-wait.ts';
 import { fenceThrough, prepareSwitch } from './epochs.ts';
 import { foldEvents, totalEvents } from './events.ts';
 import { type JobStore, newWork } from './job-state.ts';
+import { goneFrom } from './next-path.ts';
 import { lostSince } from './out-of-reach.ts';
 import type { PhaseWriter } from './phase-writer.ts';
 import { longUnheard, type Unheard, unheardOf } from './process-watch.ts';
@@ -131,10 +132,7 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
     const { work, events } = job.current();
     const [totals, listed] = await Promise.all([sequences(), listProcesses(deps.bucket, slug)]);
     const ledger = work?.ledger?.reign === reign ? observeAll(work.ledger, view, slug) : undefined;
-    const present = new Set(samples.map(({ boot }) => boot));
-    const gone = Object.entries(ledger?.lines ?? {}).flatMap(([boot, { member }]) =>
-      present.has(boot) ? [] : [member],
-    );
+    const gone = goneFrom(ledger, new Set(samples.map(({ boot }) => boot)));
     const known = totalEvents(foldEvents(events, view, slug));
     return { totals, samples, events: known, ledger, gone, unheard: unheardOf(listed, view) };
   };
