@@ -1,0 +1,74 @@
+/**
+ * Samples of a route that wait for a place, first come first served. Bounded in number, in bytes over all routes, and in
+ * time: a line is for bursts, and one whose first waits long shows that the other side does not keep up. More samples
+ * would then only be held until they are too old, their answers in memory, to be collected at the cost of clients.
+ */
+import type { ShadowSettings } from '../../coordination/records.ts';
+import { Slots } from './slots.ts';
+
+/** Bytes of requests and answers that wait or are under way, over all routes. */
+export type ByteBudget = { readonly maxBytes: number; heldBytes: number };
+
+export type LineDeps<T> = {
+  readonly budget: ByteBudget;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Works one off; its place is free when this is done. Must not reject. */
+  readonly work: (item: T, sinceMs: number) => Promise<void>;
+};
+type Limits = Pick<ShadowSettings, 'maxQueued' | 'maxConcurrent'>;
+type Waiting<T> = { readonly item: T; readonly bytes: number; readonly sinceMs: number; readonly limits: Limits };
+
+const longestWaitMs = 500;
+
+export class WaitingLine<T> {
+  readonly slots = new Slots(() => this.#pump());
+  readonly #deps: LineDeps<T>;
+  readonly #waiting: Waiting<T>[] = [];
+  readonly #underWay = new Set<Promise<void>>();
+
+  constructor(deps: LineDeps<T>) {
+    this.#deps = deps;
+  }
+
+  /** Whether it is worth keeping an answer for another sample. */
+  mayJoin({ maxQueued, maxConcurrent }: Limits): boolean {
+    if (this.#waiting.length + this.slots.resting > maxQueued + maxConcurrent) return false;
+    const [first] = this.#waiting;
+    return first === undefined || this.#deps.now() - first.sinceMs <= longestWaitMs;
+  }
+
+  /** False when there is no room. */
+  join(item: T, { bytes, limits }: { bytes: number; limits: Limits }): boolean {
+    const { budget, now } = this.#deps;
+    const waiting = this.#waiting.length + this.slots.resting - this.slots.free(limits.maxConcurrent);
+    if (waiting >= limits.maxQueued || budget.heldBytes + bytes > budget.maxBytes) return false;
+    this.#waiting.push({ item, bytes, sinceMs: now(), limits });
+    budget.heldBytes += bytes;
+    this.#pump();
+    return true;
+  }
+
+  /** Who waits leaves; resolves when nothing is under way. */
+  async close(leave: (item: T) => void): Promise<void> {
+    for (const { item, bytes } of this.#waiting.splice(0)) {
+      this.#deps.budget.heldBytes -= bytes;
+      leave(item);
+    }
+    await Promise.all(this.#underWay);
+  }
+
+  #pump(): void {
+    for (;;) {
+      const [next] = this.#waiting;
+      if (next === undefined || !this.slots.take(next.limits.maxConcurrent)) return;
+      this.#waiting.shift();
+      const run = this.#deps.work(next.item, next.sinceMs).finally(() => {
+        this.#deps.budget.heldBytes -= next.bytes;
+        this.#underWay.delete(run);
+        this.slots.leave();
+      });
+      this.#underWay.add(run);
+    }
+  }
+}
