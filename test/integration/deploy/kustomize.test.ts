@@ -1,8 +1,5 @@
 /** The Kustomize component, applied as its own head comment says, by the real kubectl. */
-import { cpSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { parse, stringify } from 'yaml';
 import { loadConfig } from '../../../src/config/load.ts';
 import {
   containersOf,
@@ -12,26 +9,7 @@ import {
   restrictedProblems,
 } from '../../support/manifests/rules.ts';
 import type { Manifest } from '../../support/manifests/schema.ts';
-import { inFolder, kustomize, tools } from '../../support/manifests/tools.ts';
-import { read, root } from '../../unit/docs/files.ts';
-
-/** The example in the component's comment, as somebody would paste it. */
-const example = (): Record<string, unknown> => {
-  const lines = read('deploy/kustomize/kustomization.yaml').split('\n');
-  const text = lines
-    .filter((line) => line.startsWith('#   '))
-    .map((line) => line.slice(4))
-    .join('\n');
-  return parse(text.replace('../crossfade/deploy/kustomize', 'crossfade')) as Record<string, unknown>;
-};
-
-const build = (): Promise<Manifest[]> =>
-  inFolder(async (folder) => {
-    cpSync(join(root, 'test/fixtures/kustomize/gateway'), folder, { recursive: true });
-    cpSync(join(root, 'deploy/kustomize'), join(folder, 'crossfade'), { recursive: true });
-    writeFileSync(join(folder, 'kustomization.yaml'), stringify({ resources: ['deployment.yaml'], ...example() }));
-    return await kustomize(folder);
-  });
+import { buildComponent, tools } from '../../support/manifests/tools.ts';
 
 let manifests: Manifest[] = [];
 const podNamed = (name: string): PodSpec => {
@@ -42,7 +20,7 @@ const podNamed = (name: string): PodSpec => {
 
 describe.skipIf(tools === undefined)('the Kustomize component', () => {
   beforeAll(async () => {
-    manifests = await build();
+    manifests = await buildComponent();
   });
 
   it('makes objects that Kubernetes accepts', () => {

@@ -14,7 +14,7 @@ export type Manifest = {
   [field: string]: unknown;
 };
 
-const bundleOf = (name: string): Bundle =>
+export const bundleOf = (name: string): Bundle =>
   JSON.parse(readFileSync(new URL(`../../fixtures/kubernetes/${name}.json`, import.meta.url), 'utf8')) as Bundle;
 
 const compile = (name: string): { name: string; validators: Map<string, ValidateFunction> } => {

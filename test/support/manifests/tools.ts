@@ -1,8 +1,8 @@
 /** helm and kubectl as functions from folders and values to manifests. */
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments, stringify } from 'yaml';
 import { kubernetesTools } from '../services/kubernetes-tools.ts';
 import { run } from '../services/prerequisites.ts';
 import type { Manifest } from './schema.ts';
@@ -14,7 +14,7 @@ const root = new URL('../../../', import.meta.url).pathname;
 export const chart = join(root, 'deploy/helm/crossfade');
 export const everything = join(chart, 'ci/everything-values.yaml');
 
-const manifestsIn = (text: string): Manifest[] =>
+export const manifestsIn = (text: string): Manifest[] =>
   parseAllDocuments(text).flatMap((document) => {
     const manifest = document.toJS() as Manifest | null;
     return manifest === null ? [] : [manifest];
@@ -50,4 +50,23 @@ export const renderParent = (...args: string[]): Promise<Manifest[]> =>
     cpSync(join(root, 'test/fixtures/helm/gateway'), folder, { recursive: true });
     cpSync(chart, join(folder, 'charts/crossfade'), { recursive: true });
     return await render(folder, ...args);
+  });
+
+/** The example in the component's comment, as somebody would paste it. */
+const example = (): Record<string, unknown> => {
+  const lines = readFileSync(join(root, 'deploy/kustomize/kustomization.yaml'), 'utf8').split('\n');
+  const text = lines
+    .filter((line) => line.startsWith('#   '))
+    .map((line) => line.slice(4))
+    .join('\n');
+  return parse(text.replace('../crossfade/deploy/kustomize', 'crossfade')) as Record<string, unknown>;
+};
+
+/** Deployments of an application with the component, applied as its own head comment says. */
+export const buildComponent = (): Promise<Manifest[]> =>
+  inFolder(async (folder) => {
+    cpSync(join(root, 'test/fixtures/kustomize/gateway'), folder, { recursive: true });
+    cpSync(join(root, 'deploy/kustomize'), join(folder, 'crossfade'), { recursive: true });
+    writeFileSync(join(folder, 'kustomization.yaml'), stringify({ resources: ['deployment.yaml'], ...example() }));
+    return await kustomize(folder);
   });

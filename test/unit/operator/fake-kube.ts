@@ -1,6 +1,6 @@
 /**
- * An API server for one kind, held to what a real one does with it: a resourceVersion that moves with every change and stays
- * when a patch changes nothing, a generation that moves with the spec and when a deletion has to wait for a finalizer, a
+ * An API server for one kind, held to what a real one does with it (test/integration/kubernetes/semantics.test.ts asks
+ * both): a resourceVersion that moves with every change and stays when a patch changes nothing, a generation that moves with the spec and when a deletion has to wait for a finalizer, a
  * status behind its own path, merge patches, 409 for a stale version, 401 without the token, and the definition: what it
  * does not know is pruned, what it forbids is a 422.
  */
@@ -25,6 +25,8 @@ export type Stored = { apiVersion: string; kind: string; metadata: Metadata; spe
 
 export type FakeKube = {
   url: string;
+  /** Takes everybody in, as `kubectl proxy` does. */
+  proxyUrl: string;
   /** `kubectl apply` of a whole spec. */
   apply(name: string, spec: Fields, finalizers?: string[]): void;
   get(name: string): Stored;
@@ -65,7 +67,7 @@ const send = (response: ServerResponse, status: number, body: unknown): void =>
 const failure = (response: ServerResponse, code: number, reason: string): void =>
   send(response, code, { kind: 'Status', apiVersion: 'v1', status: 'Failure', message: reason, reason, code });
 
-/** Without a token it takes everybody in, as `kubectl proxy` does. */
+/** Without a token it takes everybody in. */
 export const fakeKube = async (token: string | undefined, namespace: string): Promise<FakeKube> => {
   const stored = new Map<string, Stored>();
   let versions = 0;
@@ -97,8 +99,8 @@ export const fakeKube = async (token: string | undefined, namespace: string): Pr
   };
 
   const server = createServer((request, response) => {
-    const path = (request.url ?? '').split('?')[0] ?? '';
-    if (token !== undefined && request.headers.authorization !== `Bearer ${token}`)
+    const [, proxied, path = ''] = /^(\/proxy)?([^?]*)/.exec(request.url ?? '') ?? [];
+    if (token !== undefined && proxied === undefined && request.headers.authorization !== `Bearer ${token}`)
       return failure(response, 401, 'Unauthorized');
     if (request.method === 'GET' && path === collection)
       return send(response, 200, { kind: 'MigrationList', metadata: {}, items: [...stored.values()] });
@@ -119,8 +121,10 @@ export const fakeKube = async (token: string | undefined, namespace: string): Pr
     const metadata = { name, namespace, uid: `uid-${next()}`, generation: 1, resourceVersion: next(), ...held };
     stored.set(name, { apiVersion: `${group}/${version}`, kind: 'Migration', metadata, spec });
   };
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url,
+    proxyUrl: `${url}/proxy`,
     apply: (name, given, finalizers = []) => {
       const spec = checked('spec', given);
       const before = stored.get(name);
