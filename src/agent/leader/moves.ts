@@ -51,14 +51,18 @@ const layoutFor = (facts: PreflightFacts) => {
   });
 };
 
-const createTargets = async ({ spec, clusters }: MoveDeps): Promise<void> => {
+/** @returns whether there was anything to create */
+const createTargets = async ({ spec, clusters }: MoveDeps): Promise<boolean> => {
+  let created = false;
   for (const { source, target } of spec.indices) {
     if ((await clusters.target.getIndex(target)) !== undefined) continue;
     const info = await clusters.source.getIndex(source);
     if (info === undefined) return refuse('PREFLIGHT_REFUSED', `${source} does not exist`);
     const overrides = { settings: spec.targetSettings, mappings: spec.targetMappings };
     await clusters.target.createIndex(target, targetBody(info, overrides));
+    created = true;
   }
+  return created;
 };
 
 const openOn = (deps: MoveDeps, side: Side, epoch: number): Promise<void> =>
@@ -79,7 +83,8 @@ const prepare = async (
   }
   if (to === 'dual') {
     const findings = checkPreflight(await deps.preflight());
-    await createTargets(deps);
+    // Some rights can be tried only on an index that is there.
+    if (await createTargets(deps)) checkPreflight(await deps.preflight());
     for (const side of sides) await openOn(deps, side, from.record.epoch);
     return { findings };
   }
@@ -99,6 +104,19 @@ const drainPresent = async (deps: MoveDeps, present: PhaseWrite): Promise<void> 
     refuse('GATE_REFUSED', `members have not drained: ${waitingText(result)}`, { waitingFor: result.waitingFor });
 };
 
+/** @throws GATE_REFUSED when an index cannot be blocked: who finalizes has to know */
+export const blockWrites = async ({ clusters, spec }: Pick<MoveDeps, 'clusters' | 'spec'>): Promise<void> => {
+  for (const { source } of spec.indices) {
+    const path = `/${encodeURIComponent(source)}/_settings`;
+    const { status } = await clusters.source.json('PUT', path, { 'index.blocks.write': true });
+    if (status >= 300)
+      refuse(
+        'GATE_REFUSED',
+        `the phase is final, but ${source} stays writable: its write block was refused: ${status}`,
+      );
+  }
+};
+
 /** After every member has left the source alone, its index takes no writes from anybody. */
 const closeSource = async (deps: MoveDeps, write: PhaseWrite): Promise<void> => {
   const result = await awaitBarrier(deps, {
@@ -109,8 +127,7 @@ const closeSource = async (deps: MoveDeps, write: PhaseWrite): Promise<void> => 
   });
   if (!result.ok)
     refuse('GATE_REFUSED', `the source stays writable, members have not moved on: ${waitingText(result)}`);
-  for (const { source } of deps.spec.indices)
-    await deps.clusters.source.json('PUT', `/${encodeURIComponent(source)}/_settings`, { 'index.blocks.write': true });
+  await blockWrites(deps);
 };
 
 /** @throws CrossfadeError PHASE_REFUSED, PREFLIGHT_REFUSED, GATE_REFUSED, and what clusters and store throw */

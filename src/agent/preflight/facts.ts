@@ -1,6 +1,7 @@
 /** What the preflight knows of a route before it judges: facts only, gathered by gather.ts, judged by judge.ts. */
 import type { RouteSpec, Side } from '../../coordination/records.ts';
 import type { AliasBody, ClusterInfo } from '../control-answers.ts';
+import type { MissingPrivilege } from './privileges.ts';
 
 export type IndexFacts = {
   /** Differs from the name asked for when that was an alias or a data stream. */
@@ -29,8 +30,7 @@ export type ClusterFacts = {
   freeDiskBytes: number | undefined;
   /** Difference of the cluster's clock to ours. */
   clockSkewSeconds: number | undefined;
-  /** Calls that were refused for want of rights, by the privilege they need. */
-  missingPrivileges: readonly string[];
+  missingPrivileges: readonly MissingPrivilege[];
 };
 export type PairFacts = Record<Side, IndexFacts | undefined>;
 export type StoreFacts = { kind: 'nats' | 'file'; connected: boolean; detail: string; members: number };

@@ -1,12 +1,13 @@
 /**
- * Asks both clusters what the preflight needs. Each question that is refused names the privilege it stands for, so that
- * `crossfade doctor` lists what to grant instead of failing at the first 403. Reads only; creates nothing.
+ * Asks both clusters what the preflight needs. Rights are asked for first, so that `crossfade doctor` lists what to grant
+ * instead of failing at the first 403. Changes nothing.
  */
 import type { RouteSpec, Side } from '../../coordination/records.ts';
 import { sides } from '../../coordination/records.ts';
 import { isCrossfadeError } from '../../errors.ts';
 import type { ClusterControl } from '../cluster.ts';
-import type { ClusterFacts, IndexFacts, PreflightFacts, StoreFacts } from './facts.ts';
+import type { ClusterFacts, IndexFacts, PairFacts, PreflightFacts, StoreFacts } from './facts.ts';
+import { findMissing, probesFor } from './privileges.ts';
 
 type Clusters = Record<Side, ClusterControl>;
 export type GatherOptions = {
@@ -17,38 +18,9 @@ export type GatherOptions = {
   nowMs: number;
 };
 
-const refused = (status: number): boolean => status === 401 || status === 403;
-
 /** Value of one column of a `_cat` answer's first row. */
 const cell = (body: unknown, column: string): string | undefined =>
   (body as Record<string, string>[] | undefined)?.[0]?.[column];
-
-const privileges: readonly { privilege: string; method: string; path: (index: string) => string; body?: unknown }[] = [
-  { privilege: 'cluster:monitor/health', method: 'GET', path: () => '/_cluster/health' },
-  { privilege: 'cluster:monitor/tasks/lists', method: 'GET', path: () => '/_tasks?actions=indices:data/write/*' },
-  { privilege: 'indices:monitor/stats', method: 'GET', path: (index) => `/${index}/_stats/docs` },
-  { privilege: 'indices:admin/get', method: 'GET', path: (index) => `/${index}` },
-  { privilege: 'indices:admin/aliases/get', method: 'GET', path: () => '/_alias/crossfade-*' },
-  { privilege: 'indices:data/read/search', method: 'POST', path: (index) => `/${index}/_search`, body: { size: 0 } },
-  {
-    privilege: 'indices:data/read/mget',
-    method: 'POST',
-    path: (index) => `/${index}/_mget`,
-    body: { ids: ['crossfade-preflight'] },
-  },
-  // An empty change is refused as invalid by those who may make it, and as forbidden by those who may not.
-  { privilege: 'indices:admin/aliases', method: 'POST', path: () => '/_aliases', body: { actions: [] } },
-];
-
-const missingPrivileges = async (cluster: ClusterControl, index: string): Promise<string[]> => {
-  const answers = await Promise.all(
-    privileges.map(async ({ privilege, method, path, body }) => ({
-      privilege,
-      status: (await cluster.json(method, path(encodeURIComponent(index)), body)).status,
-    })),
-  );
-  return answers.filter(({ status }) => refused(status)).map(({ privilege }) => privilege);
-};
 
 const freeDisk = (body: unknown): number | undefined => {
   const free = (body as { 'disk.avail'?: string | null }[] | undefined)
@@ -66,7 +38,9 @@ const unreachable = (problem: string): ClusterFacts => ({
   missingPrivileges: [],
 });
 
-const clusterFacts = async (cluster: ClusterControl, index: string, nowMs: number): Promise<ClusterFacts> => {
+type Asked = { cluster: ClusterControl; spec: RouteSpec; side: Side; nowMs: number };
+
+const clusterFacts = async ({ cluster, spec, side, nowMs }: Asked): Promise<ClusterFacts> => {
   try {
     const info = await cluster.info();
     const [health, allocation] = await Promise.all([
@@ -80,7 +54,7 @@ const clusterFacts = async (cluster: ClusterControl, index: string, nowMs: numbe
       health: cell(health.body, 'status') ?? 'unknown',
       freeDiskBytes: allocation.status === 200 ? freeDisk(allocation.body) : undefined,
       clockSkewSeconds: Number.isFinite(epoch) ? epoch - Math.floor(nowMs / 1000) : undefined,
-      missingPrivileges: await missingPrivileges(cluster, index),
+      missingPrivileges: await findMissing(cluster, probesFor(spec, side)),
     };
   } catch (error) {
     return unreachable(error instanceof Error ? error.message : String(error));
@@ -152,24 +126,33 @@ const indexFacts = async (cluster: ClusterControl, name: string): Promise<IndexF
   };
 };
 
-export const gatherFacts = async ({
-  clusters,
-  spec,
-  store,
-  byQuerySeen,
-  nowMs,
-}: GatherOptions): Promise<PreflightFacts> => {
-  const first = spec.indices[0] ?? { source: '*', target: '*' };
-  const [source, target] = await Promise.all(sides.map((side) => clusterFacts(clusters[side], first[side], nowMs)));
-  const facts = { source: source as ClusterFacts, target: target as ClusterFacts };
-  const reachable = sides.every((side) => facts[side].info !== undefined);
-  const pairs = await Promise.all(
+const pairFacts = (clusters: Clusters, spec: RouteSpec): Promise<PairFacts[]> =>
+  Promise.all(
     spec.indices.map(async (pair) => {
-      if (!reachable) return { source: undefined, target: undefined };
-      const [onSource, onTarget] = await Promise.all(sides.map((side) => indexFacts(clusters[side], pair[side])));
-      return { source: onSource, target: onTarget };
+      const [source, target] = await Promise.all(sides.map((side) => indexFacts(clusters[side], pair[side])));
+      return { source, target };
     }),
   );
+
+/** Without the rights to look, there is nothing to see but which are missing. */
+const pairsIfAllowed = async (clusters: Clusters, spec: RouteSpec, lacking: boolean): Promise<PairFacts[]> => {
+  try {
+    return await pairFacts(clusters, spec);
+  } catch (error) {
+    if (lacking && isCrossfadeError(error, 'UPSTREAM_REFUSED')) return [];
+    throw error;
+  }
+};
+
+export const gatherFacts = async (options: GatherOptions): Promise<PreflightFacts> => {
+  const { clusters, spec, store, byQuerySeen, nowMs } = options;
+  const [source, target] = await Promise.all(
+    sides.map((side) => clusterFacts({ cluster: clusters[side], spec, side, nowMs })),
+  );
+  const facts = { source: source as ClusterFacts, target: target as ClusterFacts };
+  const reachable = sides.every((side) => facts[side].info !== undefined);
+  const lacking = sides.some((side) => facts[side].missingPrivileges.some(({ without }) => without === undefined));
+  const pairs = reachable ? await pairsIfAllowed(clusters, spec, lacking) : [];
   const sameCluster = reachable && facts.source.info?.uuid === facts.target.info?.uuid;
-  return { spec, sameCluster, clusters: facts, pairs: reachable ? pairs : [], store, byQuerySeen };
+  return { spec, sameCluster, clusters: facts, pairs, store, byQuerySeen };
 };

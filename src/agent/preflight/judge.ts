@@ -4,10 +4,11 @@
  * Pure: one function per concern, all of them in one list, one table of tests.
  */
 
-import { sides } from '../../coordination/records.ts';
+import { type Side, sides } from '../../coordination/records.ts';
 import { fitsLayout } from '../../coordination/stamp.ts';
 import { differenceLines, mappingDifferences, settingDifferences, targetSettings } from './difference.ts';
 import type { Finding, IndexFacts, Level, PairFacts, PreflightFacts } from './facts.ts';
+import type { MissingPrivilege } from './privileges.ts';
 
 type Say = (level: Level, reason: string, todo?: string) => Finding;
 const about =
@@ -23,6 +24,13 @@ const about =
 const supported = (distribution: string, major: number, minor: number): boolean =>
   distribution === 'opensearch' ? major >= 1 && major <= 3 : major === 7 && minor === 10;
 
+const privilegeFinding = (side: Side, { privilege, on, without }: MissingPrivilege): Finding => {
+  const say = about('privileges', side);
+  const reason = `missing: ${privilege}${on === undefined ? '' : ` on ${on}`}`;
+  if (without === undefined) return say('refuse', reason, 'grant it to the configured user');
+  return say('warn', reason, `grant it to the configured user; without it ${without}`);
+};
+
 const clusterFindings = ({ clusters }: PreflightFacts): Finding[] =>
   sides.flatMap((side) => {
     const { info, problem, health, missingPrivileges, clockSkewSeconds } = clusters[side];
@@ -37,9 +45,7 @@ const clusterFindings = ({ clusters }: PreflightFacts): Finding[] =>
       health === 'green' || health === 'yellow'
         ? say('ok', `health ${health}`)
         : say('refuse', `health ${health}`, 'bring every primary shard back first'),
-      ...missingPrivileges.map((privilege) =>
-        about('privileges', side)('refuse', `missing: ${privilege}`, 'grant it to the configured user'),
-      ),
+      ...missingPrivileges.map((missing) => privilegeFinding(side, missing)),
       ...(Math.abs(clockSkewSeconds ?? 0) > 30
         ? [
             about('clocks', side)(

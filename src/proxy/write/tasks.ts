@@ -56,7 +56,7 @@ const lookAt = async (deps: WriteDeps, { side, id, headers }: Look): Promise<ByQ
       headers: { ...headers, accept: 'application/json' },
       ownAccount: true,
     });
-    if (status === 404) return undefined;
+    if (status === 401 || status === 403 || status === 404) return undefined;
     const { completed, response } = members(body, skipSpace(body, 0), ['completed', 'response']);
     if (completed === undefined || parseSlice(body, completed) !== true) return 'running';
     return response === undefined ? undefined : readCounts(body, response.start);

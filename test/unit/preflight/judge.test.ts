@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { mappingDifferences, settingDifferences, targetBody } from '../../../src/agent/preflight/difference.ts';
 import { type ClusterFacts, type IndexFacts, type PreflightFacts, worst } from '../../../src/agent/preflight/facts.ts';
 import { judge } from '../../../src/agent/preflight/judge.ts';
+import type { MissingPrivilege } from '../../../src/agent/preflight/privileges.ts';
 import { RouteSpec } from '../../../src/coordination/records.ts';
 
 const spec = (over: object = {}): RouteSpec =>
@@ -55,6 +56,9 @@ const source = (over: Partial<IndexFacts>, more: Partial<PreflightFacts> = {}): 
 const target = (over: Partial<IndexFacts>): PreflightFacts =>
   facts({ pairs: [{ source: index('p1'), target: index('p2', over) }] });
 
+const lacking = (missing: MissingPrivilege): PreflightFacts =>
+  facts({ clusters: { source: cluster(), target: cluster({ missingPrivileges: [missing] }) } });
+
 /** One row per rule: what is wrong, the check that says so, how hard. */
 const rows: [string, PreflightFacts, string, 'warn' | 'refuse'][] = [
   [
@@ -106,9 +110,15 @@ const rows: [string, PreflightFacts, string, 'warn' | 'refuse'][] = [
   ['primary terms are not told on the target', target({ primaryTerm: undefined }), 'privileges', 'warn'],
   [
     'a privilege is missing',
-    facts({ clusters: { source: cluster(), target: cluster({ missingPrivileges: ['indices:admin/aliases'] }) } }),
+    lacking({ privilege: 'indices:admin/aliases', on: 'p2', without: undefined }),
     'privileges',
     'refuse',
+  ],
+  [
+    'a privilege is missing that can be done without',
+    lacking({ privilege: 'cluster:monitor/nodes/stats', on: undefined, without: 'nobody looks' }),
+    'privileges',
+    'warn',
   ],
   [
     'the clocks differ',
