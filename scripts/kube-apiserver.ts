@@ -1,6 +1,6 @@
 /**
  * Builds a Kubernetes API server into a folder and puts Debian's etcd beside it, for tests that are skipped without:
- * `node scripts/kube-apiserver.ts <folder>`, then CROSSFADE_TEST_KUBE_APISERVER=<folder>. Needs Go and apt-get; five
+ * `node scripts/kube-apiserver.ts <folder> [release]`, then CROSSFADE_TEST_KUBE_APISERVER=<folder>. Needs Go and apt-get; five
  * minutes on two cores and a gigabyte of build cache, which is why no test does it.
  */
 import { execFileSync } from 'node:child_process';
@@ -8,11 +8,10 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-const release = '1.35.3';
-const staged = `v0.${release.slice(2)}`;
 const program = 'k8s.io/kubernetes/cmd/kube-apiserver';
 
-const [folder] = process.argv.slice(2);
+const [folder, release = '1.35.3'] = process.argv.slice(2);
+const staged = `v0.${release.slice(2)}`;
 if (folder === undefined) throw new Error('say into which folder');
 const into = resolve(folder);
 mkdirSync(into, { recursive: true });

@@ -44,7 +44,10 @@ const blocked = (message: string): Step => ({
 const answered = ({ asked, generation, result }: PlanFacts, what: string): Step | undefined => {
   const made = asked?.generation === generation ? asked.requests.find((one) => one.what === what) : undefined;
   if (made === undefined) return undefined;
-  if (result?.id !== made.id) return blocked(`${what} was asked for, and no answer is left`);
+  if (result?.id !== made.id)
+    return blocked(
+      `${what} was asked for, and ${result === undefined ? 'there is no answer' : 'the last answer is to another request'}`,
+    );
   if (result.state === 'running') return wait('Moving', result.message);
   if (result.state === 'done') return blocked(`${what} was done, and the route has moved on since`);
   return blocked(`${what}: ${result.state}: ${result.message}`);

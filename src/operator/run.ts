@@ -39,13 +39,17 @@ export const kubeOptions = (
   };
 };
 
-/** One pass over all Migrations; one that fails does not hold up the others. */
-export const pass = async (deps: OperatorDeps, logger: Pick<Logger, 'warn'>): Promise<void> => {
-  const migrations = await deps.kube.list();
-  for (const migration of migrations)
+/**
+ * One pass over all Migrations; one that fails does not hold up the others. At the signal what was begun is ended: an API
+ * server that hangs holds up each of them, and who is killed between the two halves of a request has it given up.
+ */
+export const pass = async (deps: OperatorDeps, logger: Pick<Logger, 'warn'>, signal: AbortSignal): Promise<void> => {
+  for (const migration of await deps.kube.list()) {
+    if (signal.aborted) return;
     await reconcile(deps, migration).catch((err: unknown) =>
       logger.warn({ err, migration: migration.metadata.name }, 'migration will be looked at again'),
     );
+  }
 };
 
 /** Until the signal. */
@@ -60,7 +64,7 @@ export const runOperator = async ({
   const sleep = (ms: number): Promise<void> => delay(ms, undefined, { signal }).catch(() => undefined);
   const deps: OperatorDeps = { store, kube, newId: randomUUID, now: Date.now, sleep, memory: emptyMemory() };
   while (!signal.aborted) {
-    await pass(deps, logger).catch((err: unknown) => logger.warn({ err }, 'migrations cannot be listed'));
+    await pass(deps, logger, signal).catch((err: unknown) => logger.warn({ err }, 'migrations cannot be listed'));
     await sleep(everyMs);
   }
   await kube.close();

@@ -69,12 +69,16 @@ describe('the next step of a migration', () => {
     [
       'does not fight a rollback by hand',
       { wanted: 'target', asked: made('advance'), result: result('done', 'id-of-a-person') },
-      { kind: 'blocked', reason: 'GivenUp' },
+      {
+        kind: 'blocked',
+        reason: 'GivenUp',
+        message: expect.stringContaining('the last answer is to another request; change the spec'),
+      },
     ],
     [
       'does not repeat a request that was lost',
       { wanted: 'target', asked: made('advance'), result: undefined },
-      { kind: 'blocked', reason: 'GivenUp' },
+      { kind: 'blocked', reason: 'GivenUp', message: expect.stringContaining('there is no answer; change the spec') },
     ],
     [
       'does not repeat a phase that was refused',

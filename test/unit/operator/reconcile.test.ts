@@ -17,6 +17,7 @@ let api: KubeApi;
 let store: MemoryStore;
 let problems: string[];
 let memory: Memory;
+let ending: AbortController;
 let nowMs = 0;
 let ids = 0;
 
@@ -26,6 +27,7 @@ beforeEach(async () => {
   store = new MemoryStore();
   problems = [];
   memory = emptyMemory();
+  ending = new AbortController();
 });
 afterEach(async () => {
   await api.close();
@@ -43,7 +45,7 @@ const look = async (): Promise<void> => {
     memory,
   };
   const warn = (fields: { err?: Error }): void => void problems.push(fields.err?.message ?? '');
-  await pass(deps, { warn: warn as never });
+  await pass(deps, { warn: warn as never }, ending.signal);
 };
 /** Passes until nothing is written any more. */
 const settle = async (): Promise<void> => {
@@ -278,6 +280,19 @@ describe('a migration', () => {
     await settle();
     expect((await asked())?.id).toBe(announced?.id);
     expect(condition('PhaseReached')).toMatchObject({ reason: 'Moving' });
+  });
+
+  it('is the last one of a pass in which the operator is asked to end', async () => {
+    for (const name of ['products', 'orders'])
+      kube.apply(name, { route: { indices: [{ source: name, target: `${name}_v2` }] }, phase: 'observe' });
+    const update = store.config.update.bind(store.config);
+    vi.spyOn(store.config, 'update').mockImplementation((...write) => {
+      ending.abort();
+      return update(...write);
+    });
+    await look();
+    expect(Asked.parse(kube.get('products').status?.['asked']).requests[0]?.id).toBe((await asked())?.id);
+    expect(kube.get('orders').status).toBeUndefined();
   });
 
   it('does not hold up the others when one cannot be carried out', async () => {
