@@ -20,7 +20,12 @@ export type MemberView = {
   /** When a replaced process was last heard again under this name. */
   readonly contestedAtMs: number | undefined;
 };
-export type Lost = { readonly lostAtMs: number; readonly boot: string | undefined };
+export type Lost = {
+  readonly lostAtMs: number;
+  readonly boot: string | undefined;
+  /** The last one that could be read. */
+  readonly heartbeat?: Heartbeat | undefined;
+};
 /** An immutable value, replaced as a whole. */
 export type Membership = {
   readonly members: ReadonlyMap<string, MemberView>;
@@ -109,7 +114,7 @@ const without = (view: Membership, member: string, lostAtMs: number | undefined)
   const lost = new Map(view.lost);
   members.delete(member);
   if (lostAtMs === undefined) lost.delete(member);
-  else lost.set(member, { lostAtMs, boot: known?.heartbeat?.boot });
+  else lost.set(member, { lostAtMs, boot: known?.heartbeat?.boot, heartbeat: known?.heartbeat });
   return { ...view, members, lost };
 };
 

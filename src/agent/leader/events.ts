@@ -1,27 +1,33 @@
 /**
  * Counts the events after which only a sweep proves that no deleted document survives on the follower: what members
- * report (lost answers, dropped or unseen deletes), and each member that vanished without leaving, because what it saw
- * last was never told. Counts are kept per process start, so the total only grows. Pure.
+ * report (lost answers, dropped or unseen deletes), by-query changes that they left running when they ended, and each
+ * member that vanished without leaving, because what it saw last was never told. Counts are kept per process start, so the
+ * total only grows. Pure.
  */
 import type { Membership } from '../../coordination/membership.ts';
+import type { Heartbeat } from '../../coordination/records.ts';
 
 export type Events = Readonly<Record<string, number>>;
 
 const bootKey = (member: string, boot: string): string => `${member}/${boot}`;
 /** Under which a process that vanished without leaving is counted. */
 export const lostKey = (member: string, boot: string): string => `lost:${bootKey(member, boot)}`;
+/** What a process had left running has come to its end: a sweep that was made before it covers too little. */
+export const leftKey = (boot: string): string => `left:${boot}`;
 
 export const foldEvents = (known: Events, view: Membership, slug: string): Record<string, number> => {
   const events: Record<string, number> = { ...known };
   const raise = (key: string, count: number): void => {
     events[key] = Math.max(events[key] ?? 0, count);
   };
-  const living = [...view.members.values()].map(({ heartbeat }) => heartbeat);
-  for (const heartbeat of [...living, ...view.departed.values()]) {
-    const line = heartbeat?.routes[slug];
-    if (heartbeat !== undefined && line !== undefined)
-      raise(bootKey(heartbeat.member, heartbeat.boot), line.sweepNeeded + line.unknownOutcomes + line.dropped);
-  }
+  const report = ({ member, boot, routes }: Heartbeat, more: number): void => {
+    const line = routes[slug];
+    if (line === undefined) return;
+    raise(bootKey(member, boot), line.sweepNeeded + line.unknownOutcomes + line.dropped + more);
+  };
+  for (const { heartbeat } of view.members.values()) if (heartbeat !== undefined) report(heartbeat, 0);
+  // What it left behind may delete, and nobody follows it any more.
+  for (const heartbeat of view.departed.values()) report(heartbeat, heartbeat.routes[slug]?.byQuery ?? 0);
   for (const [member, { boot }] of view.lost) raise(lostKey(member, boot ?? ''), 1);
   return events;
 };

@@ -35,6 +35,12 @@ export const gatherGate = async (leading: Leading, state: RouteState): Promise<G
   });
   const [source, target] = await Promise.all([healthOf(leading, 'source', state), healthOf(leading, 'target', state)]);
   const { judgement } = await leading.verdict.judge(state);
+  const followed = [...view.members.values()].flatMap(({ member, heartbeat }) => {
+    const running = heartbeat?.routes[slug]?.byQuery ?? 0;
+    return running === 0 ? [] : [{ member, running }];
+  });
+  // The same tasks must not be named twice.
+  const left = followed.length === 0 ? await leading.leftTasks.look(view, state) : [];
   const { tail } = work.facts();
   // Members' own lists are left out: the tail meets every document that a member was refused, and knows when it is mended.
   const listed = work.quarantines().reduce((sum, { docs, overflowed }) => sum + docs.length + overflowed, 0);
@@ -59,10 +65,7 @@ export const gatherGate = async (leading: Leading, state: RouteState): Promise<G
         unheard: leading.unheard.map(({ member }) => member),
       }),
     },
-    byQuery: [...view.members.values()].flatMap(({ member, heartbeat }) => {
-      const running = heartbeat?.routes[slug]?.byQuery ?? 0;
-      return running === 0 ? [] : [{ member, running }];
-    }),
+    byQuery: [...followed, ...left],
     health: { source, target },
     unaccountedGrowing: work.isGrowing(),
     unanswered: work.unanswered(),

@@ -18,10 +18,12 @@ import type { Transforms } from '../transform.ts';
 import { keepAliases } from './alias-watch.ts';
 import { runAsk } from './ask-runner.ts';
 import { runAuto } from './auto-runner.ts';
+import { leftKey } from './events.ts';
 import { FleetVerdict } from './fleet-verdict.ts';
 import { gatherGate } from './gate-facts.ts';
 import { createJobStore, type JobStore } from './job-state.ts';
 import { createJournal, type Journal } from './journal.ts';
+import { createLeftTasks, type LeftTasks } from './left-tasks.ts';
 import { missingFrom } from './next-path.ts';
 import { createPhaseWriter, type PhaseWriter } from './phase-writer.ts';
 import { type Unheard, watchProcesses } from './process-watch.ts';
@@ -69,6 +71,7 @@ export type Leading = {
   lostSinceMs: number;
   /** Members that are listed and that nobody hears, as last looked for. */
   unheard: readonly Unheard[];
+  leftTasks: LeftTasks;
   turns: number;
   /** In a row. */
   failedTurns: number;
@@ -79,6 +82,11 @@ export interface RouteLeader {
   wake(): void;
   stop(): Promise<void>;
 }
+
+const noteEnded = (job: JobStore, boots: readonly string[]): Promise<void> => {
+  const ended = Object.fromEntries(boots.map((boot) => [leftKey(boot), 1]));
+  return job.save({ events: { ...job.current().events, ...ended } });
+};
 
 const begin = async (deps: RouteLeaderDeps): Promise<Leading> => {
   const { slug, store, clusters, runtime, transforms, members, clock, member, logger } = deps;
@@ -111,6 +119,7 @@ const begin = async (deps: RouteLeaderDeps): Promise<Leading> => {
     }),
     lostSinceMs: Number.NEGATIVE_INFINITY,
     unheard: [],
+    leftTasks: createLeftTasks({ clusters, onEnded: (boots) => noteEnded(job, boots) }),
     turns: 0,
     failedTurns: 0,
   };

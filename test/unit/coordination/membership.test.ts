@@ -117,7 +117,7 @@ describe('the barrier', () => {
     const view = foldHeartbeat(watched(beat('a', 1), beat('b', 2)), gone('b', 9, true), 20_000);
     expect(ask(view, 'drained', 10, 20_000).waitingFor).toEqual([{ member: 'b', reason: expect.any(String) }]);
     expect(ask(view, 'drained', 10, 20_000 + settleMs).ok).toBe(true);
-    expect(view.lost.get('b')).toEqual({ lostAtMs: 20_000, boot: 'boot-1' });
+    expect(view.lost.get('b')).toMatchObject({ lostAtMs: 20_000, boot: 'boot-1', heartbeat: { member: 'b' } });
   });
 
   it('does not wait for a member that left by itself', () => {

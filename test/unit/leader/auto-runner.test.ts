@@ -105,6 +105,7 @@ class Migration {
         runtime: { now },
       },
       unheard: [],
+      leftTasks: { look: async () => [] },
       journal: createJournal({ bucket: config, slug, by: 'leader', clock, now }),
       job: { current: () => ({ paused: false, work: { backfill: 'done' } }) },
       verdict: new FleetVerdict({ bucket: config, slug, now, wallMs: () => began + this.#nowMs }),
