@@ -22,14 +22,19 @@ export type SeedOptions = {
   more: number;
   /** Mapping type, on clusters that have them. */
   type?: string | undefined;
+  /** Of the index, over the usual ones. */
+  settings?: Record<string, unknown> | undefined;
 };
 
 /** `more` documents besides those that the load writes to, which only a backfill brings to the other side. */
-export const seed = async (url: string, { index, alias, recorder, more, type }: SeedOptions): Promise<void> => {
+export const seed = async (
+  url: string,
+  { index, alias, recorder, more, type, settings }: SeedOptions,
+): Promise<void> => {
   const keyword = { type: 'keyword' };
   const mapping = { properties: { value: keyword, tokens: keyword } };
   await call(`${url}/${index}${type === undefined ? '' : '?include_type_name=true'}`, 'PUT', {
-    settings: { number_of_shards: 2, number_of_replicas: 0 },
+    settings: { number_of_shards: 2, number_of_replicas: 0, ...settings },
     mappings: type === undefined ? mapping : { [type]: mapping },
     aliases: { [alias]: {} },
   });

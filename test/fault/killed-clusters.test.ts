@@ -17,7 +17,7 @@ const patienceMs = 60_000;
 
 let mortal: Awaited<ReturnType<typeof startOpenSearch>>;
 const start = async (at: { dir?: string; port?: number } = {}): Promise<void> => {
-  mortal = await startOpenSearch({ name: 'mortal', heapMb: 512, ...at });
+  mortal = await startOpenSearch({ name: 'mortal', heapMb: 512, briefly: true, ...at });
 };
 const kill = async (): Promise<void> => {
   process.kill(mortal.pid, 'SIGKILL');

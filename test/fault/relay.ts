@@ -1,6 +1,6 @@
 /**
  * An HTTP relay in front of a cluster that misbehaves on demand: it drops the answer after the cluster has applied the
- * request, resets, answers something itself, or never answers.
+ * request, resets, answers something itself, never answers, or passes the request on late.
  */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -13,8 +13,9 @@ export type Fault =
   | { kind: 'reset' }
   /** `applied`: the cluster gets the request, and its answer never comes. */
   | { kind: 'hang'; applied?: boolean }
-  | { kind: 'answer'; status: number };
-export type Asked = { method: string; path: string };
+  | { kind: 'answer'; status: number }
+  | { kind: 'late'; until: Promise<void> };
+export type Asked = { method: string; path: string; body: Buffer };
 export type Relay = {
   url: string;
   /** Decides for each request; undefined lets it pass. */
@@ -43,7 +44,8 @@ export const startRelay = async (upstream: string): Promise<Relay> => {
   let choose: (asked: Asked) => Fault | undefined = () => undefined;
   let faults = 0;
 
-  const forward = async (asked: Asked, incoming: IncomingMessage, body: Buffer) => {
+  const forward = async (asked: Asked, incoming: IncomingMessage) => {
+    const { body } = asked;
     const headers = endToEnd(incoming.headers);
     const sent = body.length > 0 || incoming.headers['content-length'] !== undefined;
     const method = asked.method as 'GET';
@@ -56,37 +58,40 @@ export const startRelay = async (upstream: string): Promise<Relay> => {
     return { ...answer, bytes: Buffer.from(await answer.body.arrayBuffer()) };
   };
   const pass = async (asked: Asked, incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const { statusCode, headers, bytes } = await forward(asked, incoming, await buffer(incoming));
+    const { statusCode, headers, bytes } = await forward(asked, incoming);
     const kept = endToEnd(headers);
     const length = asked.method === 'HEAD' ? Number(headers['content-length'] ?? 0) : bytes.length;
     response.writeHead(statusCode, { ...kept, 'content-length': length });
     response.end(bytes);
   };
   const misbehaving = async (fault: Fault, asked: Asked, incoming: IncomingMessage, response: ServerResponse) => {
-    const body = await buffer(incoming);
     switch (fault.kind) {
       case 'drop-answer':
-        await forward(asked, incoming, body);
+        await forward(asked, incoming);
         return incoming.socket.destroy();
       case 'reset':
         return incoming.socket.resetAndDestroy();
       case 'hang':
-        if (fault.applied === true) await forward(asked, incoming, body);
+        if (fault.applied === true) await forward(asked, incoming);
         return hanging.add(incoming);
       case 'answer':
         return response.writeHead(fault.status, { 'content-type': 'application/json' }).end(refusal(fault.status));
+      case 'late':
+        await fault.until;
+        return pass(asked, incoming, response);
       default:
         return fault satisfies never;
     }
   };
-  const server = createServer((incoming, response) => {
-    const asked = { method: incoming.method ?? 'GET', path: incoming.url ?? '/' };
+  const serve = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const asked = { method: incoming.method ?? 'GET', path: incoming.url ?? '/', body: await buffer(incoming) };
     const fault = choose(asked);
-    const work =
-      fault === undefined
-        ? pass(asked, incoming, response)
-        : misbehaving(fault, asked, incoming, response).then(() => void faults++);
-    work.catch(() => incoming.socket.destroy());
+    if (fault === undefined) return pass(asked, incoming, response);
+    await misbehaving(fault, asked, incoming, response);
+    faults++;
+  };
+  const server = createServer((incoming, response) => {
+    serve(incoming, response).catch(() => incoming.socket.destroy());
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const behave = (): void => {

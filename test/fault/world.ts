@@ -60,6 +60,8 @@ export type WorldOptions = {
   more?: number;
   /** Mapping type of the index on the source, where it has them. */
   type?: string | undefined;
+  /** Settings of the index on the source over the usual ones. */
+  sourceSettings?: Record<string, unknown>;
   /** Operations that the clients begin in a second. */
   perSecond?: number;
   /** How long a client waits for an answer; more where a switch stands still for long. */
@@ -158,6 +160,7 @@ export const buildWorld = async (options: WorldOptions = {}): Promise<World> => 
     recorder,
     more: options.more ?? 0,
     type: options.type,
+    settings: options.sourceSettings,
   });
   await Promise.all(Array.from({ length: options.agents ?? 3 }, (_, i) => joins(`agent-${i}`)));
   members.sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -48,17 +48,19 @@ const distribution = async (jdk: string): Promise<string> => {
   return home;
 };
 
-const settings = (name: string, dir: string, ports: { http: number; transport: number }): string =>
+type Ports = { http: number; transport: number };
+
+const settings = (dir: string, { http, transport }: Ports, { name, cluster }: OpenSearchOptions): string =>
   [
-    `cluster.name: crossfade-${name}`,
+    `cluster.name: crossfade-${cluster?.name ?? name}`,
     `node.name: ${name}`,
     `path.data: ${dir}/data`,
     `path.logs: ${dir}/logs`,
     `path.repo: ${dir}/repo`,
     'network.host: 127.0.0.1',
-    `http.port: ${ports.http}`,
-    `transport.port: ${ports.transport}`,
-    'discovery.type: single-node',
+    `http.port: ${http}`,
+    `transport.port: ${transport}`,
+    ...(cluster?.settings ?? ['discovery.type: single-node']),
     'cluster.routing.allocation.disk.threshold_enabled: false',
     'node.store.allow_mmap: false',
     'reindex.remote.allowlist: ["127.0.0.1:*"]',
@@ -75,9 +77,18 @@ const giveAway = (path: string): void => {
   chownSync(path, nobody, nobody);
 };
 
-export type OpenSearchOptions = { name: string; port?: number; heapMb?: number; dir?: string };
+export type OpenSearchOptions = {
+  name: string;
+  port?: number;
+  heapMb?: number;
+  dir?: string;
+  /** For a few minutes only: without the slower compiler of the JVM it is up after half the CPU time. */
+  briefly?: true;
+  /** Of a node that does not stand alone: what it shares with the others, its own transport port, how it finds them. */
+  cluster?: { name: string; transportPort: number; settings: readonly string[] };
+};
 
-/** Starts one single-node cluster; `dir` given again restarts on the same data. */
+/** Starts one node, a cluster of its own if nothing else is said; `dir` given again restarts on the same data. */
 export const startOpenSearch = async (options: OpenSearchOptions): Promise<Server & { dir: string }> => {
   const jdk = await findJdk();
   if (jdk === undefined)
@@ -86,10 +97,13 @@ export const startOpenSearch = async (options: OpenSearchOptions): Promise<Serve
     );
   const home = await distribution(jdk);
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), `crossfade-${options.name}-`));
-  const ports = { http: options.port ?? (await freePort()), transport: await freePort() };
+  const ports = {
+    http: options.port ?? (await freePort()),
+    transport: options.cluster?.transportPort ?? (await freePort()),
+  };
   for (const sub of ['data', 'logs', 'repo']) mkdirSync(join(dir, sub), { recursive: true });
   cpSync(join(home, 'config'), join(dir, 'config'), { recursive: true });
-  writeFileSync(join(dir, 'config', 'opensearch.yml'), settings(options.name, dir, ports));
+  writeFileSync(join(dir, 'config', 'opensearch.yml'), settings(dir, ports, options));
   dropLogOptions(join(dir, 'config', 'jvm.options'));
   if (isRoot()) {
     for (const path of [dir, ...['data', 'logs', 'repo', 'config'].map((sub) => join(dir, sub))]) giveAway(path);
@@ -109,7 +123,7 @@ export const startOpenSearch = async (options: OpenSearchOptions): Promise<Serve
         HOME: dir,
         OPENSEARCH_JAVA_HOME: jdk,
         OPENSEARCH_PATH_CONF: join(dir, 'config'),
-        OPENSEARCH_JAVA_OPTS: `-Xms${heap} -Xmx${heap}`,
+        OPENSEARCH_JAVA_OPTS: `-Xms${heap} -Xmx${heap}${options.briefly ? ' -XX:TieredStopAtLevel=1' : ''}`,
       },
       ...(isRoot() ? { uid: nobody, gid: nobody } : {}),
     },
