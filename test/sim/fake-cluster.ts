@@ -308,6 +308,8 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
     const index = storage.resolve(name);
     if (verb === undefined && ask.method === 'PUT') {
       const settings = flatSettings((JSON.parse(ask.body || '{}') as { settings?: Settings }).settings ?? {});
+      if (String(settings['number_of_shards']) === '0')
+        return errorReply(400, 'illegal_argument_exception', 'Failed to parse value [0], must be >= 1');
       if (storage.indices.has(name))
         return errorReply(400, 'resource_already_exists_exception', `index [${name}] already exists`);
       storage.createIndex(name, {
@@ -339,11 +341,15 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
       case '_settings': {
         if (ask.method === 'GET') return reply(200, { [index.name]: { settings: {} } });
         const settings = JSON.parse(ask.body) as Record<string, unknown>;
+        if ('index.number_of_shards' in settings)
+          return errorReply(400, 'illegal_argument_exception', `final ${name} setting [index.number_of_shards]`);
         index.blocked =
           settings['index.blocks.write'] === true ||
           (settings['index'] as Record<string, unknown>)?.['blocks.write'] === true;
         return reply(200, { acknowledged: true });
       }
+      case '_mapping':
+        return reply(200, { acknowledged: true });
       case '_block':
         index.blocked = true;
         return reply(200, { acknowledged: true, shards_acknowledged: true, indices: [{ name, blocked: true }] });
