@@ -29,6 +29,14 @@ const freeDisk = (body: unknown): number | undefined => {
   return free === undefined || free.length === 0 ? undefined : free.reduce((sum, bytes) => sum + bytes, 0);
 };
 
+/** A connection that cannot be made tells why in its causes only: a name, a certificate, a port. */
+const withCauses = (error: unknown): string => {
+  const texts: string[] = [];
+  for (let at = error; at instanceof Error && texts.length < 4; at = at.cause)
+    if (at.message !== '' && !texts.includes(at.message)) texts.push(at.message);
+  return texts.length === 0 ? String(error) : texts.join(' ');
+};
+
 const unreachable = (problem: string): ClusterFacts => ({
   info: undefined,
   problem,
@@ -57,7 +65,7 @@ const clusterFacts = async ({ cluster, spec, side, nowMs }: Asked): Promise<Clus
       missingPrivileges: await findMissing(cluster, probesFor(spec, side)),
     };
   } catch (error) {
-    return unreachable(error instanceof Error ? error.message : String(error));
+    return unreachable(withCauses(error));
   }
 };
 

@@ -42,7 +42,7 @@ const unpack = async (jdk: string, into: string): Promise<void> => {
   rmSync(staging, { recursive: true, force: true });
 };
 
-const distribution = async (jdk: string): Promise<string> => {
+export const distribution = async (jdk: string): Promise<string> => {
   const home = join(cacheDir(), `opensearch-${openSearchVersion}`);
   if (!existsSync(home)) await unpack(jdk, home);
   return home;
@@ -50,7 +50,7 @@ const distribution = async (jdk: string): Promise<string> => {
 
 type Ports = { http: number; transport: number };
 
-const settings = (dir: string, { http, transport }: Ports, { name, cluster }: OpenSearchOptions): string =>
+const settings = (dir: string, { http, transport }: Ports, { name, cluster, variant }: OpenSearchOptions): string =>
   [
     `cluster.name: crossfade-${cluster?.name ?? name}`,
     `node.name: ${name}`,
@@ -64,6 +64,7 @@ const settings = (dir: string, { http, transport }: Ports, { name, cluster }: Op
     'cluster.routing.allocation.disk.threshold_enabled: false',
     'node.store.allow_mmap: false',
     'reindex.remote.allowlist: ["127.0.0.1:*"]',
+    ...(variant?.lines ?? []),
     '',
   ].join('\n');
 
@@ -77,6 +78,15 @@ const giveAway = (path: string): void => {
   chownSync(path, nobody, nobody);
 };
 
+/** Another distribution than the plain one. */
+export type Variant = {
+  home: string;
+  /** Of opensearch.yml. */
+  lines: readonly string[];
+  scheme: string;
+  prepare(configDir: string): void;
+  isUp(url: string): Promise<boolean>;
+};
 export type OpenSearchOptions = {
   name: string;
   port?: number;
@@ -86,7 +96,11 @@ export type OpenSearchOptions = {
   briefly?: true;
   /** Of a node that does not stand alone: what it shares with the others, its own transport port, how it finds them. */
   cluster?: { name: string; transportPort: number; settings: readonly string[] };
+  variant?: Variant;
 };
+
+const answersHealth = async (url: string): Promise<boolean> =>
+  (await fetch(`${url}/_cluster/health?wait_for_status=yellow&timeout=1s`)).ok;
 
 /** Starts one node, a cluster of its own if nothing else is said; `dir` given again restarts on the same data. */
 export const startOpenSearch = async (options: OpenSearchOptions): Promise<Server & { dir: string }> => {
@@ -95,7 +109,8 @@ export const startOpenSearch = async (options: OpenSearchOptions): Promise<Serve
     throw new MissingPrerequisite(
       'A JDK 21 or later is needed to run OpenSearch: install one and set JAVA_HOME, or start Docker.',
     );
-  const home = await distribution(jdk);
+  const { variant } = options;
+  const home = variant?.home ?? (await distribution(jdk));
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), `crossfade-${options.name}-`));
   const ports = {
     http: options.port ?? (await freePort()),
@@ -105,13 +120,14 @@ export const startOpenSearch = async (options: OpenSearchOptions): Promise<Serve
   cpSync(join(home, 'config'), join(dir, 'config'), { recursive: true });
   writeFileSync(join(dir, 'config', 'opensearch.yml'), settings(dir, ports, options));
   dropLogOptions(join(dir, 'config', 'jvm.options'));
+  variant?.prepare(join(dir, 'config'));
   if (isRoot()) {
     for (const path of [dir, ...['data', 'logs', 'repo', 'config'].map((sub) => join(dir, sub))]) giveAway(path);
     for (const name of readdirSync(join(dir, 'config'), { recursive: true, encoding: 'utf8' }))
       giveAway(join(dir, 'config', name));
   }
   const heap = `${options.heapMb ?? 768}m`;
-  const url = `http://127.0.0.1:${ports.http}`;
+  const url = `${variant?.scheme ?? 'http'}://127.0.0.1:${ports.http}`;
   const server = await startServer({
     name: `OpenSearch ${options.name}`,
     command: 'bash',
@@ -129,7 +145,7 @@ export const startOpenSearch = async (options: OpenSearchOptions): Promise<Serve
     },
     logFile: join(dir, 'server.log'),
     url,
-    isUp: async () => (await fetch(`${url}/_cluster/health?wait_for_status=yellow&timeout=1s`)).ok,
+    isUp: () => (variant?.isUp ?? answersHealth)(url),
     timeoutMs: 180_000,
   });
   return { ...server, dir };
