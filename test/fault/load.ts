@@ -16,6 +16,8 @@ export type LoadOptions = {
   agents: () => readonly string[];
   recorder: Recorder;
   perSecond: number;
+  /** False where a cluster may repeat an update by itself. */
+  updates?: boolean | undefined;
   /** How long a client waits for an answer. */
   patienceMs?: number | undefined;
 };
@@ -62,7 +64,8 @@ const bulkLines = (changes: readonly Recorded[]): string =>
     .map((line) => `${line}\n`)
     .join('');
 
-export const startLoad = ({ alias, agents, recorder, perSecond, patienceMs = 20_000 }: LoadOptions): Load => {
+export const startLoad = (options: LoadOptions): Load => {
+  const { alias, agents, recorder, perSecond, updates = true, patienceMs = 20_000 } = options;
   const dispatcher = new Agent({ headersTimeout: patienceMs, bodyTimeout: patienceMs });
   const underWay = new Set<Promise<void>>();
   let values = 0;
@@ -115,7 +118,7 @@ export const startLoad = ({ alias, agents, recorder, perSecond, patienceMs = 20_
   const set = (): Change => ({ kind: 'set', id: pick(documentIds), value: Math.random() < 0.2 ? undefined : value() });
   const act = (): Promise<void> => {
     const draw = Math.random();
-    if (draw < 0.15) return one({ kind: 'append', id: pick(listIds), token: value() });
+    if (updates && draw < 0.15) return one({ kind: 'append', id: pick(listIds), token: value() });
     if (draw > 0.9)
       return many([...new Map(Array.from({ length: 5 }, set).map((change) => [change.id, change])).values()]);
     return one(set());

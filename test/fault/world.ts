@@ -64,6 +64,8 @@ export type WorldOptions = {
   sourceSettings?: Record<string, unknown>;
   /** Operations that the clients begin in a second. */
   perSecond?: number;
+  /** False: no client updates by script. */
+  updates?: boolean;
   /** How long a client waits for an answer; more where a switch stands still for long. */
   patienceMs?: number;
   /** False leaves the route in `off`. */
@@ -170,9 +172,9 @@ export const buildWorld = async (options: WorldOptions = {}): Promise<World> => 
   const usual = { targetSettings: { number_of_replicas: 0 }, cutover: { budgetMs: 10_000 } };
   writeFileSync(file, JSON.stringify({ ...given, ...usual, ...options.route }));
   await must('apply', '-f', file);
-  const { perSecond = 40, patienceMs: clientPatienceMs } = options;
+  const { perSecond = 40, updates, patienceMs: clientPatienceMs } = options;
   const agents = (): string[] => members.map(({ process }) => process.url);
-  const load = startLoad({ alias: slug, agents, recorder, perSecond, patienceMs: clientPatienceMs });
+  const load = startLoad({ alias: slug, agents, recorder, perSecond, updates, patienceMs: clientPatienceMs });
   if (options.dual !== false) await must('phase', slug, 'dual');
 
   let refusal = '';
