@@ -89,6 +89,17 @@ export class NatsBucket implements Bucket {
     }
   }
 
+  async erase(key: string): Promise<void> {
+    await this.delete(key);
+    const { reader } = this.#ready();
+    try {
+      const marker = await reader.last(key);
+      if (marker?.value === undefined && marker !== undefined) await reader.purge(key, marker.revision);
+    } catch (error) {
+      throw toStoreError(error, 'write');
+    }
+  }
+
   subscribe(listener: (change: Change) => void): () => void {
     return this.follower.subscribe(listener);
   }

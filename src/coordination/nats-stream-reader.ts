@@ -1,5 +1,5 @@
 /**
- * Reads one bucket's stream as its leader has it, and turns messages into plain values. Direct gets are never used: they
+ * Reads one bucket's stream as its leader has it, turns messages into plain values, and removes markers. Direct gets are never used: they
  * may be answered by a replica that lags behind.
  */
 import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream';
@@ -68,6 +68,11 @@ export class NatsStreamReader {
     const { keys } = await this.keys();
     const messages = await mapConcurrent([...keys], 32, (key) => this.last(key));
     return messages.filter((message) => message !== undefined);
+  }
+
+  /** Removes what a key has up to `through`, its delete marker for one. */
+  async purge(key: string, through: number): Promise<void> {
+    await this.#manager.streams.purge(this.stream, { filter: this.#prefix + key, seq: through + 1 });
   }
 
   /** A republished message; undefined when it is none of this stream's, or carries no body. */

@@ -27,6 +27,11 @@ export interface Bucket {
   /** Compare-and-set; `expected` 0 = the key must not exist (never written, or deleted). */
   update(key: string, value: string, expected: number): Promise<CasResult>;
   delete(key: string, expected?: number): Promise<void>;
+  /**
+   * Deletes a key that is never used again, and what remembers that it was there. What is written to it meanwhile stays.
+   * Absent where a delete leaves nothing behind.
+   */
+  erase?(key: string): Promise<void>;
   /** Calls back soon after each accepted change (best effort, may miss some: poll `list` as well). Returns unsubscribe. */
   subscribe(listener: (change: Change) => void): () => void;
 }

@@ -12,6 +12,10 @@ import type { Bucket } from './ports.ts';
 const Listed = z.object({ member: z.string() });
 export type ListedProcess = { boot: string; member: string };
 
+/** Each start of a process has a key of its own: markers of them all would fill the bucket over the years. */
+const erase = (bucket: Bucket, key: string): Promise<void> =>
+  (bucket.erase?.(key) ?? bucket.delete(key)).catch(() => undefined);
+
 export type ProcessListOptions = { bucket: Bucket; member: string; boot: string };
 export interface ProcessList {
   /**
@@ -44,7 +48,7 @@ export const createProcessList = ({ bucket, member, boot }: ProcessListOptions):
     has: (slug) => listed.has(slug),
     leave: async () => {
       left = true;
-      await Promise.all([...listed].map((slug) => bucket.delete(keys.boot(slug, boot)).catch(() => undefined)));
+      await Promise.all([...listed].map((slug) => erase(bucket, keys.boot(slug, boot))));
     },
   };
 };
@@ -61,5 +65,5 @@ export const listProcesses = async (bucket: Bucket, slug: string): Promise<Liste
 
 /** They are behind a fence. What cannot be removed is met again at the next switch. */
 export const strikeProcesses = async (bucket: Bucket, slug: string, boots: readonly string[]): Promise<void> => {
-  await Promise.all(boots.map((boot) => bucket.delete(keys.boot(slug, boot)).catch(() => undefined)));
+  await Promise.all(boots.map((boot) => erase(bucket, keys.boot(slug, boot))));
 };

@@ -307,6 +307,12 @@ describe('news', () => {
     const changes = new Map<string, Change>();
     store.config.subscribe((change) => changes.set(change.key, change));
     const key = (way: string) => `rt.products.pct.${way}`;
+    const subjectsOf = (name: string) =>
+      withNats(url, async (person) => {
+        const filter = { subjects_filter: `$KV.${bucket}.${name}` };
+        const { state } = await (await jetstreamManager(person)).streams.info(`KV_${bucket}`, filter);
+        return Object.keys(state.subjects ?? {});
+      });
     const isGone = (way: string) =>
       eventually(() => changes.has(key(way)) && changes.get(key(way))?.value === undefined);
     await withNats(url, async (person) => {
@@ -323,6 +329,11 @@ describe('news', () => {
     expect(changes.get(key('shadow'))?.expired).toBeUndefined();
     expect([changes.get(key('write'))?.expired, changes.get(key('ttl'))?.expired]).toEqual([true, true]);
     expect(await store.config.list('rt.')).toEqual([]);
+    await store.config.put(key('erased'), '1');
+    await eventually(() => changes.get(key('erased'))?.value === '1');
+    await (await openReady()).config.erase?.(key('erased'));
+    await isGone('erased');
+    expect(await subjectsOf(key('erased'))).toEqual([]);
     expect(await store.config.update(key('ttl'), '2', 0)).toMatchObject({ ok: true });
   });
 });
