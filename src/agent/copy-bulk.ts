@@ -119,8 +119,12 @@ export const sameFate = (count: number, fate: WriteFate): BulkFate => ({
   fates: Array.from({ length: count }, () => fate),
 });
 
+/** What stands before a cluster, and its own check of passwords, answers without JSON. */
+const plainText = (body: Uint8Array): string => Buffer.from(body).subarray(0, 200).toString('utf8').trim();
+
 const wholeFate = (status: number, body: Uint8Array, count: number): BulkFate => {
-  const error = parseAnswer(body)?.error;
+  const parsed = parseAnswer(body);
+  const error = parsed === undefined ? plainText(body) : parsed.error;
   const cause = typeof error === 'string' ? { type: 'error', reason: error } : error;
   const fate = itemFate({ status, error: cause ?? {} });
   if (fate.kind !== 'quarantine') return sameFate(count, fate);

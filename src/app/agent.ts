@@ -19,7 +19,7 @@ import { startBackfillWorkers } from './backfill-workers.ts';
 import type { Core } from './core.ts';
 import { startDashboardReports } from './dashboard-reports.ts';
 import { learnRoutes, storeWaitMs } from './learn-routes.ts';
-import { routeLog, storeLog } from './log-changes.ts';
+import { copyLog, routeLog, storeLog } from './log-changes.ts';
 import { observeCutover, observeJobStatus } from './observe-leader.ts';
 import { transportsOf } from './open-clusters.ts';
 import { startEvidencePublisher } from './publish-evidence.ts';
@@ -34,6 +34,15 @@ const leastDrainMs = 2000;
 type Bound = { host: string; port: number };
 type Stoppable = { stop(): Promise<void> };
 
+/** The lines of each heartbeat; what they say of copies goes into the log too when it changes. */
+const reporting = (parts: AgentParts): (() => ReturnType<typeof reportRoutes>) => {
+  const tell = copyLog(parts.core.logger);
+  return () => {
+    for (const slug of parts.view.states().keys()) tell(slug, parts.copier.problems(slug));
+    return reportRoutes(parts);
+  };
+};
+
 const createMembership = (parts: AgentParts, adminAt: Bound): Members => {
   const { view, processes } = parts;
   const { config, member, boot, version, store, watcher, logger, podIp } = parts.core;
@@ -43,7 +52,7 @@ const createMembership = (parts: AgentParts, adminAt: Bound): Members => {
     boot,
     version,
     admin: adminUrl(config.admin, adminAt, podIp),
-    report: () => reportRoutes(parts),
+    report: reporting(parts),
     enlist: (again) => processes.enlist(view.states().keys(), again),
     stale: () => watcher.status().stale,
     logger,

@@ -1,4 +1,5 @@
-/** Writes the changes that an operator looks for into the log, once each: phases, holds, refused values, the store. */
+/** Writes the changes that an operator looks for into the log, once each: phases, holds, refused values, copies, the store. */
+import { withoutValues } from '../agent/quarantine.ts';
 import type { RouteState, RouteStates, StoreStatus } from '../coordination/ports.ts';
 import type { Logger } from '../log.ts';
 
@@ -25,6 +26,21 @@ export const routeLog = (logger: Logger): ((states: RouteStates) => void) => {
     }
     for (const slug of before.keys()) if (!states.has(slug)) logger.info({ route: slug }, 'route removed');
     before = states;
+  };
+};
+
+/** To be called with each heartbeat: why copies of a route are being repeated, of which texts differ all the time. */
+export const copyLog = (logger: Logger): ((slug: string, problems: readonly string[]) => void) => {
+  const troubled = new Set<string>();
+  return (slug, problems) => {
+    if (problems.length > 0 === troubled.has(slug)) return;
+    if (problems.length === 0) {
+      troubled.delete(slug);
+      logger.info({ route: slug }, 'copies get through again');
+      return;
+    }
+    troubled.add(slug);
+    logger.warn({ route: slug, problems: problems.map(withoutValues) }, 'copies do not get through and are repeated');
   };
 };
 

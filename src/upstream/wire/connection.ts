@@ -168,10 +168,15 @@ export class Connection implements Carrier, AnswerListener {
     this.#isEnded = true;
     if (this.#parser.paused) return;
     try {
-      if (!this.#endsAreTrue || !this.#parser.finish()) this.close(new WireError('cut', 'other side closed'));
+      if (!this.#endsAreTrue || !this.#parser.finish()) this.close(this.#cut());
     } catch (error) {
       this.close(error);
     }
+  }
+
+  /** TLS tells why before it ends: a client certificate that has expired, for one. */
+  #cut(): WireError {
+    return new WireError('cut', 'other side closed', this.#error === undefined ? {} : { cause: this.#error });
   }
 
   /** TLS reads to the end at once, so what the asker has not taken yet may be all there. */

@@ -18,8 +18,8 @@ export type WireFault =
 export class WireError extends Error {
   readonly fault: WireFault;
 
-  constructor(fault: WireFault, message: string) {
-    super(message);
+  constructor(fault: WireFault, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.name = 'WireError';
     this.fault = fault;
   }

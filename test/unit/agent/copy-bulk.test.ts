@@ -122,6 +122,11 @@ describe('decoding the answer to a bulk', () => {
     expect(decodeBulk(answer(status, { error: cause }), 1)).toMatchObject({ fates: [{ kind: 'quarantine' }] });
   });
 
+  it('tells the words of an answer that is no JSON, as a check of passwords gives', () => {
+    const fate = decodeBulk({ status: 401, body: Buffer.from('Unauthorized') }, 1);
+    expect(fate).toMatchObject({ fates: [{ kind: 'retry', cause: 'blocked', reason: '401 error: Unauthorized' }] });
+  });
+
   it('takes a fence that answers for the whole request', () => {
     expect(decodeBulk(answer(403, { error: fence }), 1)).toEqual({ kind: 'items', fates: [{ kind: 'fenced' }] });
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { storeLog } from '../../../src/app/log-changes.ts';
+import { copyLog, storeLog } from '../../../src/app/log-changes.ts';
 import type { StoreStatus } from '../../../src/coordination/ports.ts';
 import type { Logger } from '../../../src/log.ts';
 
@@ -34,4 +34,20 @@ describe('the log of the store', () => {
       ['error: the store raises an alarm, the last known good is kept', 'info: store connected'],
     ],
   ])('%s', (_, states, lines) => expect(logged(states)).toEqual(lines));
+});
+
+it('the log of copies tells once that they are repeated, and once that they get through again', () => {
+  const lines: [string, unknown][] = [];
+  const at = (fields: unknown, message: string) => void lines.push([message, fields]);
+  const log = copyLog({ info: at, warn: at } as unknown as Logger);
+  log('p', []);
+  log('p', ["target: 400 x: failed to parse 'a value'"]);
+  log('p', ['target: 401 error: Unauthorized']);
+  log('q', []);
+  log('p', []);
+  log('p', []);
+  expect(lines).toEqual([
+    ['copies do not get through and are repeated', { route: 'p', problems: ["target: 400 x: failed to parse '…'"] }],
+    ['copies get through again', { route: 'p' }],
+  ]);
 });
