@@ -39,13 +39,18 @@ export type BackfillIo = {
   chunkDocs: number;
   /** ISO time for the record. */
   at: string;
+  /** Keeps the tail's start before anything of another plan is touched; fails for a leader that has been succeeded. */
+  ours?: (tail: TailState) => Promise<void>;
   signal?: AbortSignal | undefined;
 };
 export type BackfillPlan = { kind: 'ok'; record: BackfillRecord; tail: TailState } | PositionProblem;
 
-/** Plans and queues the chunks; the caller then writes `record` and keeps `tail`. */
+/**
+ * Plans and queues the chunks; the caller then writes `record`. Invariant: a leader that planned for so long that it was
+ * succeeded takes nothing out of the queue that its successor put in.
+ */
 export const beginBackfill = async (io: BackfillIo): Promise<BackfillPlan> => {
-  const { clusters, runtime, direction, queue, chunkDocs, at, signal } = io;
+  const { clusters, runtime, direction, queue, chunkDocs, at, ours, signal } = io;
   const { authority, reign, spec } = direction;
   const cluster = clusters[authority];
   const indices: IndexPosition[] = [];
@@ -62,9 +67,11 @@ export const beginBackfill = async (io: BackfillIo): Promise<BackfillPlan> => {
     cursors.map((checkpoint, shard): ShardExtent => ({ index, shard, checkpoint })),
   );
   const chunks = planChunks(extents, chunkDocs);
-  await queue.purge();
-  await queue.add(chunks);
   const common = { schema: 1 as const, authority, reign, indices };
+  const mark = await queue.mark();
+  await ours?.(common);
+  await queue.purge(mark);
+  await queue.add(chunks);
   return {
     kind: 'ok',
     record: { ...common, state: 'running', chunks: chunks.length, docs, startedAt: at },

@@ -42,6 +42,11 @@ export class MemoryWorkQueue implements WorkQueue {
     return this.#waiting.length + this.#delivered.size;
   }
 
+  /** There is nobody else who could add. */
+  async mark(): Promise<number> {
+    return 0;
+  }
+
   async purge(): Promise<void> {
     this.#waiting.length = 0;
     for (const cancel of this.#delivered.values()) cancel();

@@ -15,6 +15,7 @@ import {
   jetstreamManager,
   RetentionPolicy,
   StorageType,
+  type StreamState,
 } from '@nats-io/jetstream';
 import { type NatsConnection, nanos } from '@nats-io/transport-node';
 import * as z from 'zod';
@@ -68,22 +69,31 @@ export class NatsWorkQueue implements WorkQueue {
   }
 
   async remaining(): Promise<number> {
+    return (await this.#extent())?.messages ?? 0;
+  }
+
+  async mark(): Promise<number> {
+    return (await this.#extent())?.last_seq ?? 0;
+  }
+
+  /** Undefined while there is no stream. */
+  async #extent(): Promise<StreamState | undefined> {
     return await this.#ask('read', async (connection) => {
       const manager = await this.#manager(connection);
       try {
-        return (await manager.streams.info(this.#stream)).state.messages;
+        return (await manager.streams.info(this.#stream)).state;
       } catch (error) {
-        if (isStreamMissing(error)) return 0;
+        if (isStreamMissing(error)) return undefined;
         throw error;
       }
     });
   }
 
-  async purge(): Promise<void> {
+  async purge(mark: number): Promise<void> {
     await this.#ask('write', async (connection) => {
       const manager = await this.#manager(connection);
       try {
-        await manager.streams.purge(this.#stream);
+        await manager.streams.purge(this.#stream, { seq: mark + 1 });
       } catch (error) {
         if (!isStreamMissing(error)) throw error;
       }

@@ -51,7 +51,10 @@ export interface WorkQueue {
   next(waitMs: number): Promise<ChunkDelivery | undefined>;
   /** Chunks not yet acknowledged. */
   remaining(): Promise<number>;
-  purge(): Promise<void>;
+  /** What has been added by now, for `purge`. */
+  mark(): Promise<number>;
+  /** Empties the queue of what was added before the mark: what somebody else has added since stays. */
+  purge(mark: number): Promise<void>;
 }
 
 export type SampleKind = { slug: string; severity: string; shape: string };

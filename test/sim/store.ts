@@ -207,6 +207,7 @@ const queueOver = (server: StoreServer, slug: string, link: Link): WorkQueue => 
   return {
     add: (chunks: Chunk[]) => run(() => queue.add(chunks)),
     remaining: () => run(() => queue.remaining()),
+    mark: () => run(() => queue.mark()),
     purge: () => run(() => queue.purge()),
     next: async (waitMs) => {
       const delivery = await run(() => queue.next(idleFactor * waitMs));

@@ -3,6 +3,7 @@
  * left. Workers begin at the record it writes; that it runs is saved after that, so a leader that dies in between makes its
  * successor plan anew, which costs time and never a document.
  */
+import { casError } from '../../coordination/cas.ts';
 import { keys } from '../../coordination/keys.ts';
 import { barrier, type Membership } from '../../coordination/membership.ts';
 import type { RouteState, Store } from '../../coordination/ports.ts';
@@ -11,6 +12,7 @@ import { BackfillRecord, backfillName, beginBackfill } from '../backfill.ts';
 import type { ClusterControl } from '../cluster.ts';
 import { directionOf } from '../direction.ts';
 import type { Runtime } from '../runtime.ts';
+import type { TailState } from '../tail.ts';
 import { readProgress } from '../worker-progress.ts';
 import { type JobStore, saveWork } from './job-state.ts';
 import type { WorkFacts } from './status.ts';
@@ -26,7 +28,7 @@ export type BackfillWatchDeps = {
 };
 export interface BackfillWatch {
   /**
-   * `planned` runs before any worker begins; what it is given fails for a leader that has been succeeded.
+   * `planned` runs before anything is queued; what it is given fails for a leader that has been succeeded.
    * @returns why it cannot be planned, if so
    */
   begin(state: RouteState, planned: (ours: () => Promise<void>) => Promise<void>): Promise<string | undefined>;
@@ -39,10 +41,14 @@ export const createBackfillWatch = (deps: BackfillWatchDeps): BackfillWatch => {
   let facts: WorkFacts['backfill'] = { record: undefined, remaining: 0, rate: 0, state: 'running' };
   const key = keys.job(slug, backfillName);
 
-  const put = (record: BackfillRecord): Promise<number> => store.config.put(key, JSON.stringify(record));
-  const read = async (): Promise<BackfillRecord | undefined> => {
-    const entry = await store.config.get(key);
-    return entry === undefined ? undefined : BackfillRecord.safeParse(JSON.parse(entry.value)).data;
+  /** Only over the one that was read: another leader may have planned anew. */
+  const put = async (record: BackfillRecord, over: number): Promise<void> => {
+    const result = await store.config.update(key, JSON.stringify(record), over);
+    if (!result.ok) throw casError(result.reason, `${key} could not be saved`);
+  };
+  const read = async (): Promise<{ record: BackfillRecord | undefined; revision: number }> => {
+    const { value, revision } = (await store.config.get(key)) ?? { value: 'null', revision: 0 };
+    return { record: BackfillRecord.safeParse(JSON.parse(value)).data, revision };
   };
 
   return {
@@ -53,15 +59,16 @@ export const createBackfillWatch = (deps: BackfillWatchDeps): BackfillWatch => {
       const { chunkDocs } = state.spec.backfill;
       const queue = store.workQueue(slug);
       const direction = directionOf(state);
-      const plan = await beginBackfill({ clusters, runtime, direction, queue, chunkDocs, at: clock() });
+      const { revision } = await read();
+      const ours = (tail: TailState): Promise<void> => planned(() => saveWork(job, { tail }, 'always'));
+      const plan = await beginBackfill({ clusters, runtime, direction, queue, chunkDocs, at: clock(), ours });
       if (plan.kind !== 'ok') return plan.detail;
-      await planned(() => saveWork(job, { tail: plan.tail }));
-      await put(plan.record);
+      await put(plan.record, revision);
       await saveWork(job, { backfill: 'running' });
       return undefined;
     },
     look: async () => {
-      const [record, remaining, workers] = await Promise.all([
+      const [{ record, revision }, remaining, workers] = await Promise.all([
         read(),
         store.workQueue(slug).remaining(),
         readProgress(store.live, slug),
@@ -71,7 +78,7 @@ export const createBackfillWatch = (deps: BackfillWatchDeps): BackfillWatch => {
       facts = { record, remaining, rate, state: held ?? 'running' };
       if (remaining > 0 || record === undefined) return;
       const done: BackfillRecord = { ...record, state: 'done', finishedAt: clock() };
-      await put(done);
+      await put(done, revision);
       facts = { record: done, remaining: 0, rate: 0, state: 'running' };
       await saveWork(job, { backfill: 'done' });
     },

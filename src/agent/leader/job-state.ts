@@ -72,8 +72,11 @@ export interface JobStore {
   /** The state as last loaded or saved by this leader. */
   current(): JobState;
   load(): Promise<JobState>;
-  /** @throws STORE_CONFLICT when another leader wrote; STORE_OUTCOME_UNKNOWN, STORE_UNAVAILABLE */
-  save(change: Partial<JobState>): Promise<void>;
+  /**
+   * `always` also where nothing changes, which shows that no other leader wrote.
+   * @throws STORE_CONFLICT when another leader wrote; STORE_OUTCOME_UNKNOWN, STORE_UNAVAILABLE
+   */
+  save(change: Partial<JobState>, when?: 'always'): Promise<void>;
 }
 
 export const createJobStore = (bucket: Bucket, slug: string): JobStore => {
@@ -90,9 +93,9 @@ export const createJobStore = (bucket: Bucket, slug: string): JobStore => {
     state = parsed?.data ?? emptyJob;
     return state;
   };
-  const write = async (next: JobState): Promise<void> => {
+  const write = async (next: JobState, when?: 'always'): Promise<void> => {
     const value = JSON.stringify(next);
-    if (value === saved) return;
+    if (value === saved && when === undefined) return;
     const result = await bucket.update(key, value, revision);
     if (!result.ok) throw casError(result.reason, `${key} could not be saved`);
     revision = result.revision;
@@ -104,8 +107,8 @@ export const createJobStore = (bucket: Bucket, slug: string): JobStore => {
   return {
     current: () => state,
     load,
-    save: (change) => {
-      const turn = queue.then(() => write({ ...state, ...change }));
+    save: (change, when) => {
+      const turn = queue.then(() => write({ ...state, ...change }, when));
       queue = turn.catch(() => undefined);
       return turn;
     },
@@ -113,7 +116,7 @@ export const createJobStore = (bucket: Bucket, slug: string): JobStore => {
 };
 
 /** Nothing is kept of a reign that no work was begun for. */
-export const saveWork = async (job: JobStore, change: Partial<ReignWork>): Promise<void> => {
+export const saveWork = async (job: JobStore, change: Partial<ReignWork>, when?: 'always'): Promise<void> => {
   const { work } = job.current();
-  if (work !== undefined) await job.save({ work: { ...work, ...change } });
+  if (work !== undefined) await job.save({ work: { ...work, ...change } }, when);
 };

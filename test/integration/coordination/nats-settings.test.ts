@@ -259,7 +259,7 @@ describe('a server with accounts and permissions', () => {
     delivery.working();
     await delivery.ack();
     await eventually(async () => (await queue.remaining()) === 0);
-    await queue.purge();
+    await queue.purge(await queue.mark());
     await lease.release();
     await members.leave();
     expect((await store.live.list('')).map(({ key, value }) => [key, JSON.parse(value).leaving])).toEqual([

@@ -293,7 +293,7 @@ export const testStore = (name: string, prepare: () => Promise<StoreUnderTest>):
       it('is empty before anything was added', async () => {
         const slug = uniqueName('q');
         expect(await one.workQueue(slug).remaining()).toBe(0);
-        await one.workQueue(slug).purge();
+        await one.workQueue(slug).purge(await one.workQueue(slug).mark());
         expect(await one.workQueue(slug).next(10)).toBeUndefined();
       });
 
@@ -345,11 +345,22 @@ export const testStore = (name: string, prepare: () => Promise<StoreUnderTest>):
       it('can be emptied and filled again with the same chunks', async () => {
         const slug = uniqueName('q');
         await one.workQueue(slug).add([0, 10].map(chunk));
-        await one.workQueue(slug).purge();
+        await one.workQueue(slug).purge(await one.workQueue(slug).mark());
         expect(await one.workQueue(slug).remaining()).toBe(0);
         await one.workQueue(slug).add([0, 10].map(chunk));
         expect(await one.workQueue(slug).remaining()).toBe(2);
-        await one.workQueue(slug).purge();
+        await one.workQueue(slug).purge(await one.workQueue(slug).mark());
+      });
+
+      it('keeps what somebody else has added since the mark', async () => {
+        if (!under.sharedQueue) return;
+        const slug = uniqueName('q');
+        await one.workQueue(slug).add([chunk(0)]);
+        const mark = await one.workQueue(slug).mark();
+        await other.workQueue(slug).add([chunk(10)]);
+        await one.workQueue(slug).purge(mark);
+        expect((await take(one, slug)).chunk).toEqual(chunk(10));
+        expect(await one.workQueue(slug).remaining()).toBe(1);
       });
     });
   });

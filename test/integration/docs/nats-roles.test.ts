@@ -79,7 +79,7 @@ describe('a sidecar', () => {
     const delivery = await queue.next(2000);
     await delivery?.ack();
     expect(await queue.remaining()).toBe(0);
-    await queue.purge();
+    await queue.purge(await queue.mark());
   });
 
   it.each([

@@ -86,6 +86,18 @@ describe('a backfill', () => {
     expect(planned.record.indices).toEqual(planned.tail.indices);
   });
 
+  it('takes nothing out of the queue for a leader that was succeeded while it planned', async () => {
+    const made = setUp(50);
+    await plan(made);
+    const queued = await made.queue.remaining();
+    const ours = async (): Promise<never> => {
+      throw new Error('succeeded');
+    };
+    const late = beginBackfill({ ...made.io, queue: made.queue, chunkDocs: 50, at: '', ours });
+    await expect(late).rejects.toThrow('succeeded');
+    expect(await made.queue.remaining()).toBe(queued);
+  });
+
   it('goes on with other workers when one dies in the middle of a chunk', async () => {
     const made = setUp();
     await plan(made, 1000);

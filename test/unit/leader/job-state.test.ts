@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { directionOf } from '../../../src/agent/direction.ts';
-import { emptyJob, JobState, newWork } from '../../../src/agent/leader/job-state.ts';
+import { createJobStore, emptyJob, JobState, newWork } from '../../../src/agent/leader/job-state.ts';
+import { MemoryBucket } from '../../support/memory-store.ts';
 import { routeState } from '../agent/route.ts';
 
 describe("the leader's record", () => {
@@ -8,5 +9,16 @@ describe("the leader's record", () => {
     const next = newWork(directionOf(routeState({ epoch: 3, reign: 2 })));
     const text = JSON.stringify({ ...emptyJob, next });
     expect(JobState.parse(JSON.parse(text)).next).toEqual(next);
+  });
+
+  it('shows by the write of a value that is there already that nobody else has written', async () => {
+    const bucket = new MemoryBucket();
+    const [late, successor] = [createJobStore(bucket, 'products'), createJobStore(bucket, 'products')];
+    await late.save({ paused: true });
+    await late.save({ paused: true }, 'always');
+    await successor.load();
+    await successor.save({ paused: false });
+    await late.save({ paused: true });
+    await expect(late.save({ paused: true }, 'always')).rejects.toMatchObject({ code: 'STORE_CONFLICT' });
   });
 });
