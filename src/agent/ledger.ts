@@ -105,6 +105,12 @@ export type Balance = {
 export const unclearIn = ({ lines }: Ledger): number =>
   Object.values(lines).reduce((sum, { unclear, unclearBase }) => sum + unclear - unclearBase, 0);
 
+const sumOf = (counts: readonly number[]): number => counts.reduce((a, b) => a + b, 0);
+
+/** Writes that were left to the tail since the ledger was opened. */
+export const leftIn = ({ lines }: Ledger): number =>
+  Object.values(lines).reduce((sum, { left, leftBase }) => sum + sumOf(left) - sumOf(leftBase), 0);
+
 /** `totals` must have been read at rest, and every live member observed since, for `balanced` to prove anything. */
 export const balance = (ledger: Ledger, totals: readonly number[]): Balance => {
   const unaccounted = ledger.base.map((base, i) => {

@@ -5,14 +5,14 @@
  */
 import type { NextSwitch } from '../../coordination/job-status.ts';
 import type { Membership } from '../../coordination/membership.ts';
-import { type Ledger, unclearIn } from '../ledger.ts';
+import { type Ledger, leftIn, unclearIn } from '../ledger.ts';
 import { type Events, totalEvents } from './events.ts';
 import type { ReignWork } from './job-state.ts';
 
 export type PathFacts = {
   work: Pick<ReignWork, 'ledger' | 'ledgerEvents'>;
   events: Events;
-  /** Undefined before a first proof, or before this leader has heard everybody. */
+  /** Beyond what was left to the tail; undefined before a first proof, or before this leader has heard everybody. */
   unaccounted: number | undefined;
   /** Of the ledger, lost or unheard members. */
   missing: readonly string[];
@@ -30,11 +30,13 @@ export const missingFrom = (ledger: Ledger | undefined, { members }: Membership,
 const reasonsOf = (ledger: Ledger, { work, events, unaccounted, missing }: PathFacts): string[] => {
   const unproven = totalEvents(events) - work.ledgerEvents;
   const unclear = unclearIn(ledger);
+  const left = leftIn(ledger);
   return [
     ...(missing.length === 0 ? [] : [`${missing.join(', ')} left or lost the store`]),
     ...(unproven <= 0 ? [] : [`${unproven} by-query changes, or answers, copies or members that were lost`]),
     ...(unclear <= 0 ? [] : [`${unclear} requests with copies had no answer and may still arrive`]),
-    ...(unaccounted === 0 ? [] : [`${unaccounted ?? 'not yet known how many'} writes have no copy of their own`]),
+    ...(left <= 0 ? [] : [`${left} writes were left to the tail`]),
+    ...(unaccounted === 0 ? [] : [`${unaccounted ?? 'not yet known how many'} writes are accounted for by nobody`]),
     ...ledger.unsure,
   ];
 };

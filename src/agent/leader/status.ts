@@ -5,7 +5,7 @@
 import type { Answer, CutoverReport, RouteJobStatus, Stage } from '../../coordination/job-status.ts';
 import type { PhaseRecord } from '../../coordination/records.ts';
 import { type BackfillRecord, backfillProgress } from '../backfill.ts';
-import { unclearIn } from '../ledger.ts';
+import { leftIn, unclearIn } from '../ledger.ts';
 import { type QuarantineRecord, summarize } from '../quarantine.ts';
 import { answerOf, type GateFacts, gateConditions } from './gate.ts';
 import type { JobState, ReignWork } from './job-state.ts';
@@ -147,7 +147,11 @@ const sweepStatus = (work: ReignWork, gate: GateFacts, facts: WorkFacts['sweep']
 });
 
 const isBalanced = ({ ledger }: ReignWork, { unaccounted }: WorkFacts): boolean =>
-  ledger !== undefined && ledger.unsure.length === 0 && unclearIn(ledger) === 0 && unaccounted === 0;
+  ledger !== undefined &&
+  ledger.unsure.length === 0 &&
+  unclearIn(ledger) === 0 &&
+  leftIn(ledger) === 0 &&
+  unaccounted === 0;
 
 const workStatus = (work: ReignWork, input: StatusInput): Partial<RouteJobStatus> => ({
   backfill: backfillStatus(work, input.work.backfill),

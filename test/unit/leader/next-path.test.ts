@@ -15,7 +15,12 @@ describe('the path of the next switch', () => {
     ['no proof has opened a ledger', { work: { ledger: undefined, ledgerEvents: 0 } }, /opened the ledger/],
     ['a member has left', { missing: ['pod-2'] }, /^pod-2 left/],
     ['an answer was lost since', { events: { a: 2, b: 2 } }, /^1 by-query/],
-    ['writes are left to the tail', { unaccounted: 4 }, /^4 writes/],
+    ['nobody accounts for writes', { unaccounted: 4 }, /^4 writes/],
+    [
+      'writes were left to the tail',
+      { work: { ledger: observe(ledger, { ...sample, left: [2] }), ledgerEvents: 3 } },
+      /^2 writes were left/,
+    ],
     ['nobody has been heard yet', { unaccounted: undefined }, /^not yet known/],
     [
       'a copy may still arrive',
