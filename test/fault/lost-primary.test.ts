@@ -128,14 +128,16 @@ describe.skipIf(missing !== undefined)(`a primary that is lost with what no repl
     await eventually(() => atUpdates.names.has('read back'), { what: 'the updates to be read back' });
     await setPercent(0);
     const atTail = stopping((asked) => (isLook(asked) || pageOf(asked) !== undefined ? 'tail' : undefined));
+    const given = async (): Promise<number[]> => (await sequences()).map(({ max_seq_no: last }) => last);
+    const before = await given();
     for (const id of hidden) await write(id, `${id}-acknowledged`);
-    const passed = (await sequences()).map(({ max_seq_no: last }) => last);
+    const passed = await given();
     const allHaveThem = async (): Promise<boolean> =>
       (await sequences()).every(({ global_checkpoint: checkpoint }, shard) => checkpoint >= passed[shard]!);
     await eventually(allHaveThem, { what: 'both copies of the shards to have what is to be hidden' });
     const atHidden = stopping((asked) => {
       const { shard = 0, upTo = -1 } = pageOf(asked) ?? {};
-      return upTo >= passed[shard]! ? `shard ${shard}` : undefined;
+      return upTo > before[shard]! ? `shard ${shard}` : undefined;
     });
     atTail.pass();
     await eventually(() => atHidden.names.size === 2, { what: 'the tail to be on its way to both shards' });

@@ -163,6 +163,7 @@ export const buildWorld = async (options: WorldOptions = {}): Promise<World> => 
     more: options.more ?? 0,
     type: options.type,
     settings: options.sourceSettings,
+    updates: options.updates,
   });
   await Promise.all(Array.from({ length: options.agents ?? 3 }, (_, i) => joins(`agent-${i}`)));
   members.sort((a, b) => (a.name < b.name ? -1 : 1));
