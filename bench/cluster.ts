@@ -1,7 +1,8 @@
 /**
  * What the sidecar costs against a real cluster: search, get, single index and bulk, direct beside off, dual and shadow
  * 100 %, on the same two clusters in one run, first on cores that all of them share, then `off` again with the clusters on a
- * core of their own. Rounds are interleaved; ratios are taken within a round.
+ * core of their own: with few connections, whose number and the way there and back decide what passes, and with so many that
+ * the cluster's core is busy. Rounds are interleaved; ratios are taken within a round.
  */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,8 +18,9 @@ import { needPrograms, startCrossfade } from './lib/servers.ts';
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3);
 const seconds = Number(process.env['BENCH_SECONDS'] ?? 4);
 const documents = 2000;
-const connections = 8;
-const apart = ', clusters apart';
+const few = 8;
+const many = 32;
+const apart = (connections: number): string => `, clusters apart, ${connections} connections`;
 
 const document = (i: number): string =>
   JSON.stringify({ name: `steel lamp ${i}`, text: 'lorem ipsum dolor '.repeat(8), price: i + 0.5 });
@@ -53,7 +55,8 @@ type Results = Record<string, Record<string, LoadResult[]>>;
 type Urls = Readonly<Record<string, string>>;
 
 /** `core`: where the load comes from; default: wherever there is room. */
-const measure = async (urls: Urls, { dir, core }: { dir: string; core?: number }): Promise<Results> => {
+type Measuring = { dir: string; core?: number; connections: number };
+const measure = async (urls: Urls, { dir, core, connections }: Measuring): Promise<Results> => {
   const results: Results = {};
   for (let round = 0; round <= rounds; round++)
     for (const [kind, load] of Object.entries(loads))
@@ -79,12 +82,17 @@ const measure = async (urls: Urls, { dir, core }: { dir: string; core?: number }
  * The clusters share the first core, the sidecar and the load the second.
  */
 const measureApart = async (
-  urls: Urls,
+  { direct, off }: { direct: string; off: string },
   { dir, pids }: { dir: string; pids: { clusters: number[]; sidecar: number } },
-): Promise<Results> => {
+): Promise<Results[]> => {
   for (const pid of pids.clusters) await pin(pid, 0);
   await pin(pids.sidecar, 1);
-  return await measure(urls, { dir, core: 1 });
+  const results: Results[] = [];
+  for (const connections of [few, many]) {
+    const urls = { [`direct${apart(connections)}`]: direct, [`off${apart(connections)}`]: off };
+    results.push(await measure(urls, { dir, core: 1, connections }));
+  }
+  return results;
 };
 
 const processOf = async (url: string): Promise<number> => {
@@ -108,7 +116,7 @@ const started = async (dir: string, source: string, target: string) => {
 const report = (results: Results): Report => {
   const of = (kind: string, name: string): LoadResult[] => results[kind]?.[name] ?? [];
   const throughput = (kind: string, name: string): number => {
-    const direct = of(kind, name.endsWith(apart) ? `direct${apart}` : 'direct');
+    const direct = of(kind, name.replace(/^[^,]*/, 'direct'));
     return median(of(kind, name).map((one, round) => one.perSecond / (direct[round]?.perSecond ?? Number.NaN)));
   };
   const each = Object.entries(results).flatMap(([kind, ways]) =>
@@ -136,10 +144,11 @@ export const benchCluster = async (): Promise<Report> => {
   const { off, dual, shadow } = servers;
   try {
     const urls = { direct: source, off: off.url, dual: dual.url, 'shadow 100 %': shadow.url };
-    const shared = await measure(urls, { dir });
+    const shared = await measure(urls, { dir, connections: few });
     const pids = { clusters: await Promise.all([source, target].map(processOf)), sidecar: off.pid };
-    const alone = await measureApart({ [`direct${apart}`]: source, [`off${apart}`]: off.url }, { dir, pids });
-    return report(Object.fromEntries(Object.keys(loads).map((kind) => [kind, { ...shared[kind], ...alone[kind] }])));
+    const all = [shared, ...(await measureApart({ direct: source, off: off.url }, { dir, pids }))];
+    const ofKind = (kind: string) => Object.assign({}, ...all.map((results) => results[kind])) as Results[string];
+    return report(Object.fromEntries(Object.keys(loads).map((kind) => [kind, ofKind(kind)])));
   } finally {
     await Promise.all(Object.values(servers).map((server) => server.stop()));
     await Promise.all([call(`${source}/bench_v1`, 'DELETE'), call(`${target}/bench_v2`, 'DELETE')]);
