@@ -87,8 +87,6 @@ class View implements RouteView {
   refusal(): CrossfadeError | undefined {
     if (this.#alone !== undefined) return this.#aloneRefusal(this.#alone);
     if (this.#settled) return undefined;
-    // The first listing of an empty store changes nothing, so nobody was told of it.
-    this.#refresh();
     const unknown = this.inDoubt();
     this.#settled = unknown.length === 0 && this.#watcher.status().knowledge !== 'unknown';
     if (unknown.length === 0) return undefined;

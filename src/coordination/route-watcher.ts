@@ -57,7 +57,7 @@ export type WatcherStatus = {
 export interface RouteWatcher {
   current(): RouteStates;
   status(): WatcherStatus;
-  /** Called with the new states whenever something changed. */
+  /** Called with the new states whenever something changed, and when the store was listed for the first time. */
   onChange(listener: (states: RouteStates) => void): () => void;
   /** Lists the store now. @throws CrossfadeError STORE_UNAVAILABLE */
   refresh(): Promise<void>;
@@ -143,11 +143,14 @@ class Watcher implements RouteWatcher {
     this.#incarnation = store.status().incarnation;
     const lower = regressions(before, entries);
     this.#wentBack = lower.length > 0 ? `${lower[0]?.key} ${lower[0]?.message}` : undefined;
+    const isFirst = this.#knowledge !== 'live';
     this.#knowledge = 'live';
     this.#listedAtMs = now();
     // Where revisions went backwards, a missing key proves nothing.
     const gone = lower.length > 0 ? [] : absences(before, this.#fold, entries);
-    this.#apply([...entries, ...gone]);
+    const told = this.#apply([...entries, ...gone]);
+    // What came by subscription before it was not believed until now, and it may have come whole.
+    if (isFirst && !told) this.#tell();
   }
 
   async close(): Promise<void> {
@@ -193,12 +196,18 @@ class Watcher implements RouteWatcher {
     return alarm ?? foreign ?? this.#wentBack ?? (record && `${record.key} ${record.message}`);
   }
 
-  #apply(changes: readonly Change[]): void {
+  /** @returns whether something changed, which everybody was told then */
+  #apply(changes: readonly Change[]): boolean {
     const fold = foldChanges(this.#fold, changes);
-    if (fold === this.#fold || this.#closed) return;
+    if (fold === this.#fold || this.#closed) return false;
     this.#fold = fold;
     this.#states = statesOf(fold);
     this.#saveSoon();
+    this.#tell();
+    return true;
+  }
+
+  #tell(): void {
     for (const listener of this.#listeners) listener(this.#states);
   }
 

@@ -52,10 +52,10 @@ describe('the routes as a member serves them', () => {
     expect(view.table().lookup('products')).toHaveLength(1);
   });
 
-  test('are known although the first listing of an empty store changes nothing and tells nobody', () => {
-    const { view, status } = world();
+  test('are known after the first listing of an empty store', () => {
+    const { view, change } = world();
     expect(view.refusal()).toBeDefined();
-    status.knowledge = 'live';
+    change(new Map());
     expect(view.refusal()).toBeUndefined();
   });
 

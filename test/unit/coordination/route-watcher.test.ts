@@ -82,6 +82,30 @@ describe('the route watcher', () => {
     await watcher.close();
   });
 
+  it('tells what came by subscription before the first listing once that has been made, though it changes nothing', async () => {
+    store.config.offline = true;
+    const { watcher, seen } = await start();
+    store.config.offline = false;
+    await fill();
+    const before = { knowledge: watcher.status().knowledge, told: seen.length };
+    await time.advance(1_500);
+    expect(before).toEqual({ knowledge: 'unknown', told: 3 });
+    expect(watcher.status().knowledge).toBe('live');
+    expect(seen).toHaveLength(4);
+    expect(seen.at(-1)?.get('products')?.percent.read).toBe(25);
+    await watcher.close();
+  });
+
+  it('tells of the first listing of an empty store, and of no other', async () => {
+    store.config.offline = true;
+    const { watcher, seen } = await start();
+    store.config.offline = false;
+    await time.advance(1_500);
+    await time.advance(1_500);
+    expect(seen.map((states) => states.size)).toEqual([0]);
+    await watcher.close();
+  });
+
   it('keeps the last good state while the store is out of reach, and counts the time', async () => {
     await fill();
     const { watcher, percent } = await start();
