@@ -1,3 +1,3 @@
 import { simulateSeeds } from './seeds.ts';
 
-simulateSeeds({ part: 1, parts: 2 });
+simulateSeeds({ part: 1, parts: 4 });

@@ -1,3 +1,3 @@
 import { simulateSeeds } from './seeds.ts';
 
-simulateSeeds({ part: 2, parts: 2 });
+simulateSeeds({ part: 2, parts: 4 });
