@@ -87,6 +87,9 @@ const kindByType = new Map<string, AggregationKind>(
   Object.entries(kinds).flatMap(([kind, types]) => types.map((type) => [type, kind as AggregationKind] as const)),
 );
 
+/** `matrix_stats` counts documents as a bucket does, and lists its figures by field. */
+const isMatrix = (answer: JsonObject): boolean => Array.isArray(answer['fields']);
+
 /** Without the request (templates), the answer's own form tells. */
 const kindByForm = (answer: JsonObject): AggregationKind => {
   const buckets = answer['buckets'];
@@ -94,7 +97,8 @@ const kindByForm = (answer: JsonObject): AggregationKind => {
     return 'doc_count_error_upper_bound' in answer ? 'top_buckets' : 'bg_count' in answer ? 'significant' : 'buckets';
   if (isObject(answer['hits'])) return 'top_hits';
   if (answer['values'] !== undefined) return 'percentiles';
-  return typeof answer['doc_count'] === 'number' && !('value' in answer) ? 'single' : 'metric';
+  const isBucket = typeof answer['doc_count'] === 'number' && !('value' in answer) && !isMatrix(answer);
+  return isBucket ? 'single' : 'metric';
 };
 
 export const kindOf = (spec: AggregationSpec | undefined, answer: JsonObject): AggregationKind =>

@@ -7,7 +7,7 @@ import type { AggregationPair, IsApproximate } from './aggregation-kinds.ts';
 import { type Context, report, softened } from './context.ts';
 import { child, type Path } from './findings.ts';
 import { canonicalText, isObject, type JsonObject, member, numberMember, sameValue } from './json-value.ts';
-import { diffOptional } from './tree-diff.ts';
+import { diffOptional, diffTree } from './tree-diff.ts';
 
 type Inside = (context: Context, path: Path, pair: AggregationPair) => IsApproximate;
 type Bucket = { readonly key: string; readonly label: string; readonly value: JsonObject; readonly count: number };
@@ -241,5 +241,7 @@ export const compareSignificant = (context: Context, path: Path, pair: Aggregati
       authority: 1,
       other: overlap,
     });
+  for (const { authority, other } of lists.common)
+    diffTree(softened(context), bucketPath(path, authority), authority.value, other.value, { severity: 'S9' });
   return true;
 };

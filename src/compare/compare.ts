@@ -47,7 +47,7 @@ export type Comparison = {
 
 const isReadById = (api: ComparableApi): boolean => api === 'get' || api === 'explain';
 /** `/index/_source/id` answers with the bare document. */
-const isSourceRead = ({ path }: ComparedRequest): boolean => path.split('/')[2] === '_source';
+export const isSourceRead = ({ path }: Pick<ComparedRequest, 'path'>): boolean => path.split('/')[2] === '_source';
 
 const multiSearchFacts = (request: ComparedRequest): ((item: number) => SearchFacts) => {
   const query = parseQuery(request.query);

@@ -7,7 +7,9 @@ import { type Bodies, pairItems } from './items.ts';
 import { isObject, type Json, type JsonObject, member, objectMember, stringMember } from './json-value.ts';
 import { diffTree } from './tree-diff.ts';
 
-const isFound = (doc: Json): boolean => member(doc, 'found') === true;
+/** With `filter_path` an answer may show what a document holds without saying that it was found. */
+const isFound = (doc: Json): boolean =>
+  (member(doc, 'found') ?? (member(doc, '_source') !== undefined || member(doc, 'fields') !== undefined)) === true;
 
 const plainHit = { sort: [], scoreTolerance: 1 };
 

@@ -2,7 +2,8 @@
  * Collects the differences of one comparison: applies the profile's path rules, counts everything, keeps a bounded
  * number with the worst first. Paths are linked nodes, so that walking equal answers builds no arrays.
  */
-import { isNear, type Json, textOf } from './json-value.ts';
+import { isNear, type Json } from './json-value.ts';
+import { previews } from './preview.ts';
 import type { PathRule, Rules } from './rules.ts';
 import {
   type Applied,
@@ -105,13 +106,7 @@ export class Findings {
         severity,
         kind,
         path: segments,
-        ...(authority !== undefined && { authority: preview(authority, maxPreviewChars) }),
-        ...(other !== undefined && { other: preview(other, maxPreviewChars) }),
+        ...previews(authority, other, maxPreviewChars),
       }));
   }
 }
-
-const preview = (value: Json, maxChars: number): string => {
-  const text = textOf(value);
-  return text.length <= maxChars ? text : `${text.slice(0, maxChars - 1)}…`;
-};

@@ -14,7 +14,18 @@ const tellers: readonly (readonly [member: string, api: ComparableApi])[] = [
   ['tokens', 'analyze'],
   ['valid', 'validate'],
   ['fields', 'field_caps'],
+  ['_source', 'get'],
 ];
 
-export const guessApi = (body: Json): ComparableApi =>
-  tellers.find(([name]) => member(body, name) !== undefined)?.[1] ?? 'search';
+const has = (body: Json, name: string): boolean => member(body, name) !== undefined;
+
+const toldBy = (body: Json): ComparableApi | undefined => tellers.find(([name]) => has(body, name))?.[1];
+
+export const guessApi = (body: Json): ComparableApi => toldBy(body) ?? 'search';
+
+/** What answers to a search, and errors, have at their top. */
+const searchMembers = 'hits aggregations aggs suggest took timed_out _shards _scroll_id pit_id status error'.split(' ');
+
+/** Neither an answer to a search nor to anything else known: the document itself, as `/index/_source/id` shows it. */
+export const isBareDocument = (body: Json): boolean =>
+  toldBy(body) === undefined && !searchMembers.some((name) => has(body, name));

@@ -5,32 +5,31 @@
  */
 import { type Context, report } from './context.ts';
 import { child, type Path } from './findings.ts';
-import { isNear, isObject, type Json, type JsonObject, member, numberMember, objectMember } from './json-value.ts';
+import { isNear, type Json, type JsonObject, member, numberMember, objectMember, sameValue } from './json-value.ts';
 import type { AggregationSpec } from './request.ts';
 import { diffTree } from './tree-diff.ts';
 
 type Pair = { readonly authority: JsonObject; readonly other: JsonObject; readonly spec: AggregationSpec | undefined };
 
-/** The formatted twin of a number says nothing more than the number. */
-const isFormatted = (name: string): boolean => name.endsWith('_as_string');
+const formattedSuffix = '_as_string';
+/** The formatted twin of a number says nothing more than the number, unless the numbers are the same: then the formats differ. */
+const isFormatted = (name: string, a: JsonObject, b: JsonObject): boolean => {
+  if (!name.endsWith(formattedSuffix)) return false;
+  const number = name.slice(0, -formattedSuffix.length);
+  const [first, second] = [member(a, number), member(b, number)];
+  return first !== undefined && second !== undefined && !sameValue(first, second);
+};
 /** Differences of large squares: what is left after cancellation has few good digits. */
 const isSpread = (name: string): boolean => /^(variance|std_)/.test(name);
 const spreadTolerance = 1e-4;
 
-const hasNumbers = (value: JsonObject): boolean =>
-  Object.values(value).some((item) => typeof item === 'number' || isObject(item));
-
-export const compareMetric = (context: Context, path: Path, { authority, other }: Pair): void => {
-  const { relative } = context.rules.profile.aggregations;
-  const skip = (name: string) => name === 'meta' || (isFormatted(name) && hasNumbers(authority));
-  diffTree(context, path, authority, other, { severity: 'S6', relative, skip: (name) => skip(name) || isSpread(name) });
-  for (const name of Object.keys(authority).filter(isSpread)) {
-    const b = member(other, name);
-    const at = child(path, name);
-    if (b !== undefined)
-      diffTree(context, at, authority[name]!, b, { severity: 'S6', relative: spreadTolerance, skip: isFormatted });
-  }
-};
+export const compareMetric = (context: Context, path: Path, { authority, other }: Pair): void =>
+  diffTree(context, path, authority, other, {
+    severity: 'S6',
+    relative: context.rules.profile.aggregations.relative,
+    relativeIn: (name) => (isSpread(name) ? spreadTolerance : undefined),
+    skip: (name, a, b) => name === 'meta' || isFormatted(name, a, b),
+  });
 
 const defaultPrecisionThreshold = 3000;
 

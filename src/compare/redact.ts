@@ -3,7 +3,8 @@
  * stay equal, so a difference can still be seen and followed; nothing can be read back. Fields on the allow list stay
  * clear. Headers are never kept.
  */
-import { hashed, isClear, type Redaction, type Scope } from './redaction.ts';
+import { parseText } from './json-value.ts';
+import { hashed, isClear, type Redaction, redactLeaf, type Scope } from './redaction.ts';
 import type { Difference, PathSegment } from './types.ts';
 
 export { type RedactedAnswer, redactAnswer } from './redact-answer.ts';
@@ -25,6 +26,14 @@ const clearKinds = new Set<Difference['kind']>([
   ...(['bucket_count', 'missing_item'] as const),
 ]);
 
+/** As the same value is redacted inside an answer, so that both can be found in each other; what was cut is not JSON any more. */
+const redactPreview = (preview: string, scope: Scope): string => {
+  const value = parseText(preview);
+  return typeof value === 'object' && value !== null
+    ? hashed(preview, scope)
+    : String(redactLeaf(value === undefined ? preview : value, scope));
+};
+
 export const redactDifference = (difference: Difference, redaction: Redaction): Difference => {
   const scope: Scope = { redaction, path: fieldPath(difference.path) };
   const path = difference.path.map((segment) =>
@@ -36,7 +45,7 @@ export const redactDifference = (difference: Difference, redaction: Redaction): 
     severity,
     kind,
     path,
-    ...(authority !== undefined && { authority: hashed(authority, scope) }),
-    ...(other !== undefined && { other: hashed(other, scope) }),
+    ...(authority !== undefined && { authority: redactPreview(authority, scope) }),
+    ...(other !== undefined && { other: redactPreview(other, scope) }),
   };
 };

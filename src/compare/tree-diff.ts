@@ -10,9 +10,11 @@ import type { DifferenceKind, Severity } from './types.ts';
 export type TreeOptions = {
   severity: Severity;
   /** Relative tolerance of numbers; default exact. */
-  relative?: number;
-  /** Members not looked at, at any depth. */
-  skip?: (name: string) => boolean;
+  relative?: number | undefined;
+  /** Another tolerance from members of this name down. */
+  relativeIn?: (name: string) => number | undefined;
+  /** Members not looked at, at any depth; given with the objects that hold them. */
+  skip?: (name: string, a: JsonObject, b: JsonObject) => boolean;
 };
 
 const typeName = (value: Json): string =>
@@ -45,9 +47,10 @@ const diffObjects = (
   options: TreeOptions,
 ): void => {
   for (const name of new Set([...Object.keys(a), ...Object.keys(b)])) {
-    if (options.skip?.(name)) continue;
-    const at = child(path, name);
-    diffOptional(context, at, { authority: own(a, name), other: own(b, name) }, options);
+    if (options.skip?.(name, a, b)) continue;
+    const relative = options.relativeIn?.(name) ?? options.relative;
+    const inside = relative === options.relative ? options : { ...options, relative };
+    diffOptional(context, child(path, name), { authority: own(a, name), other: own(b, name) }, inside);
   }
 };
 

@@ -5,9 +5,9 @@
 import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import * as z from 'zod';
-import { compareAnswers } from '../../compare/compare.ts';
+import { compareAnswers, isSourceRead } from '../../compare/compare.ts';
 import { discardMeanings, kindMeanings, severityMeanings } from '../../compare/explain.ts';
-import { guessApi } from '../../compare/guess-api.ts';
+import { guessApi, isBareDocument } from '../../compare/guess-api.ts';
 import { type Json, member, numberMember, parseText, textOf } from '../../compare/json-value.ts';
 import { Profile } from '../../compare/profile.ts';
 import { pathText, rulesFrom } from '../../compare/rules.ts';
@@ -86,10 +86,17 @@ const renames = (pairs: readonly string[] = []): Map<string, string> =>
     }),
   );
 
+/** Which API was asked, and how. Without either told, the authority's answer tells by its form. */
+const askedOf = (choice: CompareChoice, body: Json): { api: ComparableApi; path: string; query: string } => {
+  const standIn = isBareDocument(body) && choice.api === undefined ? '/_/_source/_' : '/_search';
+  const [path = '', query = ''] = (choice.path ?? standIn).split('?');
+  const told = parseApi(choice.api) ?? (isSourceRead({ path }) ? 'get' : undefined);
+  return { api: told ?? guessApi(body), path, query };
+};
+
 const observe = (choice: CompareChoice): { api: ComparableApi; observation: Observation } => {
   const [authority, other] = [answerIn(choice.authority), answerIn(choice.other)];
-  const api = parseApi(choice.api) ?? guessApi(authority.body);
-  const [path = '', query = ''] = (choice.path ?? '/_search').split('?');
+  const { api, path, query } = askedOf(choice, authority.body);
   const profile =
     choice.profile === undefined ? undefined : parseProfile(read(choice.profile).toString(), choice.profile);
   const names = renames(choice.rename);

@@ -1,10 +1,18 @@
 /** `discrepancies` and `replay`: mismatches, where they are kept. */
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
+import { severities } from '../../compare/types.ts';
 import type { AdminConfig } from '../../config.ts';
 import { type AdminClient, createAdminClient } from '../admin-client.ts';
 import { discrepancies, replayDiscrepancy, showDiscrepancy } from '../commands/discrepancies.ts';
 import type { CliContext } from '../context.ts';
 import { type Options, positive, type ProgramDeps, type RunAction, withCommon } from './options.ts';
+
+/** A slip of the pen must not read as "there is none". */
+const severityOf = (text: string): string => {
+  const severity = severities.find((known) => known === text.toUpperCase());
+  if (severity === undefined) throw new InvalidArgumentError(`there are ${severities.join(', ')}.`);
+  return severity;
+};
 
 const adminClient = (deps: ProgramDeps, { token, tokenFile }: AdminConfig): AdminClient =>
   createAdminClient({ url: deps.env['CROSSFADE_ADMIN_URL'] || undefined, token, tokenFile });
@@ -17,7 +25,7 @@ export const addDiscrepancies = (program: Command, run: RunAction, deps: Program
   asking(group.command('list', { isDefault: true }))
     .description('mismatches that shadow reads found, newest first; the word list may be left out')
     .argument('<route>')
-    .option('--severity <S0..S9>', 'of this severity only')
+    .option('--severity <S0..S9>', 'of this severity only', severityOf)
     .option('--shape <fingerprint>', 'of this query shape only')
     .action((slug: string, { severity, shape, pods = false, ...options }: Options) =>
       run(options, (context) => discrepancies(context, { slug, severity, shape, pods, admin: admin(context) })),

@@ -54,6 +54,14 @@ describe('crossfade compare', () => {
     });
   });
 
+  it('takes what is no answer to a search for the document itself', async () => {
+    const { exit, out } = await compare({ sku: 'a', price: 5 }, { sku: 'a', price: 6 });
+    expect(exit).toBe(11);
+    expect(out).toMatch(/S7 +value +_source\.price +5 +6/);
+    const told = await compare({ count: 5 }, { count: 6 }, '--path /products/_source/1');
+    expect(told.out).toMatch(/S7 +value +_source\.count +5 +6/);
+  });
+
   it.each(['yaml', 'route'])('applies a profile and says which of its rules changed something (%s)', async (form) => {
     const other = answer([hit('1', 5), { ...hit('2', 6), _source: { price: 7 } }]);
     const profile = { tolerance: [{ path: '_source.price', relative: 0.5 }], ignore: ['_source.never'] };

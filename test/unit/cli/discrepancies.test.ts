@@ -89,6 +89,13 @@ describe('crossfade discrepancies', () => {
     expect(err).toContain('next: crossfade discrepancies show bbbbbbbb');
   });
 
+  it('takes a severity that does not exist for a slip, and no answer for "there is none"', async () => {
+    expect(await run('discrepancies products --severity S11')).toMatchObject({ exit: 2, out: '' });
+    expect(await run('discrepancies products --severity S4,S7')).toMatchObject({ exit: 2 });
+    answers['/api/routes/products/discrepancies?severity=S7'] = { status: 200, json: { discrepancies: [] } };
+    expect(await run('discrepancies products --severity s7')).toMatchObject({ exit: 0 });
+  });
+
   it('needs nothing but the store where samples are in a stream, and asks the agents only when told to', async () => {
     await apply({ stream: true });
     const kinds: unknown[] = [];

@@ -228,12 +228,38 @@ describe('other kinds', () => {
       { doc_count: 9, bg_count: 90, buckets: ['v', 'w', 'x', 'y', 'z'].map((k) => bucket(k, 2)) },
       'S6',
     ],
+    [
+      'significant terms with other counts',
+      { significant_terms: {} },
+      { doc_count: 9, bg_count: 90, buckets: [bucket('a', 2, { bg_count: 5 })] },
+      { doc_count: 9, bg_count: 90, buckets: [bucket('a', 2, { bg_count: 6 })] },
+      'S9',
+    ],
+    [
+      'another format of the same date',
+      { max: {} },
+      { value: 1_700_000_000_000, value_as_string: '2023-11-14' },
+      { value: 1_700_000_000_000, value_as_string: '14/11/2023' },
+      'S6',
+    ],
+    [
+      'a variance of one field of several',
+      { matrix_stats: {} },
+      { doc_count: 4, fields: [{ name: 'price', mean: 2, variance: 1 }] },
+      { doc_count: 4, fields: [{ name: 'price', mean: 2, variance: 1.3 }] },
+      'S6',
+    ],
     ['a filter that matches fewer', { filter: {} }, { doc_count: 9 }, { doc_count: 8 }, 'S6'],
     ['a kind nobody knows yet', { brand_new: {} }, { value: 1 }, { value: 2 }, 'S6'],
   ];
   it.each(rows)('%s', (_, spec, a, b, severity) => {
     expect(answers({ x: a }, { x: b }, { x: spec }).severity).toBe(severity);
     expect(answers({ x: b }, { x: a }, { x: spec }).severity).toBe(severity);
+  });
+
+  it('of several fields are compared without the request, too', () => {
+    const of = (mean: number) => ({ m: { doc_count: 4, fields: [{ name: 'price', mean }] } });
+    expect(lines(answers(of(2), of(3)))).toEqual(['S6 value aggregations.m.fields.0.mean']);
   });
 
   it('derived from an approximate neighbour are as approximate', () => {

@@ -82,6 +82,23 @@ describe('a redacted answer', () => {
     });
   });
 
+  it('has the hashes of the values in the answer, and flags in clear', () => {
+    const [a, b] = [page([{ id: '1', source: { name: 'Ada', n: 5 } }]), page([{ id: '1', source: { name: true } }])];
+    const redacted = compared(a, b).differences.map((one) => redactDifference(one, redaction));
+    const { body } = redactAnswer(request('/people/_search'), json(a), redaction);
+    const source = JSON.parse(body!).hits.hits[0]._source;
+    expect(redacted.map(({ authority, other }) => [authority, other])).toEqual([
+      [source.name, 'true'],
+      [source.n, undefined],
+    ]);
+  });
+
+  it('of long values that begin alike has two hashes', () => {
+    const long = (end: string) => page([{ id: '1', source: { text: `${'a'.repeat(500)}${end}` } }]);
+    const [one] = compared(long('b'), long('c')).differences.map((found) => redactDifference(found, redaction));
+    expect(one!.authority).not.toBe(one!.other);
+  });
+
   it('shows allowed fields', () => {
     expect(redacted(clear('address.city'))).toContain('"city":"London"');
     expect(redacted(clear('address'))).toContain('"city":"London"');

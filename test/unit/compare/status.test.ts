@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Answer } from '../../../src/compare/types.ts';
-import { comparing, json, lines, page } from './support.ts';
+import { compared, comparing, json, lines, page } from './support.ts';
 
 const good = json(page([]));
 const none = (failure: Answer['failure']): Answer => ({
@@ -93,6 +93,15 @@ describe('reads by id', () => {
     ['an index missing where the document is absent', absent, error(404, 'index_not_found_exception'), 'S1'],
   ])('%s', (_, authority, other, severity) => {
     expect(comparing(authority, other, { api: 'get', path: '/shop/_doc/1' }).severity).toBe(severity);
+  });
+
+  it.each([
+    ['other content', { _source: { n: 1 } }, { _source: { n: 2 } }, 'S7'],
+    ['no document there', { _source: { n: 1 } }, {}, 'S4'],
+    ['the same content', { _source: { n: 1 } }, { _source: { n: 1 } }, 'none'],
+  ])('shortened by filter_path, with %s', (_, authority, other, severity) => {
+    expect(compared(authority, other, { api: 'get' }).severity).toBe(severity);
+    expect(compared({ docs: [authority] }, { docs: [other] }, { api: 'mget' }).severity).toBe(severity);
   });
 
   it('by HEAD compare the status only', () => {
