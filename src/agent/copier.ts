@@ -33,6 +33,7 @@ export const createCopier = (options: CopierOptions): Copier => {
     offer: (copy, state) => of(copy.slug).offer(copy, state),
     isPending: (key) => routes.get(key.slug)?.isPending(key) ?? false,
     unknownOutcome: (slug, mayDelete) => of(slug).unknownOutcome(mayDelete),
+    arrived: (slug, write) => of(slug).arrived(write),
     leftToTail: (slug, left) => of(slug).leftToTail(left),
     sweepNeeded: (slug, reason) => of(slug).sweepNeeded(reason),
     report: (slug) => of(slug).report(),

@@ -77,6 +77,10 @@ export class RouteCopies {
     if (mayDelete) this.sweepNeeded('unknown_delete');
   }
 
+  arrived({ reign, ordinal }: { reign: number; ordinal: number }): void {
+    this.#counts.acknowledge(reign, ordinal);
+  }
+
   leftToTail({ reign, ordinal, writes }: { reign: number; ordinal: number; writes: number }): void {
     this.#counts.leave(reign, ordinal, writes);
   }

@@ -134,6 +134,8 @@ export interface Copies {
   isPending(key: DocKey): boolean;
   /** An authority write whose answer never came, so no copy could be made. */
   unknownOutcome(slug: string, mayDelete: boolean): void;
+  /** The follower has been seen with a write of the authority, or with a later one of its document. */
+  arrived(slug: string, write: { reign: number; ordinal: number }): void;
   /** The authority applied writes that no copy carries and that the tail will find, as those of a by-query. */
   leftToTail(slug: string, left: { reign: number; ordinal: number; writes: number }): void;
   /** Deletes happened that no copy carries. */

@@ -156,6 +156,7 @@ export class TestRoute {
     },
     isPending: () => false,
     unknownOutcome: (slug, mayDelete) => void this.unknown.push({ slug, mayDelete }),
+    arrived: () => undefined,
     leftToTail: (_slug, left) => void this.left.push(left),
     sweepNeeded: (_slug, reason) => void this.sweeps.push(reason),
   };

@@ -9,6 +9,7 @@ import { documentLine } from '../../json/document-line.ts';
 import { authorityOf, concreteName } from './names.ts';
 import type { WriteDeps } from './ports.ts';
 import type { PostImage } from './post-image.ts';
+import { settleOvertaken } from './overtaken.ts';
 import { type BackRead, type Position, readBack } from './read-back.ts';
 
 export type AppliedWrite = {
@@ -134,9 +135,12 @@ const offerGroup = async (
       const write = group[i] as AppliedWrite;
       const source = read.kind === 'found' ? documentLine(read.source) : undefined;
       if (read.kind !== 'found' || source === undefined) return leave(deps, state, { ordinal, read });
-      if (isUnanswered(write, read.position, answered))
-        return deps.copies.leftToTail(state.slug, { reign: state.phase.reign, ordinal, writes: 1 });
       const { routing, position } = read;
+      if (isUnanswered(write, position, answered)) {
+        const stamp = stampOf(state, write.position);
+        if (stamp === undefined) return leave(deps, state, { ordinal, read });
+        return settleOvertaken(deps, state, { ordinal, id: write.id, routing, stamp, headers });
+      }
       return offer(deps, batch, { write: { ...write, routing }, content: { op: 'index', source }, position });
     }),
   );

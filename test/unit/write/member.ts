@@ -27,6 +27,7 @@ export class Member {
   readonly offered: Copy[] = [];
   readonly unknown: boolean[] = [];
   readonly left: { reign: number; ordinal: number; writes: number }[] = [];
+  readonly arrived: { reign: number; ordinal: number }[] = [];
   readonly sweeps: string[] = [];
   readonly events: WriteEvent[] = [];
   readonly admission = createAdmission({ now: this.time.now, timers: this.time.timers });
@@ -49,6 +50,7 @@ export class Member {
         },
         isPending: () => false,
         unknownOutcome: (_slug, mayDelete) => void this.unknown.push(mayDelete),
+        arrived: (_slug, write) => void this.arrived.push(write),
         leftToTail: (_slug, left) => void this.left.push(left),
         sweepNeeded: (_slug, reason) => void this.sweeps.push(reason),
       },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { unpackStamp } from '../../../src/coordination/stamp.ts';
+import { packStamp, unpackStamp } from '../../../src/coordination/stamp.ts';
 import { CrossfadeError } from '../../../src/errors.ts';
 import { fakeClient } from '../../support/write-client.ts';
 import { fencedAnswer, Member, type Script, written } from './member.ts';
@@ -289,14 +289,39 @@ describe('a post-image that the request does not hold', () => {
     expect(member.left).toEqual([]);
   });
 
-  it.each([
-    { what: 'a later write, which may be on the primary alone', over: { _seq_no: 8 } },
-    { what: 'a write under another primary', over: { _primary_term: 2 } },
-  ])('is left to the tail when it shows $what', async ({ over }) => {
-    const member = new Member(readBack({ ...found, ...over }));
-    await member.sender.send({ ...put, path: '/products/_doc/1?pipeline=p' });
-    await member.time.settle();
-    expect([member.offered, member.left, member.unknown]).toEqual([[], [{ reign: 1, ordinal: 0, writes: 1 }], []]);
+  describe('when it shows another write, which may be on the primary alone', () => {
+    const stampOf = (seq: number): string => packStamp('narrow', { reign: 1, term: 1, seq }).toString();
+    const told = { reign: 1, ordinal: 0 };
+    /** What the authority shows, and what the follower shows at each look at it. */
+    const overtaken = async (over: object, ...follower: object[]): Promise<Member> => {
+      let looks = 0;
+      const member = new Member((request, n) => {
+        if (request.side === 'source' || !request.path.includes('_mget'))
+          return readBack({ ...found, ...over })(request, n);
+        return { body: { docs: [follower[Math.min(looks++, follower.length - 1)]] } };
+      });
+      await member.sender.send({ ...put, path: '/products/_doc/1?pipeline=p' });
+      for (let i = 0; i < 4; i++) await member.time.advance(200);
+      expect([member.offered, member.unknown, member.drained()]).toEqual([[], [], true]);
+      return member;
+    };
+    const shows = (seq: number) => ({ ...found, _version: Number(stampOf(seq)) });
+    const absent = { ...found, found: false };
+
+    it.each([
+      ['a later one of the same primary', { _seq_no: 8 }],
+      ['one under another primary', { _primary_term: 2 }],
+    ])('is left to the tail if the follower never shows it: %s', async (_, over) => {
+      for (const follower of [absent, shows(6), { error: 'no' }])
+        expect(await overtaken(over, follower)).toMatchObject({ left: [{ ...told, writes: 1 }], arrived: [] });
+    });
+
+    it.each([7, 8])('counts as copied once the follower shows number %i', async (seq) => {
+      expect(await overtaken({ _seq_no: 8 }, absent, shows(6), shows(seq))).toMatchObject({
+        left: [],
+        arrived: [told],
+      });
+    });
   });
 
   it('is read back under the routing it is stored with, which a pipeline may have set', async () => {
