@@ -12,7 +12,7 @@ import type { DocKey, RouteState } from '../coordination/ports.ts';
 import { CrossfadeError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
-import { createClassifier } from '../proxy/classify.ts';
+import { createClassifier, type MappingTypes } from '../proxy/classify.ts';
 import type { ClientRequest } from '../proxy/client-request.ts';
 import { createHandler } from '../proxy/execute.ts';
 import { createByBodyExecutor } from '../proxy/execute-by-body.ts';
@@ -55,8 +55,8 @@ export type DataPlane = {
   readonly listener: Listener;
   /** @returns the address bound */
   listen(): Promise<{ host: string; port: number }>;
-  /** The source is of a version that reads mapping types in paths. */
-  useMappingTypes(): void;
+  /** What mapping types in paths mean to the source; before it is said, that is not known. */
+  useMappingTypes(types: MappingTypes): void;
 };
 
 const maxRepairIds = 1000;
@@ -164,8 +164,8 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   });
   return {
     listener,
-    useMappingTypes: () => {
-      classify = createClassifier({ mappingTypes: 'native' });
+    useMappingTypes: (mappingTypes) => {
+      classify = createClassifier({ mappingTypes });
     },
     listen: async () => {
       const bound = await listener.listen(config.listen);

@@ -6,8 +6,8 @@
  * segment that begins with `_` (the server refuses such names) except `_all`.
  *
  * Elasticsearch 7.10 and OpenSearch 1.x also know mapping types in paths. `/i/_doc/_bulk` is a bulk there and a document
- * with the id `_bulk` on later versions. By default the later meaning wins, because it is the one that loses nothing when
- * wrong: a search taken for a write still goes to the authority alone.
+ * with the id `_bulk` on later versions. While the version is not known the later meaning wins, because it is the one that
+ * loses nothing when wrong: a search taken for a write still goes to the authority alone.
  */
 import { type OperationRule, ruleOf } from './operation-rules.ts';
 import { operations } from './operations.generated.ts';
@@ -39,13 +39,22 @@ const unclassified: Operation = {
   indexSegment: -1,
 };
 
-/** `native`: mapping types in paths mean what they mean on Elasticsearch 7.10 and OpenSearch 1.x. */
-export const createClassifier = ({ mappingTypes }: { mappingTypes: 'fallback' | 'native' }): Classify => {
-  const isTyped = (template: string) => template.includes('{type}');
-  const tries =
-    mappingTypes === 'native'
-      ? [buildTrie(() => true)]
-      : [buildTrie((template) => !isTyped(template)), buildTrie(isTyped)];
+/**
+ * `native`: mapping types in paths mean what they mean on Elasticsearch 7.10 and OpenSearch 1.x. `none`: the server has
+ * none, and says so itself. `fallback`: it is not known which.
+ */
+export type MappingTypes = 'fallback' | 'native' | 'none';
+
+const isTyped = (template: string): boolean => template.includes('{type}');
+const untyped = (template: string): boolean => !isTyped(template);
+
+const triesFor = (mappingTypes: MappingTypes): Trie[] => {
+  if (mappingTypes === 'native') return [buildTrie(() => true)];
+  return mappingTypes === 'none' ? [buildTrie(untyped)] : [buildTrie(untyped), buildTrie(isTyped)];
+};
+
+export const createClassifier = ({ mappingTypes }: { mappingTypes: MappingTypes }): Classify => {
+  const tries = triesFor(mappingTypes);
   return (method, rawPath) => {
     const segments = splitPath(rawPath);
     for (const trie of tries) {

@@ -3,7 +3,7 @@ import { adminUrl } from '../../../src/app/admin-address.ts';
 import { createEvidence } from '../../../src/app/evidence.ts';
 import { noShadow, routeLine } from '../../../src/app/heartbeat-report.ts';
 import { readAliases } from '../../../src/app/read-aliases.ts';
-import { knowsMappingTypes, learnDialect } from '../../../src/app/source-dialect.ts';
+import { learnDialect, mappingTypesOf } from '../../../src/app/source-dialect.ts';
 import { AdminConfig } from '../../../src/config.ts';
 import { MemberRoute } from '../../../src/coordination/records.ts';
 import type { ShadowReport } from '../../../src/proxy/shadow/ports.ts';
@@ -66,22 +66,23 @@ describe('a line of the heartbeat', () => {
 
 describe('mapping types in paths', () => {
   test.each([
-    ['elasticsearch', 6, true],
-    ['elasticsearch', 7, true],
-    ['elasticsearch', 8, false],
-    ['opensearch', 1, true],
-    ['opensearch', 2, false],
-    ['opensearch', 3, false],
+    ['elasticsearch', 6, 'native'],
+    ['elasticsearch', 7, 'native'],
+    ['elasticsearch', 8, 'none'],
+    ['opensearch', 1, 'native'],
+    ['opensearch', 2, 'none'],
+    ['opensearch', 3, 'none'],
+    ['opensearch', 7, 'fallback'],
   ] as const)('%s %d: %s', (distribution, major, expected) => {
-    expect(knowsMappingTypes({ distribution, major })).toBe(expected);
+    expect(mappingTypesOf({ distribution, major })).toBe(expected);
   });
 
   test('are learnt once the source answers', async () => {
-    let told = 0;
+    const told: string[] = [];
     const info = async () =>
       ({ name: '', uuid: '', distribution: 'elasticsearch', version: '7.10.2', major: 7, minor: 10 }) as const;
-    await learnDialect({ info }, { onTypes: () => told++, signal: new AbortController().signal });
-    expect(told).toBe(1);
+    await learnDialect({ info }, { onTypes: (types) => told.push(types), signal: new AbortController().signal });
+    expect(told).toEqual(['native']);
   });
 });
 

@@ -152,6 +152,19 @@ describe('mapping types in paths', () => {
     expect(classify(method, path).group).toBe(group);
     expect(native(method, path).group).toBe(nativeGroup);
   });
+
+  it.each([
+    ['GET', '/a/product/1', 'unclassified'],
+    ['PUT', '/a/product/1', 'unclassified'],
+    ['POST', '/a/_doc/1/_update', 'unclassified'],
+    ['GET', '/a/_doc/1', 'get'],
+    ['GET', '/a/_doc/_search', 'get'],
+  ])(
+    '%s %s is %s where the server is known to have none, so that its own refusal is the answer',
+    (method, path, group) => {
+      expect(createClassifier({ mappingTypes: 'none' })(method, path).group).toBe(group);
+    },
+  );
 });
 
 describe('access', () => {
