@@ -182,9 +182,11 @@ const attemptOf = (
   };
   const defaultTarget = defaultName === undefined ? undefined : resolve(defaultName);
   const division = divide(input, actions, addressing);
-  for (const { refusal } of division.refused)
-    if (isVersionMismatch(refusal))
-      deps.onEvent?.({ kind: 'version_mode_mismatch', slug: [...tickets.keys()].join(',') });
+  for (const { entry, refusal } of division.refused) {
+    const target = resolve(entry.name);
+    if (isVersionMismatch(refusal) && target.kind === 'routed')
+      deps.onEvent?.({ kind: 'version_mode_mismatch', slug: target.index.state.slug });
+  }
   return {
     division,
     states: [...tickets.values()].map((ticket) => ticket.state),

@@ -39,6 +39,18 @@ describe('a bulk', () => {
     ]);
   });
 
+  it('counts a version of the wrong kind for the route that refuses it, not for all that the bulk touches', async () => {
+    const shops = { slug: 'shops', indices: [{ source: 's1', target: 's2' }], aliases: [] };
+    const member = new Member(() => bulkAnswer(indexed('1')), [{}, shops]);
+    const versioned = { index: { _index: 's1', _id: '2', version: 3, version_type: 'external' } };
+    const got = await send(member, [...action('1'), versioned, { x: 2 }]);
+    expect(idsOf(got)).toEqual([
+      ['1', 201],
+      ['2', 400],
+    ]);
+    expect(member.events).toEqual([{ kind: 'version_mode_mismatch', slug: 'shops' }]);
+  });
+
   it('sends only what met the fence again, and answers in order', async () => {
     const member = new Member(({ body }) =>
       body.includes('-e1') ? bulkAnswer(indexed('1'), fencedItem('index'), indexed('3')) : bulkAnswer(indexed('2')),
