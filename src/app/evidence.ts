@@ -27,17 +27,19 @@ export type EvidenceOptions = {
   now: () => number;
 };
 
-type Book = { tally: Tally; judged: { atMs: number; judgement: Judgement } | undefined };
+type Book = { tally: Tally; judged: { atMs: number; judgement: Judgement } | undefined; isNew: boolean };
 
-/** Heartbeats ask often, and some of them in the middle of a held switch. */
+/** Heartbeats ask often, some of them in the middle of a held switch, and to judge takes milliseconds from clients. */
 const judgeEveryMs = 1000;
+/** With nothing new a judgement only grows old. */
+const judgeAgainMs = 10_000;
 
 export const createEvidence = ({ state, now, ...teller }: EvidenceOptions): Evidence => {
   const books = new Map<string, Book>();
   const bookOf = (slug: string): Book => {
     const route = state(slug);
     const subject = route === undefined ? '' : evidenceSubject(route);
-    const book = books.get(slug) ?? { tally: new Tally(subject), judged: undefined };
+    const book = books.get(slug) ?? { tally: new Tally(subject), judged: undefined, isNew: false };
     books.set(slug, book);
     if (book.tally.restart(subject)) book.judged = undefined;
     return book;
@@ -48,13 +50,19 @@ export const createEvidence = ({ state, now, ...teller }: EvidenceOptions): Evid
   };
   return {
     note: (report) => {
-      if (report.observation.discard === undefined) bookOf(report.slug).tally.note(report);
+      if (report.observation.discard !== undefined) return;
+      const book = bookOf(report.slug);
+      book.tally.note(report);
+      book.isNew = true;
     },
     judgement: (slug) => {
       const book = bookOf(slug);
       const atMs = now();
-      if (book.judged === undefined || Math.abs(atMs - book.judged.atMs) >= judgeEveryMs)
-        book.judged = { atMs, judgement: judge(book.tally.snapshot(), optionsOf(slug), atMs) };
+      const keepMs = book.isNew ? judgeEveryMs : judgeAgainMs;
+      if (book.judged === undefined || Math.abs(atMs - book.judged.atMs) >= keepMs) {
+        book.judged = { atMs, judgement: judge(book.tally.current(), optionsOf(slug), atMs) };
+        book.isNew = false;
+      }
       return book.judged.judgement;
     },
     record: (slug) => {

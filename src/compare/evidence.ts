@@ -110,6 +110,8 @@ export const overBeginnings = (logEs: readonly number[]): number => {
 };
 
 const logBeyond = ({ total, recent }: Material, test: Test, options: VerdictOptions): number => {
+  // Never seen in the whole span, and so in no part of it: what is asked of every shape costs nothing where all is well.
+  if (seenOf(total, test).hits === 0 && total.onlyOther[test.rank] === 0) return 0;
   if (test.needsBaseline && total.pairs < options.minPairs) return 0;
   // Noise is a property of the authority: all that is known of it counts, whatever window the samples are from.
   const noise = { baseline: baselineOf(total, test), maxNoise: options.maxNoise };
@@ -120,14 +122,13 @@ const logBeyond = ({ total, recent }: Material, test: Test, options: VerdictOpti
   );
 };
 
-const evidenceOf = (
-  material: Material,
-  test: Test,
-  { options, logThreshold }: { options: VerdictOptions; logThreshold: number },
-): SeverityEvidence => {
-  const { total } = material;
+type Found = { readonly test: Test; readonly logE: number };
+
+const findBeyond = (material: Material, tests: readonly Test[], options: VerdictOptions): Found[] =>
+  tests.map((test) => ({ test, logE: logBeyond(material, test, options) }));
+
+const evidenceOf = (total: Counters, { test, logE }: Found, logThreshold: number): SeverityEvidence => {
   const seen = seenOf(total, test);
-  const logE = logBeyond(material, test, options);
   return {
     severity: test.severity,
     share: seen.trials === 0 ? 0 : seen.hits / seen.trials,
@@ -154,21 +155,26 @@ export const suffixes = (windows: Summary['windows']): Counters[] => {
 export const routeEvidence = (summary: Summary, options: VerdictOptions): SeverityEvidence[] => {
   const material = { total: totalCounters(summary), recent: suffixes(summary.windows) };
   const logThreshold = routeThreshold(options);
-  return testsOf(options).map((test) => evidenceOf(material, test, { options, logThreshold }));
+  return findBeyond(material, testsOf(options), options).map((found) =>
+    evidenceOf(material.total, found, logThreshold),
+  );
 };
 
-/** The most suspicious first. A shape's evidence is kept over the whole step, without windows. */
+/**
+ * The most suspicious first, each by its worst severity; of the others nothing is worked out that nobody asks for. A
+ * shape's evidence is kept over the whole step, without windows.
+ */
 export const shapeEvidence = (summary: Summary, options: VerdictOptions): ShapeEvidence[] => {
   const tests = testsOf(options);
   const logThreshold = shapeThreshold(options, Object.keys(summary.shapes).length);
   return Object.entries(summary.shapes)
     .flatMap(([shape, { label, counters }]) => {
-      const all = tests.map((test) =>
-        evidenceOf({ total: counters, recent: [counters] }, test, { options, logThreshold }),
-      );
-      const worst = all.toSorted((a, b) => b.logE - a.logE)[0];
+      const all = findBeyond({ total: counters, recent: [counters] }, tests, options);
+      const found = all.toSorted((a, b) => b.logE - a.logE)[0];
+      if (found === undefined) return [];
+      const worst = evidenceOf(counters, found, logThreshold);
       const latency = judgeLatency(counters.latency, { logThreshold, minPairs: options.latency.minPairs });
-      return worst ? [{ shape, label, compared: counters.compared, worst, latency }] : [];
+      return [{ shape, label, compared: counters.compared, worst, latency }];
     })
     .sort((a, b) => b.worst.logE - a.worst.logE);
 };

@@ -218,6 +218,11 @@ export class Tally {
     this.#summary.lastAtMs = Math.max(this.#summary.lastAtMs, counted.atMs);
   }
 
+  /** As it is now; the next comparison changes it. */
+  current(): Summary {
+    return this.#summary;
+  }
+
   /** A copy, safe to keep. */
   snapshot(): Summary {
     return structuredClone(this.#summary);

@@ -36,12 +36,18 @@ const foreignForMs = 60_000;
 const maxKeys = 500;
 /** Several parts of a leader's turn ask. */
 const reuseMs = 500;
+/** With nothing new a judgement only grows old; to judge takes milliseconds from the clients of this member. */
+const judgeAgainMs = 10_000;
 const { windowMs, maxWindows } = defaultTallyOptions;
 
 export class FleetVerdict {
   readonly #options: FleetVerdictOptions;
   readonly #told = new Map<string, Told>();
   #last: { state: RouteState; atMs: number; judged: FleetJudgement } | undefined;
+  /** By the wall clock, as evidence grows old by it. */
+  #judgedAtMs = Number.NEGATIVE_INFINITY;
+  /** Somebody has told more than was judged. */
+  #isNew = true;
 
   constructor(options: FleetVerdictOptions) {
     this.#options = options;
@@ -51,7 +57,7 @@ export class FleetVerdict {
     const nowMs = this.#options.now();
     if (this.#last?.state === state && nowMs - this.#last.atMs < reuseMs) return this.#last.judged;
     await this.#read();
-    const judged = this.#judge(state);
+    const judged = this.#last?.state === state && this.#isFresh() ? this.#last.judged : this.#judge(state);
     this.#last = { state, atMs: nowMs, judged };
     await this.#tidy(judged.summary);
     return judged;
@@ -67,13 +73,14 @@ export class FleetVerdict {
       return;
     }
     const present = new Set(entries.map(({ key }) => key));
-    for (const key of this.#told.keys()) if (!present.has(key)) this.#told.delete(key);
+    for (const key of this.#told.keys()) if (!present.has(key)) this.#isNew = this.#told.delete(key);
     for (const entry of entries) this.#take(entry);
   }
 
   #take({ key, value, revision }: Entry): void {
     if (this.#told.get(key)?.revision === revision) return;
     const record = parseEvidence(value);
+    this.#isNew = true;
     this.#told.set(key, {
       revision,
       record,
@@ -82,7 +89,13 @@ export class FleetVerdict {
     });
   }
 
+  #isFresh(): boolean {
+    return !this.#isNew && Math.abs(this.#options.wallMs() - this.#judgedAtMs) < judgeAgainMs;
+  }
+
   #judge(state: RouteState): FleetJudgement {
+    this.#isNew = false;
+    this.#judgedAtMs = this.#options.wallMs();
     const subject = evidenceSubject(state);
     const summaries = [...this.#told.values()].flatMap(({ summary }) => (summary?.subject === subject ? summary : []));
     const nowSlot = Math.floor(this.#options.wallMs() / windowMs);

@@ -138,6 +138,22 @@ describe('the verdict of the fleet', () => {
     expect(await judge()).toMatchObject({ judgement: { compared: 10 }, tellers: 1 });
   });
 
+  it('is worked out again when somebody tells more, when a teller goes, and now and then', async () => {
+    const { bucket, tell, judge, clock } = setUp();
+    await tell('one', { good: 10 });
+    const first = await judge();
+    expect(await judge()).toBe(first);
+    await tell('two', { good: 10 });
+    const both = await judge();
+    expect(both).toMatchObject({ judgement: { compared: 20 }, tellers: 2 });
+    expect(await judge()).toBe(both);
+    await bucket.delete(keys.evidence(slug, 'two'));
+    expect(await judge()).toMatchObject({ judgement: { compared: 10 }, tellers: 1 });
+    const last = await judge();
+    clock.wallMs += 10_000;
+    expect(await judge()).not.toBe(last);
+  });
+
   it('stays what it was while the store is away, and turns into hold when the evidence grows old', async () => {
     const { bucket, tell, judge, clock } = setUp();
     await tell('here', { good: 3000, baseline: true });
