@@ -1,7 +1,9 @@
 /**
  * Has somebody changed the mapping of one side since the copies began? The differences of that moment are the operator's
  * own and stay allowed; so do fields that documents bring along. What is told: a field that both sides had alike and have
- * no longer, a new field that they map differently, and a field on one side only that no document can have brought. Pure.
+ * no longer, a new field that they map differently, and a field on one side only that no document can have brought.
+ * Documents bring fields to the authority that its follower never sees: a write that meets a conflict leaves its new field
+ * in the mapping, and of two writes in a moment only the last is copied. Pure.
  */
 import type { Difference } from './difference.ts';
 
@@ -13,6 +15,26 @@ const absent = 'absent';
 const takesFields = (mappings: Record<string, unknown>): boolean => {
   const dynamic = String(mappings['dynamic'] ?? 'true');
   return dynamic !== 'false' && dynamic !== 'strict';
+};
+
+/** What clusters make by themselves of a field that they do not know; they do so again when a document brings it. */
+const guesses: ReadonlySet<string> = new Set([
+  'type="long"',
+  'type="float"',
+  'type="boolean"',
+  'type="date"',
+  'fields.keyword.ignore_above=256 fields.keyword.type="keyword" type="text"',
+]);
+
+/** Fields that only the authority has, and exactly as it would have guessed them; each ends with a dot. */
+const guessed = (now: MappingDrift, follower: 'source' | 'target'): string[] => {
+  const authority = follower === 'source' ? 'target' : 'source';
+  const isGuessed = (field: string): boolean => {
+    const leaves = now.filter(({ path }) => path.startsWith(field));
+    const text = leaves.map((leaf) => `${leaf.path.slice(field.length)}=${leaf[authority]}`).sort();
+    return leaves.every((leaf) => leaf[follower] === absent) && guesses.has(text.join(' '));
+  };
+  return now.map(({ path }) => path.replace(/type$/, '')).filter((field) => field.endsWith('.') && isGuessed(field));
 };
 
 const isNews = (then: Difference | undefined, now: Difference): boolean => {
@@ -31,10 +53,11 @@ export type DriftInput = {
 
 export const mappingDrift = ({ baseline, now, follower, followerMappings }: DriftInput): MappingDrift => {
   const then = new Map(baseline.map((difference) => [difference.path, difference]));
-  const mayLack = !takesFields(followerMappings);
-  return now.filter(
-    (difference) => isNews(then.get(difference.path), difference) && !(mayLack && difference[follower] === absent),
-  );
+  const ignoresFields = !takesFields(followerMappings);
+  const fields = guessed(now, follower);
+  const mayLack = (difference: Difference): boolean =>
+    difference[follower] === absent && (ignoresFields || fields.some((field) => difference.path.startsWith(field)));
+  return now.filter((difference) => isNews(then.get(difference.path), difference) && !mayLack(difference));
 };
 
 /** Those that stood at the last look too: a field reaches the follower a moment after the authority. */

@@ -34,6 +34,29 @@ describe('the drift of mappings', () => {
     expect(drift([], now, { dynamic: 'strict' })).toEqual(['b.type']);
   });
 
+  it.each<[string, Difference[], string[]]>([
+    [
+      'guessed as a text',
+      [
+        of('o.a.fields.keyword.ignore_above', '256', 'absent'),
+        of('o.a.fields.keyword.type', '"keyword"', 'absent'),
+        of('o.a.type', '"text"', 'absent'),
+      ],
+      [],
+    ],
+    ['guessed as a number', [of('a.type', '"long"', 'absent')], []],
+    ['that no guess makes', [of('a.type', '"scaled_float"', 'absent')], ['a.type']],
+    [
+      'guessed, and changed by somebody',
+      [of('a.index', 'false', 'absent'), of('a.type', '"long"', 'absent')],
+      ['a.index', 'a.type'],
+    ],
+    ['guessed on the authority and otherwise on the follower', [of('a.type', '"long"', '"text"')], ['a.type']],
+    ['that only the follower has, however it looks', [of('a.type', 'absent', '"long"')], ['a.type']],
+  ])('expects that a refused write leaves a field on the authority alone: one %s', (_what, now, told) => {
+    expect(drift([], now)).toEqual(told);
+  });
+
   it('takes as lasting only what was there at the look before, with the same values', () => {
     const before = [of('a.type', 'text', 'absent'), of('b.type', 'text', 'date')];
     const now = [of('a.type', 'text', 'absent'), of('b.type', 'text', 'long'), of('c.type', 'absent', 'text')];
