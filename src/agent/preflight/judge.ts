@@ -163,7 +163,7 @@ const pipelineFindings = (name: string, index: IndexFacts | undefined): Finding[
       about('pipelines', name)(
         'warn',
         `${key} is ${index?.settings[key]}: each write is read back before it is copied`,
-        'expect one more request per write',
+        'expect one more request per write; a pipeline that reads _index finds the alias that members write through',
       ),
     );
 
