@@ -289,9 +289,12 @@ export const createClusterControl = (transport: Transport): ClusterControl => {
     json: async (method, path, body, options) => {
       const answer = await send({ method, path, body, ...options });
       if (answer.body.length === 0) return { status: answer.status, body: undefined };
+      const text = answer.body.toString('utf8');
       try {
-        return { status: answer.status, body: JSON.parse(answer.body.toString('utf8')) as unknown };
+        return { status: answer.status, body: JSON.parse(text) as unknown };
       } catch (cause) {
+        // Refusals of the security plugin, or of a proxy before the cluster, are words.
+        if (answer.status >= 400) return { status: answer.status, body: text };
         throw new CrossfadeError('UPSTREAM_INVALID', `${method} ${path}: the answer is not JSON`, { cause });
       }
     },

@@ -16,6 +16,7 @@ const healthOf = async ({ deps }: Leading, side: Side, state: RouteState): Promi
     const { status, body } = await deps.clusters[side].json('GET', `/_cluster/health/${names}?timeout=1s`, undefined, {
       timeoutMs: 3000,
     });
+    if (status === 401 || status === 403) return 'denied';
     const colour = (body as { status?: string } | undefined)?.status;
     return status === 200 && (colour === 'green' || colour === 'yellow') ? colour : 'red';
   } catch {

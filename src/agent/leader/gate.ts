@@ -7,7 +7,7 @@
 import type { Answer, GateCondition } from '../../coordination/job-status.ts';
 import type { PhaseRecord } from '../../coordination/records.ts';
 
-export type Health = 'green' | 'yellow' | 'red' | 'unreachable';
+export type Health = 'green' | 'yellow' | 'red' | 'denied' | 'unreachable';
 export type GateFacts = {
   record: PhaseRecord;
   paused: boolean;
