@@ -3,9 +3,18 @@
  * hours later does not carry out a cutover that everybody has forgotten.
  */
 
+import { answerTo } from '../coordination/ask-answers.ts';
 import type { AskResult } from '../coordination/records.ts';
 import { CrossfadeError } from '../errors.ts';
-import { type AskDeps, askPollMs, isOver, readResult, type Submitted, withdrawAsk } from '../fleet/ask-leader.ts';
+import {
+  type AskDeps,
+  askPollMs,
+  isOver,
+  isReplaced,
+  readResult,
+  type Submitted,
+  withdrawAsk,
+} from '../fleet/ask-leader.ts';
 import { CliError } from './cli-error.ts';
 import type { CliContext } from './context.ts';
 
@@ -29,32 +38,48 @@ export const askDeps = ({ store, io, options, newId }: CliContext): AskDeps => (
   signal: io.signal,
 });
 
+/** Longer than a leader needs to take up a request that it has just read. */
+const replacedMs = 3_000;
+
+/** @throws CrossfadeError NO_LEADER (the request was withdrawn), STORE_CONFLICT (somebody else's stands in its place) */
+const giveUp = async (
+  { store }: CliContext,
+  { slug, submitted }: { slug: string; submitted: Submitted },
+  isTakenUp: () => Promise<boolean>,
+): Promise<void> => {
+  const replaced = await isReplaced(store, slug, submitted);
+  if (!replaced) await withdrawAsk(store, slug, submitted.revision);
+  // A leader may have taken it up between the last look and the withdrawal.
+  if (await isTakenUp()) return;
+  if (!replaced) throw new CrossfadeError('NO_LEADER', 'No agent took up the request in time; it was withdrawn.');
+  throw new CrossfadeError('STORE_CONFLICT', 'Somebody else asked for something before an agent took up the request.');
+};
+
 /**
  * The leader's final answer.
- * @throws CrossfadeError NO_LEADER (the request was withdrawn); CliError waiting, interrupted (the request goes on)
+ * @throws CrossfadeError as above; CliError waiting, interrupted (the request goes on)
  */
 export const awaitAnswer = async (
-  { store, io }: CliContext,
-  { slug, submitted }: { slug: string; submitted: Submitted },
+  context: CliContext,
+  mine: { slug: string; submitted: Submitted },
   { takeUpMs, timeoutMs }: WaitOptions,
 ): Promise<AskResult> => {
-  const mine = async (): Promise<AskResult | undefined> => {
-    const result = await readResult(store, slug);
-    return result?.id === submitted.ask.id ? result : undefined;
-  };
+  const { store, io } = context;
+  const { slug, submitted } = mine;
+  const answer = async () => answerTo(await readResult(store, slug), submitted.ask.id);
+  const isTakenUp = async () => (await answer()) !== undefined;
   let said = '';
   for (let waitedMs = 0; ; waitedMs += askPollMs) {
-    const result = await mine();
+    const result = await answer();
     if (result !== undefined && isOver(result)) return result;
     if (result !== undefined && result.message !== said) io.note(`  ${result.message}`);
     said = result?.message ?? said;
     if (io.signal.aborted) throw new CliError('interrupted', 'Stopped waiting; the request goes on.', `status ${slug}`);
-    if (result === undefined && waitedMs >= takeUpMs) {
-      await withdrawAsk(store, slug, submitted.revision);
-      // A leader may have taken it up between the last look and the withdrawal.
-      if ((await mine()) === undefined)
-        throw new CrossfadeError('NO_LEADER', 'No agent took up the request in time; it was withdrawn.');
-    }
+    if (
+      result === undefined &&
+      (waitedMs >= takeUpMs || (waitedMs >= replacedMs && (await isReplaced(store, slug, submitted))))
+    )
+      await giveUp(context, mine, isTakenUp);
     if (timeoutMs !== undefined && waitedMs >= timeoutMs)
       throw new CliError('waiting', 'The request is still being carried out.', `status ${slug} --watch`);
     await io.sleep(askPollMs);

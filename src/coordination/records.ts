@@ -357,14 +357,19 @@ export const Ask = z.strictObject({
 });
 export type Ask = z.infer<typeof Ask>;
 
-export const AskResult = z.strictObject({
-  schema: z.literal(1),
+const EarlierAnswer = z.strictObject({
   id: z.string(),
   state: z.enum(['running', 'done', 'refused', 'aborted', 'failed']),
   code: z.string().optional().describe('a code of errors.ts when not done'),
   message: z.string(),
   details: z.record(z.string(), z.unknown()).optional(),
   at: z.string(),
+});
+export type EarlierAnswer = z.infer<typeof EarlierAnswer>;
+
+export const AskResult = EarlierAnswer.extend({
+  schema: z.literal(1),
+  earlier: z.array(EarlierAnswer).optional().describe('final answers to the requests before, newest first'),
 });
 export type AskResult = z.infer<typeof AskResult>;
 

@@ -31,6 +31,12 @@ export const readResult = async (store: Store, slug: string): Promise<AskResult 
 
 export const isOver = (result: AskResult | undefined): boolean => result !== undefined && result.state !== 'running';
 
+/** Somebody's newer request stands in the place of this one. */
+export const isReplaced = async (store: Store, slug: string, { revision }: Submitted): Promise<boolean> => {
+  const entry = await store.config.get(keys.ask(slug));
+  return entry !== undefined && entry.revision > revision;
+};
+
 type Standing = { revision: number; open: Ask | undefined; taken: boolean };
 
 /** The request that stands in the store: whether its answer is still to come, and whether a leader has begun it. */

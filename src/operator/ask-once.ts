@@ -3,6 +3,7 @@
  * the resource before the request goes to the store: a crash in between asks for nothing. A process that lives on and knows
  * that its request did not get to the store sends it again under the same id.
  */
+import { answerTo } from '../coordination/ask-answers.ts';
 import type { AskResult } from '../coordination/records.ts';
 import { CrossfadeError, isCrossfadeError } from '../errors.ts';
 import { type AskDeps, submitAsk } from '../fleet/ask-leader.ts';
@@ -51,4 +52,7 @@ export const ask = async (deps: OperatorDeps, migration: Migration, step: Asking
 
 /** Requests that never reached the store were not made; one that has an answer was, whatever is remembered of it. */
 export const madeOf = ({ unsent }: Memory, asked: Asked | undefined, result: AskResult | undefined) =>
-  asked && { ...asked, requests: asked.requests.filter(({ id }) => !unsent.has(id) || result?.id === id) };
+  asked && {
+    ...asked,
+    requests: asked.requests.filter(({ id }) => !unsent.has(id) || answerTo(result, id) !== undefined),
+  };

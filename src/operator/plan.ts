@@ -5,6 +5,7 @@
  * `final`, from which none leads back, is gone only from `target`; nothing is asked while the brake is on or another
  * request stands.
  */
+import { answerTo } from '../coordination/ask-answers.ts';
 import { pathBetween } from '../coordination/phase-machine.ts';
 import type { AskResult, Ask, Phase } from '../coordination/records.ts';
 import type { Asked } from './resource.ts';
@@ -44,13 +45,14 @@ const blocked = (message: string): Step => ({
 const answered = ({ asked, generation, result }: PlanFacts, what: string): Step | undefined => {
   const made = asked?.generation === generation ? asked.requests.find((one) => one.what === what) : undefined;
   if (made === undefined) return undefined;
-  if (result?.id !== made.id)
+  const answer = answerTo(result, made.id);
+  if (answer === undefined)
     return blocked(
       `${what} was asked for, and ${result === undefined ? 'there is no answer' : 'the last answer is to another request'}`,
     );
-  if (result.state === 'running') return wait('Moving', result.message);
-  if (result.state === 'done') return blocked(`${what} was done, and the route has moved on since`);
-  return blocked(`${what}: ${result.state}: ${result.message}`);
+  if (answer.state === 'running') return wait('Moving', answer.message);
+  if (answer.state === 'done') return blocked(`${what} was done, and the route has moved on since`);
+  return blocked(`${what}: ${answer.state}: ${answer.message}`);
 };
 
 const once = (facts: PlanFacts, step: Extract<Step, { kind: 'ask' }>): Step => answered(facts, step.what) ?? step;

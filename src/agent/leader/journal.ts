@@ -2,6 +2,7 @@
  * What the leader leaves in writing: the answer to an operator's ask, and its entries of the audit log.
  */
 import { appendAudit } from '../../coordination/audit-log.ts';
+import { withEarlier } from '../../coordination/ask-answers.ts';
 import { casAndConfirm, casError } from '../../coordination/cas.ts';
 import { keys } from '../../coordination/keys.ts';
 import { parseRecord } from '../../coordination/parse-record.ts';
@@ -37,6 +38,7 @@ export const createJournal = ({ bucket, slug, by, clock, now, timers }: JournalO
   const answerKey = keys.job(slug, 'ask');
   /** Of the answer as it was last read or written: a late write of ours must not open an ask again that was answered. */
   let answered = 0;
+  let last: AskResult | undefined;
   let actor: string | undefined;
 
   return {
@@ -47,15 +49,18 @@ export const createJournal = ({ bucket, slug, by, clock, now, timers }: JournalO
       const standing = await bucket.get(answerKey);
       answered = standing?.revision ?? 0;
       const result = parseRecord(AskResult, standing?.value);
+      last = result;
       if (result?.id !== ask.id) return { ask, begun: undefined };
       return isFinal(result) ? undefined : { ask, begun: parseRecord(Begun, JSON.stringify(result.details ?? {})) };
     },
     answer: async ({ id }, result) => {
-      const value = JSON.stringify({ schema: 1, id, at: clock(), ...result } satisfies AskResult);
+      const answer = withEarlier(last, { schema: 1, id, at: clock(), ...result });
+      const value = JSON.stringify(answer);
       const patience = { now, deadlineMs: now() + patienceMs, ...(timers === undefined ? {} : { timers }) };
       const written = await casAndConfirm(bucket, { key: answerKey, value, expected: answered }, patience);
       if (!written.ok) throw casError(written.reason, `${answerKey} could not be written`);
       answered = written.revision;
+      last = answer;
     },
     actFor: (asker) => {
       actor = asker;

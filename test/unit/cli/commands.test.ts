@@ -261,6 +261,29 @@ describe('a command for the leader', () => {
     expect(await storedAt(made, keys.ask('products'))).toBeUndefined();
   });
 
+  test('is answered though a later request of somebody else was answered since', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const earlier = (id: string) => [{ id, state: 'aborted' as const, message: 'given up', at: '' }];
+    const ran = await made.run('advance products --wait --yes', {
+      onSleep: async () => {
+        const { id } = JSON.parse((await storedAt(made, keys.ask('products'))) ?? '');
+        await answerAsk(made, { state: 'done', message: 'paused', id: 'of-somebody', earlier: earlier(id) });
+      },
+    });
+    expect(ran).toMatchObject({ exit: exitTable.aborted.code, out: expect.stringContaining('given up') });
+  });
+
+  test('in whose place somebody put another before it was taken up says so, and leaves the other', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const other = JSON.stringify({ schema: 1, id: 'other', action: 'pause', by: 'bob', reason: '', at: '' });
+    const ran = await made.run('advance products --wait --yes', {
+      onSleep: async () => void (await made.store.config.put(keys.ask('products'), other)),
+    });
+    expect(ran).toMatchObject({ exit: exitTable.conflict.code, err: expect.stringContaining('Somebody else asked') });
+    expect(made.slept()).toBeLessThan(10_000);
+    expect(await storedAt(made, keys.ask('products'))).toBe(other);
+  });
+
   test('that outlasts --timeout goes on, and says so', async () => {
     const made = await withRoute({ phase: 'dual', epoch: 1 });
     const ran = await made.run('advance products --wait --yes --timeout 5', {

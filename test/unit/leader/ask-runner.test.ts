@@ -4,8 +4,10 @@ import { createJobStore } from '../../../src/agent/leader/job-state.ts';
 import { createJournal } from '../../../src/agent/leader/journal.ts';
 import { createPhaseWriter } from '../../../src/agent/leader/phase-writer.ts';
 import type { Leading } from '../../../src/agent/leader/route-leader.ts';
+import { answerTo } from '../../../src/coordination/ask-answers.ts';
 import { keys } from '../../../src/coordination/keys.ts';
 import type { Bucket } from '../../../src/coordination/ports.ts';
+import { AskResult } from '../../../src/coordination/records.ts';
 import { silentLogger } from '../../../src/log.ts';
 import { MemoryBucket } from '../../support/memory-store.ts';
 import { routeState } from '../agent/route.ts';
@@ -61,5 +63,19 @@ describe('an ask whose saving ended with nobody knowing whether it did', () => {
     await askFor(bucket, 'two');
     await runAsk(await leadingOver(bucket), routeState());
     expect(await answerIn(bucket)).toMatchObject({ id: 'two', state: 'done' });
+  });
+});
+
+describe('two asks, the second before anybody has looked for the answer to the first', () => {
+  it('both have an answer that can be found', async () => {
+    const bucket = new MemoryBucket();
+    const leading = await leadingOver(bucket);
+    for (const id of ['one', 'two']) {
+      await askFor(bucket, id);
+      await runAsk(leading, routeState());
+    }
+    const standing = AskResult.parse(await answerIn(bucket));
+    expect(['one', 'two'].map((id) => answerTo(standing, id)?.state)).toEqual(['done', 'done']);
+    expect(answerTo(standing, 'three')).toBeUndefined();
   });
 });
