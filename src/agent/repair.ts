@@ -42,6 +42,8 @@ export type RepairOutcome =
   | { kind: 'deleted' }
   /** Nothing to do: absent on both sides, or the follower has this stamp or a newer one. */
   | { kind: 'kept'; stamp: bigint | undefined }
+  /** The follower has a later version than the authority gave: somebody else wrote it, and only force overwrites it. */
+  | { kind: 'foreign'; stamp: bigint }
   /** The follower refuses the document: see the quarantine. */
   | { kind: 'refused'; stamp: bigint; reason: string }
   /** Could not be decided or done now; ask again. */
@@ -93,7 +95,7 @@ const planCopy = async (read: Read, stored: StoredDoc, io: RepairIo, ground: Gro
   if (stored.unreadable !== undefined) return { outcome: { kind: 'refused', stamp: own, reason: stored.unreadable } };
   if (stored.source === undefined) return failed('the authority keeps no _source for this document');
   const held = read.follower.kind === 'found' ? (read.follower.doc.version as bigint) : -1n;
-  if (held >= own && !io.force) return { outcome: { kind: 'kept', stamp: own } };
+  if (held >= own && !io.force) return { outcome: { kind: held > own ? 'foreign' : 'kept', stamp: own } };
   const stamp = copyVersion(stored, held, io, ground);
   if (stamp === undefined) return failed('the follower holds a later version than the authority can give yet');
   const content = { ordinal, id, routing, stamp, source: stored.source };

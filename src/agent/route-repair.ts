@@ -92,6 +92,7 @@ export const retryQuarantined = async (record: QuarantineRecord, io: RepairIo): 
       case 'copied':
       case 'deleted':
       case 'kept':
+      case 'foreign':
         quarantine.forget(doc);
         break;
       case 'refused':

@@ -130,8 +130,10 @@ export const repairRoute = async (leading: Leading, state: RouteState, args: unk
       .map(({ doc, outcome }) => ({ ...doc, reason: 'reason' in outcome ? outcome.reason : '' })),
   };
   deps.logger.info({ slug: deps.slug, outcomes }, 'repair ended');
+  const kept = outcomes['foreign'] ?? 0;
+  const advice = kept > 0 ? `; ${kept} that somebody else wrote to the follower stay: repair --force` : '';
   return bad.length === 0
-    ? { state: 'done', message: `${repaired.length} documents looked at`, details }
+    ? { state: 'done', message: `${repaired.length} documents looked at${advice}`, details }
     : {
         state: 'failed',
         code: 'UPSTREAM_REFUSED',

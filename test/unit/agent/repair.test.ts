@@ -128,7 +128,7 @@ describe('repairing given documents', () => {
     made.put('a', { n: 1 });
     await tailAll(made);
     overwrite(made, 'a');
-    expect(kinds(await repairIds([doc('a')], await repairIo(made)))).toEqual(['kept']);
+    expect(kinds(await repairIds([doc('a')], await repairIo(made)))).toEqual(['foreign']);
     expect(kinds(await repairIds([doc('a')], await repairIo(made, { force: true })))).toEqual(['failed']);
     for (let i = 0; i < 20; i++) made.put(`later${i}`, {});
     expect(kinds(await repairIds([doc('a')], await repairIo(made, { force: true })))).toEqual(['copied']);
