@@ -2,7 +2,8 @@
  * The way of one process to one simulated cluster, as the Transport port. A request is resolved when it arrives, applied
  * a little or much later, replicated and answered; each step is an event, so requests of all processes interleave there.
  * The network loses requests and answers, delivers some after their sender was told of a reset, and copies twice; the
- * cluster is busy, slow or down. What is applied although nobody heard of it is what the product must survive.
+ * cluster is busy, slow or down. What is applied although nobody heard of it is what the product must survive. One thing it
+ * does not claim to survive, see docs/roadmap.md: a copy that was answered and is delivered once more in another epoch.
  */
 import { CrossfadeError } from '../../src/errors.ts';
 import type { Transport, UpstreamAnswer, UpstreamRequest } from '../../src/upstream/types.ts';
@@ -26,6 +27,8 @@ export type NetworkOptions = {
   cluster: SimCluster;
   owner: Owner;
   replicateMs?: number | undefined;
+  /** Of the phase record that stands in the store. */
+  epoch: () => number;
   /** What a cluster makes of a request when it arrives; undefined: it goes astray, and its sender is told of a reset. */
   arrival?: ((request: UpstreamRequest) => UpstreamRequest | undefined) | undefined;
   /** Told before a request is run: whose it is. */
@@ -64,6 +67,7 @@ class Exchange {
   readonly #request: UpstreamRequest;
   readonly #caller: Caller;
   #ended = false;
+  #answered = false;
   readonly #isWrite: boolean;
   #cancelTimeout = (): void => undefined;
   readonly #onAbort = (): void => this.#fail('CLIENT_CLOSED');
@@ -101,8 +105,15 @@ class Exchange {
     if (late) this.#later(random.between(1, 20), () => this.#fail('UPSTREAM_RESET'));
     const travelMs = late ? random.between(20, 8_000) : random.between(0.1, 2);
     scheduler.quietly(travelMs, () => this.#arrive());
-    if (isCopy(this.#request) && random.chance(rates.duplicate))
-      scheduler.quietly(travelMs + random.between(0, 3_000), () => this.#arrive());
+    if (isCopy(this.#request) && random.chance(rates.duplicate)) this.#twice(travelMs + random.between(0, 3_000));
+  }
+
+  #twice(travelMs: number): void {
+    const { scheduler, epoch } = this.#options;
+    const sentIn = epoch();
+    scheduler.quietly(travelMs, () => {
+      if (!this.#answered || epoch() === sentIn) this.#arrive();
+    });
   }
 
   /** Something that happens to the sender, as long as it lives. */
@@ -185,7 +196,9 @@ class Exchange {
     if (random.chance(this.#rates().loseAnswer)) this.#loseSoon();
     else
       this.#later(random.between(0.1, 2), () => {
-        if (this.#end()) this.#caller.resolve(answer);
+        if (!this.#end()) return;
+        this.#answered = true;
+        this.#caller.resolve(answer);
       });
   }
 

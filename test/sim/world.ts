@@ -209,6 +209,7 @@ export class World {
       owner: process,
       arrival: (request) => this.#arrives(request),
       replicateMs: this.#knobs.replicateMs,
+      epoch: () => this.checker.steps.at(-1)?.record.epoch ?? 0,
       onRun: (request, owner) => {
         this.#running = { request, process: owner.name };
       },
