@@ -4,8 +4,9 @@
  * By default no cluster works on the cores that Crossfade runs on, as in production: the source answers 3 KB after 5 ms
  * from a process of its own, the targets are stubs as well. What is in the figure: all that the sidecar does for a sample,
  * the load generator, and the few microseconds of the stubs. What is not: a real cluster that answers each search twice.
- * Just before each row is measured so is no shadow: both figures and their ratio are printed, medians over rounds. A second
- * process without shadow has a row too: what its ratio is beside 1 is the noise of the machine, and no row says more.
+ * Just before each row is measured so is no shadow, each after two seconds of the same load: both figures and their ratio are
+ * printed, medians over rounds. A second process without shadow has a row too: what its ratio is beside 1 is the noise of the
+ * machine, and no row says more.
  * Also printed: resident memory, and how many samples were compared.
  * `node bench/shadow-isolation.ts [--check] [--source URL] [--target URL]`: with --check, exit 1 when a ratio is above
  * 1.05; --source takes a real cluster instead of the stub, --target one as the target that is well.
@@ -64,7 +65,11 @@ type Measure = LoadResult & { rssMb: number };
 /** `beside` is no shadow, measured just before. */
 type Pair = { own: Measure; beside: Measure };
 
+/** Not measured: a process that others were measured for lets go of compiled code and of memory, and needs it back. */
+const leadInSeconds = 2;
+
 const run = async ({ name, server }: Contender, dir: string): Promise<Measure> => {
+  await runLoad({ url: server.url, load: search, ...pace, seconds: leadInSeconds, dir });
   const result = await runLoad({ url: server.url, load: search, ...pace, seconds, dir });
   // On a busy machine some take longer than the two seconds that wrk waits.
   if (result.errors > result.requests / 20) throw new Error(`${name}: ${result.errors} failed requests`);
