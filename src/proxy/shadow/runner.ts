@@ -201,11 +201,10 @@ export class ShadowReads implements ShadowRunner {
     };
   }
 
-  /** Begins in a turn: the caller may be in the middle of a client's answer, and many may have to be skipped at once. */
   async #work(work: RouteWork, waiting: Waiting, sinceMs: number): Promise<void> {
     const { sample, settle } = waiting;
     try {
-      const { skip, shape } = await this.#observing.inTurn(() => this.#factsOf(sample, sinceMs, work.breaker));
+      const { skip, shape } = this.#factsOf(sample, sinceMs, work.breaker);
       if (skip !== undefined) settle.skipped(skip);
       else await this.#observe(work, waiting, shape);
     } catch (err) {

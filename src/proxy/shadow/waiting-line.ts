@@ -1,7 +1,8 @@
 /**
  * Samples of a route that wait for a place, first come first served. Bounded in number, in bytes over all routes, and in
  * time: a line is for bursts, and one whose first waits long shows that the other side does not keep up. More samples
- * would then only be held until they are too old, their answers in memory, to be collected at the cost of clients.
+ * would then only be held until they are too old, their answers in memory, to be collected at the cost of clients. A turn of
+ * the event loop begins a bounded number, so that clients never wait for hundreds that end as soon as they begin.
  */
 import type { ShadowSettings } from '../../coordination/records.ts';
 import { Slots } from './slots.ts';
@@ -20,12 +21,15 @@ type Limits = Pick<ShadowSettings, 'maxQueued' | 'maxConcurrent'>;
 type Waiting<T> = { readonly item: T; readonly bytes: number; readonly sinceMs: number; readonly limits: Limits };
 
 const longestWaitMs = 500;
+const mostPerTurn = 32;
 
 export class WaitingLine<T> {
   readonly slots = new Slots(() => this.#pump());
   readonly #deps: LineDeps<T>;
   readonly #waiting: Waiting<T>[] = [];
   readonly #underWay = new Set<Promise<void>>();
+  #begunInTurn = 0;
+  #isTurnDue = false;
 
   constructor(deps: LineDeps<T>) {
     this.#deps = deps;
@@ -38,14 +42,14 @@ export class WaitingLine<T> {
     return first === undefined || this.#deps.now() - first.sinceMs <= longestWaitMs;
   }
 
-  /** False when there is no room. */
+  /** False when there is no room. It begins in a later turn: the caller may be in the middle of a client's answer. */
   join(item: T, { bytes, limits }: { bytes: number; limits: Limits }): boolean {
     const { budget, now } = this.#deps;
     const waiting = this.#waiting.length + this.slots.resting - this.slots.free(limits.maxConcurrent);
     if (waiting >= limits.maxQueued || budget.heldBytes + bytes > budget.maxBytes) return false;
     this.#waiting.push({ item, bytes, sinceMs: now(), limits });
     budget.heldBytes += bytes;
-    this.#pump();
+    this.#turnSoon();
     return true;
   }
 
@@ -58,11 +62,22 @@ export class WaitingLine<T> {
     await Promise.all(this.#underWay);
   }
 
+  #turnSoon(): void {
+    if (this.#isTurnDue) return;
+    this.#isTurnDue = true;
+    setImmediate(() => {
+      this.#isTurnDue = false;
+      this.#begunInTurn = 0;
+      this.#pump();
+    });
+  }
+
   #pump(): void {
-    for (;;) {
+    while (this.#begunInTurn < mostPerTurn) {
       const [next] = this.#waiting;
       if (next === undefined || !this.slots.take(next.limits.maxConcurrent)) return;
       this.#waiting.shift();
+      if (this.#begunInTurn++ === 0) this.#turnSoon();
       const run = this.#deps.work(next.item, next.sinceMs).finally(() => {
         this.#deps.budget.heldBytes -= next.bytes;
         this.#underWay.delete(run);
