@@ -5,7 +5,7 @@
  */
 import { evidenceText } from '../compare/evidence-record.ts';
 import { Tally } from '../compare/summary.ts';
-import { type Judgement, judge } from '../compare/verdict.ts';
+import { type Judgement, judge, judgeAgainMs } from '../compare/verdict.ts';
 import { defaultVerdictOptions, verdictOptionsFrom } from '../compare/verdict-options.ts';
 import { evidenceSubject } from '../coordination/evidence-subject.ts';
 import type { RouteState } from '../coordination/ports.ts';
@@ -29,10 +29,8 @@ export type EvidenceOptions = {
 
 type Book = { tally: Tally; judged: { atMs: number; judgement: Judgement } | undefined; isNew: boolean };
 
-/** Heartbeats ask often, some of them in the middle of a held switch, and to judge takes milliseconds from clients. */
+/** Heartbeats ask often, and some of them in the middle of a held switch. */
 const judgeEveryMs = 1000;
-/** With nothing new a judgement only grows old. */
-const judgeAgainMs = 10_000;
 
 export const createEvidence = ({ state, now, ...teller }: EvidenceOptions): Evidence => {
   const books = new Map<string, Book>();

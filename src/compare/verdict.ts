@@ -67,6 +67,9 @@ const decide = (facts: Facts, options: VerdictOptions, isStale: boolean): Pick<J
   return { verdict: facts.compared >= options.maxSamples ? 'inconclusive' : 'hold', reason: bar };
 };
 
+/** To judge takes milliseconds from clients; with nothing new a judgement only grows old, and holds for so long. */
+export const judgeAgainMs = 10_000;
+
 export const judge = (summary: Summary, options: VerdictOptions, nowMs: number): Judgement => {
   const total = totalCounters(summary);
   const facts: Facts = {

@@ -1,6 +1,6 @@
 /**
- * Reads one bucket's stream as its leader has it, turns messages into plain values, and removes markers. Direct gets are never used: they
- * may be answered by a replica that lags behind.
+ * Reads one bucket's stream as its leader has it, turns messages into plain values, and removes markers. Direct gets are
+ * never used: they may be answered by a replica that lags behind.
  */
 import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream';
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';

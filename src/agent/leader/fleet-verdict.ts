@@ -6,7 +6,7 @@
  */
 import { type EvidenceRecord, parseEvidence, summaryOfRecord } from '../../compare/evidence-record.ts';
 import { defaultTallyOptions, emptySummary, type Summary, sumSummaries } from '../../compare/summary.ts';
-import { type Judgement, judge } from '../../compare/verdict.ts';
+import { type Judgement, judge, judgeAgainMs } from '../../compare/verdict.ts';
 import { verdictOptionsFrom } from '../../compare/verdict-options.ts';
 import { evidenceSubject } from '../../coordination/evidence-subject.ts';
 import { evidencePrefix } from '../../coordination/keys.ts';
@@ -36,8 +36,6 @@ const foreignForMs = 60_000;
 const maxKeys = 500;
 /** Several parts of a leader's turn ask. */
 const reuseMs = 500;
-/** With nothing new a judgement only grows old; to judge takes milliseconds from the clients of this member. */
-const judgeAgainMs = 10_000;
 const { windowMs, maxWindows } = defaultTallyOptions;
 
 export class FleetVerdict {

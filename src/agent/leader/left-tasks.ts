@@ -51,10 +51,14 @@ export const createLeftTasks = ({ clusters, onEnded }: LeftTasksDeps): LeftTasks
         (tasks) => tasks.filter(isOurs).length,
         () => left.length,
       );
-      if (running === 0) await onEnded(left.map(({ boot }) => boot));
-      if (running === 0) for (const { boot } of left) ended.add(boot);
-      const member = `${[...new Set(left.map((one) => one.member))].sort().join(', ')}, which has gone`;
-      return running === 0 ? [] : [{ member, running }];
+      if (running > 0) {
+        const member = `${[...new Set(left.map((one) => one.member))].sort().join(', ')}, which has gone`;
+        return [{ member, running }];
+      }
+      const boots = left.map(({ boot }) => boot);
+      await onEnded(boots);
+      for (const boot of boots) ended.add(boot);
+      return [];
     },
   };
 };
