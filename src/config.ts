@@ -5,7 +5,8 @@
  * Route settings are not here: they live in the store (coordination/records.ts) so that all replicas share them.
  */
 import * as z from 'zod';
-import { MemberName, RouteSpec } from './coordination/records.ts';
+import { MemberName } from './coordination/records.ts';
+import { RouteSpec } from './coordination/route-spec.ts';
 
 const ListenAddress = z
   .string()

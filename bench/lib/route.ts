@@ -3,7 +3,8 @@ import { type ClusterControl, createClusterControl } from '../../src/agent/clust
 import { ClusterConfig } from '../../src/config.ts';
 import { copyAlias } from '../../src/coordination/keys.ts';
 import type { RouteState } from '../../src/coordination/ports.ts';
-import { initialPhase, RouteSpec, type Side } from '../../src/coordination/records.ts';
+import { initialPhase, type Side } from '../../src/coordination/records.ts';
+import { RouteSpec } from '../../src/coordination/route-spec.ts';
 import { silentLogger } from '../../src/log.ts';
 import { createCluster } from '../../src/upstream/cluster.ts';
 import type { Transport } from '../../src/upstream/types.ts';

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { openFileStore } from '../../src/coordination/file-store.ts';
 import { keys } from '../../src/coordination/keys.ts';
 import type { Store } from '../../src/coordination/ports.ts';
-import { initialPhase, type Phase, RouteSpec } from '../../src/coordination/records.ts';
+import { initialPhase, type Phase } from '../../src/coordination/records.ts';
+import { RouteSpec } from '../../src/coordination/route-spec.ts';
 import { freePort, type Server, startServer } from '../../test/support/services/child.ts';
 import { findOnPath, run } from '../../test/support/services/prerequisites.ts';
 

@@ -4,7 +4,7 @@
  * and knows nothing of ledgers or clients. Invariant: a queued copy always has a timer or a flight that will move it.
  */
 import type { Copy } from '../coordination/ports.ts';
-import type { CopySettings } from '../coordination/records.ts';
+import type { CopySettings } from '../coordination/route-spec.ts';
 import { type FinalFate, retryDelayMs, sendOnce, settledFate } from './bulk-send.ts';
 import type { ClusterControl } from './cluster.ts';
 import type { StampedWrite, WriteFate } from './copy-bulk.ts';

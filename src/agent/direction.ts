@@ -4,7 +4,8 @@
  */
 import { copyAlias } from '../coordination/keys.ts';
 import type { RouteState } from '../coordination/ports.ts';
-import { authorityIn, otherSide, type RouteSpec, type Side, type StampLayout } from '../coordination/records.ts';
+import { authorityIn, otherSide, type Side, type StampLayout } from '../coordination/records.ts';
+import type { RouteSpec } from '../coordination/route-spec.ts';
 import { packStamp } from '../coordination/stamp.ts';
 
 export type Direction = {

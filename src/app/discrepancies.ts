@@ -9,7 +9,7 @@ import type { ReplayRecord, SampleRecord } from '../compare/sample-record.ts';
 import { SampleReservoir } from '../compare/samples.ts';
 import { type Severity, severities } from '../compare/types.ts';
 import type { RouteState, SampleStream } from '../coordination/ports.ts';
-import type { SampleSettings } from '../coordination/records.ts';
+import type { SampleSettings } from '../coordination/route-spec.ts';
 import { CrossfadeError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { ShadowReport } from '../proxy/shadow/ports.ts';

@@ -4,7 +4,7 @@ import type { Finding, StoreFacts } from '../agent/preflight/facts.ts';
 import { gatherFacts } from '../agent/preflight/gather.ts';
 import { judge } from '../agent/preflight/judge.ts';
 import type { CliConfig } from '../config.ts';
-import type { RouteSpec } from '../coordination/records.ts';
+import type { RouteSpec } from '../coordination/route-spec.ts';
 import { CrossfadeError } from '../errors.ts';
 import { silentLogger } from '../log.ts';
 import { openClusters } from './open-clusters.ts';

@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { RouteState, RouteStates } from '../coordination/ports.ts';
-import type { RouteSpec } from '../coordination/records.ts';
+import type { RouteSpec } from '../coordination/route-spec.ts';
 
 /** Fields that may change in phase `off` only. */
 const fixed = ['indices', 'versions', 'transform'] as const satisfies readonly (keyof RouteSpec)[];

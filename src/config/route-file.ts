@@ -3,7 +3,7 @@
  * reported with path, value and expected form, in the same words as those of the configuration.
  */
 import { parseAllDocuments } from 'yaml';
-import { RouteSpec } from '../coordination/records.ts';
+import { RouteSpec } from '../coordination/route-spec.ts';
 import { type ConfigIssue, fromZod } from './issues.ts';
 import { schemaNode } from './settings.ts';
 

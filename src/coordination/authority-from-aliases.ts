@@ -11,7 +11,8 @@
  */
 import { epochForm, fenceIndex, markerForm } from './keys.ts';
 import type { RouteState, RouteStates } from './ports.ts';
-import { defaultPercents, initialPhase, otherSide, type RouteAlias, RouteSpec, type Side } from './records.ts';
+import { defaultPercents, initialPhase, otherSide, type Side } from './records.ts';
+import { type RouteAlias, RouteSpec } from './route-spec.ts';
 
 /** `{index: {aliases: {alias: {...}}}}` */
 export type AliasAnswer = Readonly<Record<string, { aliases?: Readonly<Record<string, unknown>> }>>;

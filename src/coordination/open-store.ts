@@ -6,7 +6,7 @@ import { openFileStore } from './file-store.ts';
 import { keys } from './keys.ts';
 import { openNatsStore } from './nats-store.ts';
 import type { Store } from './ports.ts';
-import type { RouteSpec } from './records.ts';
+import type { RouteSpec } from './route-spec.ts';
 import { readRouteCache } from './route-cache.ts';
 
 /** Where the last known good routes are kept; undefined with the embedded store, which is its own cache. */

@@ -2,7 +2,8 @@
  * The ports through which proxy, agent and coordination meet. Types only: each port is owned by its user, implemented by
  * another room, and passed in by main. The proxy never imports the agent, nor the agent the proxy.
  */
-import type { Heartbeat, Percents, PhaseRecord, RouteSpec } from './records.ts';
+import type { Heartbeat, Percents, PhaseRecord } from './records.ts';
+import type { RouteSpec } from './route-spec.ts';
 
 /** One key's current value. Revisions grow over the whole bucket. */
 export type Entry = { key: string; value: string; revision: number };

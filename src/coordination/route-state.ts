@@ -9,7 +9,8 @@ import type * as z from 'zod';
 import { type Parsed, parsePercent, parseRate, parseStop } from './human-values.ts';
 import { parseRouteKey, percentKinds, type RouteField } from './keys.ts';
 import type { Change, Entry, RouteState, RouteStates } from './ports.ts';
-import { defaultPercents, initialPhase, type Percents, PhaseRecord, RouteSpec } from './records.ts';
+import { defaultPercents, initialPhase, type Percents, PhaseRecord } from './records.ts';
+import { RouteSpec } from './route-spec.ts';
 import {
   type Cell,
   type CellRules,

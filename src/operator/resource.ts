@@ -6,7 +6,8 @@
 import * as z from 'zod';
 import { fromZod } from '../config/issues.ts';
 import { schemaNode } from '../config/settings.ts';
-import { phases, RouteSpec } from '../coordination/records.ts';
+import { phases } from '../coordination/records.ts';
+import { RouteSpec } from '../coordination/route-spec.ts';
 import { stages } from '../coordination/job-status.ts';
 
 export const group = 'crossfade.dev';

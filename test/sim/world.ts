@@ -5,7 +5,8 @@
 import { heartbeatPrefix, keys } from '../../src/coordination/keys.ts';
 import type { Members } from '../../src/coordination/members.ts';
 import type { Store } from '../../src/coordination/ports.ts';
-import { Heartbeat, PhaseRecord, RouteSpec, type Side, sides } from '../../src/coordination/records.ts';
+import { Heartbeat, PhaseRecord, type Side, sides } from '../../src/coordination/records.ts';
+import { RouteSpec } from '../../src/coordination/route-spec.ts';
 import type { SwitchPoint } from '../../src/agent/leader/switch.ts';
 import type { Transport, UpstreamRequest } from '../../src/upstream/types.ts';
 import { Checker } from './checker.ts';

@@ -12,9 +12,9 @@ import {
   otherSide,
   type Phase,
   type PhaseRecord,
-  RouteSpec,
   type Side,
 } from '../../src/coordination/records.ts';
+import { RouteSpec } from '../../src/coordination/route-spec.ts';
 import { eachElement, members, parseSlice, rawOf } from '../../src/json/scan.ts';
 import { createRouteTable } from '../../src/proxy/route-table.ts';
 import type { RouteTable } from '../../src/proxy/types.ts';

@@ -1,6 +1,7 @@
 /** Route states for tests of pure code: a valid spec with defaults, in the phase wanted. */
 import type { RouteState } from '../../src/coordination/ports.ts';
-import { initialPhase, type Percents, type Phase, RouteSpec } from '../../src/coordination/records.ts';
+import { initialPhase, type Percents, type Phase } from '../../src/coordination/records.ts';
+import { RouteSpec } from '../../src/coordination/route-spec.ts';
 import { createRouteTable } from '../../src/proxy/route-table.ts';
 import type { RouteTable } from '../../src/proxy/types.ts';
 

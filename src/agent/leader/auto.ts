@@ -10,7 +10,7 @@ import { overBeginnings } from '../../compare/evidence.ts';
 import { severityRank } from '../../compare/findings.ts';
 import { type Counters, ratioBounds } from '../../compare/summary.ts';
 import type { Severity, Verdict } from '../../compare/types.ts';
-import type { AutoSettings } from '../../coordination/records.ts';
+import type { AutoSettings } from '../../coordination/route-spec.ts';
 
 export type AutoEvidence = {
   readPercent: number;

@@ -7,7 +7,8 @@
  */
 import { copyAlias, epochAlias, fenceIndex } from '../../coordination/keys.ts';
 import { switchEpochs } from '../../coordination/phase-machine.ts';
-import { otherSide, type RouteSpec, type Side } from '../../coordination/records.ts';
+import { otherSide, type Side } from '../../coordination/records.ts';
+import type { RouteSpec } from '../../coordination/route-spec.ts';
 
 /** Alias name to the one index it points at. */
 export type Wanted = ReadonlyMap<string, string>;

@@ -4,7 +4,8 @@
  * they began in the present phase (I2). Invariant: an alias exists before any record names its epoch.
  */
 import { startEpoch, stepPhase } from '../../coordination/phase-machine.ts';
-import { type Phase, type RouteSpec, type Side, sides } from '../../coordination/records.ts';
+import { type Phase, type Side, sides } from '../../coordination/records.ts';
+import type { RouteSpec } from '../../coordination/route-spec.ts';
 import { chooseLayout } from '../../coordination/stamp.ts';
 import { CrossfadeError } from '../../errors.ts';
 import type { ClusterControl } from '../cluster.ts';

@@ -1,6 +1,7 @@
 /** Sequence numbers of all indices of a route on one side, and what members report for the ledger. */
 import type { Membership } from '../../coordination/membership.ts';
-import type { Heartbeat, RouteSpec, Side } from '../../coordination/records.ts';
+import type { Heartbeat, Side } from '../../coordination/records.ts';
+import type { RouteSpec } from '../../coordination/route-spec.ts';
 import { CrossfadeError } from '../../errors.ts';
 import type { ClusterControl } from '../cluster.ts';
 import { type Ledger, type LedgerSample, observe, seqTotal } from '../ledger.ts';

@@ -1,5 +1,6 @@
 /** What the preflight knows of a route before it judges: facts only, gathered by gather.ts, judged by judge.ts. */
-import type { RouteSpec, Side } from '../../coordination/records.ts';
+import type { Side } from '../../coordination/records.ts';
+import type { RouteSpec } from '../../coordination/route-spec.ts';
 import type { AliasBody, ClusterInfo } from '../control-answers.ts';
 import type { MissingPrivilege } from './privileges.ts';
 

@@ -2,7 +2,8 @@
  * Asks both clusters what the preflight needs. Rights are asked for first, so that `crossfade doctor` lists what to grant
  * instead of failing at the first 403. Changes nothing.
  */
-import type { RouteSpec, Side } from '../../coordination/records.ts';
+import type { Side } from '../../coordination/records.ts';
+import type { RouteSpec } from '../../coordination/route-spec.ts';
 import { sides } from '../../coordination/records.ts';
 import { isCrossfadeError } from '../../errors.ts';
 import type { ClusterControl } from '../cluster.ts';

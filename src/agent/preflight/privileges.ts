@@ -5,7 +5,8 @@
  * means that nothing is. Invariant: no probe writes, creates or waits, whatever the user may do.
  */
 import { fenceIndex } from '../../coordination/keys.ts';
-import type { RouteSpec, Side } from '../../coordination/records.ts';
+import type { Side } from '../../coordination/records.ts';
+import type { RouteSpec } from '../../coordination/route-spec.ts';
 import type { ClusterControl } from '../cluster.ts';
 
 export type MissingPrivilege = {

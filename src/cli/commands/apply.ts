@@ -5,7 +5,7 @@ import { readRouteFile } from '../../config/route-file.ts';
 import { casError } from '../../coordination/cas.ts';
 import { keys } from '../../coordination/keys.ts';
 import type { RouteStates } from '../../coordination/ports.ts';
-import type { RouteSpec } from '../../coordination/records.ts';
+import type { RouteSpec } from '../../coordination/route-spec.ts';
 import { CrossfadeError } from '../../errors.ts';
 import { changedFields, objectionTo } from '../apply-check.ts';
 import { audited } from '../audited.ts';

@@ -4,7 +4,7 @@
  */
 
 import type { CliConfig } from '../../config.ts';
-import type { RouteSpec } from '../../coordination/records.ts';
+import type { RouteSpec } from '../../coordination/route-spec.ts';
 import type { FleetStatus } from '../../fleet/fleet-status.ts';
 import { readFleet } from '../../fleet/read-fleet.ts';
 import type { CliContext, Outcome } from '../context.ts';

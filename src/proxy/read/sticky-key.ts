@@ -2,7 +2,7 @@
  * The key that keeps one tenant, user or connection on one side: the first of the route's key sources that the request
  * carries. The source is part of the key, so that a user called `7` and a routing value `7` are not the same cohort.
  */
-import type { ReadSettings } from '../../coordination/records.ts';
+import type { ReadSettings } from '../../coordination/route-spec.ts';
 import { getParam } from '../query.ts';
 import type { RequestHead } from '../types.ts';
 

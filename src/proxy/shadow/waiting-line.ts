@@ -4,7 +4,7 @@
  * would then only be held until they are too old, their answers in memory, to be collected at the cost of clients. A turn of
  * the event loop begins a bounded number, so that clients never wait for hundreds that end as soon as they begin.
  */
-import type { ShadowSettings } from '../../coordination/records.ts';
+import type { ShadowSettings } from '../../coordination/route-spec.ts';
 import { Slots } from './slots.ts';
 
 /** Bytes of requests and answers that wait or are under way, over all routes. */

@@ -4,7 +4,8 @@
  */
 import { afterAll, beforeAll } from 'vitest';
 import type { RouteState } from '../../../src/coordination/ports.ts';
-import { type Percents, type Phase, RouteSpec, type Side } from '../../../src/coordination/records.ts';
+import type { Percents, Phase, Side } from '../../../src/coordination/records.ts';
+import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { packStamp } from '../../../src/coordination/stamp.ts';
 import { type Got, type ReadStack, sendTo, startReadStack } from '../../support/read-stack.ts';
 import { routeState } from '../../support/routes.ts';

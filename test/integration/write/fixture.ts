@@ -1,6 +1,6 @@
 /** One route per test file on the real clusters, ready in `dual`, and the executors of writes in front of it. */
 import { afterAll, beforeAll } from 'vitest';
-import type { RouteSpec } from '../../../src/coordination/records.ts';
+import type { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { silentLogger } from '../../../src/log.ts';
 import type { WriteDeps, WriteEvent } from '../../../src/proxy/write/index.ts';
 import { TestRoute } from '../../support/epoch.ts';

@@ -3,7 +3,8 @@ import { createClusterControl } from '../../../src/agent/cluster.ts';
 import { createTransforms } from '../../../src/agent/transform.ts';
 import { copyAlias, epochAlias } from '../../../src/coordination/keys.ts';
 import type { RouteState } from '../../../src/coordination/ports.ts';
-import { initialPhase, type PhaseRecord, RouteSpec } from '../../../src/coordination/records.ts';
+import { initialPhase, type PhaseRecord } from '../../../src/coordination/records.ts';
+import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { createFakeCluster, type FakeCluster, type FakeOptions } from '../../sim/fake-cluster.ts';
 
 export const routeState = (over: Partial<PhaseRecord> = {}, spec: Record<string, unknown> = {}): RouteState => ({

@@ -3,7 +3,7 @@ import { createDiscrepancyStore, type DiscrepancyOptions } from '../../../src/ap
 import { createThrottle } from '../../../src/app/sample-throttle.ts';
 import { parseSample } from '../../../src/compare/sample-record.ts';
 import type { RouteState, SampleKind } from '../../../src/coordination/ports.ts';
-import { RouteSpec } from '../../../src/coordination/records.ts';
+import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { silentLogger } from '../../../src/log.ts';
 import type { ShadowReport } from '../../../src/proxy/shadow/ports.ts';
 import { routeState } from '../../support/routes.ts';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { SampleRecord } from '../../../src/compare/sample-record.ts';
 import type { SampleStream } from '../../../src/coordination/ports.ts';
 import { keys } from '../../../src/coordination/keys.ts';
-import { RouteSpec } from '../../../src/coordination/records.ts';
+import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { type Harness, harness } from './harness.ts';
 

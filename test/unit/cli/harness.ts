@@ -4,7 +4,8 @@ import type { ProgramDeps } from '../../../src/cli/grammar/options.ts';
 import { runProgram } from '../../../src/cli/program.ts';
 import { askResultName, jobStatusName } from '../../../src/coordination/job-status.ts';
 import { keys } from '../../../src/coordination/keys.ts';
-import { Ask, type AskResult, initialPhase, type PhaseRecord, RouteSpec } from '../../../src/coordination/records.ts';
+import { Ask, type AskResult, initialPhase, type PhaseRecord } from '../../../src/coordination/records.ts';
+import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 
 export type Ran = { exit: number; out: string; err: string; json: () => unknown };

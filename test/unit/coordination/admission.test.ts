@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createAdmission } from '../../../src/coordination/admission.ts';
 import type { RouteState, RouteStates, Ticket } from '../../../src/coordination/ports.ts';
-import { defaultPercents, initialPhase, type PhaseRecord, RouteSpec } from '../../../src/coordination/records.ts';
+import { defaultPercents, initialPhase, type PhaseRecord } from '../../../src/coordination/records.ts';
+import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { isCrossfadeError } from '../../../src/errors.ts';
 import { ManualTime } from './manual-time.ts';
 

@@ -33,7 +33,8 @@ import type { ChartPoint } from '../../../src/fleet/chart-point.ts';
 import { fleetStatus, type RouteStatus } from '../../../src/fleet/fleet-status.ts';
 import { stages } from '../../../src/coordination/job-status.ts';
 import { keys } from '../../../src/coordination/keys.ts';
-import { askActions, initialPhase, type Phase, phases, RouteSpec } from '../../../src/coordination/records.ts';
+import { askActions, initialPhase, type Phase, phases } from '../../../src/coordination/records.ts';
+import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 
 /** A route as the store gives it: nobody runs it, so nearly everything is unknown. */
 const bare = (phase: Phase = 'dual'): RouteStatus => {

@@ -11,7 +11,7 @@ import { evidenceSubject } from '../../../src/coordination/evidence-subject.ts';
 import { keys } from '../../../src/coordination/keys.ts';
 import { noMembers } from '../../../src/coordination/membership.ts';
 import type { RouteState } from '../../../src/coordination/ports.ts';
-import { type AutoSettings, RouteSpec } from '../../../src/coordination/records.ts';
+import { type AutoSettings, RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { seeded } from '../../fixtures/compare/catalog.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { routeState } from '../../support/routes.ts';

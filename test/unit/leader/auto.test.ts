@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type AutoDecision, type AutoEvidence, decideAuto } from '../../../src/agent/leader/auto.ts';
 import { type Counters, emptyCounters } from '../../../src/compare/summary.ts';
-import type { AutoSettings } from '../../../src/coordination/records.ts';
+import type { AutoSettings } from '../../../src/coordination/route-spec.ts';
 
 /** A latency histogram with all pairs in one bucket: 4 = up to as slow, 8 = up to twice, 9 = up to three times. */
 const at = (bucket: number, pairs: number): Counters => ({

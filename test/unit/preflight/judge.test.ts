@@ -3,7 +3,7 @@ import { mappingDifferences, settingDifferences, targetBody } from '../../../src
 import { type ClusterFacts, type IndexFacts, type PreflightFacts, worst } from '../../../src/agent/preflight/facts.ts';
 import { judge } from '../../../src/agent/preflight/judge.ts';
 import type { MissingPrivilege } from '../../../src/agent/preflight/privileges.ts';
-import { RouteSpec } from '../../../src/coordination/records.ts';
+import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 
 const spec = (over: object = {}): RouteSpec =>
   RouteSpec.parse({ route: 'products', indices: [{ source: 'p1', target: 'p2' }], aliases: ['products'], ...over });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { findMissing, missingIn, type Probe, probesFor } from '../../../src/agent/preflight/privileges.ts';
 import { createClusterControl } from '../../../src/agent/cluster.ts';
-import { RouteSpec } from '../../../src/coordination/records.ts';
+import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import type { UpstreamRequest } from '../../../src/upstream/types.ts';
 
 const spec = RouteSpec.parse({

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RouteState } from '../../../src/coordination/ports.ts';
-import { RouteSpec } from '../../../src/coordination/records.ts';
+import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { chooseSide, type SideQuestion } from '../../../src/proxy/read/choose-side.ts';
 import { keyText, stickyKey } from '../../../src/proxy/read/sticky-key.ts';
 import { routeState } from '../../support/routes.ts';

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Percents, type Phase, RouteSpec } from '../../../src/coordination/records.ts';
+import type { Percents, Phase } from '../../../src/coordination/records.ts';
+import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type FakeCluster, misbehaviours, searchAnswer, startFakeCluster } from '../../support/fake-cluster.ts';
 import { type Got, type ReadStack, startReadStack } from '../../support/read-stack.ts';

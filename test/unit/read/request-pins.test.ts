@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RouteSpec } from '../../../src/coordination/records.ts';
+import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { classify } from '../../../src/proxy/classify.ts';
 import { inspectBody } from '../../../src/proxy/read/body-names.ts';
 import { bodyPin, headPin } from '../../../src/proxy/read/request-pins.ts';

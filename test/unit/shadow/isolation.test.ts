@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ShadowSettings } from '../../../src/coordination/records.ts';
-import { RouteSpec } from '../../../src/coordination/records.ts';
+import type { ShadowSettings } from '../../../src/coordination/route-spec.ts';
+import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { isBalanced, totalSkipped } from '../../../src/proxy/shadow/tally.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type FakeCluster, misbehaviours, searchAnswer, startFakeCluster } from '../../support/fake-cluster.ts';

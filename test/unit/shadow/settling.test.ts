@@ -1,6 +1,6 @@
 /** Mismatches under writes: two pretended clusters hold documents that change while a sample is asked again. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { RouteSpec } from '../../../src/coordination/records.ts';
+import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { packStamp } from '../../../src/coordination/stamp.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type FakeCluster, type Seen, startFakeCluster } from '../../support/fake-cluster.ts';
