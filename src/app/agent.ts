@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Lifecycle } from '../admin/health.ts';
 import type { AdminServer } from '../admin/server.ts';
-import type { LeaderEvents } from '../agent/leader/route-leader.ts';
+import type { LeaderEvents } from '../agent/leader/leading.ts';
 import { startLeaders } from '../agent/leader/start.ts';
 import { liveTraffic } from '../agent/pacer.ts';
 import { systemRuntime } from '../agent/runtime.ts';

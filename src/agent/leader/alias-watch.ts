@@ -9,7 +9,7 @@ import { authorityIn, type Side, sides } from '../../coordination/records.ts';
 import type { ClusterControl } from '../cluster.ts';
 import { applyAliases, currentAliases, ensureFence } from './alias-keeper.ts';
 import { closeOthers, misplaced, openEpoch, type Wanted } from './epochs.ts';
-import type { Leading } from './route-leader.ts';
+import type { Leading } from './leading.ts';
 import type { PhaseWrite } from './switch.ts';
 
 const watchEveryTurns = 5;

@@ -15,7 +15,7 @@ import { answerOf, gateConditions, type SwitchKind } from './gate.ts';
 import { gatherGate } from './gate-facts.ts';
 import { movePhase } from './moves.ts';
 import { type Begun, begunAt, resumedResult } from './resumed-ask.ts';
-import type { Leading } from './route-leader.ts';
+import type { Leading } from './leading.ts';
 import { forgetSides } from './side-watch.ts';
 import { runRouteSwitch } from './switch-runner.ts';
 

@@ -8,7 +8,7 @@ import { keys } from '../../coordination/keys.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { type AutoDecision, type AutoEvidence, decideAuto } from './auto.ts';
 import { gatherGate } from './gate-facts.ts';
-import type { Leading } from './route-leader.ts';
+import type { Leading } from './leading.ts';
 import { verdictStatus } from './verdict-status.ts';
 
 type Seen = {

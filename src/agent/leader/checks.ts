@@ -11,7 +11,7 @@ import { repairIds } from '../repair.ts';
 import { beginVerify, verifyStep } from '../verify.ts';
 import type { VerifyIo } from '../verify-io.ts';
 import { type Finding, verifyModes } from '../verify-state.ts';
-import type { Leading } from './route-leader.ts';
+import type { Leading } from './leading.ts';
 
 type Result = Omit<AskResult, 'schema' | 'id' | 'at'>;
 

@@ -5,7 +5,7 @@ import type { Side } from '../../coordination/records.ts';
 import { unsettled } from './alias-watch.ts';
 import type { GateFacts, Health } from './gate.ts';
 import { outOfReach } from './out-of-reach.ts';
-import type { Leading } from './route-leader.ts';
+import type { Leading } from './leading.ts';
 import { maxLagSeconds } from './route-work.ts';
 
 const maxProofAgeSeconds = 120;

@@ -9,12 +9,8 @@ import { type Membership, settleMs } from '../../coordination/membership.ts';
 import type { Bucket, RouteState } from '../../coordination/ports.ts';
 import { type ListedProcess, listProcesses, strikeProcesses } from '../../coordination/process-list.ts';
 import { lostKey } from './events.ts';
-import type { Leading } from './route-leader.ts';
+import type { Leading, Unheard } from './leading.ts';
 
-export type Unheard = ListedProcess & {
-  /** Monotonic time at which this leader first missed it. */
-  sinceMs: number;
-};
 const everyTurns = 10;
 /** Members write their keys again after a silence of half of that. */
 const strikeAfterMs = 16_000;

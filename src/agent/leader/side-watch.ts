@@ -13,7 +13,7 @@ import { differenceLines, mappingDifferences } from '../preflight/difference.ts'
 import { type MappingDrift, mappingDrift, persisting } from '../preflight/mapping-drift.ts';
 import { patient } from './alias-watch.ts';
 import { verifyIo } from './checks.ts';
-import type { Leading } from './route-leader.ts';
+import type { Leading } from './leading.ts';
 
 const everyTurns = 5;
 

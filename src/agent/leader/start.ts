@@ -5,7 +5,8 @@
 import { keys } from '../../coordination/keys.ts';
 import { campaign, type LeaseOptions } from '../../coordination/lease.ts';
 import type { RouteStates } from '../../coordination/ports.ts';
-import { type RouteLeader, type RouteLeaderDeps, startRouteLeader } from './route-leader.ts';
+import { type RouteLeader, startRouteLeader } from './route-leader.ts';
+import type { RouteLeaderDeps } from './leading.ts';
 
 export type LeaderDeps = Omit<RouteLeaderDeps, 'slug' | 'lease' | 'state'> & {
   /** Random per process start. */

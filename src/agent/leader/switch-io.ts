@@ -24,7 +24,8 @@ import { type JobStore, newWork } from './job-state.ts';
 import { goneFrom } from './next-path.ts';
 import { lostSince } from './out-of-reach.ts';
 import type { PhaseWriter } from './phase-writer.ts';
-import { longUnheard, type Unheard, unheardOf } from './process-watch.ts';
+import { longUnheard, unheardOf } from './process-watch.ts';
+import type { Unheard } from './leading.ts';
 import { ledgerSamples, observeAll, refreshAll, totalsOn } from './sequences.ts';
 import type { PhaseWrite, SwitchIo, SwitchPoint } from './switch.ts';
 

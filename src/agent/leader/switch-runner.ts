@@ -3,7 +3,7 @@ import type { CutoverReport } from '../../coordination/job-status.ts';
 import { CrossfadeError } from '../../errors.ts';
 import { settlePhase } from './alias-watch.ts';
 import type { SwitchKind } from './gate.ts';
-import type { Leading } from './route-leader.ts';
+import type { Leading } from './leading.ts';
 import { runSwitch } from './switch.ts';
 import { createSwitchIo } from './switch-io.ts';
 

@@ -3,7 +3,7 @@ import { runAsk } from '../../../src/agent/leader/ask-runner.ts';
 import { createJobStore } from '../../../src/agent/leader/job-state.ts';
 import { createJournal } from '../../../src/agent/leader/journal.ts';
 import { createPhaseWriter } from '../../../src/agent/leader/phase-writer.ts';
-import type { Leading } from '../../../src/agent/leader/route-leader.ts';
+import type { Leading } from '../../../src/agent/leader/leading.ts';
 import { answerTo } from '../../../src/coordination/ask-answers.ts';
 import { keys } from '../../../src/coordination/keys.ts';
 import type { Bucket } from '../../../src/coordination/ports.ts';

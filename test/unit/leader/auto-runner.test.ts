@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { runAuto } from '../../../src/agent/leader/auto-runner.ts';
 import { FleetVerdict } from '../../../src/agent/leader/fleet-verdict.ts';
 import { createJournal } from '../../../src/agent/leader/journal.ts';
-import type { Leading } from '../../../src/agent/leader/route-leader.ts';
+import type { Leading } from '../../../src/agent/leader/leading.ts';
 import { evidenceText } from '../../../src/compare/evidence-record.ts';
 import { Tally } from '../../../src/compare/summary.ts';
 import type { Observation, Severity } from '../../../src/compare/types.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { startRouteLeader } from '../../../src/agent/leader/route-leader.ts';
-import type { RouteLeaderDeps } from '../../../src/agent/leader/route-leader.ts';
+import type { RouteLeaderDeps } from '../../../src/agent/leader/leading.ts';
 import { manualRuntime } from '../../support/manual-runtime.ts';
 
 const hangs = (): Promise<never> => new Promise(() => undefined);

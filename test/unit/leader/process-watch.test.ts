@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createJobStore, type JobStore } from '../../../src/agent/leader/job-state.ts';
 import { longUnheard, unheardOf, watchProcesses } from '../../../src/agent/leader/process-watch.ts';
-import type { Leading } from '../../../src/agent/leader/route-leader.ts';
+import type { Leading } from '../../../src/agent/leader/leading.ts';
 import { type Membership, noMembers } from '../../../src/coordination/membership.ts';
 import type { Phase } from '../../../src/coordination/records.ts';
 import { routeState } from '../agent/route.ts';
