@@ -144,6 +144,7 @@ export const errorTable = {
     true,
     'The NATS server or its settings are not safe for coordination.',
   ),
+  MEMBER_TAKEN: row(409, 'crossfade_member_taken', true, 'Another agent runs under this name on the embedded store.'),
   ROUTE_UNKNOWN: row(404, 'crossfade_route_unknown', true, 'No route has this name.'),
   SAMPLE_UNKNOWN: row(404, 'crossfade_sample_unknown', true, 'No agent keeps a discrepancy of this id.'),
   REPLAY_REFUSED: row(

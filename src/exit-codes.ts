@@ -39,6 +39,7 @@ const exits: Partial<Record<ErrorCode, Exit>> = {
   REPLAY_REFUSED: 'refused',
   PHASE_REFUSED: 'refused',
   ADMIN_REFUSED: 'refused',
+  MEMBER_TAKEN: 'refused',
   CUTOVER_ABORTED: 'aborted',
   NO_LEADER: 'no_leader',
   UNAUTHORIZED: 'agent',

@@ -16,6 +16,7 @@ import { adminUrl } from './admin-address.ts';
 import { createAgentAdmin } from './agent-admin.ts';
 import { type AgentParts, createParts, reportRoutes } from './agent-parts.ts';
 import { startBackfillWorkers } from './backfill-workers.ts';
+import { claimName } from '../coordination/sole-member.ts';
 import type { Core } from './core.ts';
 import { startDashboardReports } from './dashboard-reports.ts';
 import { learnRoutes, storeWaitMs } from './learn-routes.ts';
@@ -194,7 +195,13 @@ class Agent {
   }
 }
 
+/** With NATS the heartbeats tell of two under one name: there one may be on its way out while the other comes. */
+const takeName = async ({ config, store: { live }, member, boot }: Core): Promise<void> => {
+  if (config.nats === undefined) await claimName({ live, member, boot });
+};
+
 const serve = async (core: Core, watch: SwitchWatch): Promise<number> => {
+  await takeName(core);
   const signalled = firstSignal(core.logger);
   const agent = new Agent(core, watch);
   await agent.start();

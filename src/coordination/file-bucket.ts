@@ -1,7 +1,8 @@
 /**
  * One bucket of the embedded store: a JSON file that is replaced as a whole, so a reader always sees a complete one.
  * Writers of all processes take turns by a lock file and read before they write; readers notice a replaced file within
- * a tenth of a second. Invariant: a file that is missing, damaged or another one is an error, never an empty bucket.
+ * a tenth of a second. Invariant: where the contents must last, a file that is missing, damaged or another one is an error,
+ * never an empty bucket.
  */
 import type { BigIntStats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
@@ -26,7 +27,7 @@ export type FileBucketOptions = {
   file: string;
   /** Entries expire so long after their last write; undefined = never. */
   ttlMs?: number | undefined;
-  /** Survives a power failure; heartbeats need not. */
+  /** Survives a power failure; heartbeats need not, and a file of theirs that is damaged is begun anew. */
   durable: boolean;
   pollMs: number;
   timers: Timers;
@@ -147,7 +148,7 @@ export class FileBucket implements Bucket {
       this.#options.onLook(undefined);
       return result;
     } catch (error) {
-      const mapped = asStoreError(error);
+      const mapped = asStoreError(error, this.#options.file);
       this.#options.onLook(mapped);
       throw mapped;
     }
@@ -162,11 +163,7 @@ export class FileBucket implements Bucket {
     const known = !fresh && print === this.#print && this.#polls % fullReadEvery !== 0;
     if (known && this.#told !== undefined) return this.#told.document;
     const document = parseDocument(await readFile(file, 'utf8'));
-    if (document === undefined)
-      throw new CrossfadeError(
-        'STORE_UNAVAILABLE',
-        `The store file ${file} is damaged; the last known state stays in force`,
-      );
+    if (document === undefined) return this.#damaged();
     const refusal = accept(document.incarnation);
     if (refusal !== undefined) throw new CrossfadeError('STORE_UNAVAILABLE', refusal);
     this.#print = print;
@@ -180,7 +177,18 @@ export class FileBucket implements Bucket {
         `The store file ${this.#options.file} has vanished; the last known state stays in force`,
       );
     this.#print = '';
-    return created;
+    // Readers take a lower revision for older news.
+    return { ...created, revision: Math.max(created.revision, this.#highest) };
+  }
+
+  #damaged(): FileDocument {
+    const { file, durable, create } = this.#options;
+    if (!durable) return this.#missing(create());
+    const meanwhile =
+      this.#told === undefined
+        ? 'put back a whole copy of it; a new one would know none of its routes'
+        : 'the last known state stays in force';
+    throw new CrossfadeError('STORE_UNAVAILABLE', `The store file ${file} is damaged; ${meanwhile}`);
   }
 
   async #save(document: FileDocument, stillMine: StillMine): Promise<void> {
@@ -214,10 +222,10 @@ export class FileBucket implements Bucket {
   }
 }
 
-const asStoreError = (error: unknown): CrossfadeError =>
+const asStoreError = (error: unknown, file: string): CrossfadeError =>
   error instanceof CrossfadeError
     ? error
-    : new CrossfadeError('STORE_UNAVAILABLE', `The store file cannot be used: ${(error as Error).message}`, {
+    : new CrossfadeError('STORE_UNAVAILABLE', `The store file ${file} cannot be used: ${(error as Error).message}`, {
         cause: error,
       });
 

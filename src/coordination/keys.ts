@@ -20,6 +20,7 @@ export const keys = {
   boot: (slug: string, boot: string) => `job.${slug}.boot.${boot}`,
   audit: (slug: string, n: number) => `audit.${slug}.${n}`,
   heartbeat: (member: string) => `hb.${member}`,
+  claim: (member: string) => `claim.${member}`,
   progress: (slug: string, worker: string) => `progress.${slug}.${worker}`,
   watch: (member: string) => `watch.${member}`,
   traffic: (member: string) => `traffic.${member}`,

@@ -106,6 +106,25 @@ describe('a start with mistakes', () => {
     expect(ran.out).toContain('EADDRINUSE');
     expect(await agent.stop()).toBe(0);
   });
+
+  test("refuses a name that another agent has in the same store file, which serves on; one that was killed is in nobody's way", async () => {
+    const env = { CROSSFADE_STORE_FILE: join(folder, 'twins.json'), CROSSFADE_MEMBER: 'gateway-0' };
+    const first = await start(env);
+    const ran = await crossfade(['agent'], { ...clusters, ...env, CROSSFADE_LISTEN: '127.0.0.1:0' });
+    expect(ran).toMatchObject({ exit: 3, out: expect.stringContaining('Another agent runs as member gateway-0') });
+    expect(await ready(first)).toBe(200);
+    first.signal('SIGKILL');
+    await first.exit();
+    expect(await ready(await start(env))).toBe(200);
+  });
+
+  test('names the store file that is damaged, leaves it alone and exits with 6', async () => {
+    const file = join(folder, 'damaged.json');
+    writeFileSync(file, '{"schema":1,"incarnation":"x","revi');
+    const ran = await crossfade(['agent'], { ...clusters, CROSSFADE_STORE_FILE: file });
+    expect(ran).toMatchObject({ exit: 6, err: expect.stringContaining(`${file} is damaged; put back a whole copy`) });
+    expect(readFileSync(file, 'utf8')).toBe('{"schema":1,"incarnation":"x","revi');
+  });
 });
 
 describe('an agent with the embedded store', () => {

@@ -157,7 +157,32 @@ describe('a store file that is not as it was', () => {
   it.each(['', '{"schema":1', 'not JSON'])('because it holds %j cannot be opened, and is left alone', async (text) => {
     const bad = join(directory, 'bad.json');
     await writeFile(bad, text);
-    await expect(openFileStore({ file: bad })).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    await expect(openFileStore({ file: bad })).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringMatching(/bad\.json is damaged; put back a whole copy/),
+    });
     expect(await readFile(bad, 'utf8')).toBe(text);
   });
+
+  it('because it is a folder cannot be opened, and is named', async () => {
+    await expect(openFileStore({ file: directory })).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringContaining(directory),
+    });
+  });
+
+  it.each(['', '\0'.repeat(500), '{"schema":1'])(
+    'because a power failure left %j of the heartbeats is begun anew, with higher revisions',
+    async (text) => {
+      await store.live.put('hb.before', 'x');
+      const before = await store.live.put('hb.m', 'x');
+      await writeFile(`${file}.live`, text);
+      expect(await store.live.get('hb.m')).toBeUndefined();
+      expect(await store.live.put('hb.m', 'y')).toBeGreaterThan(before);
+      await writeFile(`${file}.live`, text);
+      const next = await openFileStore({ file });
+      await next.live.put('hb.m', 'z');
+      expect((await store.live.get('hb.m'))?.value).toBe('z');
+    },
+  );
 });

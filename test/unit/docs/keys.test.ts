@@ -48,14 +48,14 @@ describe('docs/keys.md', () => {
   });
 
   it('lists every key of the bucket that expires', () => {
-    const ofMembers = [keys.heartbeat, keys.watch, keys.traffic, keys.found].map((key) => key('<member>'));
+    const ofMembers = [keys.heartbeat, keys.claim, keys.watch, keys.traffic, keys.found].map((key) => key('<member>'));
     const expected = [...ofMembers, keys.lease(slug), keys.progress(slug, '<worker>')];
     expect(listed('live-keys').toSorted()).toEqual(expected.toSorted());
   });
 
   it('knows of no other builder of keys', () => {
     const documented =
-      'meta config phase percent stop rate ask job evidence boot audit heartbeat progress watch traffic found lease'.split(
+      'meta config phase percent stop rate ask job evidence boot audit heartbeat claim progress watch traffic found lease'.split(
         ' ',
       );
     expect(Object.keys(keys).toSorted()).toEqual(documented.toSorted());
