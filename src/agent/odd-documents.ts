@@ -6,7 +6,8 @@
  * without a source and with the reason. Invariant: one odd document costs some requests, and never the others.
  */
 import { isCrossfadeError } from '../errors.ts';
-import type { ClusterControl, MultiGet } from './cluster.ts';
+import type { ClusterControl } from './cluster.ts';
+import type { MultiGet } from './document-calls.ts';
 import type { GotDoc, StoredDoc } from './documents.ts';
 
 /** The answer cannot be read, or was refused, because of what a document holds. */

@@ -5,7 +5,8 @@
  * global checkpoint.
  */
 import { isCrossfadeError } from '../errors.ts';
-import type { CallOptions, ClusterControl } from './cluster.ts';
+import type { ClusterControl } from './cluster.ts';
+import type { CallOptions } from './control-calls.ts';
 import type { StoredDoc } from './documents.ts';
 import { isSpoilt, readAlone } from './odd-documents.ts';
 import { firstPage, nextPage, type PageLimits, type PagePlan, smallerPage } from './page-size.ts';

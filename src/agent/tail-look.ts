@@ -3,7 +3,8 @@
  * read before, see doubts.ts. The terms are asked for only when there is something to date, so an index at rest costs no
  * second request. Invariant: the terms are asked for after the shards.
  */
-import type { CallOptions, ClusterControl } from './cluster.ts';
+import type { ClusterControl } from './cluster.ts';
+import type { CallOptions } from './control-calls.ts';
 import type { ShardSeq } from './control-answers.ts';
 import type { CopyIo } from './copy-range.ts';
 import { indexOn } from './direction.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { refusal } from '../../../src/agent/cluster.ts';
+import { refusal } from '../../../src/agent/control-calls.ts';
 import { ensureFence } from '../../../src/agent/leader/alias-keeper.ts';
 import { controls, fakePair, routeState } from '../agent/route.ts';
 
