@@ -26,6 +26,8 @@ export type AutoEvidence = {
   severity: Severity | undefined;
   lagSeconds: number | undefined;
   quarantined: number;
+  /** Why no more reads may leave for now, whatever the verdict; bringing them home asks for no leave. */
+  barrier: string | undefined;
   /** Chance of acting on a share that keeps its limit. */
   alpha: number;
 };
@@ -88,10 +90,17 @@ const trigger = (limits: Limits, seen: AutoEvidence): string | undefined => {
     return `mismatches of severity ${seen.severity}: ${seen.verdictReason}`;
   const slow = latencyWorse(limits, seen);
   if (slow !== undefined) return slow;
-  if (over(seen.lagSeconds, limits.lagSeconds)) return `the follower lags ${seen.lagSeconds} s behind`;
+  if (over(seen.lagSeconds, limits.lagSeconds)) return `the follower lags ${seen.lagSeconds?.toFixed(1)} s behind`;
   if (over(seen.quarantined, limits.quarantined)) return `${seen.quarantined} copies are in quarantine`;
   return undefined;
 };
+
+/** The lowest step above the present share, in whatever order they stand; a percentage has three decimals. */
+const nextStep = ({ steps }: NonNullable<AutoSettings['ramp']>, readPercent: number): number | undefined =>
+  steps
+    .map((step) => Math.round(step * 1000) / 1000)
+    .filter((step) => step > readPercent)
+    .sort((a, b) => a - b)[0];
 
 const maxDoublings = 6;
 
@@ -102,8 +111,9 @@ export const decideAuto = (auto: AutoSettings, seen: AutoEvidence): AutoDecision
   const reason = auto.rollback && trigger(auto.rollback, seen);
   if (reason !== undefined) return seen.readPercent > 0 ? { kind: 'home', reason } : { kind: 'none', reason };
   if (auto.ramp === undefined) return { kind: 'none', reason: 'no ramp' };
-  const next = auto.ramp.steps.find((step) => step > seen.readPercent);
+  const next = nextStep(auto.ramp, seen.readPercent);
   if (next === undefined) return { kind: 'none', reason: 'the last step is reached' };
+  if (seen.barrier !== undefined) return { kind: 'none', reason: seen.barrier };
   if (seen.verdict !== 'promote') return { kind: 'none', reason: `verdict ${seen.verdict}: ${seen.verdictReason}` };
   if (seen.sinceChangeMs < dwellMs(auto.ramp, seen.homes)) return { kind: 'none', reason: 'dwelling' };
   return {

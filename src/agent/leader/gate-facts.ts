@@ -3,6 +3,7 @@ import { barrier } from '../../coordination/membership.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import type { Side } from '../../coordination/records.ts';
 import { unsettled } from './alias-watch.ts';
+import type { QuarantineRecord } from '../quarantine.ts';
 import type { GateFacts, Health } from './gate.ts';
 import { outOfReach } from './out-of-reach.ts';
 import type { Leading } from './leading.ts';
@@ -24,6 +25,10 @@ const healthOf = async ({ deps }: Leading, side: Side, state: RouteState): Promi
   }
 };
 
+/** Documents that the leader and workers have listed as refused, those beyond the length of a list included. */
+export const listedIn = (lists: readonly QuarantineRecord[]): number =>
+  lists.reduce((sum, { docs, overflowed }) => sum + docs.length + overflowed, 0);
+
 export const gatherGate = async (leading: Leading, state: RouteState): Promise<GateFacts> => {
   const { deps, job, work } = leading;
   const { slug } = deps;
@@ -44,7 +49,7 @@ export const gatherGate = async (leading: Leading, state: RouteState): Promise<G
   const left = followed.length === 0 ? await leading.leftTasks.look(view, state) : [];
   const { tail } = work.facts();
   // Members' own lists are left out: the tail meets every document that a member was refused, and knows when it is mended.
-  const listed = work.quarantines().reduce((sum, { docs, overflowed }) => sum + docs.length + overflowed, 0);
+  const listed = listedIn(work.quarantines());
   const current = job.current();
   return {
     record: state.phase,

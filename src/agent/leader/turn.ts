@@ -94,9 +94,28 @@ const act = async (leading: Leading, state: RouteState, interruption: Interrupti
       signal,
     }),
   );
-  if (interruption.wanted) return;
-  await watchSides(leading, present);
-  await runAuto(leading, present);
+};
+
+/**
+ * What the route does by itself comes before all that may hang with a cluster, and also in a turn that failed: reads must
+ * come home most when a cluster is gone.
+ */
+const actAlone = async (leading: Leading, hasFailed: boolean): Promise<void> => {
+  const { deps } = leading;
+  const state = deps.state();
+  if (state === undefined || !works(state) || !deps.lease.isHeld()) return;
+  await runAuto(leading, state);
+  if (!hasFailed) await watchSides(leading, state);
+};
+
+const failureOf = async (part: () => Promise<void>): Promise<unknown> => {
+  try {
+    await part();
+    return undefined;
+  } catch (error) {
+    if (beginsAgain(error)) throw error;
+    return error;
+  }
 };
 
 /** One turn. A cluster that is gone is the very thing that the status has to tell, so it is published all the same. */
@@ -104,15 +123,11 @@ export const turn = async (leading: Leading, interruption: Interruption): Promis
   const { deps } = leading;
   const state = deps.state();
   if (state === undefined || (await releaseOrphan(leading, state))) return;
-  let failure: unknown;
-  try {
-    await act(leading, state, interruption);
-  } catch (error) {
-    if (beginsAgain(error)) throw error;
-    failure = error;
-  }
+  const acted = await failureOf(() => act(leading, state, interruption));
+  if (interruption.wanted && acted === undefined) return noteTurn(leading);
+  const alone = await failureOf(() => actAlone(leading, acted !== undefined));
+  const failure = acted ?? alone;
   noteTurn(leading, failure);
-  if (interruption.wanted && failure === undefined) return;
   await publish(leading, deps.state() ?? state);
   if (failure !== undefined) throw failure;
 };

@@ -9,7 +9,6 @@ import { Tally } from '../../../src/compare/summary.ts';
 import type { Observation, Severity } from '../../../src/compare/types.ts';
 import { evidenceSubject } from '../../../src/coordination/evidence-subject.ts';
 import { keys } from '../../../src/coordination/keys.ts';
-import { noMembers } from '../../../src/coordination/membership.ts';
 import type { RouteState } from '../../../src/coordination/ports.ts';
 import { type AutoSettings, RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { seeded } from '../../fixtures/compare/catalog.ts';
@@ -35,6 +34,10 @@ class Migration {
   readonly #random = seeded(7);
   readonly #pods = ['a', 'b', 'c'].map((boot) => ({ boot, tally: new Tally('') }));
   readonly #spec: unknown;
+  /** Of the job. */
+  paused = false;
+  backfill = 'done';
+  percentFloor = 0;
   #leading: Leading;
   #nowMs = 0;
 
@@ -44,8 +47,10 @@ class Migration {
   }
 
   async state(): Promise<RouteState> {
-    const read = Number((await this.store.config.get(keys.percent(slug, 'read')))?.value ?? 0);
-    return { ...routeState({ percent: { read } }), spec: this.#spec as RouteState['spec'] };
+    const entry = await this.store.config.get(keys.percent(slug, 'read'));
+    const read = entry === undefined || entry.revision <= this.percentFloor ? 0 : Number(entry.value);
+    const state = { ...routeState({ percent: { read } }), spec: this.#spec as RouteState['spec'] };
+    return { ...state, phase: { ...state.phase, percentFloor: this.percentFloor } };
   }
 
   async audit(): Promise<{ what: string; reason: string; evidence: Record<string, unknown> }[]> {
@@ -93,30 +98,20 @@ class Migration {
   #newLeader(): Leading {
     const clock = () => new Date(began + this.#nowMs).toISOString();
     const now = () => this.#nowMs;
-    const health = { status: 200, body: { status: 'green' } };
-    const cluster = { json: async () => health };
     const { config } = this.store;
     return {
       deps: {
         slug,
         store: this.store,
-        clusters: { source: cluster, target: cluster },
-        members: { view: () => noMembers },
         runtime: { now },
+        clock,
       },
-      unheard: [],
-      leftTasks: { look: async () => [] },
       journal: createJournal({ bucket: config, slug, by: 'leader', clock, now }),
-      job: { current: () => ({ paused: false, work: { backfill: 'done' } }) },
+      job: { current: () => ({ paused: this.paused, work: { backfill: this.backfill } }) },
       verdict: new FleetVerdict({ bucket: config, slug, now, wallMs: () => began + this.#nowMs }),
       work: {
         facts: () => ({ tail: { behind: 0, lagSeconds: this.world.lagSeconds } }),
         quarantines: () => [{ docs: [], overflowed: this.world.quarantined }],
-        sweepPending: () => false,
-        proofAgeSeconds: () => 1,
-        isGrowing: () => false,
-        unanswered: () => [],
-        alarms: () => [],
       },
     } as unknown as Leading;
   }
@@ -152,7 +147,7 @@ describe('the ramp of a route that goes by itself', () => {
       { ...auto, rollback: { errorRatePercent: 2 } },
     ],
     ['it answers slowly', { otherMs: 40 }, /answers are more than 100 % slower in \d+\.\d\d % of \d+ pairs/],
-    ['it lags', { lagSeconds: 31 }, /the follower lags 31 s behind/],
+    ['it lags', { lagSeconds: 31 }, /the follower lags 31\.0 s behind/],
     ['it refuses documents', { quarantined: 2 }, /2 copies are in quarantine/],
   ])('brings reads home when %s', async (_, fault, reason, settings) => {
     const migration = new Migration(settings);
@@ -174,6 +169,56 @@ describe('the ramp of a route that goes by itself', () => {
     migration.world.lagSeconds = 0;
     expect(await migration.run(11)).toEqual([0]);
     expect(await migration.run(3)).toEqual([0, 1]);
+  });
+
+  it.each<[string, Partial<Migration>]>([
+    ['the route is paused', { paused: true }],
+    ['the backfill runs', { backfill: 'running' }],
+  ])('takes no step while %s', async (_, bar) => {
+    const migration = Object.assign(new Migration(), bar);
+    expect(await migration.run(20)).toEqual([0]);
+    Object.assign(migration, { paused: false, backfill: 'done' });
+    expect(await migration.run(1)).toEqual([1]);
+  });
+
+  it('brings reads home while the route is paused', async () => {
+    const migration = new Migration();
+    await migration.run(12);
+    migration.paused = true;
+    migration.world.quarantined = 1;
+    await migration.run(1);
+    expect((await migration.state()).percent.read).toBe(0);
+  });
+
+  it('begins again over a share that a switch of authority has made void', async () => {
+    const migration = new Migration();
+    await migration.run(60);
+    expect((await migration.store.config.get(keys.percent(slug, 'read')))?.value).toBe('100');
+    migration.percentFloor = (await migration.store.config.get(keys.percent(slug, 'read')))!.revision;
+    expect(await migration.run(12)).toEqual([0, 1]);
+  });
+
+  it('dwells on under another leader, and as long as the last one would have', async () => {
+    const migration = new Migration();
+    await migration.run(40);
+    migration.world.lagSeconds = 31;
+    await migration.run(1);
+    migration.world.lagSeconds = 0;
+    expect(await migration.run(6)).toEqual([0]);
+    migration.changeLeader();
+    expect(await migration.run(5)).toEqual([0]);
+    expect(await migration.run(1)).toEqual([1]);
+  });
+
+  it('forgets the doubling under another leader when somebody has set the share since', async () => {
+    const migration = new Migration();
+    await migration.run(40);
+    migration.world.lagSeconds = 31;
+    await migration.run(1);
+    migration.world.lagSeconds = 0;
+    migration.changeLeader();
+    await migration.store.config.put(keys.percent(slug, 'read'), '0');
+    expect(await migration.run(8)).toEqual([0, 1]);
   });
 
   it('leaves alone what a person has set in the same moment', async () => {

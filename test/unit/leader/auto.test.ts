@@ -30,6 +30,7 @@ const good: AutoEvidence = {
   severity: undefined,
   lagSeconds: 0,
   quarantined: 0,
+  barrier: undefined,
 };
 const ramp: AutoSettings = { ramp: { steps: [1, 10, 50, 100], dwellSeconds: 600 } };
 const limits: AutoSettings = {
@@ -42,6 +43,31 @@ const rows: [string, AutoSettings, Partial<AutoEvidence>, Partial<AutoDecision>]
   ['raises to the next step after the dwell', ramp, {}, { kind: 'raise', to: 10 }],
   ['starts with the first step', ramp, { readPercent: 0 }, { kind: 'raise', to: 1 }],
   ['goes on from a value that a person chose between two steps', ramp, { readPercent: 25 }, { kind: 'raise', to: 50 }],
+  [
+    'takes the lowest step above the share, in whatever order they stand',
+    { ramp: { steps: [50, 10, 5, 100], dwellSeconds: 600 } },
+    {},
+    { kind: 'raise', to: 5 },
+  ],
+  [
+    'rounds a step to what a percentage can say',
+    { ramp: { steps: [100 / 3, 100], dwellSeconds: 600 } },
+    {},
+    { kind: 'raise', to: 33.333 },
+  ],
+  [
+    'does not take a step again that was rounded down to the share',
+    { ramp: { steps: [1.0001], dwellSeconds: 600 } },
+    {},
+    { kind: 'none', reason: 'the last step is reached' },
+  ],
+  ['raises nothing while something bars it', ramp, { barrier: 'paused' }, { kind: 'none', reason: 'paused' }],
+  [
+    'brings reads home whatever bars a raise',
+    limits,
+    { barrier: 'paused', quarantined: 1 },
+    { kind: 'home', reason: '1 copies are in quarantine' },
+  ],
   ['waits for the dwell', ramp, { sinceChangeMs: 599_999 }, { kind: 'none' }],
   ['stops at the last step', ramp, { readPercent: 100 }, { kind: 'none' }],
   ['holds when the verdict holds', ramp, { verdict: 'hold' }, { kind: 'none' }],

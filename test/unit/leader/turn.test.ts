@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { Interruption } from '../../../src/agent/leader/interruption.ts';
+import { beginLeading, type RouteLeaderDeps } from '../../../src/agent/leader/leading.ts';
+import { turn } from '../../../src/agent/leader/turn.ts';
+import { evidenceText } from '../../../src/compare/evidence-record.ts';
+import { Tally } from '../../../src/compare/summary.ts';
+import type { Observation } from '../../../src/compare/types.ts';
+import { evidenceSubject } from '../../../src/coordination/evidence-subject.ts';
+import { keys } from '../../../src/coordination/keys.ts';
+import { noMembers } from '../../../src/coordination/membership.ts';
+import type { RouteState } from '../../../src/coordination/ports.ts';
+import { RouteSpec } from '../../../src/coordination/route-spec.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+import { routeState } from '../../support/routes.ts';
+
+const slug = 'products';
+const nowMs = Date.parse('2026-01-02T00:00:00Z');
+
+/** A cluster that refuses every call. */
+const gone: unknown = new Proxy(
+  {},
+  {
+    get: (_, name) => (name === 'within' ? () => gone : () => Promise.reject(new Error('connection refused'))),
+  },
+);
+
+const failed: Observation = { severity: 'S0', differences: [], counts: {} };
+
+const evidenceOfFailures = (state: RouteState): string => {
+  const tally = new Tally(evidenceSubject(state));
+  for (let i = 0; i < 50; i++) {
+    const shape = { fingerprint: '00000000000000a1', label: 'search' };
+    tally.note({ shape, observation: failed, authorityMs: 1, otherMs: 1, atMs: nowMs });
+  }
+  return evidenceText(tally.snapshot(), { member: 'a', boot: 'a' });
+};
+
+describe('a turn of the leader', () => {
+  it('brings reads home though the cluster that they come home from fails everything else in it', async () => {
+    const store = new MemoryStore();
+    const base = routeState({ percent: { read: 50 } });
+    const spec = RouteSpec.parse({ ...base.spec, auto: { rollback: { errorRatePercent: 2 } } });
+    const state: RouteState = { ...base, spec };
+    await store.config.put(keys.percent(slug, 'read'), '50');
+    await store.config.put(keys.evidence(slug, 'a'), evidenceOfFailures(state));
+    const leading = await beginLeading({
+      slug,
+      member: 'a',
+      store,
+      clusters: { source: gone, target: gone },
+      members: { view: () => noMembers, refresh: async () => undefined },
+      lease: { isHeld: () => true },
+      runtime: { now: () => nowMs, after: () => () => undefined },
+      clock: () => new Date(nowMs).toISOString(),
+      logger: { warn: () => undefined, debug: () => undefined },
+      state: () => state,
+    } as unknown as RouteLeaderDeps);
+    await expect(turn(leading, new Interruption())).rejects.toThrow('connection refused');
+    expect((await store.config.get(keys.percent(slug, 'read')))?.value).toBe('0');
+  });
+});
