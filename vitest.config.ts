@@ -6,9 +6,16 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/unit/**/*.test.ts', 'test/sim/**/*.test.ts'],
+          include: ['test/unit/**/*.test.ts'],
           testTimeout: 60_000,
           // By default one core is left idle, which on two is half of them.
+          maxWorkers: '100%',
+        },
+      },
+      {
+        test: {
+          name: 'sim',
+          include: ['test/sim/**/*.test.ts'],
           maxWorkers: '100%',
         },
       },

@@ -1,6 +1,6 @@
 /**
- * The one command of `npm test`: format and lint, types, unit, integration on real services; then one line that says how
- * many tests passed and failed. Stops at the first stage that fails, because later ones would only repeat its cause.
+ * The one command of `npm test`: format and lint, types, unit, simulation, integration on real services; then one line
+ * that says how many tests passed and failed. Stops at the first stage that fails, because later ones would only repeat its cause.
  *
  * Integration tests share two cores with two clusters. Files that fail are run once more, alone: what fails again has
  * failed; what passes is named at the end as unsteady, which is a bug of the test or of the product, to be looked into.
@@ -44,8 +44,8 @@ const count = (statuses: readonly string[], sign: 1 | -1 = 1): void => {
   for (const status of statuses) totals[status === 'passed' || status === 'failed' ? status : 'skipped'] += sign;
 };
 
-const unit = (): boolean => {
-  const { ok, report } = vitest('unit');
+const once = (project: 'unit' | 'sim') => (): boolean => {
+  const { ok, report } = vitest(project);
   count(statusesOf(report));
   return ok;
 };
@@ -66,7 +66,8 @@ const stages = [
   () => run(bin('prettier'), ['--check', '.']),
   () => run(bin('oxlint'), []),
   () => run(bin('tsc'), ['-p', '.']),
-  unit,
+  once('unit'),
+  once('sim'),
   integration,
 ];
 const ok = stages.every((next) => next());

@@ -76,6 +76,7 @@ const excused = new Map([
   ['npm audit', 'asks the registry; a test must not depend on what was found out since'],
   ['npm run check', 'the first step of npm test'],
   ['npm run test:unit', 'a step of npm test'],
+  ['npm run test:sim', 'a step of npm test'],
   ['npm run test:integration', 'runs this test'],
   ['npm run format', 'writes into the tree; npm run check is its check'],
   ['npm ci', 'replaces the packages that this test runs with'],

@@ -7,18 +7,20 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 type Status = 'passed' | 'failed' | 'skipped';
 type Files = Record<string, Record<string, Status>>;
-type Script = { unit: Files; first: Files; again?: Files };
+type Script = { unit: Files; sim?: Files; first: Files; again?: Files };
 
 const root = join(import.meta.dirname, '..', '..', '..');
 const folder = mkdtempSync(join(tmpdir(), 'crossfade-test-command-'));
 const fine: Files = { u: { adds: 'passed' } };
+const calm: Files = { s: { survives: 'passed' } };
 
 /** Stands in for vitest: writes the report it was told and exits as vitest would. */
 const vitest = `#!${process.execPath}
 const { writeFileSync } = require('node:fs');
 const args = process.argv.slice(2);
 const script = JSON.parse(process.env.SCRIPT);
-const files = args.includes('unit') ? script.unit : args.includes('--maxWorkers=1') ? script.again : script.first;
+const project = args[args.indexOf('--project') + 1];
+const files = script[project !== 'integration' ? project : args.includes('--maxWorkers=1') ? 'again' : 'first'];
 const testResults = Object.entries(files).map(([name, tests]) => ({
   name,
   status: Object.values(tests).includes('failed') ? 'failed' : 'passed',
@@ -45,9 +47,9 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const npmTest = (script: Script): Promise<{ exit: number; lines: string[] }> =>
+const npmTest = ({ sim = calm, ...files }: Script): Promise<{ exit: number; lines: string[] }> =>
   new Promise((resolve) => {
-    const env = { ...process.env, SCRIPT: JSON.stringify(script) };
+    const env = { ...process.env, SCRIPT: JSON.stringify({ sim, ...files }) };
     const child = execFile(process.execPath, [join(folder, 'scripts', 'test.ts')], { env }, (_, out) =>
       resolve({ exit: child.exitCode ?? -1, lines: out.trimEnd().split('\n') }),
     );
@@ -56,12 +58,18 @@ const npmTest = (script: Script): Promise<{ exit: number; lines: string[] }> =>
 describe('npm test', () => {
   it('passes when everything passes, and says how many', async () => {
     const { exit, lines } = await npmTest({ unit: fine, first: { '/a': { reads: 'passed', later: 'skipped' } } });
-    expect([exit, lines.at(-1)]).toEqual([0, '2 passed, 0 failed, 1 skipped']);
+    expect([exit, lines.at(-1)]).toEqual([0, '3 passed, 0 failed, 1 skipped']);
   });
 
-  it('fails with a unit test, and runs none of the integration tests then', async () => {
+  it('fails with a unit test, and runs neither simulation nor integration tests then', async () => {
     const { exit, lines } = await npmTest({ unit: { u: { adds: 'failed' } }, first: { '/a': { reads: 'passed' } } });
     expect([exit, lines.at(-1)]).toEqual([1, '0 passed, 1 failed']);
+  });
+
+  it('fails with the simulation, and runs none of the integration tests then', async () => {
+    const sim: Files = { s: { survives: 'failed' } };
+    const { exit, lines } = await npmTest({ unit: fine, sim, first: { '/a': { reads: 'passed' } } });
+    expect([exit, lines.at(-1)]).toEqual([1, '1 passed, 1 failed']);
   });
 
   it('fails with a test that fails again when its file is run alone', async () => {
@@ -71,7 +79,7 @@ describe('npm test', () => {
       first: { '/a': { reads: 'passed' }, ...failing },
       again: failing,
     });
-    expect([exit, lines.at(-1)]).toEqual([1, '3 passed, 1 failed']);
+    expect([exit, lines.at(-1)]).toEqual([1, '4 passed, 1 failed']);
   });
 
   it('names a test that passes only when its file is run alone', async () => {
@@ -80,18 +88,18 @@ describe('npm test', () => {
       first: { '/a': { reads: 'passed' }, '/b': { writes: 'failed' } },
       again: { '/b': { writes: 'passed' } },
     });
-    expect([exit, lines.at(-1)]).toEqual([0, '3 passed, 0 failed']);
+    expect([exit, lines.at(-1)]).toEqual([0, '4 passed, 0 failed']);
     expect(lines).toContain('unsteady, passed only when run again alone: writes');
   });
 
   it('fails at once when too many files fail', async () => {
     const first = Object.fromEntries(['/a', '/b', '/c', '/d'].map((name) => [name, { reads: 'failed' as const }]));
     const { exit, lines } = await npmTest({ unit: fine, first, again: fine });
-    expect([exit, lines.at(-1)]).toEqual([1, '1 passed, 4 failed']);
+    expect([exit, lines.at(-1)]).toEqual([1, '2 passed, 4 failed']);
   });
 
   it('fails when no test was found', async () => {
     const { exit, lines } = await npmTest({ unit: fine, first: {} });
-    expect([exit, lines.at(-1)]).toEqual([1, '1 passed, 1 failed']);
+    expect([exit, lines.at(-1)]).toEqual([1, '2 passed, 1 failed']);
   });
 });
