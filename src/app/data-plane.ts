@@ -25,7 +25,7 @@ import {
   type PassThrough,
   wrapCursor,
 } from '../proxy/read/index.ts';
-import { createListener, type Listener } from '../proxy/server.ts';
+import { createListener, type Listener } from '../proxy/listener.ts';
 import type { ShadowReads } from '../proxy/shadow/runner.ts';
 import { createWriteExecutors } from '../proxy/write/index.ts';
 import { observeRead, observeRequest, observeWrite } from './observe.ts';

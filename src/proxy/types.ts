@@ -1,6 +1,6 @@
 /**
  * The vocabulary of the data plane: what a request is (Operation), where names lead (RouteTable), and what is to be done
- * with it (Plan). All are plain values made by pure functions; server.ts and the executors only carry them out.
+ * with it (Plan). All are plain values made by pure functions; listener.ts and the executors only carry them out.
  */
 import type { RouteState } from '../coordination/ports.ts';
 import type { Side } from '../coordination/records.ts';

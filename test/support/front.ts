@@ -10,7 +10,7 @@ import { silentLogger } from '../../src/log.ts';
 import type { ClientRequest, RequestEvent } from '../../src/proxy/client-request.ts';
 import { createHandler } from '../../src/proxy/execute.ts';
 import type { Executors } from '../../src/proxy/executors.ts';
-import { createListener, type Listener } from '../../src/proxy/server.ts';
+import { createListener, type Listener } from '../../src/proxy/listener.ts';
 import type { Operation, Plan, RouteTable } from '../../src/proxy/types.ts';
 import { type ClusterOptions, createCluster } from '../../src/upstream/cluster.ts';
 import type { Cluster } from '../../src/upstream/types.ts';

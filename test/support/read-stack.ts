@@ -13,7 +13,7 @@ import { createByBodyExecutor } from '../../src/proxy/execute-by-body.ts';
 import type { Executors } from '../../src/proxy/executors.ts';
 import { plan } from '../../src/proxy/plan.ts';
 import { createPassThrough, createReadExecutors, type ReadDeps, type ReadEvent } from '../../src/proxy/read/index.ts';
-import { createListener } from '../../src/proxy/server.ts';
+import { createListener } from '../../src/proxy/listener.ts';
 import type { ShadowReport } from '../../src/proxy/shadow/ports.ts';
 import { createComparisonThread } from '../../src/proxy/shadow/comparison-thread.ts';
 import { type ShadowEvent, ShadowReads } from '../../src/proxy/shadow/runner.ts';

@@ -55,17 +55,17 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/coordination':
     'admission-gate ask-answers authority-from-aliases bucket effective evidence-subject human-values incarnation job-status keys membership nats-support parse-record phase-machine ports records route-cell route-spec route-state stamp',
   'src/proxy':
-    'admission bucket classify date-math framing headers index-expression nodes-http operation-rules operations.generated percent-encoding plan query quick-family rename request-target rest-trie route-table typeless types user-data',
+    'admission bucket classify date-math framing headers index-expression nodes-http operation-rules operations.generated parser-errors percent-encoding plan query quick-family rename request-target rest-trie route-table typeless types user-data',
   'src/proxy/fast-path': 'answer-head simple-request',
   'src/proxy/read':
-    'answer-edits body-names breaker choose-side cursor-ids cursor-token follower-tokens judge-follower multi-assign multi-body multi-merge outgoing rename-info request-pins show-terms side-names sticky-key',
+    'answer-edits body-names breaker choose-side cursor-ids cursor-token follower-tokens judge-follower multi-answer multi-assign multi-body multi-compose multi-merge outgoing rename-info request-pins show-terms side-names sticky-key',
   'src/proxy/shadow': 'comparer ports tally',
   'src/proxy/write':
     'answer-facts answer-form asking bulk-answer bulk-groups bulk-lines bulk-request bulk-results fence filter-path names ndjson post-image refusals single-request tokens update-term',
   'src/agent':
     'chunks control-answers direction documents exact-json ledger live-watch page-size throttle verify-judge write-counts',
   'src/agent/leader': 'auto drift epochs events gate next-path out-of-reach verdict-status',
-  'src/agent/preflight': 'difference facts judge',
+  'src/agent/preflight': 'difference facts finding judge judge-index judge-pair',
   'src/operator': 'conditions plan resource',
   'src/upstream': 'header-pairs latin1 low-level-errors types',
   'src/upstream/wire': 'answer-head answer-parser chunk-framing remembered request-head syntax wire-error',

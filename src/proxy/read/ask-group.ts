@@ -17,7 +17,7 @@ import { askSide } from './forward.ts';
 import { groupRequest } from './group-request.ts';
 import { isJson, judgeFollower } from './judge-follower.ts';
 import type { Assigned, Group } from './multi-assign.ts';
-import { parseMultiAnswer, renderMultiAnswer } from './multi-body.ts';
+import { parseMultiAnswer, renderMultiAnswer } from './multi-answer.ts';
 import { wireTarget } from './outgoing.ts';
 import type { MultiReading, SeenAnswer } from './ports.ts';
 import type { Sampling } from './sampling.ts';

@@ -16,7 +16,8 @@ import { askGroup, type GroupAnswer, groupSample, passGroup } from './ask-group.
 import { chooseSide } from './choose-side.ts';
 import { deliver, sideHeaders } from './deliver.ts';
 import { type Assignment, assignItems } from './multi-assign.ts';
-import { idsOfQuery, type MultiBody, type MultiItem, parseMulti, renderMultiAnswer } from './multi-body.ts';
+import { idsOfQuery, type MultiBody, type MultiItem, parseMulti } from './multi-body.ts';
+import { renderMultiAnswer } from './multi-answer.ts';
 import { failedItem, mergeItems } from './multi-merge.ts';
 import type { MultiPlan, MultiReading } from './ports.ts';
 import { answersInJson, headPin } from './request-pins.ts';

@@ -11,16 +11,16 @@ import type { ClientRequest } from '../client-request.ts';
 import { getParam } from '../query.ts';
 import type { SideRequest } from '../shadow/ports.ts';
 import type { Plan, RouteTable } from '../types.ts';
-import { type RequestBody, readRequestBody } from '../write/request-body.ts';
 import { clientTerm } from '../write/tokens.ts';
 import { type AnswerContext, answerNeeds, editAnswer, originOf } from './answer-edits.ts';
 import { askFollower, type FollowerOutcome } from './ask-follower.ts';
-import { type BodyFacts, inspectBody, noBodyFacts } from './body-names.ts';
+import { noBodyFacts } from './body-names.ts';
 import { type ChoiceReason, chooseSide, type PinReason, type SideChoice } from './choose-side.ts';
 import { deliver, sideHeaders } from './deliver.ts';
 import { askSide } from './forward.ts';
 import { judgeFollower } from './judge-follower.ts';
 import { lookupElsewhere, sideRequest, unsayableOnTarget, type WholeRead, wireTarget } from './outgoing.ts';
+import { type ReadBody, readBody } from './read-body.ts';
 import { bodyPin, headPin, isRealtime } from './request-pins.ts';
 import { type Sampling, startSampling } from './sampling.ts';
 import type { Shared } from './shared.ts';
@@ -28,7 +28,6 @@ import { aliasRouting } from './side-names.ts';
 import { stickyKey } from './sticky-key.ts';
 
 type ReadPlan = Extract<Plan, { kind: 'read' }>;
-type ReadBody = { readonly plain: RequestBody; readonly facts: BodyFacts | undefined };
 type Reading = {
   readonly request: ClientRequest;
   readonly plan: ReadPlan;
@@ -90,28 +89,9 @@ const chooseFor = (shared: Shared, reading: Reading): SideChoice => {
   });
 };
 
-const readBody = async ({ deps }: Shared, request: ClientRequest): Promise<ReadBody> => {
-  const plain = await readRequestBody(request, deps.limits.maxBodyBytes);
-  return { plain, facts: factsOf(plain, getParam(request.head.query, 'source')) };
-};
-
-/** Undefined = not understood, so it may run only where it needs no change. */
-const factsOf = ({ bytes, json }: RequestBody, source: string | undefined): BodyFacts | undefined => {
-  const text = bytes.length > 0 || source === undefined ? bytes : Buffer.from(source);
-  if (text.length === 0) return noBodyFacts;
-  if (!json && text === bytes) return undefined;
-  try {
-    const facts = inspectBody(text);
-    // Names in the `source` parameter cannot be rewritten in place.
-    return text === bytes || facts.names.length === 0 ? facts : undefined;
-  } catch {
-    return undefined;
-  }
-};
-
 const serveFollower = async (shared: Shared, reading: Reading, reason: ChoiceReason): Promise<void> => {
   const { plan, request, table } = reading;
-  const body = await readBody(shared, request);
+  const body = await readBody(request, shared.deps.limits.maxBodyBytes);
   const pin = bodyPin({ table, state: plan.state, indices: plan.indices, facts: body.facts });
   if (pin !== undefined) return serveAuthority(shared, reading, { reason: pin, body });
   if (!shared.breakerOf(plan.state.slug).admit())
@@ -206,7 +186,7 @@ const serveAuthority = async (shared: Shared, reading: Reading, served: Authorit
   const { request, plan, table, authority: side, sampling } = reading;
   choseSide(shared, reading, { side, reason: served.reason });
   const looks = served.body !== undefined || sampling.drawn || mustLook(side, plan.state);
-  const body = served.body ?? (looks ? await readBody(shared, request) : undefined);
+  const body = served.body ?? (looks ? await readBody(request, shared.deps.limits.maxBodyBytes) : undefined);
   const sameCluster = shared.deps.sameCluster === true;
   const elsewhere = body?.facts && lookupElsewhere(body.facts, { table, side, sameCluster });
   const unsayable = side === 'target' ? unsayableOnTarget(body?.facts, request.head.query, plan.state) : undefined;

@@ -7,7 +7,8 @@ import type { SideRequest } from '../shadow/ports.ts';
 import type { Family, Operation, RequestHead, RouteTable } from '../types.ts';
 import { renameEdits } from './body-names.ts';
 import type { Assigned } from './multi-assign.ts';
-import { composeMulti, type ItemChange, type MultiBody } from './multi-body.ts';
+import type { MultiBody } from './multi-body.ts';
+import { composeMulti, type ItemChange } from './multi-compose.ts';
 import { sideTarget, usesTargetName } from './outgoing.ts';
 import { aliasRouting, nameOn, targetNameOf, targetNames } from './side-names.ts';
 

@@ -1,21 +1,10 @@
 /**
- * Takes the body of msearch, mget and mtermvectors apart into items and puts any selection of items together again, so
- * that each item can go to the side that its index belongs to and the answers can be merged in the client's order.
- * Items travel byte for byte except for the names that have to change; nothing here knows routes or sides.
- * Throws SyntaxError for a body the server would refuse too: the caller then sends it on as it is.
+ * Takes the body of msearch, mget and mtermvectors apart into items, so that each item can go to the side that its index
+ * belongs to. multi-compose.ts puts items together again, multi-answer.ts merges their answers in the client's order; none of
+ * them knows routes or sides. Throws SyntaxError for a body that the server would refuse too: the caller then sends it on as
+ * it is.
  */
-import { prettyJson } from '../../json/pretty.ts';
-import {
-  applyEdits,
-  type Edit,
-  eachElement,
-  eachMember,
-  memberCuts,
-  members,
-  parseSlice,
-  type Slice,
-  skipSpace,
-} from '../../json/scan.ts';
+import { eachElement, members, parseSlice, type Slice, skipSpace } from '../../json/scan.ts';
 import type { Family } from '../types.ts';
 
 export type MultiItem = {
@@ -40,10 +29,9 @@ export type MultiBody = {
 };
 
 const NEWLINE = 0x0a;
-const QUOTE = 0x22;
 const OBJECT = 0x7b;
 
-const isLines = (family: Family): boolean => family === 'msearch' || family === 'msearch_template';
+export const isLines = (family: Family): boolean => family === 'msearch' || family === 'msearch_template';
 
 export const parseMulti = (family: Family, body: Buffer): MultiBody =>
   isLines(family) ? { form: 'lines', buf: body, items: parseLines(body), list: undefined } : parseDocs(body);
@@ -63,7 +51,7 @@ const linesOf = (buf: Buffer): Slice[] => {
   return lines;
 };
 
-const isBlank = (buf: Buffer, { start, end }: Slice): boolean => skipSpace(buf.subarray(0, end), start) >= end;
+export const isBlank = (buf: Buffer, { start, end }: Slice): boolean => skipSpace(buf.subarray(0, end), start) >= end;
 
 const parseLines = (buf: Buffer): MultiItem[] => {
   const lines = linesOf(buf);
@@ -145,127 +133,4 @@ export const idsOfQuery = (ids: string | undefined): MultiBody => {
     search: undefined,
   }));
   return { form: 'ids', buf: Buffer.alloc(0), items, list: undefined };
-};
-
-/** How an item's own text changes on its way: its index, a routing it did not have, edits inside the search body. */
-export type ItemChange = {
-  readonly indices: readonly string[] | undefined;
-  readonly routing: string | undefined;
-  readonly searchEdits: readonly Edit[];
-};
-
-export type ChosenItem = { readonly item: MultiItem; readonly change: ItemChange | undefined };
-
-/** The body of a sub-request with the chosen items, in their order. */
-export const composeMulti = (body: MultiBody, chosen: readonly ChosenItem[]): Buffer => {
-  if (body.form === 'lines') return Buffer.concat(chosen.flatMap((one) => lineParts(body.buf, one)));
-  if (body.list === undefined) return body.buf;
-  const text = Buffer.concat(chosen.flatMap((one, i) => [Buffer.from(i === 0 ? '[' : ','), docPart(body.buf, one)]));
-  return applyEdits(body.buf, [
-    { ...body.list, text: Buffer.concat([text, Buffer.from(chosen.length === 0 ? '[]' : ']')]) },
-  ]);
-};
-
-const newline = Buffer.from('\n');
-
-const lineParts = (buf: Buffer, { item, change }: ChosenItem): Buffer[] => {
-  const search = item.search as Slice;
-  const raw = buf.subarray(search.start, search.end);
-  const head = change === undefined ? buf.subarray(item.head.start, item.head.end) : editHead(buf, item, change);
-  return [head, newline, change === undefined ? raw : editSlice(buf, search, change.searchEdits), newline];
-};
-
-const docPart = (buf: Buffer, { item, change }: ChosenItem): Buffer =>
-  change === undefined ? buf.subarray(item.head.start, item.head.end) : editHead(buf, item, change);
-
-/** Edits are given in positions of the whole body. */
-const editSlice = (buf: Buffer, { start, end }: Slice, edits: readonly Edit[]): Buffer =>
-  applyEdits(
-    buf.subarray(start, end),
-    edits.map((edit) => ({ ...edit, start: edit.start - start, end: edit.end - start })),
-  );
-
-const indexKeys = { lines: ['index', 'indices'], docs: ['_index'] } as const;
-
-/** Replaces the index, or adds what is missing right after the opening brace. */
-const editHead = (buf: Buffer, item: MultiItem, change: ItemChange): Buffer => {
-  const isLine = item.search !== undefined;
-  const keys: readonly string[] = isLine ? indexKeys.lines : indexKeys.docs;
-  const edits: Edit[] = [];
-  const added: string[] = [];
-  const blank = isBlank(buf, item.head);
-  if (change.indices !== undefined) {
-    const value = JSON.stringify(isLine ? change.indices : change.indices[0]);
-    const places = blank ? [] : placesOf(buf, item.head, keys);
-    // The server takes the last of duplicates; giving all of them the same value leaves no doubt.
-    edits.push(...places.map((place) => ({ ...place, text: value })));
-    if (places.length === 0) added.push(`"${keys[0]}":${value}`);
-  }
-  if (change.routing !== undefined && item.routing === undefined)
-    added.push(`"routing":${JSON.stringify(change.routing)}`);
-  if (blank) return Buffer.from(`{${added.join(',')}}`);
-  // Documents get another index on the target only, which may not know mapping types.
-  const types =
-    isLine || change.indices === undefined
-      ? []
-      : memberCuts(buf.subarray(0, item.head.end), item.head.start, (key) => key === '_type').cuts;
-  const all = [
-    ...(added.length === 0 ? [] : [insertion(buf, item.head, added)]),
-    ...edits,
-    ...types.map((cut) => ({ ...cut, text: '' })),
-  ];
-  return editSlice(
-    buf,
-    item.head,
-    all.sort((one, other) => one.start - other.start),
-  );
-};
-
-const placesOf = (buf: Buffer, head: Slice, keys: readonly string[]): Slice[] => {
-  const places: Slice[] = [];
-  eachMember(buf.subarray(0, head.end), head.start, (key, value) => {
-    if (keys.includes(key)) places.push(value);
-  });
-  return places;
-};
-
-const insertion = (buf: Buffer, head: Slice, added: readonly string[]): Edit => {
-  const at = skipSpace(buf, head.start) + 1;
-  const first = buf[skipSpace(buf, at)];
-  const follows = first === QUOTE ? ',' : '';
-  return { start: at, end: at, text: added.join(',') + follows };
-};
-
-/** The parts of an answer that are merged: its items in order, and how long it took. */
-export type MultiAnswer = { readonly items: readonly Buffer[]; readonly tookMs: number | undefined };
-
-/** @throws SyntaxError when the answer is not the one of a multi request */
-export const parseMultiAnswer = (family: Family, body: Buffer): MultiAnswer => {
-  const key = isLines(family) ? 'responses' : 'docs';
-  const found = members(body, 0, [key, 'took']);
-  const list = found[key];
-  if (list === undefined) throw new SyntaxError(`no ${key} in the answer`);
-  const items: Buffer[] = [];
-  eachElement(body, list.start, ({ start, end }) => {
-    items.push(body.subarray(start, end));
-  });
-  return { items, tookMs: found.took === undefined ? undefined : Number(parseSlice(body, found.took)) };
-};
-
-type Rendering = { readonly tookMs: number | undefined; readonly pretty: boolean };
-
-export const renderMultiAnswer = (
-  family: Family,
-  items: readonly Uint8Array[],
-  { tookMs, pretty }: Rendering,
-): Buffer => {
-  const took = tookMs === undefined ? '' : `"took":${tookMs},`;
-  const open = isLines(family) ? `{${took}"responses":[` : '{"docs":[';
-  const comma = Buffer.from(',');
-  const body = Buffer.concat([
-    Buffer.from(open),
-    ...items.flatMap((item, i) => (i === 0 ? [item] : [comma, item])),
-    Buffer.from(']}'),
-  ]);
-  return pretty ? prettyJson(body) : body;
 };

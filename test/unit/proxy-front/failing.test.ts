@@ -7,7 +7,7 @@ import { Limits } from '../../../src/config.ts';
 import { CrossfadeError } from '../../../src/errors.ts';
 import { silentLogger } from '../../../src/log.ts';
 import type { ClientRequest } from '../../../src/proxy/client-request.ts';
-import { createListener } from '../../../src/proxy/server.ts';
+import { createListener } from '../../../src/proxy/listener.ts';
 import { eventually } from '../../support/eventually.ts';
 import {
   closedPort,

@@ -1,13 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  composeMulti,
-  type ItemChange,
-  type MultiBody,
-  parseMulti,
-  parseMultiAnswer,
-  renderMultiAnswer,
-} from '../../../src/proxy/read/multi-body.ts';
+import { type MultiBody, parseMulti } from '../../../src/proxy/read/multi-body.ts';
+import { parseMultiAnswer, renderMultiAnswer } from '../../../src/proxy/read/multi-answer.ts';
+import { composeMulti, type ItemChange } from '../../../src/proxy/read/multi-compose.ts';
 
 const change = (over: Partial<ItemChange> = {}): ItemChange => ({
   indices: undefined,

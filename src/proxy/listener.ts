@@ -1,10 +1,9 @@
 /**
- * The data-plane listener: node:http (or https) with its parser in strict mode, a fast path for simple requests before
- * it, our own checks on top, limits, and one place where a refusal becomes an answer. Requests that pass the checks go to `handle`; whatever it throws is the answer.
+ * The data-plane listener: the server of node:http, a fast path for simple requests before it, our own checks on top, and
+ * one place where a refusal becomes an answer. Requests that pass the checks go to `handle`; whatever it throws is the answer.
  * No byte after a doubtful one is obeyed: a connection whose framing is in question ends with the answers it is owed.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
-import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Config, Limits } from '../config.ts';
 import { CrossfadeError } from '../errors.ts';
@@ -16,8 +15,9 @@ import type { ClientRequest, RequestEvent } from './client-request.ts';
 import { interpose } from './fast-path/interpose.ts';
 import { type Framing, heldBodyBytes } from './framing.ts';
 import { watchHalfClosed } from './half-closed.ts';
-import { loadTls, watchTls } from './listener-tls.ts';
 import { NodeExchange } from './node-exchange.ts';
+import { createNodeServer } from './node-server.ts';
+import { hasClientLeft, type ParserError, refusalFor } from './parser-errors.ts';
 import { outcomeOf, rawRefusal } from './respond.ts';
 
 export type ListenerOptions = {
@@ -55,38 +55,10 @@ export interface Listener {
 
 /** How long a refused client may take to read its answer before the connection is cut. */
 const lingerMs = 1000;
-/** Connections above the limit that still get an answer instead of being dropped. */
-const politeConnections = 256;
 const allowedOnAsterisk = 'GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH';
-
-type ParserError = Error & { code?: string; reason?: string };
-/** The client left, within a request or between two. */
-const isLeft = ({ code }: ParserError): boolean =>
-  code === 'ECONNRESET' || code === 'EPIPE' || code === 'HPE_INVALID_EOF_STATE';
-
-const refusalFor = (error: ParserError): CrossfadeError => {
-  if (error.code === 'HPE_HEADER_OVERFLOW') return new CrossfadeError('HEADERS_TOO_LARGE');
-  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return new CrossfadeError('REQUEST_TIMEOUT');
-  const why = error.reason === undefined ? undefined : `Malformed request: ${error.reason}.`;
-  return new CrossfadeError('BAD_FRAMING', why, { cause: error });
-};
 
 const asCrossfadeError = (error: unknown): CrossfadeError =>
   error instanceof CrossfadeError ? error : new CrossfadeError('INTERNAL', undefined, { cause: error });
-
-const serverOptions = ({ maxHeaderBytes, requestTimeoutMs, headersTimeoutMs, keepAliveMs }: Limits) => ({
-  noDelay: true,
-  keepAlive: true,
-  insecureHTTPParser: false,
-  // Missing and repeated Host are refused in admission, with an answer of ours.
-  requireHostHeader: false,
-  optimizeEmptyRequests: true,
-  maxHeaderSize: maxHeaderBytes,
-  requestTimeout: requestTimeoutMs,
-  headersTimeout: requestTimeoutMs === 0 ? headersTimeoutMs : Math.min(headersTimeoutMs, requestTimeoutMs),
-  keepAliveTimeout: keepAliveMs,
-  connectionsCheckingInterval: Math.min(5000, Math.max(50, Math.floor(headersTimeoutMs / 4))),
-});
 
 const localAuthority = ({ localAddress = '', localPort }: Socket): string =>
   `${localAddress.includes(':') ? `[${localAddress}]` : localAddress}:${localPort}`;
@@ -97,6 +69,7 @@ const unframed: Framing = { bodyLength: 0, expectsContinue: false };
 class HttpListener implements Listener {
   readonly #options: ListenerOptions;
   readonly #server: Server;
+  readonly #unwatch: () => void;
   readonly #connections = new Map<Socket, ClientConnection>();
   readonly #ownNames = new Set<string>();
   readonly #onClosed = (exchange: ClientExchange): void => this.#finished(exchange);
@@ -106,17 +79,12 @@ class HttpListener implements Listener {
   #underWay = 0;
   #draining = false;
   #onConnections: (() => void) | undefined;
-  #unwatch: (() => void) | undefined;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
-    const { tls, limits } = options;
-    this.#server = tls === undefined ? createServer(serverOptions(limits)) : this.#secureServer(tls);
-    // A limit on the number of headers would drop the rest without a word.
-    this.#server.maxHeadersCount = 0;
-    this.#server.maxConnections = limits.maxConnections + politeConnections;
-    // Not in the types: else it would end its own side at once, and no answer could follow.
-    Object.assign(this.#server, { httpAllowHalfOpen: true });
+    const { server, unwatch } = createNodeServer(options);
+    this.#server = server;
+    this.#unwatch = unwatch;
     this.#interpose();
     const onRequest = (request: IncomingMessage, response: ServerResponse) => this.#requested(request, response);
     this.#server
@@ -171,32 +139,10 @@ class HttpListener implements Listener {
 
   async close(graceMs = 0): Promise<void> {
     await this.drain({ graceMs, stopAccepting: true });
-    this.#unwatch?.();
+    this.#unwatch();
     this.#server.close();
     this.#server.closeAllConnections();
     for (const socket of this.#connections.keys()) socket.destroy();
-  }
-
-  #secureServer(tls: NonNullable<Config['tls']>): SecureServer {
-    const { limits, logger } = this.#options;
-    const asks = tls.caFile === undefined ? {} : { requestCert: true, rejectUnauthorized: true };
-    const options = {
-      ...serverOptions(limits),
-      ...asks,
-      ALPNProtocols: ['http/1.1'],
-      handshakeTimeout: 10_000,
-      allowHalfOpen: true,
-    };
-    const server = createSecureServer({ ...options, ...loadTls(tls) });
-    this.#unwatch = watchTls(tls, () => {
-      try {
-        server.setSecureContext(loadTls(tls));
-        logger.info('listener certificate read again');
-      } catch (err) {
-        logger.error({ err }, 'listener certificate cannot be read, the last one stays in force');
-      }
-    });
-    return server;
   }
 
   #stopAccepting(): void {
@@ -305,7 +251,7 @@ class HttpListener implements Listener {
   /** The parser, or its clock, gave this connection up. */
   #malformed(error: ParserError, socket: Socket): void {
     const connection = this.#connections.get(socket);
-    if (connection === undefined || isLeft(error) || !socket.writable) {
+    if (connection === undefined || hasClientLeft(error) || !socket.writable) {
       socket.destroy();
       return;
     }

@@ -1,0 +1,104 @@
+/**
+ * What makes one index unfit to be migrated, as the source, as the target, or by the aliases that it carries. Pure: one
+ * function per concern.
+ */
+import type { Finding, IndexFacts, PreflightFacts } from './facts.ts';
+import { about } from './finding.ts';
+
+/** What makes any index unfit, on the side that is read. */
+export const sourceFindings = (facts: PreflightFacts, name: string, index: IndexFacts | undefined): Finding[] => {
+  const say = about('source index', name);
+  if (index === undefined) return [say('refuse', 'does not exist', 'create it or correct the name')];
+  const findings: Finding[] = [];
+  const source = index.mappings['_source'] as { enabled?: boolean; includes?: unknown; excludes?: unknown } | undefined;
+  const refuse = (reason: string, todo: string) => findings.push(say('refuse', reason, todo));
+  if (index.concreteName.startsWith('.ds-')) refuse('is a data stream', 'data streams cannot be migrated yet');
+  else if (index.concreteName !== name)
+    refuse(`is an alias of ${index.concreteName}`, `put ${index.concreteName} under indices and ${name} under aliases`);
+  if (source?.enabled === false)
+    refuse('_source is disabled', 'documents cannot be copied without _source: reindex from the primary data instead');
+  if (source?.includes !== undefined || source?.excludes !== undefined)
+    refuse('_source is filtered', 'parts of documents are not stored and cannot be copied');
+  if (!index.seqSearchable)
+    refuse('_seq_no cannot be searched', 'the tail needs it: use a version that keeps sequence numbers');
+  if (index.settings['index.append_only.enabled'] === 'true')
+    refuse('is append-only', 'it takes no client ids, so copies cannot be stamped');
+  if (
+    Object.keys(index.aliases).some(
+      (alias) => /^crossfade-.+-c\d+(-\d+)?$/.test(alias) && !alias.startsWith(`crossfade-${facts.spec.route}-`),
+    )
+  )
+    refuse('is the follower of another route', 'finish or delete that route first');
+  if (
+    index.largestVersion > 2n ** 48n &&
+    facts.spec.versions === 'internal' &&
+    facts.clusters.source.info !== undefined
+  )
+    findings.push(
+      say(
+        'warn',
+        'documents carry very large versions',
+        'if the application sets external versions itself, set versions: external',
+      ),
+    );
+  return findings.length > 0 ? findings : [say('ok', `${index.shards} shards`)];
+};
+
+export const targetFindings = ({ spec }: PreflightFacts, name: string, index: IndexFacts | undefined): Finding[] => {
+  const say = about('target index', name);
+  if (index === undefined)
+    return [
+      spec.createTarget
+        ? say('ok', 'will be created')
+        : say('refuse', 'does not exist', 'create it, or set createTarget: true'),
+    ];
+  const findings: Finding[] = [];
+  if (index.concreteName !== name)
+    findings.push(say('refuse', `is an alias of ${index.concreteName}`, 'name the concrete index'));
+  const pipeline = index.settings['index.final_pipeline'];
+  if (pipeline !== undefined && pipeline !== '_none')
+    findings.push(
+      say(
+        'refuse',
+        `has the final pipeline ${pipeline}`,
+        'it would change every copy: remove it until the migration is over',
+      ),
+    );
+  if (index.settings['index.blocks.write'] === 'true')
+    findings.push(say('refuse', 'is write-blocked', 'remove the block'));
+  const source = index.mappings['_source'] as { enabled?: boolean } | undefined;
+  if (source?.enabled === false) findings.push(say('refuse', '_source is disabled', 'the way back needs it'));
+  return findings.length > 0 ? findings : [say('ok', `${index.shards} shards`)];
+};
+
+export const aliasFindings = ({ spec }: PreflightFacts, ordinal: number, index: IndexFacts | undefined): Finding[] => {
+  if (index === undefined) return [];
+  const listed = new Map(spec.aliases.map((alias) => [alias.name, alias]));
+  const source = spec.indices[ordinal]?.source ?? '';
+  return Object.entries(index.aliases)
+    .filter(([alias]) => !alias.startsWith('crossfade-'))
+    .flatMap(([alias, body]) => {
+      const say = about('alias', alias);
+      const own = listed.get(alias);
+      const routing = body.index_routing ?? body.search_routing;
+      if (body.filter !== undefined)
+        return [say('refuse', 'has a filter', 'reads through it cannot be moved faithfully: use a plain alias')];
+      if (own === undefined)
+        return [
+          say(
+            'refuse',
+            `points at ${source} and is not listed`,
+            `requests through it would go past the route: add it under aliases`,
+          ),
+        ];
+      if (routing !== own.routing)
+        return [
+          say(
+            'refuse',
+            `carries the routing ${routing ?? 'none'} and the route says ${own.routing ?? 'none'}`,
+            'set routing on the alias in the route',
+          ),
+        ];
+      return [say('ok', 'listed')];
+    });
+};
