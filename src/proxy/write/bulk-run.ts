@@ -84,6 +84,10 @@ export class BulkRun {
   readonly #states = new Set<RouteState>();
   readonly #acknowledged: Promise<unknown>[] = [];
   #whole: UpstreamAnswer | undefined;
+  /** Of a request as a whole; a single cluster would have refused all actions with it. */
+  #refusal: UpstreamAnswer | undefined;
+  /** Something was carried out, or may have been. */
+  #carriedOut = false;
   #headers: UpstreamAnswer['headers'] = { 'content-type': 'application/json; charset=UTF-8' };
   #tookMs = 0;
   #ingestTookMs: number | undefined;
@@ -138,6 +142,7 @@ export class BulkRun {
 
   answer(): UpstreamAnswer {
     if (this.#whole !== undefined) return this.#whole;
+    if (this.#refusal !== undefined && !this.#carriedOut) return this.#refusal;
     const results = this.#results.filter((result) => result !== undefined);
     const body = composeAnswer(results, { tookMs: this.#tookMs, ingestTookMs: this.#ingestTookMs });
     const isPretty = asksPretty(this.#context.client.head.query);
@@ -180,6 +185,7 @@ export class BulkRun {
   #takeError(group: Group, error: unknown): void {
     if (mayHaveBeenApplied(error)) this.#recordUnknown(group);
     if (this.#isAll(group)) throw error;
+    this.#carriedOut = true;
     this.#fail(group.entries, failureOf(error));
   }
 
@@ -199,6 +205,7 @@ export class BulkRun {
       return;
     }
     if (answer.status >= 500) this.#recordUnknown(group);
+    this.#refusal ??= answer;
     if (this.#isAll(group)) this.#whole = answer;
     else this.#fail(group.entries, { status: answer.status, error: errorOf(answer.body) });
   }
@@ -212,6 +219,7 @@ export class BulkRun {
       if (parsed.ingestTookMs !== undefined) this.#ingestTookMs = (this.#ingestTookMs ?? 0) + parsed.ingestTookMs;
       return { group, answer, items, pipelineRan: parsed.ingestTookMs !== undefined };
     } catch {
+      this.#carriedOut = true;
       this.#recordUnknown(group);
       this.#markUnparsable(group);
       if (this.#isAll(group)) this.#whole = answer;
@@ -238,6 +246,7 @@ export class BulkRun {
       this.#settle(writes),
     );
     this.#headers = answer.headers;
+    this.#carriedOut ||= applied.length > 0;
     if (this.#isAll(group) && applied.length === items.length) this.#whole = editWhole(answer, items);
     else for (const one of applied) this.#results[one.entry.position] = resultOf(answer.body, one);
     return settling;

@@ -34,6 +34,8 @@ export type PreparedWrite = {
   readonly routing: string | undefined;
   /** `_source` was asked for by us: the answer's `get` is the post-image, and is not for the client. */
   readonly askedSource: boolean;
+  /** The answer will be JSON, or nobody has to read it. */
+  readonly readable: boolean;
   /** Its filter is taken out of the request, to be applied to the answer. */
   readonly form: Form;
   readonly pipeline: string | undefined;
@@ -75,6 +77,7 @@ export const prepareSingle = (write: SingleWrite, index: RoutedIndex): PreparedW
     alias,
     routing: routing ?? aliasRouting,
     askedSource,
+    readable: whole || !copying,
     form: whole ? formOf(query) : asItCame,
     pipeline: getParam(query, 'pipeline'),
     document: body.json && (op === 'index' || op === 'create') ? documentLine(body.bytes) : undefined,

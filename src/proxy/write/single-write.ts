@@ -6,7 +6,6 @@ import type { Ticket } from '../../coordination/ports.ts';
 import { CrossfadeError } from '../../errors.ts';
 import { skipSpace } from '../../json/scan.ts';
 import type { UpstreamAnswer } from '../../upstream/types.ts';
-import { decodeComponent } from '../percent-encoding.ts';
 import type { Plan, RoutedIndex } from '../types.ts';
 import { showSingle } from './answer-client.ts';
 import { asItCame } from './answer-form.ts';
@@ -22,6 +21,7 @@ import {
   replayBudgetMs,
   sendTo,
 } from './attempts.ts';
+import { awaitTail } from './await-tail.ts';
 import { type AppliedWrite, type CopyBatch, settleCopies } from './copying.ts';
 import { credentialsOf } from './credentials.ts';
 import { fencing } from './fence.ts';
@@ -106,13 +106,16 @@ const runAttempt = async (attempt: Attempt, index: RoutedIndex): Promise<'done' 
     refuse(attempt, prepared);
     return 'done';
   }
+  const sentMs = deps.now();
   const answer = await send(attempt, prepared);
+  const tookMs = deps.now() - sentMs;
   if (await isFenced(attempt, answer, prepared.alias)) {
     ticket.done();
     return 'fenced';
   }
   const settled = settle(attempt, { index, prepared, answer }).finally(() => ticket.done());
   await acknowledge(deps, state, settled);
+  if (!prepared.readable && answer.status < 300) await awaitTail(deps, { client, state, tookMs });
   const { askedSource: stripGet, form } = prepared;
   client.respond(showSingle(answer, state, { stripGet, form, name: attempt.write.name }));
   return 'done';
@@ -199,20 +202,21 @@ const appliedOf = (attempt: Attempt, answered: Answered, pipeline: boolean): App
     pipeline,
   });
   if (image.kind === 'none') return undefined;
-  const id = facts?.id ?? attempt.write.operation.params['id'] ?? createdId(answer);
-  const unreadable = facts?.id === undefined;
-  if (image.kind === 'unknown' || id === undefined || (unreadable && image.kind === 'delete')) {
-    recordUnknown(attempt.deps, attempt.ticket.state, prepared.mayDelete);
-    return undefined;
+  const { id, seq, term, version } = facts ?? {};
+  if (image.kind !== 'unknown' && id !== undefined) {
+    const { routing } = prepared;
+    return { ordinal: index.ordinal, id, routing, position: { seq, term, version }, image };
   }
-  const position = { seq: facts?.seq, term: facts?.term, version: facts?.version };
-  const { routing } = prepared;
-  return { ordinal: index.ordinal, id, routing, position, image: unreadable ? { kind: 'read_back' } : image };
+  leaveUnread(attempt, answered);
+  return undefined;
 };
 
-/** The last segment of Location, in answers that are not JSON. */
-const createdId = ({ headers }: UpstreamAnswer): string | undefined => {
-  const location = typeof headers['location'] === 'string' ? headers['location'] : undefined;
-  const last = location?.split('?', 1)[0]?.split('/').at(-1);
-  return last === undefined ? undefined : decodeComponent(last);
+/**
+ * An answer that is not JSON tells neither the write's number nor whether there was one. What reading back shows may be on
+ * the primary alone, and counted as this write it could stand for one that was lost; so the tail brings it.
+ */
+const leaveUnread = ({ deps, ticket }: Attempt, { index, prepared, answer }: Answered): void => {
+  const { slug, phase } = ticket.state;
+  if (answer.status < 500) deps.copies.leftToTail(slug, { reign: phase.reign, ordinal: index.ordinal, writes: 1 });
+  recordUnknown(deps, ticket.state, prepared.mayDelete);
 };

@@ -240,6 +240,38 @@ describe('a bulk', () => {
     expect(member.offered.map(({ id }) => id)).toEqual(['1', '2', '3']);
   });
 
+  it.each<[string, unknown[], number]>([
+    ['to both clusters', [...action('1'), ...action('2', 'm1')], 400],
+    [
+      'beside actions that Crossfade refuses itself',
+      [{ index: { _index: 'products_v1', require_alias: true } }, {}, ...action('2')],
+      400,
+    ],
+    [
+      'to one cluster, while the other one carried its part out',
+      [...action('1', 'unrouted'), ...action('2', 'm1')],
+      200,
+    ],
+  ])('that is refused as a whole is answered so: %s', async (_, lines, status) => {
+    const refused = {
+      status: 400,
+      body: { error: { type: 'illegal_argument_exception', reason: 'timeout' }, status: 400 },
+    };
+    const member = new Member(
+      ({ body }) => (body.includes('unrouted') ? bulkAnswer(indexed('1')) : refused),
+      [{}, other],
+    );
+    const got = await send(member, lines, '/_bulk?timeout=1');
+    expect(got.status).toBe(status);
+    if (status === 400) expect(got.json).toEqual(refused.body);
+    else
+      expect(idsOf(got)).toEqual([
+        ['1', 201],
+        ['2', 400],
+      ]);
+    expect(member.offered).toEqual([]);
+  });
+
   it('that touches no route is sent as it came', async () => {
     const member = new Member(() => ({ body: 'whatever the source says' }));
     const lines = '{"index":{"_index":"x"}}\r\n{}\r\n';

@@ -339,17 +339,44 @@ describe('a post-image that the request does not hold', () => {
     expect(member.offered).toHaveLength(1);
   });
 
-  it('is found by the id in Location when the answer is not JSON either', async () => {
-    const member = new Member(({ path }) =>
-      path.includes('_mget')
-        ? { body: { docs: [found] } }
-        : { status: 201, headers: { location: '/products_v1/_doc/made%20up' }, body: '---\nresult: "created"\n' },
-    );
-    const headers = { 'content-type': 'application/yaml' };
-    const got = await member.sender.send({ method: 'POST', path: '/products/_doc', body: 'x: 1', headers });
+  it.each<[string, { method: string; path: string; body?: string }, boolean, string]>([
+    ['a write', { method: 'POST', path: '/products/_doc', body: 'x: 1' }, false, 'created'],
+    [
+      'an update that may have done nothing',
+      { method: 'POST', path: '/products/_update/1', body: 'doc: {}' },
+      true,
+      'noop',
+    ],
+    ['a delete', { method: 'DELETE', path: '/products/_doc/1' }, true, 'deleted'],
+  ])(
+    'is left to the tail for %s whose answer is not JSON: no number of it is known',
+    async (_, sent, mayDelete, result) => {
+      const member = new Member(() => ({ status: 200, body: `---\nresult: "${result}"\n` }));
+      const got = await member.sender.send({ ...sent, headers: { 'content-type': 'application/yaml' } });
+      await member.time.settle();
+      expect(got.text).toBe(`---\nresult: "${result}"\n`);
+      expect(member.seen).toHaveLength(1);
+      expect(member.offered).toEqual([]);
+      expect([member.left, member.unknown]).toEqual([[{ reign: 1, ordinal: 0, writes: 1 }], [mayDelete]]);
+    },
+  );
+
+  it('is awaited from the tail by a client whose reads the follower may serve', async () => {
+    let pass = (): void => undefined;
+    const tailPassed = () => new Promise<void>((resolve) => void (pass = resolve));
+    const member = new Member(() => ({ status: 201, body: '---\nresult: "created"\n' }), [{ percent: { read: 50 } }], {
+      tailPassed,
+    });
+    let answered = false;
+    const answer = member.sender.send({
+      ...put,
+      headers: { accept: 'application/yaml', 'content-type': 'application/json' },
+    });
+    void answer.then(() => (answered = true));
     await member.time.settle();
-    expect(got.text).toBe('---\nresult: "created"\n');
-    expect(member.offered).toMatchObject([{ id: 'made up' }]);
+    expect(answered).toBe(false);
+    pass();
+    expect((await answer).status).toBe(201);
   });
 
   it('is asked of the primary when a replica does not show the write yet', async () => {
