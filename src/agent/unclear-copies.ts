@@ -4,7 +4,7 @@
  * each member tells its count, and a switch that finds it grown since the last proof fences first (I10). Cumulative over
  * the life of the process.
  */
-import { copyAliasPattern } from '../coordination/keys.ts';
+import { parseEpochAlias } from '../coordination/keys.ts';
 import { isCrossfadeError } from '../errors.ts';
 import type { ClusterControl } from './cluster.ts';
 
@@ -40,9 +40,7 @@ export const createUnclearCopies = (): UnclearCopies => {
   });
   return {
     watch,
-    count: (slug) => {
-      const own = copyAliasPattern(slug);
-      return [...counts].reduce((sum, [alias, count]) => (own.test(alias) ? sum + count : sum), 0);
-    },
+    count: (slug) =>
+      [...counts].reduce((sum, [alias, count]) => (parseEpochAlias(alias)?.slug === slug ? sum + count : sum), 0),
   };
 };

@@ -6,7 +6,7 @@
  * number, and the switch goes through the fence (I6, I10). It follows no newer phase by itself meanwhile.
  */
 import { type AliasAnswer, isPresentEpoch } from '../coordination/authority-from-aliases.ts';
-import { epochAlias } from '../coordination/keys.ts';
+import { aliasWildcard, epochAlias } from '../coordination/keys.ts';
 import type { RouteState } from '../coordination/ports.ts';
 import { authorityIn } from '../coordination/records.ts';
 import type { Logger } from '../log.ts';
@@ -45,7 +45,7 @@ const claim = async (transports: Transports, { slug, spec, phase }: RouteState):
 };
 
 const isPresent = async (transports: Transports, { slug, phase }: RouteState): Promise<boolean> => {
-  const path = `/_alias/${encodeURIComponent(`crossfade-${slug}-*`)}`;
+  const path = `/_alias/${encodeURIComponent(aliasWildcard(slug))}`;
   const { status, body } = await transports[authorityIn(phase.phase)].request({ method: 'GET', path, timeoutMs });
   return (
     status === 200 && isPresentEpoch(JSON.parse(body.toString('utf8')) as AliasAnswer, { slug, epoch: phase.epoch })

@@ -9,7 +9,14 @@
  * Input is the answer of `GET /_alias?expand_wildcards=all` of each cluster (all aliases, so that the application's own
  * are known too), the same object twice when both sides are one cluster: the sides cannot be told apart then.
  */
-import { epochForm, fenceIndex, markerForm } from './keys.ts';
+import {
+  type AuthorityMarker,
+  type EpochAlias,
+  fenceIndex,
+  isOwnAlias,
+  parseAuthorityMarker,
+  parseEpochAlias,
+} from './keys.ts';
 import type { RouteState, RouteStates } from './ports.ts';
 import { defaultPercents, initialPhase, otherSide, type Side } from './records.ts';
 import { type RouteAlias, RouteSpec } from './route-spec.ts';
@@ -18,8 +25,8 @@ import { type RouteAlias, RouteSpec } from './route-spec.ts';
 export type AliasAnswer = Readonly<Record<string, { aliases?: Readonly<Record<string, unknown>> }>>;
 export type AliasAnswers = Record<Side, AliasAnswer>;
 
-type EpochAlias = { side: Side; index: string; slug: string; writes: boolean; epoch: number; ordinal: number };
-type Marker = { side: Side; slug: string; epoch: number; reign: number };
+type FoundAlias = EpochAlias & { side: Side; index: string };
+type FoundMarker = AuthorityMarker & { side: Side };
 
 /** `indices[side][ordinal]` = concrete index that the newest alias on that side stands on, for writes or for copies. */
 export type DerivedRoute = { slug: string; epoch: number; indices: Record<Side, ReadonlyMap<number, string>> } & (
@@ -29,13 +36,13 @@ export type DerivedRoute = { slug: string; epoch: number; indices: Record<Side, 
 const sides = ['source', 'target'] as const;
 
 export const routesFromAliases = (answers: AliasAnswers): DerivedRoute[] => {
-  const epochs: EpochAlias[] = [];
-  const markers: Marker[] = [];
+  const epochs: FoundAlias[] = [];
+  const markers: FoundMarker[] = [];
   for (const { side, index, alias } of namesIn(answers)) {
-    const marker = markerForm.exec(alias);
-    const epoch = marker === null ? epochForm.exec(alias) : null;
-    if (marker !== null) markers.push({ side, slug: marker[1]!, epoch: Number(marker[2]), reign: Number(marker[3]) });
-    if (epoch !== null) epochs.push({ side, index, ...epochAliasOf(epoch) });
+    const marker = parseAuthorityMarker(alias);
+    const epoch = parseEpochAlias(alias);
+    if (marker !== undefined) markers.push({ side, ...marker });
+    else if (epoch !== undefined) epochs.push({ side, index, ...epoch });
   }
   const oneCluster = answers.source === answers.target;
   const slugs = new Set([...epochs, ...markers].map((alias) => alias.slug));
@@ -46,23 +53,16 @@ export const routesFromAliases = (answers: AliasAnswers): DerivedRoute[] => {
   });
 };
 
-const epochAliasOf = ([, slug = '', kind, epoch, ordinal = '0']: RegExpExecArray) => ({
-  slug,
-  writes: kind === 'e',
-  epoch: Number(epoch),
-  ordinal: Number(ordinal),
-});
-
 function* namesIn(answers: AliasAnswers): Generator<{ side: Side; index: string; alias: string }> {
   for (const side of sides)
     for (const [index, { aliases }] of Object.entries(answers[side]))
       for (const alias of Object.keys(aliases ?? {})) yield { side, index, alias };
 }
 
-const derive = (slug: string, aliases: EpochAlias[], markers: Marker[]): DerivedRoute => {
+const derive = (slug: string, aliases: FoundAlias[], markers: FoundMarker[]): DerivedRoute => {
   const open = aliases.filter((alias) => alias.index !== fenceIndex);
   const indices = { source: newest(open, 'source'), target: newest(open, 'target') };
-  const writable = open.filter(({ writes }) => writes);
+  const writable = open.filter(({ use }) => use === 'writes');
   const epoch = Math.max(0, ...writable.map((alias) => alias.epoch));
   const [winner] = [...markers].sort((a, b) => b.reign - a.reign || b.epoch - a.epoch);
   const authority = writable[0]?.side;
@@ -72,7 +72,7 @@ const derive = (slug: string, aliases: EpochAlias[], markers: Marker[]): Derived
     : { slug, epoch, indices, authority: 'unknown', reason: reason ?? '' };
 };
 
-const newest = (open: EpochAlias[], side: Side): ReadonlyMap<number, string> => {
+const newest = (open: FoundAlias[], side: Side): ReadonlyMap<number, string> => {
   const ofSide = open.filter((alias) => alias.side === side).sort((a, b) => a.epoch - b.epoch);
   return new Map(ofSide.map((alias) => [alias.ordinal, alias.index]));
 };
@@ -84,7 +84,7 @@ const newest = (open: EpochAlias[], side: Side): ReadonlyMap<number, string> => 
 export const routesUnknownTo = (known: Pick<ReadonlySet<string>, 'has'>, answers: AliasAnswers): DerivedRoute[] =>
   routesFromAliases(answers).filter(({ slug, authority }) => authority !== 'source' && !known.has(slug));
 
-type Evidence = { writable: EpochAlias[]; markers: Marker[]; winner: Marker | undefined };
+type Evidence = { writable: FoundAlias[]; markers: FoundMarker[]; winner: FoundMarker | undefined };
 /** Why these aliases do not prove who holds the authority. */
 const doubt = ({ writable, markers, winner }: Evidence): string | undefined => {
   const rivals = markers.filter((marker) => marker.reign === winner?.reign && marker.side !== winner.side);
@@ -100,9 +100,8 @@ const doubt = ({ writable, markers, winner }: Evidence): string | undefined => {
 /** Whether writes of this epoch are open on a cluster and no switch beyond it has been prepared there. */
 export const isPresentEpoch = (answer: AliasAnswer, { slug, epoch }: { slug: string; epoch: number }): boolean => {
   const open = [...namesIn({ source: answer, target: {} })].flatMap(({ index, alias }) => {
-    const found = epochForm.exec(alias);
-    const own = found === null ? undefined : epochAliasOf(found);
-    return own?.slug === slug && own.writes && index !== fenceIndex ? [own.epoch] : [];
+    const own = parseEpochAlias(alias);
+    return own?.slug === slug && own.use === 'writes' && index !== fenceIndex ? [own.epoch] : [];
   });
   return open.includes(epoch) && open.every((one) => one <= epoch);
 };
@@ -114,7 +113,7 @@ export const isPresentEpoch = (answer: AliasAnswer, { slug, epoch }: { slug: str
 export const sameRoutes = (one: AliasAnswer, two: AliasAnswer): boolean => {
   const own = (answer: AliasAnswer): string[] =>
     [...namesIn({ source: answer, target: {} })]
-      .filter(({ alias }) => alias.startsWith('crossfade-'))
+      .filter(({ alias }) => isOwnAlias(alias))
       .map(({ index, alias }) => `${index} ${alias}`)
       .sort();
   const [first, second] = [own(one), own(two)];
@@ -178,7 +177,7 @@ const specFrom = (
 const clientAliases = (pairs: RouteSpec['indices'], answers: AliasAnswers): RouteAlias[] => {
   const covered = new Map<string, Set<string>>();
   for (const { side, index, alias } of namesIn(answers)) {
-    if (alias.startsWith('crossfade-')) continue;
+    if (isOwnAlias(alias)) continue;
     for (const pair of pairs)
       if (pair[side] === index) covered.set(alias, (covered.get(alias) ?? new Set()).add(pair.source));
   }

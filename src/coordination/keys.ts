@@ -37,15 +37,32 @@ export const epochAlias = (slug: string, epoch: number, ordinal: number): string
  */
 export const copyAlias = (slug: string, epoch: number, ordinal: number): string =>
   ordinal === 0 ? `crossfade-${slug}-c${epoch}` : `crossfade-${slug}-c${epoch}-${ordinal}`;
-/** Every copy alias of a route, and of no other one. */
-export const copyAliasPattern = (slug: string): RegExp => new RegExp(`^crossfade-${slug}-c\\d+(?:-\\d+)?$`);
 /** Marker left on the authority right after a commit, for members that cannot reach the store. */
 export const authorityMarker = (slug: string, epoch: number, reign: number): string =>
   `crossfade-${slug}-authority-e${epoch}-r${reign}`;
-/** What the names above are read by again: slug, kind (`e` writes, `c` copies), epoch, ordinal; slug, epoch, reign. */
-export const epochForm = /^crossfade-([a-z0-9][a-z0-9_-]*)-([ec])(\d+)(?:-(\d+))?$/;
-export const markerForm = /^crossfade-([a-z0-9][a-z0-9_-]*)-authority-e(\d+)-r(\d+)$/;
-/** Whether an alias is one of the above, of whichever route. */
+/** Wildcard for all of the above. It matches aliases of a route `<slug>-…` too, so whatever it brings has to be parsed. */
+export const aliasWildcard = (slug: string): string => `crossfade-${slug}-*`;
+
+export type EpochAlias = { slug: string; use: 'writes' | 'copies'; epoch: number; ordinal: number };
+const epochForm = /^crossfade-([a-z0-9][a-z0-9_-]*)-([ec])(\d+)(?:-(\d+))?$/;
+/** Takes an epoch or copy alias apart; undefined for every other name. */
+export const parseEpochAlias = (name: string): EpochAlias | undefined => {
+  const match = epochForm.exec(name);
+  if (match === null) return undefined;
+  const [, slug = '', kind, epoch, ordinal = '0'] = match;
+  return { slug, use: kind === 'e' ? 'writes' : 'copies', epoch: Number(epoch), ordinal: Number(ordinal) };
+};
+
+export type AuthorityMarker = { slug: string; epoch: number; reign: number };
+const markerForm = /^crossfade-([a-z0-9][a-z0-9_-]*)-authority-e(\d+)-r(\d+)$/;
+export const parseAuthorityMarker = (name: string): AuthorityMarker | undefined => {
+  const match = markerForm.exec(name);
+  if (match === null) return undefined;
+  const [, slug = '', epoch, reign] = match;
+  return { slug, epoch: Number(epoch), reign: Number(reign) };
+};
+
+/** Whether an alias is one of Crossfade's, of whichever route. */
 export const isOwnAlias = (name: string): boolean => epochForm.test(name) || markerForm.test(name);
 /** The write-blocked index that fenced aliases point at. */
 export const fenceIndex = 'crossfade-fence';

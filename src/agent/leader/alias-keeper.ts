@@ -3,7 +3,7 @@
  * anything points at it. Repeating is harmless. An unacknowledged change counts as failed: some node may still resolve
  * the old alias.
  */
-import { fenceIndex } from '../../coordination/keys.ts';
+import { aliasWildcard, fenceIndex } from '../../coordination/keys.ts';
 import { CrossfadeError, isCrossfadeError } from '../../errors.ts';
 import type { ClusterControl } from '../cluster.ts';
 import { type Aliases, aliasActions, misplaced, type Wanted } from './epochs.ts';
@@ -15,7 +15,7 @@ export const currentAliases = async (cluster: ClusterControl, pattern: string): 
 
 /** @returns whether anything had to change. @throws UPSTREAM_REFUSED and transport errors */
 export const applyAliases = async (cluster: ClusterControl, slug: string, wanted: Wanted): Promise<boolean> => {
-  const actions = aliasActions(await currentAliases(cluster, `crossfade-${slug}-*`), wanted);
+  const actions = aliasActions(await currentAliases(cluster, aliasWildcard(slug)), wanted);
   if (actions.length === 0) return false;
   if (!(await cluster.updateAliases(actions)))
     throw new CrossfadeError('UPSTREAM_REFUSED', 'the alias change was not acknowledged by every node');
@@ -25,7 +25,7 @@ export const applyAliases = async (cluster: ClusterControl, slug: string, wanted
 /** Opens what nobody has used yet. @throws PHASE_REFUSED when one of the names is closed for ever */
 export const openAliases = async (cluster: ClusterControl, slug: string, wanted: Wanted): Promise<void> => {
   await applyAliases(cluster, slug, wanted);
-  const closed = misplaced(await currentAliases(cluster, `crossfade-${slug}-*`), wanted);
+  const closed = misplaced(await currentAliases(cluster, aliasWildcard(slug)), wanted);
   if (closed.length > 0) throw new CrossfadeError('PHASE_REFUSED', `${closed.join(', ')} cannot be opened`);
 };
 

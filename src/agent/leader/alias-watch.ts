@@ -3,7 +3,7 @@
  * that. Somebody else's change is never put right in silence: it becomes an alarm, which bars a switch.
  */
 
-import { authorityMarker } from '../../coordination/keys.ts';
+import { aliasWildcard, authorityMarker } from '../../coordination/keys.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, type Side, sides } from '../../coordination/records.ts';
 import type { ClusterControl } from '../cluster.ts';
@@ -43,7 +43,7 @@ export const settlePhase = async (
     sides.map(async (side) => {
       await ensureFence(clusters[side]);
       const open = openEpoch(spec, record.epoch, { authority, side });
-      const current = await currentAliases(clusters[side], `crossfade-${slug}-*`);
+      const current = await currentAliases(clusters[side], aliasWildcard(slug));
       const closed = closeOthers(current, spec, { epoch: record.epoch, firstEpoch, authority, side });
       const marker = side === authority ? markerOf(slug, record, spec.indices[0]?.[side]) : [];
       await applyAliases(clusters[side], slug, new Map([...closed, ...open, ...marker]));
@@ -89,7 +89,7 @@ const strayed = async (leading: Leading, state: RouteState): Promise<string | un
   for (const side of sides) {
     const wanted = wantedOn(state, side);
     if (wanted.size === 0) continue;
-    const current = await currentAliases(patient(leading)[side], `crossfade-${leading.deps.slug}-*`);
+    const current = await currentAliases(patient(leading)[side], aliasWildcard(leading.deps.slug));
     const moved = misplaced(current, wanted);
     if (moved.length > 0) return `somebody moved ${moved.join(', ')} on the ${side}`;
   }

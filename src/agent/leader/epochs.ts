@@ -5,7 +5,7 @@
  * not exist would create an index of that name; an alias at the fence is never opened again, so that a leader that woke
  * up late can undo no fence. A second write index under one name is refused by the cluster itself.
  */
-import { copyAlias, epochAlias, fenceIndex } from '../../coordination/keys.ts';
+import { copyAlias, type EpochAlias, epochAlias, fenceIndex, parseEpochAlias } from '../../coordination/keys.ts';
 import { switchEpochs } from '../../coordination/phase-machine.ts';
 import { otherSide, type Side } from '../../coordination/records.ts';
 import type { RouteSpec } from '../../coordination/route-spec.ts';
@@ -29,10 +29,9 @@ export const openEpoch = (
   return new Map(spec.indices.map((pair, ordinal) => [name(spec.route, epoch, ordinal), pair[side]]));
 };
 
-const epochName = (slug: string, alias: string): { kind: 'e' | 'c'; epoch: number } | undefined => {
-  const rest = alias.startsWith(`crossfade-${slug}-`) ? alias.slice(`crossfade-${slug}-`.length) : '';
-  const match = /^([ec])(\d+)(?:-\d+)?$/.exec(rest);
-  return match === null ? undefined : { kind: match[1] as 'e' | 'c', epoch: Number(match[2]) };
+const epochAliasOf = (slug: string, name: string): EpochAlias | undefined => {
+  const alias = parseEpochAlias(name);
+  return alias?.slug === slug ? alias : undefined;
 };
 
 /** Every alias of the route's epochs up to `through` that a side still has open, pointed at the fence. */
@@ -40,7 +39,7 @@ export const fenceThrough = (current: Aliases, slug: string, through: number): W
   const names = Object.values(current).flat();
   return new Map(
     names
-      .filter((name) => (epochName(slug, name)?.epoch ?? Number.POSITIVE_INFINITY) <= through)
+      .filter((name) => (epochAliasOf(slug, name)?.epoch ?? Number.POSITIVE_INFINITY) <= through)
       .map((name) => [name, fenceIndex]),
   );
 };
@@ -59,14 +58,14 @@ export type Reigning = {
  */
 export const closeOthers = (current: Aliases, spec: RouteNames, reigning: Reigning): Wanted => {
   const { epoch, firstEpoch, authority, side } = reigning;
-  const open = side === authority ? 'e' : 'c';
+  const open = side === authority ? 'writes' : 'copies';
   const other = new Set(spec.indices.map((pair) => pair[otherSide(side)]));
   // Both sides may be one cluster: there the other side's aliases are its own matter.
   const held = Object.entries(current).flatMap(([index, names]) => (other.has(index) ? [] : names));
   const isOver = (name: string): boolean => {
-    const found = epochName(spec.route, name);
+    const found = epochAliasOf(spec.route, name);
     if (found === undefined || found.epoch > epoch + 1) return false;
-    return found.epoch < firstEpoch || found.epoch > epoch || found.kind !== open;
+    return found.epoch < firstEpoch || found.epoch > epoch || found.use !== open;
   };
   return new Map(held.filter(isOver).map((name) => [name, fenceIndex]));
 };

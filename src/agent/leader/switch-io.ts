@@ -2,7 +2,7 @@
  * Carries out the steps of a switch on real clusters, store and members: the shell behind switch.ts. One is made for
  * each switch and remembers what it saw while the members were drained.
  */
-import { copyAlias, epochAlias } from '../../coordination/keys.ts';
+import { aliasWildcard, copyAlias, epochAlias } from '../../coordination/keys.ts';
 import type { Members } from '../../coordination/members.ts';
 import { switchEpochs } from '../../coordination/phase-machine.ts';
 import type { Bucket, RouteState } from '../../coordination/ports.ts';
@@ -104,7 +104,7 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
   const fence = async (through: number): Promise<void> => {
     await Promise.all(
       sides.map(async (side) => {
-        const current = await currentAliases(clusters[side], `crossfade-${slug}-*`);
+        const current = await currentAliases(clusters[side], aliasWildcard(slug));
         await applyAliases(clusters[side], slug, fenceThrough(current, slug, through));
       }),
     );

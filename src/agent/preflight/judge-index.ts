@@ -2,8 +2,17 @@
  * What makes one index unfit to be migrated, as the source, as the target, or by the aliases that it carries. Pure: one
  * function per concern.
  */
+import { isOwnAlias, parseEpochAlias } from '../../coordination/keys.ts';
 import type { Finding, IndexFacts, PreflightFacts } from './facts.ts';
 import { about } from './finding.ts';
+
+const isCopyAliasOfAnother = (name: string, slug: string): boolean => {
+  const alias = parseEpochAlias(name);
+  return alias !== undefined && alias.use === 'copies' && alias.slug !== slug;
+};
+
+/** No application counts so far; an application that sets versions itself, often from a clock, soon does. */
+const largestCountedVersion = 2n ** 48n;
 
 /** What makes any index unfit, on the side that is read. */
 export const sourceFindings = (facts: PreflightFacts, name: string, index: IndexFacts | undefined): Finding[] => {
@@ -23,14 +32,10 @@ export const sourceFindings = (facts: PreflightFacts, name: string, index: Index
     refuse('_seq_no cannot be searched', 'the tail needs it: use a version that keeps sequence numbers');
   if (index.settings['index.append_only.enabled'] === 'true')
     refuse('is append-only', 'it takes no client ids, so copies cannot be stamped');
-  if (
-    Object.keys(index.aliases).some(
-      (alias) => /^crossfade-.+-c\d+(-\d+)?$/.test(alias) && !alias.startsWith(`crossfade-${facts.spec.route}-`),
-    )
-  )
+  if (Object.keys(index.aliases).some((alias) => isCopyAliasOfAnother(alias, facts.spec.route)))
     refuse('is the follower of another route', 'finish or delete that route first');
   if (
-    index.largestVersion > 2n ** 48n &&
+    index.largestVersion > largestCountedVersion &&
     facts.spec.versions === 'internal' &&
     facts.clusters.source.info !== undefined
   )
@@ -76,7 +81,7 @@ export const aliasFindings = ({ spec }: PreflightFacts, ordinal: number, index: 
   const listed = new Map(spec.aliases.map((alias) => [alias.name, alias]));
   const source = spec.indices[ordinal]?.source ?? '';
   return Object.entries(index.aliases)
-    .filter(([alias]) => !alias.startsWith('crossfade-'))
+    .filter(([alias]) => !isOwnAlias(alias))
     .flatMap(([alias, body]) => {
       const say = about('alias', alias);
       const own = listed.get(alias);

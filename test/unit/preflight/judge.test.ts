@@ -139,6 +139,18 @@ const rows: [string, PreflightFacts, string, 'warn' | 'refuse'][] = [
   ['_seq_no cannot be searched', source({ seqSearchable: false }), 'source index', 'refuse'],
   ['the index is append-only', source({ settings: { 'index.append_only.enabled': 'true' } }), 'source index', 'refuse'],
   ['the source is a follower itself', source({ aliases: { 'crossfade-other-c3': {} } }), 'source index', 'refuse'],
+  [
+    'the source is the follower of a route whose name begins with the name of this one',
+    source({ aliases: { 'crossfade-products-eu-c3': {} } }),
+    'source index',
+    'refuse',
+  ],
+  [
+    'an alias of the application that looks like ours is not listed',
+    source({ aliases: { 'crossfade-search': {} } }),
+    'alias',
+    'refuse',
+  ],
   ['versions look external', source({ largestVersion: 2n ** 50n }), 'source index', 'warn'],
   ['the target is missing', facts({ pairs: [{ source: index('p1'), target: undefined }] }), 'target index', 'refuse'],
   ['the target has a final pipeline', target({ settings: { 'index.final_pipeline': 'x' } }), 'target index', 'refuse'],
