@@ -81,7 +81,7 @@ export const beginBackfill = async (io: BackfillIo): Promise<BackfillPlan> => {
 
 export type BackfillProgress = { docs: number; total: number; percent: number; rate: number; etaSeconds?: number };
 
-/** `remaining` chunks of the record's; `rate` = documents per second over all workers. */
+/** `remaining` chunks of the record's, with fractions for those under way; `rate` = documents per second over all workers. */
 export const backfillProgress = (
   { chunks, docs: total }: Pick<BackfillRecord, 'chunks' | 'docs'>,
   { remaining, rate }: { remaining: number; rate: number },

@@ -11,13 +11,14 @@ import type { ClusterControl } from './cluster.ts';
 import { type CopyIo, copyRange, type PageReport } from './copy-range.ts';
 import { type Direction, directionOf, indexOn } from './direction.ts';
 import { createPacer, type Pacer, type LiveTraffic } from './pacer.ts';
+import { watchPause } from './pause-watch.ts';
 import { checkPosition, currentShards } from './positions.ts';
 import { createQuarantine } from './quarantine.ts';
 import { chunkOwner, saveQuarantine } from './quarantine-store.ts';
 import { retrying } from './retry.ts';
-import { type Runtime, sleep } from './runtime.ts';
+import { every, type Runtime, sleep } from './runtime.ts';
 import type { Transforms } from './transform.ts';
-import { createProgress, type Progress } from './worker-progress.ts';
+import { type ChunkInHand, createProgress, type Progress } from './worker-progress.ts';
 
 export type WorkerOptions = {
   store: Store;
@@ -36,6 +37,7 @@ export type WorkerOptions = {
 };
 
 type Worker = WorkerOptions & { pacer: Pacer; progress: Progress; refreshedAt: Map<string, number> };
+type Working = Worker & { inHand: ChunkInHand };
 /** retry: give the chunk back for so long. */
 type ChunkEnd = { kind: 'done' } | { kind: 'retry'; delayMs: number; detail: string };
 
@@ -58,8 +60,8 @@ const refreshOnce = async (worker: Worker, { authority }: Direction, index: stri
   refreshedAt.set(index, runtime.now());
 };
 
-const copyIo = async (worker: Worker, state: RouteState, direction: Direction): Promise<CopyIo> => {
-  const { clusters, runtime, transforms, signal, pacer, progress } = worker;
+const copyIo = async (worker: Working, state: RouteState, direction: Direction): Promise<CopyIo> => {
+  const { clusters, runtime, transforms, signal, pacer, inHand } = worker;
   const { pageBytes, maxPageDocs } = state.spec.backfill;
   return {
     clusters,
@@ -67,16 +69,21 @@ const copyIo = async (worker: Worker, state: RouteState, direction: Direction): 
     direction,
     signal,
     transform: await transforms.towards(state.spec.transform, direction.follower),
-    limits: { pageBytes, maxPageDocs },
+    limits: {
+      pageBytes,
+      get maxPageDocs() {
+        return pacer.pageDocs(maxPageDocs);
+      },
+    },
     quarantine: createQuarantine(),
     onPage: async (page: PageReport) => {
-      progress.add(page);
+      inHand.add(page);
       await pacer.wait(page);
     },
   };
 };
 
-const copyChunk = async (chunk: Chunk, state: RouteState, worker: Worker): Promise<ChunkEnd> => {
+const copyChunk = async (chunk: Chunk, state: RouteState, worker: Working): Promise<ChunkEnd> => {
   const { clusters, runtime, signal, slug, store } = worker;
   const direction = directionOf(state);
   const record = await readRecord(worker);
@@ -98,7 +105,7 @@ const copyChunk = async (chunk: Chunk, state: RouteState, worker: Worker): Promi
   return { kind: 'done' };
 };
 
-const tryChunk = async (chunk: Chunk, worker: Worker): Promise<ChunkEnd> => {
+const tryChunk = async (chunk: Chunk, worker: Working): Promise<ChunkEnd> => {
   const state = worker.state();
   if (state === undefined) return later('the route is not known');
   // A hold names the epoch of the switch, whose aliases belong to the other direction; nothing may be sent under it.
@@ -110,18 +117,11 @@ const tryChunk = async (chunk: Chunk, worker: Worker): Promise<ChunkEnd> => {
   }
 };
 
-/** Calls `run` every `everyMs` until cancelled. */
-const every = (runtime: Runtime, everyMs: number, run: () => void): (() => void) => {
-  let cancel = runtime.after(everyMs, function again() {
-    run();
-    cancel = runtime.after(everyMs, again);
-  });
-  return () => cancel();
-};
-
 const workOn = async (delivery: ChunkDelivery, worker: Worker): Promise<void> => {
   const stopKeepAlive = every(worker.runtime, keepAliveMs, () => delivery.working());
-  const end = await tryChunk(delivery.chunk, worker);
+  const inHand = worker.progress.take(delivery.chunk);
+  const end = await tryChunk(delivery.chunk, { ...worker, inHand });
+  inHand.end();
   stopKeepAlive();
   if (end.kind === 'done') return delivery.ack();
   worker.onProblem?.(delivery.chunk, end.detail);
@@ -147,8 +147,9 @@ const workLane = async (worker: Worker): Promise<void> => {
 export const runWorker = async (options: WorkerOptions): Promise<void> => {
   const { runtime, state, signal, live, store, slug, worker: name } = options;
   const progress = createProgress({ bucket: store.live, slug, worker: name, runtime });
+  const pause = watchPause({ bucket: store.config, slug, runtime });
   const rate = () => {
-    const asked = state()?.rate;
+    const asked = pause.paused() ? 'pause' : state()?.rate;
     return typeof asked === 'number' ? asked / progress.workers() : asked;
   };
   const pacer = createPacer({ runtime, rate, live, signal });
@@ -157,4 +158,5 @@ export const runWorker = async (options: WorkerOptions): Promise<void> => {
   const lanes = state()?.spec.backfill.concurrency ?? 2;
   await Promise.all(Array.from({ length: lanes }, () => workLane(worker)));
   stopProgress();
+  pause.stop();
 };

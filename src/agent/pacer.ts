@@ -26,6 +26,8 @@ export interface Pacer {
   wait(page: PageWork): Promise<void>;
   /** Waits while the rate is `pause`. */
   whilePaused(): Promise<void>;
+  /** How many documents a page may have of `most`: no more than a second's worth of the rate, which a page exceeds at once. */
+  pageDocs(most: number): number;
   /** For status: what holds the work back now. */
   state(): 'running' | 'paused' | 'throttled';
 }
@@ -65,6 +67,10 @@ export const createPacer = ({ runtime, rate, live, signal }: PacerOptions): Pace
         if (rate() !== asked) break;
       }
       await whilePaused();
+    },
+    pageDocs: (most) => {
+      const now = rate();
+      return typeof now === 'number' ? Math.max(1, Math.min(most, Math.ceil(now))) : most;
     },
     state: () => (rate() === 'pause' ? 'paused' : duty() < 1 ? 'throttled' : 'running'),
   };

@@ -22,3 +22,12 @@ export const systemRuntime: Runtime = {
 /** Resolves after `delayMs`, or at once when `signal` fires; never rejects, the caller looks at the signal. */
 export const sleep = (runtime: Runtime, delayMs: number, signal?: AbortSignal): Promise<void> =>
   pause({ set: (callback, ms) => runtime.after(ms, callback) }, delayMs, signal);
+
+/** Calls `run` every `everyMs` until cancelled. */
+export const every = (runtime: Runtime, everyMs: number, run: () => void): (() => void) => {
+  let cancel = runtime.after(everyMs, function again() {
+    run();
+    cancel = runtime.after(everyMs, again);
+  });
+  return () => cancel();
+};

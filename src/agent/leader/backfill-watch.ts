@@ -38,7 +38,7 @@ export interface BackfillWatch {
 
 export const createBackfillWatch = (deps: BackfillWatchDeps): BackfillWatch => {
   const { slug, store, clusters, runtime, job, members, clock } = deps;
-  let facts: WorkFacts['backfill'] = { record: undefined, remaining: 0, rate: 0, state: 'running' };
+  let facts: WorkFacts['backfill'] = { record: undefined, remaining: 0, open: 0, rate: 0, state: 'running' };
   const key = keys.job(slug, backfillName);
 
   /** Only over the one that was read: another leader may have planned anew. */
@@ -64,6 +64,7 @@ export const createBackfillWatch = (deps: BackfillWatchDeps): BackfillWatch => {
       const plan = await beginBackfill({ clusters, runtime, direction, queue, chunkDocs, at: clock(), ours });
       if (plan.kind !== 'ok') return plan.detail;
       await put(plan.record, revision);
+      facts = { record: plan.record, remaining: plan.record.chunks, open: 0, rate: 0, state: 'running' };
       await saveWork(job, { backfill: 'running' });
       return undefined;
     },
@@ -75,11 +76,12 @@ export const createBackfillWatch = (deps: BackfillWatchDeps): BackfillWatch => {
       ]);
       const rate = workers.reduce((sum, worker) => sum + worker.rate, 0);
       const held = workers.find(({ state }) => state !== 'running')?.state;
-      facts = { record, remaining, rate, state: held ?? 'running' };
+      const open = workers.reduce((sum, { chunksDone = 0 }) => sum + chunksDone, 0);
+      facts = { record, remaining, open, rate, state: held ?? 'running' };
       if (remaining > 0 || record === undefined) return;
       const done: BackfillRecord = { ...record, state: 'done', finishedAt: clock() };
       await put(done, revision);
-      facts = { record: done, remaining: 0, rate: 0, state: 'running' };
+      facts = { record: done, remaining: 0, open: 0, rate: 0, state: 'running' };
       await saveWork(job, { backfill: 'done' });
     },
   };

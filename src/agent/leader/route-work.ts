@@ -234,10 +234,10 @@ export class RouteWork {
     const { paused, pendingCopies, signal } = options;
     await this.#adopt(state);
     await this.#noteEvents();
-    if (paused) return this.#deps.sweeper.stop();
     const { backfill } = this.#deps.job.current().work ?? { backfill: undefined };
-    if (backfill === 'none') await this.#beginBackfill(state);
     if (backfill === 'running') await this.#backfill.look();
+    if (paused) return this.#deps.sweeper.stop();
+    if (backfill === 'none') await this.#beginBackfill(state);
     await this.#quarantine.takeOver();
     const tail = await this.#tail(directionOf(state), state, { signal, repeatForMs: repeatTailMs, patienceMs });
     if (signal.aborted) return;

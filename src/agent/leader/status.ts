@@ -15,6 +15,8 @@ export type WorkFacts = {
   backfill: {
     record: BackfillRecord | undefined;
     remaining: number;
+    /** How much of the remaining chunks is done, in chunks. */
+    open: number;
     rate: number;
     state: 'running' | 'paused' | 'throttled';
   };
@@ -104,14 +106,14 @@ export const safeToRollBack = (record: PhaseRecord, gate: GateFacts): Answer => 
 
 const backfillStatus = (
   work: ReignWork,
-  { record, remaining, rate, state }: WorkFacts['backfill'],
+  { record, remaining, open, rate, state }: WorkFacts['backfill'],
 ): RouteJobStatus['backfill'] => {
   if (work.backfill === 'none' || record === undefined)
     return { state: work.backfill === 'done' ? 'done' : 'waiting', docs: 0 };
   const done = work.backfill === 'done';
   return {
     state: done ? 'done' : state,
-    ...backfillProgress(record, { remaining: done ? 0 : remaining, rate: done ? 0 : rate }),
+    ...backfillProgress(record, { remaining: done ? 0 : Math.max(0, remaining - open), rate: done ? 0 : rate }),
     chunksRemaining: done ? 0 : remaining,
     startedAt: record.startedAt,
     ...(record.finishedAt === undefined ? {} : { finishedAt: record.finishedAt }),

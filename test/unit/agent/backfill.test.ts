@@ -2,12 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { type BackfillRecord, backfillName, backfillProgress, beginBackfill } from '../../../src/agent/backfill.ts';
 import { runWorker, type WorkerOptions } from '../../../src/agent/chunk-worker.ts';
 import { loadQuarantines } from '../../../src/agent/quarantine-store.ts';
-import { readProgress } from '../../../src/agent/worker-progress.ts';
+import { emptyJob } from '../../../src/agent/leader/job-state.ts';
+import type { Runtime } from '../../../src/agent/runtime.ts';
+import { createProgress, readProgress } from '../../../src/agent/worker-progress.ts';
 import { keys } from '../../../src/coordination/keys.ts';
 import { MemoryWorkQueue } from '../../../src/coordination/memory-work-queue.ts';
-import type { RouteState, Store, WorkQueue } from '../../../src/coordination/ports.ts';
+import type { Bucket, RouteState, Store, WorkQueue } from '../../../src/coordination/ports.ts';
 import { systemTimers } from '../../../src/coordination/timers.ts';
 import { eventually } from '../../support/eventually.ts';
+import { manualRuntime } from '../../support/manual-runtime.ts';
 import { ManualTime } from '../coordination/manual-time.ts';
 import { MemoryBucket } from '../coordination/memory-bucket.ts';
 import { type Engine, engine } from './engine.ts';
@@ -165,6 +168,40 @@ describe('a backfill', () => {
     expect(made.contents('target')).toEqual(made.contents('source'));
   });
 
+  it('stands still while the leader has paused the route, also for a worker that joins then', async () => {
+    const made = setUp(30);
+    await plan(made);
+    const tell = (paused: boolean) =>
+      made.store.config.put(keys.job('products', 'state'), JSON.stringify({ ...emptyJob, paused }));
+    await tell(true);
+    const worker = work(made, 'a');
+    await eventually(async () => (await readProgress(made.store.live, 'products'))[0]?.state === 'paused');
+    expect(made.contents('target')).toEqual({});
+    await tell(false);
+    await finished(made);
+    await worker.stop();
+    expect(made.contents('target')).toEqual(made.contents('source'));
+  });
+
+  it('asks for no more documents in one page than its rate allows in a second', async () => {
+    const made = setUp(60);
+    made.now.state = { ...made.state, rate: 3 };
+    await plan(made, 1000);
+    const sizes: number[] = [];
+    const { bulk, ...rest } = made.io.clusters.target;
+    const target = {
+      ...rest,
+      bulk: (call: Parameters<typeof bulk>[0]) => {
+        sizes.push(Buffer.from(call.body).toString().split('"version"').length - 1);
+        return bulk(call);
+      },
+    };
+    const worker = work(made, 'a', { clusters: { ...made.io.clusters, target } });
+    await finished(made);
+    await worker.stop();
+    expect(Math.max(...sizes)).toBe(3);
+  });
+
   it.each([
     [
       'another reign has begun',
@@ -215,6 +252,42 @@ describe('a backfill', () => {
     await finished(made);
     await worker.stop();
     expect(made.contents('target')).toEqual(made.contents('source'));
+  });
+});
+
+describe('the progress of the workers of a backfill', () => {
+  const publisher = (worker: string, bucket: Bucket, runtime: Runtime) => {
+    const progress = createProgress({ bucket, slug: 'products', worker, runtime });
+    return { progress, stop: progress.publish(() => 'running') };
+  };
+
+  it('shares a rate among those that have chunks in hand, and not with those that stand by', async () => {
+    const bucket = new MemoryBucket(new ManualTime());
+    const runtime = manualRuntime();
+    const [busy, idle] = ['busy', 'idle'].map((name) => publisher(name, bucket, runtime));
+    const chunk = busy?.progress.take({ fromSeq: -1, toSeq: 99 });
+    await runtime.advance(10_000);
+    expect(busy?.progress.workers()).toBe(1);
+    expect(idle?.progress.workers()).toBe(2);
+    chunk?.end();
+    busy?.stop();
+    idle?.stop();
+  });
+
+  it('says how much of a chunk in hand is done, and a rate over several pages', async () => {
+    const bucket = new MemoryBucket(new ManualTime());
+    const runtime = manualRuntime();
+    const { progress, stop } = publisher('a', bucket, runtime);
+    const chunk = progress.take({ fromSeq: -1, toSeq: 99 });
+    chunk.add({ docs: 25, through: 24 });
+    await runtime.advance(5_000);
+    const [told] = await readProgress(bucket, 'products');
+    expect(told).toMatchObject({ docs: 25, chunks: 1, chunksDone: 0.25 });
+    expect(told?.rate).toBeGreaterThan(1);
+    chunk.end();
+    await runtime.advance(5_000);
+    expect((await readProgress(bucket, 'products'))[0]).toMatchObject({ docs: 25, chunks: 0, chunksDone: 0 });
+    stop();
   });
 });
 
