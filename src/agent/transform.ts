@@ -2,8 +2,10 @@
  * The document transform of a route: a module that an operator writes, run on every copy. The default export turns a
  * source document into a target document, `inverse` goes back; both are needed, because a rollback copies the other
  * way. Returning null means that the document has no counterpart on the follower. Numbers that JavaScript cannot hold
- * exactly are handed over as BigInt and written back in full.
+ * exactly are handed over as BigInt and written back in full. Invariant: a function that does not answer is a refusal of
+ * its one document, as one that throws is; everything else goes on.
  */
+import { stat } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 import type { Side } from '../coordination/records.ts';
 import { CrossfadeError } from '../errors.ts';
@@ -37,16 +39,47 @@ export const transformSource = async (
 
 const isFunction = (value: unknown): value is TransformFunction => typeof value === 'function';
 
+const answerWithinMs = 5_000;
+
+const isPromise = (value: unknown): value is Promise<unknown> =>
+  typeof (value as Promise<unknown>)?.then === 'function';
+
+/** A promise that is never settled would hold up the copies of all other documents. */
+const answering =
+  (transform: TransformFunction, withinMs: number): TransformFunction =>
+  (doc, meta) => {
+    const made = transform(doc, meta);
+    if (!isPromise(made)) return made;
+    return new Promise((resolve, reject) => {
+      const late = (): void => reject(new Error(`no answer within ${withinMs} ms`));
+      const timer = setTimeout(late, withinMs);
+      made.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
+  };
+
+/** Named by its last change: Node.js remembers for ever that a module failed, and a corrected one is to be loaded. */
+const importNow = async (path: string): Promise<Record<string, unknown>> => {
+  const url = pathToFileURL(path);
+  url.searchParams.set('changed', String((await stat(path)).mtimeMs));
+  return (await import(url.href)) as Record<string, unknown>;
+};
+
 /** @throws CrossfadeError CONFIG_INVALID when the module cannot be loaded or lacks one of the two functions. */
-export const loadTransform = async (path: string): Promise<Transform> => {
+export const loadTransform = async (path: string, withinMs = answerWithinMs): Promise<Transform> => {
   let loaded: Record<string, unknown>;
   try {
-    loaded = (await import(pathToFileURL(path).href)) as Record<string, unknown>;
+    loaded = await importNow(path);
   } catch (cause) {
-    throw new CrossfadeError('CONFIG_INVALID', `transform ${path} cannot be loaded`, { cause });
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CrossfadeError('CONFIG_INVALID', `transform ${path} cannot be loaded: ${why}`, { cause });
   }
   const { default: forward, inverse, drops } = loaded;
-  if (isFunction(forward) && isFunction(inverse)) return { forward, inverse, drops: drops === true };
+  if (isFunction(forward) && isFunction(inverse))
+    return {
+      forward: answering(forward, withinMs),
+      inverse: answering(inverse, withinMs),
+      drops: drops === true,
+    };
   throw new CrossfadeError(
     'CONFIG_INVALID',
     `transform ${path} needs a default export and \`inverse\`, both functions`,
@@ -58,9 +91,13 @@ export interface Transforms {
   /** The function that makes documents for `follower`, or undefined when the route has no transform. */
   towards(path: string | undefined, follower: Side): Promise<TransformFunction | undefined>;
   drops(path: string | undefined): Promise<boolean>;
+  /** Why the module cannot be used, if so. */
+  problem(path: string | undefined): Promise<string | undefined>;
 }
 
-export const createTransforms = (load: (path: string) => Promise<Transform> = loadTransform): Transforms => {
+export const createTransforms = (
+  load: (path: string) => Promise<Transform> = (path) => loadTransform(path),
+): Transforms => {
   const loaded = new Map<string, Transform>();
   const get = async (path: string | undefined): Promise<Transform | undefined> => {
     if (path === undefined) return undefined;
@@ -74,5 +111,13 @@ export const createTransforms = (load: (path: string) => Promise<Transform> = lo
       return transform && towards(transform, follower);
     },
     drops: async (path) => (await get(path))?.drops ?? false,
+    problem: async (path) => {
+      try {
+        await get(path);
+        return undefined;
+      } catch (error) {
+        return error instanceof Error ? error.message : String(error);
+      }
+    },
   };
 };

@@ -12,7 +12,7 @@ import { retrying } from './retry.ts';
 import { sleep } from './runtime.ts';
 import { transformSource } from './transform.ts';
 import type { VerifyIo } from './verify-io.ts';
-import { type Judgement, judge } from './verify-judge.ts';
+import { type Failure, type Judgement, judge } from './verify-judge.ts';
 import type { VerifyMode } from './verify-state.ts';
 
 /** `seen` tells whether the document moved between two looks. */
@@ -30,16 +30,20 @@ export const suspect = (ordinal: number, { id, routing }: Pick<StoredDoc, 'id' |
   judgement: { kind: 'unclear', reason: 'not looked at' },
 });
 
-/** What the follower should hold for a document of the authority; null = nothing, undefined = cannot be said. */
+/** What the follower should hold for a document of the authority; null = nothing, undefined or a reason = cannot be said. */
 export const expectedSource = async (
   { id, routing, source }: StoredDoc,
   ordinal: number,
   io: Pick<VerifyIo, 'direction' | 'transform'>,
-): Promise<Uint8Array | null | undefined> => {
+): Promise<Uint8Array | null | undefined | Failure> => {
   if (source === undefined || io.transform === undefined) return source;
   const index = indexOn(io.direction, ordinal, io.direction.authority);
-  return transformSource(io.transform, documentLine(source) ?? source, { id, routing, index }).catch(() => undefined);
+  return transformSource(io.transform, documentLine(source) ?? source, { id, routing, index }).catch(failureOf);
 };
+
+const failureOf = (error: unknown): Failure => ({
+  failed: `transform: ${error instanceof Error ? error.message : String(error)}`,
+});
 
 /** Undefined when the numbers do not fit the layout. */
 export const stampOrNone = (direction: Direction, doc: StoredDoc): bigint | undefined => {
@@ -59,7 +63,9 @@ const isDroppedOnTheWayBack = async (follower: GotDoc, ordinal: number, io: Veri
   if (io.mayDrop === undefined || follower.kind !== 'found' || follower.doc.source === undefined) return false;
   const { id, routing, source } = follower.doc;
   const index = indexOn(io.direction, ordinal, io.direction.follower);
-  return (await transformSource(io.mayDrop, documentLine(source) ?? source, { id, routing, index })) === null;
+  const made = transformSource(io.mayDrop, documentLine(source) ?? source, { id, routing, index });
+  // What it fails on it does not drop.
+  return (await made.catch(() => undefined)) === null;
 };
 
 type Pair = { authority: GotDoc; follower: GotDoc };

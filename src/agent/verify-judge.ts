@@ -14,16 +14,22 @@ export type Judgement =
   /** A shard could not say. */
   | { kind: 'unclear'; reason: string };
 
+/** Why it cannot be said what the follower should hold. */
+export type Failure = { failed: string };
+
 export type Compared = {
   authority: GotDoc;
   follower: GotDoc;
   /** What the follower should hold; null when the transform drops the document. */
-  expected: Uint8Array | null | undefined;
+  expected: Uint8Array | null | undefined | Failure;
   /** No later write of the document can get a stamp at or below this; undefined when it cannot be told. */
   settled: bigint | undefined;
 };
 
 const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
+
+export const isFailure = (expected: Compared['expected']): expected is Failure =>
+  expected !== null && expected !== undefined && 'failed' in expected;
 
 /** Equal by bytes on one line, or by meaning. */
 export const sameDocument = (a: Uint8Array, b: Uint8Array): boolean => {
@@ -46,12 +52,13 @@ export const judge = ({ authority, follower, expected, settled }: Compared, mode
   if (authority.kind === 'unknown') return { kind: 'unclear', reason: authority.reason };
   if (follower.kind === 'unknown') return { kind: 'unclear', reason: follower.reason };
   const wanted = authority.kind === 'found' && expected !== null;
+  const failed = isFailure(expected) ? expected.failed : undefined;
   if (follower.kind === 'absent')
-    return wanted ? { kind: 'missing', reason: 'not on the follower' } : { kind: 'equal' };
+    return wanted ? { kind: 'missing', reason: failed ?? 'not on the follower' } : { kind: 'equal' };
   if (!wanted) return { kind: 'extra', reason: expected === null ? 'the transform drops it' : 'not on the authority' };
   const { source, version } = follower.doc;
-  if (source === undefined || expected === undefined)
-    return { kind: 'different', reason: authority.doc.unreadable ?? 'no _source to compare' };
+  if (source === undefined || expected === undefined || isFailure(expected))
+    return { kind: 'different', reason: failed ?? authority.doc.unreadable ?? 'no _source to compare' };
   if (!sameDocument(expected, source)) {
     const paths = mode === 'full' ? pathsBetween(expected, source) : undefined;
     return { kind: 'different', reason: 'content', ...(paths === undefined ? {} : { paths }) };

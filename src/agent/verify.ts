@@ -14,7 +14,7 @@ import { retrying } from './retry.ts';
 import { type ReadOptions, readSeqRange } from './seq-reader.ts';
 import { confirm, expectedSource, look, type Suspect, stampOrNone, suspect } from './verify-confirm.ts';
 import type { VerifyIo } from './verify-io.ts';
-import { sameDocument } from './verify-judge.ts';
+import { isFailure, sameDocument } from './verify-judge.ts';
 import { addFinding, remaining, sampleWalks, type VerifyState, type Walk } from './verify-state.ts';
 
 export type VerifyEnd = { kind: 'done' | 'more' } | PositionProblem | { kind: 'stopped' | 'stale'; detail: string };
@@ -74,7 +74,8 @@ const differs = async (
   if (state.mode === 'stamp') return false;
   const expected = await expectedSource(doc, ordinal, io);
   const held = got.doc.source;
-  return expected === null || expected === undefined || held === undefined || !sameDocument(expected, held);
+  if (expected === null || expected === undefined || isFailure(expected)) return true;
+  return held === undefined || !sameDocument(expected, held);
 };
 
 const suspectsOf = async (walk: Walk, docs: StoredDoc[], state: VerifyState, io: VerifyIo): Promise<Suspect[]> => {

@@ -49,14 +49,17 @@ const moveOnce = async (leading: Leading, to: Phase, reason: string): Promise<vo
     (sum, { heartbeat }) => sum + (heartbeat?.routes[deps.slug]?.byQuery ?? 0),
     0,
   );
-  const preflight = () =>
-    gatherFacts({
+  const preflight = async () => {
+    const problem = await deps.transforms.problem(spec.transform);
+    return gatherFacts({
       clusters: deps.clusters,
       spec,
       store: { kind: store.kind, connected: store.connected, detail: store.detail, members: members.members.size },
       byQuerySeen,
       nowMs: Date.parse(deps.clock()),
+      ...(problem === undefined ? {} : { transform: { problem, where: 'agent' } }),
     });
+  };
   // A stay in dual begins with a backfill of its own, whatever an earlier stay had reached.
   if (to === 'dual') await Promise.all([job.save({ work: undefined, next: undefined }), forgetSides(leading)]);
   const { write, findings } = await movePhase(

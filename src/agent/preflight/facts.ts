@@ -43,6 +43,8 @@ export type PreflightFacts = {
   store: StoreFacts;
   /** By-query and reindex requests that members have seen. */
   byQuerySeen: number;
+  /** Why the route's transform cannot be used where it was tried, if so. */
+  transform?: { problem: string; where: 'agent' | 'here' } | undefined;
 };
 
 export type Level = 'ok' | 'warn' | 'refuse';

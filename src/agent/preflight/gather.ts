@@ -17,6 +17,7 @@ export type GatherOptions = {
   store: StoreFacts;
   byQuerySeen: number;
   nowMs: number;
+  transform?: PreflightFacts['transform'];
 };
 
 /** Value of one column of a `_cat` answer's first row. */
@@ -154,7 +155,7 @@ const pairsIfAllowed = async (clusters: Clusters, spec: RouteSpec, lacking: bool
 };
 
 export const gatherFacts = async (options: GatherOptions): Promise<PreflightFacts> => {
-  const { clusters, spec, store, byQuerySeen, nowMs } = options;
+  const { clusters, spec, store, byQuerySeen, nowMs, transform } = options;
   const [source, target] = await Promise.all(
     sides.map((side) => clusterFacts({ cluster: clusters[side], spec, side, nowMs })),
   );
@@ -163,5 +164,5 @@ export const gatherFacts = async (options: GatherOptions): Promise<PreflightFact
   const lacking = sides.some((side) => facts[side].missingPrivileges.some(({ without }) => without === undefined));
   const pairs = reachable ? await pairsIfAllowed(clusters, spec, lacking) : [];
   const sameCluster = reachable && facts.source.info?.uuid === facts.target.info?.uuid;
-  return { spec, sameCluster, clusters: facts, pairs, store, byQuerySeen };
+  return { spec, sameCluster, clusters: facts, pairs, store, byQuerySeen, transform };
 };

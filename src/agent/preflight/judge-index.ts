@@ -71,8 +71,10 @@ export const targetFindings = ({ spec }: PreflightFacts, name: string, index: In
     );
   if (index.settings['index.blocks.write'] === 'true')
     findings.push(say('refuse', 'is write-blocked', 'remove the block'));
-  const source = index.mappings['_source'] as { enabled?: boolean } | undefined;
+  const source = index.mappings['_source'] as { enabled?: boolean; includes?: unknown; excludes?: unknown } | undefined;
   if (source?.enabled === false) findings.push(say('refuse', '_source is disabled', 'the way back needs it'));
+  if (source?.includes !== undefined || source?.excludes !== undefined)
+    findings.push(say('refuse', '_source is filtered', 'the way back would copy documents with parts missing'));
   return findings.length > 0 ? findings : [say('ok', `${index.shards} shards`)];
 };
 

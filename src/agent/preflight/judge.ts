@@ -81,6 +81,16 @@ const byQueryFindings = ({ byQuerySeen }: PreflightFacts): Finding[] =>
         ),
       ];
 
+/** The module has to be there for the agents; where a person looks from it may be missing. */
+const transformFindings = ({ spec, transform }: PreflightFacts): Finding[] => {
+  if (transform === undefined) return [];
+  const say = about('transform', spec.transform ?? '');
+  const todo = 'it needs a default export and `inverse`, both functions, at the same path for each agent and worker';
+  return transform.where === 'agent'
+    ? [say('refuse', transform.problem, todo)]
+    : [say('warn', `${transform.problem}, on this host`, todo)];
+};
+
 export const judge = (facts: PreflightFacts): Finding[] => [
   ...clusterFindings(facts),
   ...facts.pairs.flatMap((pair, ordinal) => {
@@ -95,4 +105,5 @@ export const judge = (facts: PreflightFacts): Finding[] => [
   ...diskFindings(facts),
   ...storeFindings(facts),
   ...byQueryFindings(facts),
+  ...transformFindings(facts),
 ];

@@ -54,6 +54,22 @@ describe('verification', () => {
     ]);
   });
 
+  it.each(modes)('by %s names a transform that fails as the reason, and goes on', async (mode) => {
+    const made = await filled();
+    dropFromFollower(made, 'd3');
+    onFollower(made, 'd5', '{"i":5}');
+    const transform = (doc: unknown, { id }: { id: string }) => {
+      if (id === 'd3' || id === 'd5') throw new Error('bad one');
+      return doc;
+    };
+    const { kind, state } = await verify({ io: { ...made.io, transform } }, { mode });
+    expect(kind).toBe('done');
+    expect(state.findings.map(({ id, reason }) => `${id} ${reason}`).sort()).toEqual([
+      'd3 transform: bad one',
+      'd5 transform: bad one',
+    ]);
+  });
+
   it.each(modes)('by %s reads documents with comments by what they mean', async (mode) => {
     const made = await filled();
     made.put('d5', `{"i":5} // five`);

@@ -185,6 +185,24 @@ const rows: [string, PreflightFacts, string, 'warn' | 'refuse'][] = [
     'store',
     'refuse',
   ],
+  [
+    'the target keeps parts of documents only',
+    target({ mappings: { _source: { excludes: ['x'] } } }),
+    'target index',
+    'refuse',
+  ],
+  [
+    'the transform cannot be used by the agent',
+    facts({ transform: { problem: 'cannot be loaded', where: 'agent' } }),
+    'transform',
+    'refuse',
+  ],
+  [
+    'the transform cannot be used where doctor runs',
+    facts({ transform: { problem: 'cannot be loaded', where: 'here' } }),
+    'transform',
+    'warn',
+  ],
   ['by-query requests were seen', facts({ byQuerySeen: 2 }), 'by-query', 'warn'],
 ];
 
