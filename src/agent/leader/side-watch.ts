@@ -75,9 +75,10 @@ const watchMappings = async (leading: Leading, state: RouteState, { drift }: See
     return work.setAlarm('mappings', undefined);
   }
   const { follower } = directionOf(state);
+  const transformed = state.spec.transform !== undefined;
   const told = now.flatMap(({ differences, followerMappings }, ordinal) => {
     const baseline = known.indices[ordinal] as MappingDrift;
-    const found = mappingDrift({ baseline, now: differences, follower, followerMappings });
+    const found = mappingDrift({ baseline, now: differences, follower, followerMappings, transformed });
     const lasting = persisting(drift.get(ordinal) ?? [], found);
     drift.set(ordinal, found);
     return lasting.length === 0 ? [] : [`${state.spec.indices[ordinal]?.source} (${differenceLines(lasting, 5)})`];

@@ -3,7 +3,8 @@
  * own and stay allowed; so do fields that documents bring along. What is told: a field that both sides had alike and have
  * no longer, a new field that they map differently, and a field on one side only that no document can have brought.
  * Documents bring fields to the authority that its follower never sees: a write that meets a conflict leaves its new field
- * in the mapping, and of two writes in a moment only the last is copied. Pure.
+ * in the mapping, and of two writes in a moment only the last is copied. With a transform fields on one side only are its
+ * doing, and tell nothing. Pure.
  */
 import type { Difference } from './difference.ts';
 
@@ -37,6 +38,15 @@ const guessed = (now: MappingDrift, follower: 'source' | 'target'): string[] => 
   return now.map(({ path }) => path.replace(/type$/, '')).filter((field) => field.endsWith('.') && isGuessed(field));
 };
 
+/** Of a field that one side does not have at all, not of a parameter. */
+const isOneSided = (now: MappingDrift, { path, source, target }: Difference): boolean =>
+  now.some(
+    (field) =>
+      field.path.endsWith('.type') &&
+      path.startsWith(field.path.slice(0, -'type'.length)) &&
+      ((source === absent && field.source === absent) || (target === absent && field.target === absent)),
+  );
+
 const isNews = (then: Difference | undefined, now: Difference): boolean => {
   if (then === undefined) return true;
   const same = then.source === now.source && then.target === now.target;
@@ -45,18 +55,22 @@ const isNews = (then: Difference | undefined, now: Difference): boolean => {
 };
 
 export type DriftInput = {
+  /** The route's transform renames, adds and leaves out fields, so either side has some that the other lacks. */
+  transformed?: boolean;
   baseline: MappingDrift;
   now: MappingDrift;
   follower: 'source' | 'target';
   followerMappings: Record<string, unknown>;
 };
 
-export const mappingDrift = ({ baseline, now, follower, followerMappings }: DriftInput): MappingDrift => {
+export const mappingDrift = (input: DriftInput): MappingDrift => {
+  const { baseline, now, follower, followerMappings, transformed = false } = input;
   const then = new Map(baseline.map((difference) => [difference.path, difference]));
   const ignoresFields = !takesFields(followerMappings);
   const fields = guessed(now, follower);
   const mayLack = (difference: Difference): boolean =>
-    difference[follower] === absent && (ignoresFields || fields.some((field) => difference.path.startsWith(field)));
+    (transformed && isOneSided(now, difference)) ||
+    (difference[follower] === absent && (ignoresFields || fields.some((field) => difference.path.startsWith(field))));
   return now.filter((difference) => isNews(then.get(difference.path), difference) && !mayLack(difference));
 };
 

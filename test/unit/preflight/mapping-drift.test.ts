@@ -57,6 +57,18 @@ describe('the drift of mappings', () => {
     expect(drift([], now)).toEqual(told);
   });
 
+  it('takes fields on one side only for the doing of a transform, and still tells what was changed in others', () => {
+    const now = [
+      of('new.type', 'absent', '"keyword"'),
+      of('new.ignore_above', 'absent', '10'),
+      of('old.type', '"scaled_float"', 'absent'),
+      of('both.ignore_above', 'absent', '10'),
+      of('kind.type', '"long"', '"text"'),
+    ];
+    const told = mappingDrift({ baseline: [], now, follower: 'target', followerMappings: dynamic, transformed: true });
+    expect(told.map(({ path }) => path)).toEqual(['both.ignore_above', 'kind.type']);
+  });
+
   it('takes as lasting only what was there at the look before, with the same values', () => {
     const before = [of('a.type', 'text', 'absent'), of('b.type', 'text', 'date')];
     const now = [of('a.type', 'text', 'absent'), of('b.type', 'text', 'long'), of('c.type', 'absent', 'text')];
