@@ -71,15 +71,24 @@ const carryOut = async (leading: Leading, decision: Made, { state, evidence, jud
   if (revision === undefined) return;
   await rememberShare(leading, { percent, revision, homes: isHome ? homes + 1 : homes });
   const what = `auto: pct.read ${percent}`;
-  await leading.journal.audit({ what, reason: decision.reason, evidence: { ...figures, judged } });
+  await leading.journal.audit({
+    by: leading.deps.member,
+    what,
+    reason: decision.reason,
+    evidence: { ...figures, judged },
+  });
 };
 
-export const runAuto = async (leading: Leading, state: RouteState): Promise<void> => {
+/** While something else goes on only reads come home: a share that rises under a switch would outlive it. */
+export type AutoScope = 'anything' | 'only home';
+
+export const runAuto = async (leading: Leading, state: RouteState, scope: AutoScope): Promise<void> => {
   const { auto } = state.spec;
   if (state.phase.phase !== 'dual' || (auto.ramp === undefined && auto.rollback === undefined) || state.stop) return;
   const share = await noteShare(leading, state.percent.read);
   if (awaitsEcho(share, leading.deps.runtime.now())) return;
   const gathered = await gather(leading, state);
   const decision = decideAuto(auto, gathered.evidence);
-  if (decision.kind !== 'none') await carryOut(leading, decision, gathered);
+  if (decision.kind === 'none' || (scope === 'only home' && decision.kind !== 'home')) return;
+  await carryOut(leading, decision, gathered);
 };

@@ -16,7 +16,8 @@ export type Journal = {
   pendingAsk(): Promise<{ ask: Ask; begun: Begun | undefined } | undefined>;
   /** Over the answer that `pendingAsk` saw. @throws STORE_CONFLICT, STORE_OUTCOME_UNKNOWN, STORE_UNAVAILABLE */
   answer(ask: Pick<Ask, 'id'>, result: Omit<AskResult, 'schema' | 'id' | 'at'>): Promise<void>;
-  audit(entry: Omit<AuditEntry, 'schema' | 'at' | 'by'>): Promise<void>;
+  /** `by` for what nobody asked for though somebody else's request may be under way. */
+  audit(entry: Omit<AuditEntry, 'schema' | 'at' | 'by'> & Partial<Pick<AuditEntry, 'by'>>): Promise<void>;
   /** Names in the entries that follow who asked; undefined = the leader by itself. */
   actFor(actor: string | undefined): void;
 };

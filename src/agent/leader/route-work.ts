@@ -57,6 +57,8 @@ const repeatTailMs = 3_000;
 const patienceMs = 1_000;
 const noTail: WorkFacts['tail'] = { state: 'none', behind: 0, lagSeconds: 0, detail: undefined, copied: 0 };
 
+type TailLimits = Pick<CopyIo, 'repeatForMs' | 'patienceMs'> & { signal: AbortSignal };
+
 export class RouteWork {
   readonly #deps: RouteWorkDeps;
   #tailFacts = noTail;
@@ -67,6 +69,8 @@ export class RouteWork {
   #alarms = new Map<string, string>();
   #shards: Record<Side, number[]> | undefined;
   #caughtUpAtMs: number;
+  /** While the tail is at work. */
+  #tailBegunAtMs: number | undefined;
   readonly #askTerms: AskTerms;
 
   constructor(deps: RouteWorkDeps) {
@@ -85,11 +89,16 @@ export class RouteWork {
 
   facts(): WorkFacts {
     return {
-      tail: this.#tailFacts,
+      tail: { ...this.#tailFacts, lagSeconds: this.#lagSeconds() },
       backfill: this.#backfill.facts(),
       unaccounted: this.#ledger.unaccounted(),
       sweep: this.#deps.sweeper.progress(),
     };
+  }
+  /** A step that hangs with the follower must not look caught up. */
+  #lagSeconds(): number {
+    const underWayMs = this.#tailBegunAtMs === undefined ? 0 : this.#deps.runtime.now() - this.#tailBegunAtMs;
+    return this.#tailFacts.lagSeconds + underWayMs / 1000;
   }
   quarantines(): readonly QuarantineRecord[] {
     return this.#quarantine.records();
@@ -159,10 +168,19 @@ export class RouteWork {
     this.setAlarm('backfill', await this.#backfill.begin(state, (ours) => this.#quarantine.clear(ours)));
   }
 
-  async #tail(
+  async #tail(direction: Direction, state: RouteState, limits: TailLimits): Promise<TailResult | undefined> {
+    this.#tailBegunAtMs = this.#deps.runtime.now();
+    try {
+      return await this.#tailOnce(direction, state, limits);
+    } finally {
+      this.#tailBegunAtMs = undefined;
+    }
+  }
+
+  async #tailOnce(
     direction: Direction,
     state: RouteState,
-    { signal, ...limits }: Pick<CopyIo, 'repeatForMs' | 'patienceMs'> & { signal: AbortSignal },
+    { signal, ...limits }: TailLimits,
   ): Promise<TailResult | undefined> {
     const { clusters, runtime, transforms, job } = this.#deps;
     const { tail } = job.current().work ?? {};

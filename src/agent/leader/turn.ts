@@ -7,6 +7,7 @@ import { jobStatusName } from '../../coordination/job-status.ts';
 import { keys } from '../../coordination/keys.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { isCrossfadeError } from '../../errors.ts';
+import { sleep } from '../runtime.ts';
 import { keepAliases } from './alias-watch.ts';
 import { runAsk } from './ask-runner.ts';
 import { runAuto } from './auto-runner.ts';
@@ -96,16 +97,36 @@ const act = async (leading: Leading, state: RouteState, interruption: Interrupti
   );
 };
 
-/**
- * What the route does by itself comes before all that may hang with a cluster, and also in a turn that failed: reads must
- * come home most when a cluster is gone.
- */
-const actAlone = async (leading: Leading, hasFailed: boolean): Promise<void> => {
-  const { deps } = leading;
+const workable = ({ deps }: Leading): RouteState | undefined => {
   const state = deps.state();
-  if (state === undefined || !works(state) || !deps.lease.isHeld()) return;
-  await runAuto(leading, state);
+  return state !== undefined && works(state) && deps.lease.isHeld() ? state : undefined;
+};
+
+/** What the route does by itself, also in a turn that failed: reads must come home most when a cluster is gone. */
+const actAlone = async (leading: Leading, hasFailed: boolean): Promise<void> => {
+  const state = workable(leading);
+  if (state === undefined) return;
+  await runAuto(leading, state, 'anything');
   if (!hasFailed) await watchSides(leading, state);
+};
+
+const bringHome = async (leading: Leading): Promise<void> => {
+  const state = workable(leading);
+  if (state !== undefined) await runAuto(leading, state, 'only home');
+};
+
+const patienceMs = 2_000;
+
+/** A request to a cluster that hangs may take half a minute, a verification hours: reads come home all the same. */
+const bringingHome = async (leading: Leading, acting: Promise<void>): Promise<void> => {
+  const { runtime } = leading.deps;
+  const over = new AbortController();
+  const ended = acting.finally(() => over.abort());
+  while (!over.signal.aborted) {
+    await Promise.race([ended, sleep(runtime, patienceMs, over.signal)]);
+    if (!over.signal.aborted) await bringHome(leading).catch(() => undefined);
+  }
+  return ended;
 };
 
 const failureOf = async (part: () => Promise<void>): Promise<unknown> => {
@@ -123,7 +144,7 @@ export const turn = async (leading: Leading, interruption: Interruption): Promis
   const { deps } = leading;
   const state = deps.state();
   if (state === undefined || (await releaseOrphan(leading, state))) return;
-  const acted = await failureOf(() => act(leading, state, interruption));
+  const acted = await failureOf(() => bringingHome(leading, act(leading, state, interruption)));
   if (interruption.wanted && acted === undefined) return noteTurn(leading);
   const alone = await failureOf(() => actAlone(leading, acted !== undefined));
   const failure = acted ?? alone;

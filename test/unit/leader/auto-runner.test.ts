@@ -1,6 +1,6 @@
 /** A migration's ramp from end to end without clusters: three pods compare, one leader judges and turns pct.read. */
 import { describe, expect, it } from 'vitest';
-import { runAuto } from '../../../src/agent/leader/auto-runner.ts';
+import { type AutoScope, runAuto } from '../../../src/agent/leader/auto-runner.ts';
 import { FleetVerdict } from '../../../src/agent/leader/fleet-verdict.ts';
 import { createJournal } from '../../../src/agent/leader/journal.ts';
 import type { Leading } from '../../../src/agent/leader/leading.ts';
@@ -38,6 +38,7 @@ class Migration {
   paused = false;
   backfill = 'done';
   percentFloor = 0;
+  scope: AutoScope = 'anything';
   #leading: Leading;
   #nowMs = 0;
 
@@ -63,7 +64,7 @@ class Migration {
     for (let i = 0; i < turns; i++) {
       this.#nowMs += turnMs;
       await this.#compare(await this.state());
-      await runAuto(this.#leading, await this.state());
+      await runAuto(this.#leading, await this.state(), this.scope);
       const { read } = (await this.state()).percent;
       if (values.at(-1) !== read) values.push(read);
     }
@@ -103,6 +104,7 @@ class Migration {
       deps: {
         slug,
         store: this.store,
+        member: 'leader',
         runtime: { now },
         clock,
       },
@@ -188,6 +190,15 @@ describe('the ramp of a route that goes by itself', () => {
     migration.world.quarantined = 1;
     await migration.run(1);
     expect((await migration.state()).percent.read).toBe(0);
+  });
+
+  it('brings reads home beside something else that goes on, and raises nothing then', async () => {
+    const migration = new Migration();
+    await migration.run(12);
+    migration.scope = 'only home';
+    expect(await migration.run(20)).toEqual([1]);
+    migration.world.quarantined = 1;
+    expect(await migration.run(1)).toEqual([0]);
   });
 
   it('begins again over a share that a switch of authority has made void', async () => {

@@ -10,19 +10,18 @@ import { keys } from '../../../src/coordination/keys.ts';
 import { noMembers } from '../../../src/coordination/membership.ts';
 import type { RouteState } from '../../../src/coordination/ports.ts';
 import { RouteSpec } from '../../../src/coordination/route-spec.ts';
+import { manualRuntime } from '../../support/manual-runtime.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { routeState } from '../../support/routes.ts';
 
 const slug = 'products';
 const nowMs = Date.parse('2026-01-02T00:00:00Z');
 
-/** A cluster that refuses every call. */
-const gone: unknown = new Proxy(
-  {},
-  {
-    get: (_, name) => (name === 'within' ? () => gone : () => Promise.reject(new Error('connection refused'))),
-  },
-);
+/** A cluster to which every call ends alike. */
+const clusterThat = (answers: () => Promise<never>): unknown => {
+  const cluster: unknown = new Proxy({}, { get: (_, name) => (name === 'within' ? () => cluster : answers) });
+  return cluster;
+};
 
 const failed: Observation = { severity: 'S0', differences: [], counts: {} };
 
@@ -35,27 +34,42 @@ const evidenceOfFailures = (state: RouteState): string => {
   return evidenceText(tally.snapshot(), { member: 'a', boot: 'a' });
 };
 
+const leadFailing = async (answers: () => Promise<never>) => {
+  const store = new MemoryStore();
+  const runtime = manualRuntime();
+  const base = routeState({ percent: { read: 50 } });
+  const spec = RouteSpec.parse({ ...base.spec, auto: { rollback: { errorRatePercent: 2 } } });
+  const state: RouteState = { ...base, spec };
+  await store.config.put(keys.percent(slug, 'read'), '50');
+  await store.config.put(keys.evidence(slug, 'a'), evidenceOfFailures(state));
+  const cluster = clusterThat(answers);
+  const leading = await beginLeading({
+    slug,
+    member: 'a',
+    store,
+    clusters: { source: cluster, target: cluster },
+    members: { view: () => noMembers, refresh: async () => undefined },
+    lease: { isHeld: () => true },
+    runtime,
+    clock: () => new Date(nowMs).toISOString(),
+    logger: { warn: () => undefined, debug: () => undefined },
+    state: () => state,
+  } as unknown as RouteLeaderDeps);
+  const read = async () => (await store.config.get(keys.percent(slug, 'read')))?.value;
+  return { leading, runtime, read };
+};
+
 describe('a turn of the leader', () => {
   it('brings reads home though the cluster that they come home from fails everything else in it', async () => {
-    const store = new MemoryStore();
-    const base = routeState({ percent: { read: 50 } });
-    const spec = RouteSpec.parse({ ...base.spec, auto: { rollback: { errorRatePercent: 2 } } });
-    const state: RouteState = { ...base, spec };
-    await store.config.put(keys.percent(slug, 'read'), '50');
-    await store.config.put(keys.evidence(slug, 'a'), evidenceOfFailures(state));
-    const leading = await beginLeading({
-      slug,
-      member: 'a',
-      store,
-      clusters: { source: gone, target: gone },
-      members: { view: () => noMembers, refresh: async () => undefined },
-      lease: { isHeld: () => true },
-      runtime: { now: () => nowMs, after: () => () => undefined },
-      clock: () => new Date(nowMs).toISOString(),
-      logger: { warn: () => undefined, debug: () => undefined },
-      state: () => state,
-    } as unknown as RouteLeaderDeps);
+    const { leading, read } = await leadFailing(() => Promise.reject(new Error('connection refused')));
     await expect(turn(leading, new Interruption())).rejects.toThrow('connection refused');
-    expect((await store.config.get(keys.percent(slug, 'read')))?.value).toBe('0');
+    expect(await read()).toBe('0');
+  });
+
+  it('brings reads home while it hangs with a cluster', async () => {
+    const { leading, runtime, read } = await leadFailing(() => new Promise(() => undefined));
+    turn(leading, new Interruption()).catch(() => undefined);
+    await runtime.advance(3000);
+    expect(await read()).toBe('0');
   });
 });
