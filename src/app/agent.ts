@@ -21,6 +21,7 @@ import type { Core } from './core.ts';
 import { startDashboardReports } from './dashboard-reports.ts';
 import { learnRoutes, storeWaitMs } from './learn-routes.ts';
 import { copyLog, routeLog, storeLog } from './log-changes.ts';
+import { tellLostRoutes } from './lost-store.ts';
 import { observeCutover, observeJobStatus } from './observe-leader.ts';
 import { transportsOf } from './open-clusters.ts';
 import { startEvidencePublisher } from './publish-evidence.ts';
@@ -148,6 +149,7 @@ class Agent {
     core.store.onStatus(storeLog(core.logger));
     void learnDialect(core.controls.source, { onTypes: plane.useMappingTypes, signal: this.#ended.signal });
     await learnRoutes(core, view);
+    if (core.watcher.status().knowledge !== 'unknown') void this.#tellLostRoutes();
     const members = createMembership(this.#parts, admin);
     this.#members = members;
     view.onChange(() => members.beat());
@@ -163,6 +165,13 @@ class Agent {
       startTelling(this.#parts, members),
       tellDashboards(this.#parts, members),
     ];
+  }
+
+  #tellLostRoutes(): Promise<void> {
+    const { core, view } = this.#parts;
+    const { clusters, logger } = core;
+    const transports = transportsOf(clusters.background);
+    return tellLostRoutes({ transports, sameCluster: clusters.sameCluster, states: view.states(), logger });
   }
 
   #standAlone(members: Members): Promise<void> {

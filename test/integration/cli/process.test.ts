@@ -149,6 +149,20 @@ describe('an agent with the embedded store', () => {
     expect(await agent.stop()).toBe(0);
     expect(readFileSync(env.CROSSFADE_STORE_FILE, 'utf8')).toContain(slug);
   });
+
+  test('tells of a route on the target that its store has lost', async () => {
+    const source = await stubCluster({ 'crossfade-fence': { aliases: { 'crossfade-lost-e1': {} } } });
+    const moved = { 'crossfade-lost-e4': {}, 'crossfade-lost-authority-e4-r2': {} };
+    const target = await stubCluster({ lost_v2: { aliases: moved } });
+    const agent = await start({
+      CROSSFADE_STORE_FILE: join(folder, 'anew.json'),
+      CROSSFADE_CLUSTERS_SOURCE_URL: source.url,
+      CROSSFADE_CLUSTERS_TARGET_URL: target.url,
+    });
+    const told = () => agent.log().find(({ msg }) => msg?.includes('that the store does not know'));
+    expect(await eventually(told)).toMatchObject({ level: 50, route: 'lost', epoch: 4 });
+    expect(await agent.stop()).toBe(0);
+  });
 });
 
 describe('a worker', () => {
