@@ -12,6 +12,7 @@ import {
   isOver,
   isReplaced,
   readResult,
+  stopwatch,
   type Submitted,
   withdrawAsk,
 } from '../fleet/ask-leader.ts';
@@ -69,7 +70,9 @@ export const awaitAnswer = async (
   const answer = async () => answerTo(await readResult(store, slug), submitted.ask.id);
   const isTakenUp = async () => (await answer()) !== undefined;
   let said = '';
-  for (let waitedMs = 0; ; waitedMs += askPollMs) {
+  const waited = stopwatch(io.now);
+  for (let sleptMs = 0; ; sleptMs += askPollMs) {
+    const waitedMs = waited(sleptMs);
     const result = await answer();
     if (result !== undefined && isOver(result)) return result;
     if (result !== undefined && result.message !== said) io.note(`  ${result.message}`);

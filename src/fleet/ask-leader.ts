@@ -26,6 +26,12 @@ export type AskDeps = {
 
 export const askPollMs = 250;
 
+/** How long somebody waits: looks at a slow store count, and a clock that is set back makes no wait longer. */
+export const stopwatch = (now: () => number): ((sleptMs: number) => number) => {
+  const began = now();
+  return (sleptMs) => Math.max(sleptMs, now() - began);
+};
+
 export const readResult = async (store: Store, slug: string): Promise<AskResult | undefined> =>
   parseRecord(AskResult, (await store.config.get(keys.job(slug, askResultName)))?.value);
 
@@ -48,11 +54,13 @@ const standing = async (store: Store, slug: string): Promise<Standing> => {
 };
 
 /** Waits for an earlier request to be answered; one that nobody ever took up does not bar the way. */
-const awaitTurn = async ({ store, sleep, signal }: AskDeps, slug: string, turnMs: number): Promise<number> => {
-  for (let waitedMs = 0; ; waitedMs += askPollMs) {
+const awaitTurn = async (deps: AskDeps, slug: string, turnMs: number): Promise<number> => {
+  const { store, sleep, signal } = deps;
+  const waited = stopwatch(deps.now);
+  for (let sleptMs = 0; ; sleptMs += askPollMs) {
     const { revision, open, taken } = await standing(store, slug);
     if (open === undefined) return revision;
-    if (waitedMs >= turnMs || signal?.aborted === true) {
+    if (waited(sleptMs) >= turnMs || signal?.aborted === true) {
       if (!taken) return revision;
       const message = `${open.action} asked by ${open.by} at ${open.at} is still being carried out.`;
       throw new CrossfadeError('STORE_CONFLICT', message);

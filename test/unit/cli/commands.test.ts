@@ -295,6 +295,19 @@ describe('a command for the leader', () => {
     expect(await storedAt(made, keys.ask('products'))).toBeDefined();
   });
 
+  test('ends its waits by the clock although every look at the store takes long', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    let clockMs = 0;
+    const get = made.store.config.get.bind(made.store.config);
+    made.store.config.get = (key) => {
+      clockMs += 3_000;
+      return get(key);
+    };
+    const ran = await made.run('advance products --wait --yes --timeout 60', { now: () => clockMs });
+    expect(ran.exit).toBe(exitTable.no_leader.code);
+    expect(clockMs).toBeLessThan(60_000);
+  });
+
   test('waits its turn while an earlier request is carried out, then is refused as a conflict', async () => {
     const made = await withRoute({ phase: 'dual', epoch: 1 });
     await made.run('verify products');

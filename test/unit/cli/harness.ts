@@ -23,6 +23,8 @@ export type RunOptions = {
   preflight?: ProgramDeps['preflight'];
   /** Of the terminal that stdout is; undefined = it is none. */
   size?: { columns: number; rows: number };
+  /** The clock of the command; without it, it stands still. */
+  now?: () => number;
   /** Runs at every sleep of the command; `interrupt` is Ctrl-C. */
   onSleep?: (sleptMs: number, interrupt: () => void) => Promise<void> | void;
 };
@@ -48,7 +50,7 @@ export const harness = (store = new MemoryStore()): Harness => {
           return options.answer ?? '';
         },
         readStdin: async () => options.stdin ?? '',
-        now: () => Date.UTC(2026, 0, 1),
+        now: options.now ?? (() => Date.UTC(2026, 0, 1)),
         sleep: async (ms) => {
           sleptMs += ms;
           await options.onSleep?.(sleptMs, () => abort.abort());
