@@ -83,7 +83,7 @@ const kinds: Readonly<Record<AggregationKind, readonly string[]>> = {
   ],
 };
 
-const kindByType = new Map<string, AggregationKind>(
+export const kindByType: ReadonlyMap<string, AggregationKind> = new Map<string, AggregationKind>(
   Object.entries(kinds).flatMap(([kind, types]) => types.map((type) => [type, kind as AggregationKind] as const)),
 );
 

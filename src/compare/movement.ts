@@ -54,6 +54,22 @@ export const movementOf = (look: Look, agrees: Agrees): Movement => {
   return { moving, apart };
 };
 
+/** More ids would make the question long; what is left must be most of what was asked for. */
+const maxLeftOut = 1000;
+
+/** The documents to leave out so that the rest can be judged; undefined where none or too many move, or some stand apart. */
+export const toLeaveOut = (look: Look, agrees: Agrees): ReadonlySet<string> | undefined => {
+  const { moving, apart } = movementOf(look, agrees);
+  const isFew = moving.size > 0 && moving.size <= Math.min(maxLeftOut, look.after.authority.size / 2);
+  return isFew && apart.size === 0 ? moving : undefined;
+};
+
+/** Have all others stood still, alike on both sides, from `before` to `after`? */
+export const stoodStill = (look: Look, leftOut: ReadonlySet<string>, agrees: Agrees): boolean => {
+  const { moving, apart } = movementOf(look, agrees);
+  return apart.size === 0 && [...moving].every((key) => leftOut.has(key));
+};
+
 const worseThanScores = ({ severity }: Difference): boolean => severity < 'S8';
 /** Of a document's content. */
 const isOfContent = ({ severity }: Difference): boolean => severity === 'S7';

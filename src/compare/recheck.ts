@@ -6,7 +6,8 @@
 import { bodyOf, parseQuery, searchFacts } from './request.ts';
 import type { ComparableApi, ComparedRequest } from './types.ts';
 
-const isByScore = (request: ComparedRequest): boolean => {
+/** A page whose order hangs on term statistics. */
+export const isByScore = (request: ComparedRequest): boolean => {
   const query = parseQuery(request.query);
   const { size, sort } = searchFacts(bodyOf(request, query), query);
   return size !== 0 && (sort === undefined || sort.length === 0 || sort[0] === '_score');

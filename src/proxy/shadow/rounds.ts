@@ -1,13 +1,12 @@
 /**
  * The questions of one sample: each side once, the authority perhaps twice, one after the other in random order. The first
  * round is asked as the client asked, since its own read is one of the answers; later rounds carry one `preference` for
- * all. Listings ask which documents a search matches, on both sides at once.
+ * all.
  */
 import { freezeNow } from '../../compare/freeze.ts';
-import { type Listing, listingRequest, readListing } from '../../compare/listing.ts';
-import type { Listings } from '../../compare/movement.ts';
 import { recheckQuery } from '../../compare/recheck.ts';
 import type { Rules } from '../../compare/rules.ts';
+import { withoutDocuments } from '../../compare/still-part.ts';
 import type { ComparableApi, ComparedRequest } from '../../compare/types.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
@@ -92,10 +91,14 @@ const roundOf = ({ served, state }: Sample, asked: SideAnswer, again: SideAnswer
 
 export type Later = { readonly preference: string; readonly again: boolean };
 
+const pinned =
+  ({ api, request }: Sample, preference: string) =>
+  ({ query }: SideRequest): string =>
+    recheckQuery(api, { ...request, query }, preference);
+
 export const laterRound = async (deps: ObserveDeps, sample: Sample, { preference, again }: Later): Promise<Round> => {
   const authority = authorityIn(sample.state.phase.phase);
-  const query = (wire: SideRequest) => recheckQuery(sample.api, { ...sample.request, query: wire.query }, preference);
-  const ask = (side: Side) => () => askOnce(deps, sample, { side, query });
+  const ask = (side: Side) => () => askOnce(deps, sample, { side, query: pinned(sample, preference) });
   const answers = await inRandomOrder(deps, [
     ask(authority),
     ask(otherSide(authority)),
@@ -104,9 +107,31 @@ export const laterRound = async (deps: ObserveDeps, sample: Sample, { preference
   return { authority: answers[0] as SideAnswer, other: answers[1] as SideAnswer, again: answers[2] };
 };
 
-type OneAsk = { readonly side: Side; readonly query: (wire: SideRequest) => string };
+export type Without = { readonly preference: string; readonly without: ReadonlySet<string> };
 
-const send = (
+/** All at once, so that little is written meanwhile; the search must allow it (still-part.ts). */
+export const roundWithout = async (
+  deps: ObserveDeps,
+  sample: Sample,
+  { preference, without }: Without,
+): Promise<Round> => {
+  const side = authorityIn(sample.state.phase.phase);
+  const query = pinned(sample, preference);
+  const ask = (asked: Side) => askOnce(deps, sample, { side: asked, query, without });
+  const [authority, other, again] = await Promise.all([ask(side), ask(otherSide(side)), ask(side)]);
+  return { authority, other, again };
+};
+
+/** How a search is sent whose body is not the client's. */
+export const asJson = { method: 'POST', contentType: 'application/json' };
+
+type OneAsk = {
+  readonly side: Side;
+  readonly query: (wire: SideRequest) => string;
+  readonly without?: ReadonlySet<string> | undefined;
+};
+
+export const send = (
   { ask }: ObserveDeps,
   { state, served }: Sample,
   about: Pick<AskSide, 'side' | 'method' | 'contentType' | 'wire'>,
@@ -115,21 +140,20 @@ const send = (
   return ask({ ...about, served, timeoutMs, maxBodyBytes });
 };
 
-const askOnce = async (deps: ObserveDeps, sample: Sample, { side, query }: OneAsk): Promise<SideAnswer> => {
+const askOnce = async (deps: ObserveDeps, sample: Sample, { side, query, without }: OneAsk): Promise<SideAnswer> => {
   const { served, request, contentType } = sample;
-  const wire = served.requestFor(side);
-  if (wire === undefined) throw new SampleSkipped('unsupported');
-  const asked = await send(deps, sample, {
-    side,
-    method: request.method,
-    contentType,
-    wire: { path: wire.path, query: query(wire), body: frozen(sample, wire.body) },
-  });
+  const given = served.requestFor(side);
+  if (given === undefined) throw new SampleSkipped('unsupported');
+  const wire = { path: given.path, query: query(given), body: frozen(sample, given.body) };
+  const question = without
+    ? { ...asJson, wire: withoutDocuments(wire, without) }
+    : { method: request.method, contentType, wire };
+  const asked = await send(deps, sample, { side, ...question });
   if ('failed' in asked) throw new SampleSkipped(asked.failed);
   return asked;
 };
 
-const frozen = ({ api, served }: Sample, body: Buffer | undefined): Buffer | undefined => {
+export const frozen = ({ api, served }: Sample, body: Buffer | undefined): Buffer | undefined => {
   if (body === undefined) return undefined;
   const result = freezeNow(api, body, new Date(served.atMs));
   if (result.kind === 'skip') throw new SampleSkipped('now');
@@ -147,38 +171,4 @@ const inRandomOrder = async (
   const order = questions.map((_, i) => ({ i, rank: random() })).sort((a, b) => a.rank - b.rank);
   for (const { i } of order) answers[i] = await questions[i]?.();
   return answers;
-};
-
-const listingWire = (sample: Sample, side: Side, preference: string): SideRequest | undefined => {
-  const wire = sample.served.requestFor(side);
-  if (wire === undefined) return undefined;
-  const query = recheckQuery('count', { ...sample.request, query: wire.query }, preference);
-  return listingRequest(sample.api, { path: wire.path, query, body: frozen(sample, wire.body) });
-};
-
-const listingOn = async (
-  deps: ObserveDeps,
-  sample: Sample,
-  { side, preference }: { side: Side; preference: string },
-): Promise<Listing | undefined> => {
-  const wire = listingWire(sample, side, preference);
-  if (wire === undefined) return undefined;
-  const asked = await send(deps, sample, { side, method: 'POST', contentType: 'application/json', wire });
-  if (!('failed' in asked)) return deps.inTurn(() => readListing(asked.answer.body, sharedName(deps, sample)));
-  if (asked.failed === 'stopped') throw new SampleSkipped('stopped');
-  return undefined;
-};
-
-/** Undefined where documents cannot be listed. */
-export const listings = async (
-  deps: ObserveDeps,
-  sample: Sample,
-  preference: string,
-): Promise<Listings | undefined> => {
-  const side = authorityIn(sample.state.phase.phase);
-  const [authority, other] = await Promise.all([
-    listingOn(deps, sample, { side, preference }),
-    listingOn(deps, sample, { side: otherSide(side), preference }),
-  ]);
-  return authority && other && { authority, other };
 };

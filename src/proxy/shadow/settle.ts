@@ -1,7 +1,8 @@
 /**
  * A mismatch that may be a write seen on one side only: both sides are asked again, pinned alike and after a refresh, until
  * they agree, or the documents behind it show that no write explains it (movement.ts). What only documents explain whose
- * copies are on the way says nothing and is skipped as `unstable`; so is what the authority does not agree on with itself.
+ * copies are on the way says nothing: the rest is asked without them (judge-still-part.ts), or the sample is skipped as
+ * `unstable`; so is what the authority does not agree on with itself.
  * Cost: a mismatch that stays takes a few rounds, each between two listings; it waits outside of the places for requests.
  */
 import { documentsIn } from '../../compare/listing.ts';
@@ -19,12 +20,12 @@ import type { RouteState } from '../../coordination/ports.ts';
 import { fitsLayout, packStamp, unpackStamp } from '../../coordination/stamp.ts';
 import { pause } from '../../coordination/timers.ts';
 import { compareIn, finish, isMild, type Judged, judgeLater, type Observed } from './judge.ts';
-import { laterRound, listings, type ObserveDeps, preferenceOf, type Round, type Sample, sharedName } from './rounds.ts';
+import { type JudgedRound, judgeStillPart } from './judge-still-part.ts';
+import { listings } from './listings.ts';
+import { laterRound, type ObserveDeps, preferenceOf, type Round, type Sample, sharedName } from './rounds.ts';
 
 /** One repetition. `before` and `after` are absent where documents cannot be listed or nothing is to be explained. */
-type Seen = {
-  readonly round: Round;
-  readonly judged: Judged;
+type Seen = JudgedRound & {
   readonly before: Listings | undefined;
   readonly after: Listings | undefined;
 };
@@ -44,14 +45,28 @@ export const settle = async (deps: ObserveDeps, sample: Sample): Promise<Observe
     if (past !== undefined && (fate === 'now' || (fate === 'at_last' && left === 0)))
       return concluded(sample, seen, false);
     // The longest wait is for late copies; what moves all the time is not worth it.
-    if (fate === 'no' && left <= 1) break;
+    if (past !== undefined && fate === 'no' && left <= 1)
+      return apartFromMoving(deps, sample, { past, seen, preference });
     past = seen;
   }
-  return { kind: 'skipped', reason: 'unstable' };
+  return unstable;
+};
+
+const unstable: Observed = { kind: 'skipped', reason: 'unstable' };
+
+/** The documents under way explain what was found, and may hide what they do not explain. */
+const apartFromMoving = async (
+  deps: ObserveDeps,
+  sample: Sample,
+  { past, seen, preference }: Evidence & { readonly preference: string },
+): Promise<Observed> => {
+  const look = lookOf(past, seen);
+  const still = look && (await judgeStillPart(deps, sample, { look, preference, agrees: agreesIn(sample.state) }));
+  return still ? concluded(sample, still, isMild(still.judged.observation)) : unstable;
 };
 
 /** The second answer of an authority that was asked for the sake of the mismatch is no baseline: it was not chosen by lot. */
-const concluded = ({ baseline }: Sample, { judged, round }: Seen, settled: boolean): Observed =>
+const concluded = ({ baseline }: Sample, { judged, round }: JudgedRound, settled: boolean): Observed =>
   finish(baseline ? judged : { ...judged, baseline: undefined }, round, settled);
 
 type Again = { readonly preference: string; readonly isFirst: boolean };

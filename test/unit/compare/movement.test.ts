@@ -1,7 +1,15 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Listing } from '../../../src/compare/listing.ts';
-import { type Agrees, type Listings, movementOf, persistence, persistsBeside } from '../../../src/compare/movement.ts';
+import {
+  type Agrees,
+  type Listings,
+  movementOf,
+  persistence,
+  persistsBeside,
+  stoodStill,
+  toLeaveOut,
+} from '../../../src/compare/movement.ts';
 import type { Difference, PathSegment, Severity } from '../../../src/compare/types.ts';
 
 /** `a3` = document a, written with number 3; the other side's copy of it has version 3. */
@@ -124,5 +132,37 @@ describe('a mismatch persists', () => {
     ['the status differs', [difference('S1', 'status')], [total], true],
   ])('where documents cannot be listed: %s', (_title, differences, own, expected) => {
     expect(persistsBeside(differences, own)).toBe(expected);
+  });
+});
+
+const lookAt = ([earlier, before, after]: [string, string, string]) => ({
+  ...{ earlier: listings(earlier), before: listings(before), after: listings(after) },
+});
+
+describe('the documents to leave out', () => {
+  it.each<[string, [string, string, string], string | undefined]>([
+    ['are those that move', ['a1 b1 c1|a1 b1 c1', 'a1 b2 c1|a1 b1 c1', 'a1 b2 c1|a1 b1 c1'], 'b'],
+    ['are not told where none moves', ['a1 b1|a1', 'a1 b1|a1 b1', 'a1 b1|a1 b1'], undefined],
+    [
+      'are not told while one stands apart',
+      ['a1 b1 c1 d1|a1 c1 d1', 'a1 b1 c2 d1|a1 c1 d1', 'a1 b1 c2 d1|a1 c1 d1'],
+      undefined,
+    ],
+    [
+      'are too many where they are more than half',
+      ['a1 b1 c1|a1 b1 c1', 'a2 b2 c1|a1 b1 c1', 'a2 b2 c1|a1 b1 c1'],
+      undefined,
+    ],
+  ])('%s', (_title, look, expected) => {
+    const found = toLeaveOut(lookAt(look), agrees);
+    expect(found && ids(found)).toBe(expected);
+  });
+
+  it('leave a rest that stood still, unless another one moved meanwhile', () => {
+    const look = lookAt(['a1 b1 c1|a1 b1 c1', 'a1 b2 c1|a1 b1 c1', 'a1 b3 c1|a1 b2 c1']);
+    const leftOut = toLeaveOut(look, agrees)!;
+    expect(stoodStill(look, leftOut, agrees)).toBe(true);
+    expect(stoodStill({ ...look, after: listings('a1 b3 c2|a1 b2 c1') }, leftOut, agrees)).toBe(false);
+    expect(stoodStill({ ...look, after: listings('a1 b3 c1 d1|a1 b2 c1') }, leftOut, agrees)).toBe(false);
   });
 });

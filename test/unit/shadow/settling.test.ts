@@ -32,11 +32,19 @@ const documentOf = (side: string, { id, seq, version, source: _source }: Doc) =>
   ...{ _index: `${side}_index`, _id: id, _score: null, sort: [id] },
   ...{ _seq_no: seq, _primary_term: 1, _version: version, _source },
 });
-const searched = (side: 'source' | 'target') => {
-  const hits = [...docs[side].values()].sort((a, b) => a.id.localeCompare(b.id)).map((doc) => documentOf(side, doc));
+/** As asked without some of the documents. */
+const leftOut = (body: string): string[] =>
+  (JSON.parse(body || '{}') as { query?: { bool?: { must_not: [{ ids: { values: string[] } }] } } }).query?.bool
+    ?.must_not[0].ids.values ?? [];
+/** The number of documents that the target's aggregation does not see. */
+let unseen: number;
+const searched = (side: 'source' | 'target', body: string) => {
+  const found = [...docs[side].values()].filter(({ id }) => !leftOut(body).includes(id));
+  const hits = found.sort((a, b) => a.id.localeCompare(b.id)).map((doc) => documentOf(side, doc));
   return {
     ...{ took: 1, timed_out: false, _shards: { total: 1, successful: 1, skipped: 0, failed: 0 } },
     hits: { total: { value: hits.length, relation: 'eq' }, max_score: null, hits },
+    aggregations: { seen: { value: hits.length - (side === 'target' ? unseen : 0) } },
   };
 };
 const got = (side: 'source' | 'target', id: string) => {
@@ -45,10 +53,13 @@ const got = (side: 'source' | 'target', id: string) => {
 };
 const answerOf =
   (side: 'source' | 'target') =>
-  ({ path }: Seen) => {
+  ({ path, body }: Seen) => {
     if (path.endsWith('_refresh')) return undefined;
     const id = /_doc\/([^?]+)/.exec(path)?.[1];
-    return { body: id === undefined ? searched(side) : got(side, id), status: id && !docs[side].has(id) ? 404 : 200 };
+    return {
+      body: id === undefined ? searched(side, body) : got(side, id),
+      status: id && !docs[side].has(id) ? 404 : 200,
+    };
   };
 
 beforeAll(async () => {
@@ -58,6 +69,7 @@ afterAll(() => Promise.all([source.close(), target.close()]));
 beforeEach(async () => {
   docs = { source: new Map(), target: new Map() };
   writing = () => undefined;
+  unseen = 0;
   for (const { seen } of [source, target]) seen.length = 0;
   let asked = 0;
   source.answer = (seen) => {
@@ -120,6 +132,89 @@ describe('a search whose documents are written all the time', () => {
     await search();
     expect(await counted()).toEqual({ compared: 1, mismatched: 0, skipped: {} });
     expect(stack.reports[0]).toMatchObject({ settled: true, observation: { severity: 'none' } });
+  });
+});
+
+describe('a search of which some documents are on their way whenever somebody looks', () => {
+  /** Written anew at every refresh, its copy always behind; nothing else changes. */
+  const writeAtRefreshes = (): void => {
+    let seq = 3000;
+    for (const id of ['c', 'd', 'e', 'f']) {
+      write(id, seq++);
+      copy(id);
+    }
+    target.answer = (seen) => {
+      if (seen.path.endsWith('_refresh')) write('c', seq++);
+      return answerOf('target')(seen);
+    };
+    write('c', seq++);
+  };
+  const askedWithout = () =>
+    target.seen.filter(({ body }) => leftOut(body).length > 0).map(({ body }) => leftOut(body));
+  const aggregate = (more: object = {}) =>
+    stack.send('POST', '/r/_search', {
+      body: { query: { match_all: {} }, sort: ['id'], aggs: { seen: { value_count: { field: 'id' } } }, ...more },
+    });
+
+  it('is equal when the rest of it is', async () => {
+    start();
+    writeAtRefreshes();
+    await aggregate();
+    expect(await counted()).toEqual({ compared: 1, mismatched: 0, skipped: {} });
+    expect(askedWithout()).toEqual([['c']]);
+    expect(stack.reports[0]).toMatchObject({ settled: true, baseline: undefined });
+  });
+
+  it('counts a mismatch when an aggregation over the rest differs', async () => {
+    start();
+    writeAtRefreshes();
+    unseen = 1;
+    await aggregate();
+    expect(await counted()).toMatchObject({ compared: 1, mismatched: 1 });
+    expect(stack.reports[0]).toMatchObject({ settled: false, observation: { severity: 'S6', counts: { S6: 1 } } });
+  });
+
+  it('says nothing when yet another document was written before each look', async () => {
+    start();
+    writeAtRefreshes();
+    unseen = 1;
+    writing = (n) => write(`g${n}`, 5000 + n);
+    await aggregate();
+    expect(await counted()).toEqual({ compared: 0, mismatched: 0, skipped: { unstable: 1 } });
+  });
+
+  it('says nothing when the other side cannot be asked so', async () => {
+    start();
+    writeAtRefreshes();
+    const { answer } = target;
+    target.answer = (seen) => (leftOut(seen.body).length > 0 ? { status: 503, body: {} } : answer(seen));
+    await aggregate();
+    expect(await counted()).toEqual({ compared: 0, mismatched: 0, skipped: { unstable: 1 } });
+  });
+
+  it.each<[string, object, object]>([
+    ['counts the order of a page by a field', {}, { mismatched: 1, skipped: {} }],
+    ['takes the order of a page by score for noise', { sort: [] }, { mismatched: 0, skipped: { unstable: 1 } }],
+  ])('%s', async (_title, more, expected) => {
+    start();
+    writeAtRefreshes();
+    const { answer } = target;
+    target.answer = (seen) => {
+      const given = answer(seen) as { body: { hits: { hits: unknown[] } } } | undefined;
+      if (leftOut(seen.body).length > 0) given?.body.hits.hits.reverse();
+      return given;
+    };
+    await aggregate(more);
+    expect(await counted()).toMatchObject(expected);
+    expect(askedWithout()).toEqual([['c']]);
+  });
+
+  it('is not asked so when its documents do not count one by one', async () => {
+    start();
+    writeAtRefreshes();
+    await aggregate({ rescore: { window_size: 10, query: { rescore_query: { match_all: {} } } } });
+    expect(await counted()).toEqual({ compared: 0, mismatched: 0, skipped: { unstable: 1 } });
+    expect(askedWithout()).toEqual([]);
   });
 });
 
