@@ -56,6 +56,13 @@ describe('top buckets of terms', () => {
       ['S6 metric aggregations.t.sum_other_doc_count'],
     ],
     [
+      'a term without documents, left behind by a deleted one',
+      { counts: { x: 50, y: 0 } },
+      { counts: { x: 50, z: 0 } },
+      ['S9 missing_bucket aggregations.t.buckets.y', 'S9 extra_bucket aggregations.t.buckets.z'],
+      { min_doc_count: 0 },
+    ],
+    [
       'an order for which no bound is known',
       { counts: { x: 50 }, rest: 40, error: -1 },
       { counts: { z: 9 }, rest: 81, error: -1 },
