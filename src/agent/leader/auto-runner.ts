@@ -10,6 +10,7 @@ import { type AutoDecision, type AutoEvidence, decideAuto } from './auto.ts';
 import { awaitsEcho, noteShare, rememberShare } from './auto-share.ts';
 import { listedIn } from './gate-facts.ts';
 import type { Leading } from './leading.ts';
+import { maxLagSeconds } from './route-work.ts';
 import { verdictStatus } from './verdict-status.ts';
 
 const worstBeyond = ({ severities, shapes }: Judgement): Severity | undefined =>
@@ -18,10 +19,13 @@ const worstBeyond = ({ severities, shapes }: Judgement): Severity | undefined =>
     .map(({ severity }) => severity)
     .sort()[0];
 
-const barrierOf = ({ job }: Leading): string | undefined => {
-  const { paused, work } = job.current();
+/** A follower that takes nothing is soon left alone by shadow reads: what they saw before still looks well then. */
+const barrierOf = ({ job, work }: Leading): string | undefined => {
+  const { paused, work: begun } = job.current();
+  const { state, lagSeconds } = work.facts().tail;
   if (paused) return 'paused';
-  return work?.backfill === 'done' ? undefined : 'the backfill is not complete';
+  if (begun?.backfill !== 'done') return 'the backfill is not complete';
+  return state === 'failed' || lagSeconds > maxLagSeconds ? 'the tail is not caught up' : undefined;
 };
 
 type Gathered = { state: RouteState; evidence: AutoEvidence; judged: ReturnType<typeof verdictStatus> };

@@ -37,6 +37,7 @@ class Migration {
   /** Of the job. */
   paused = false;
   backfill = 'done';
+  tail = 'running';
   percentFloor = 0;
   scope: AutoScope = 'anything';
   #leading: Leading;
@@ -112,7 +113,7 @@ class Migration {
       job: { current: () => ({ paused: this.paused, work: { backfill: this.backfill } }) },
       verdict: new FleetVerdict({ bucket: config, slug, now, wallMs: () => began + this.#nowMs }),
       work: {
-        facts: () => ({ tail: { behind: 0, lagSeconds: this.world.lagSeconds } }),
+        facts: () => ({ tail: { state: this.tail, behind: 0, lagSeconds: this.world.lagSeconds } }),
         quarantines: () => [{ docs: [], overflowed: this.world.quarantined }],
       },
     } as unknown as Leading;
@@ -176,10 +177,19 @@ describe('the ramp of a route that goes by itself', () => {
   it.each<[string, Partial<Migration>]>([
     ['the route is paused', { paused: true }],
     ['the backfill runs', { backfill: 'running' }],
+    ['the follower takes nothing', { tail: 'failed' }],
   ])('takes no step while %s', async (_, bar) => {
     const migration = Object.assign(new Migration(), bar);
     expect(await migration.run(20)).toEqual([0]);
-    Object.assign(migration, { paused: false, backfill: 'done' });
+    Object.assign(migration, { paused: false, backfill: 'done', tail: 'running' });
+    expect(await migration.run(1)).toEqual([1]);
+  });
+
+  it('takes no step while the follower is further behind than a switch allows', async () => {
+    const migration = new Migration();
+    migration.world.lagSeconds = 4;
+    expect(await migration.run(20)).toEqual([0]);
+    migration.world.lagSeconds = 2;
     expect(await migration.run(1)).toEqual([1]);
   });
 
