@@ -10,8 +10,9 @@ const stateWith = (reads: object = {}, phase: RouteState['phase']['phase'] = 'du
   const state = routeState({ phase });
   return { ...state, spec: RouteSpec.parse({ ...state.spec, reads }) };
 };
+const usual = stateWith();
 const question = (over: Partial<SideQuestion> = {}): SideQuestion => ({
-  state: stateWith(),
+  state: usual,
   followerPercent: 100,
   key: { source: 'principal', value: 'alice' },
   principal: 'alice',
@@ -93,13 +94,13 @@ describe('the side of a read', () => {
   });
 
   it('depends on the salt, so that two routes do not move the same users first', () => {
-    const first = (salt: string) =>
-      Array.from({ length: 200 }, (_, i) => `u${i}`).filter(
+    const first = (salt: string) => {
+      const state = stateWith({ salt });
+      return Array.from({ length: 200 }, (_, i) => `u${i}`).filter(
         (value) =>
-          chooseSide(
-            question({ key: key(value), principal: undefined, followerPercent: 10, state: stateWith({ salt }) }),
-          ).side === 'target',
+          chooseSide(question({ key: key(value), principal: undefined, followerPercent: 10, state })).side === 'target',
       );
+    };
     expect(first('a')).not.toEqual(first('b'));
   });
 });
