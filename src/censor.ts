@@ -5,7 +5,7 @@
  */
 export type Censor = (text: string) => string;
 
-export const censored = '[redacted]';
+const censored = '[redacted]';
 /** Taking out shorter ones would make holes in ordinary words. */
 const shortestSecret = 4;
 

@@ -131,7 +131,7 @@ export const AdminConfig = z.strictObject({
 });
 export type AdminConfig = z.infer<typeof AdminConfig>;
 
-export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
 export const Config = z.strictObject({
   listen: ListenAddress.default('127.0.0.1:9200').describe('where the application connects to'),

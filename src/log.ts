@@ -11,7 +11,7 @@ export type { Logger };
 type LoggedError = { type: string; code?: string; message: string; stack?: string | undefined; cause?: LoggedError };
 const maxCauses = 5;
 
-export const loggedError = (error: unknown, depth = 0): LoggedError => {
+const loggedError = (error: unknown, depth = 0): LoggedError => {
   if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
   const { code } = error as { code?: unknown };
   return {

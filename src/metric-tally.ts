@@ -28,7 +28,7 @@ export class TalliedCounter<T extends string = string> extends Counter<T> {
   }
 }
 
-export class HistogramSeries {
+class HistogramSeries {
   readonly labels: Labels<string>;
   count = 0;
   sum = 0;

@@ -42,7 +42,7 @@ export const sendOnce = async (writes: readonly StampedWrite[], options: SendOpt
 };
 
 /** After so many answers 500 a write is taken for refused: the fault is in how the cluster handles this document. */
-export const maxErrorAttempts = 10;
+const maxErrorAttempts = 10;
 
 /** The final word on a fate after `attempts` tries. */
 export const settledFate = (fate: WriteFate, attempts: number): WriteFate =>

@@ -84,7 +84,6 @@ export type IndexInfo = {
   replicas: number;
   /** Replicas lag behind the primary after a refresh: read from primaries only. */
   segmentReplication: boolean;
-  maxResultWindow: number;
   aliases: Record<string, AliasBody>;
   mappings: Record<string, unknown>;
   /** Flat keys, `index.number_of_shards`, values as the cluster prints them. */
@@ -104,7 +103,6 @@ export const indexInfoOf = (answer: z.infer<typeof IndexAnswer>): IndexInfo | un
     shards: numeric('index.number_of_shards', 1),
     replicas: numeric('index.number_of_replicas', 0),
     segmentReplication: settings['index.replication.type'] === 'SEGMENT',
-    maxResultWindow: numeric('index.max_result_window', 10_000),
     aliases: body.aliases,
     mappings: body.mappings,
     settings,
@@ -116,7 +114,6 @@ export const AliasesAnswer = z.record(z.string(), z.object({ aliases: z.record(z
 const Task = z.object({
   action: z.string(),
   description: z.string().default(''),
-  running_time_in_nanos: z.number().default(0),
   parent_task_id: z.string().optional(),
 });
 export const TasksAnswer = z.object({
@@ -128,7 +125,6 @@ export type WriteTask = {
   id: string;
   action: string;
   description: string;
-  runningMs: number;
   parent: string | undefined;
 };
 
@@ -138,7 +134,6 @@ export const writeTasksOf = (answer: z.infer<typeof TasksAnswer>): WriteTask[] =
       id,
       action: task.action,
       description: task.description,
-      runningMs: task.running_time_in_nanos / 1e6,
       parent: task.parent_task_id,
     })),
   );

@@ -20,7 +20,7 @@ type Place = 'ready' | 'waiting' | 'behind_flight';
 type Slot = { next: Pending | undefined; flying: Pending | undefined; place: Place };
 
 const refreshRank: Record<RefreshClass, number> = { none: 0, wait_for: 1, true: 2 };
-export const refreshClassOf = (copy: Pick<Copy, 'refresh'>): RefreshClass => copy.refresh ?? 'none';
+const refreshClassOf = (copy: Pick<Copy, 'refresh'>): RefreshClass => copy.refresh ?? 'none';
 
 /** What a queued copy costs beyond its document: id, bookkeeping, promises; measured with tens of thousands waiting. */
 const overheadBytes = 1500;

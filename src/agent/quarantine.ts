@@ -41,7 +41,7 @@ export interface Quarantine {
 }
 
 /** A thousand entries keep the record well below the store's message size. */
-export const quarantineLimit = 1_000;
+const quarantineLimit = 1_000;
 const maxReasonLength = 300;
 
 /** A cluster quotes the value that it refuses; records, logs and status are no place for what a document says. */

@@ -32,7 +32,7 @@ export type RepairCall = { force?: boolean; signal?: AbortSignal };
 type SideIo = { clusters: Record<Side, ClusterControl>; runtime: Runtime; direction: Direction };
 
 /** Sides whose replicas may lag behind their primaries, so that realtime reads and counts must ask primaries. */
-export const laggingSides = async ({ clusters, runtime, direction }: SideIo): Promise<Record<Side, boolean>> => {
+const laggingSides = async ({ clusters, runtime, direction }: SideIo): Promise<Record<Side, boolean>> => {
   const lags = async (side: Side): Promise<boolean> => {
     const names = direction.spec.indices.map((pair) => pair[side]);
     const infos = await Promise.all(names.map((name) => retrying(() => clusters[side].getIndex(name), { runtime })));

@@ -20,7 +20,7 @@ export const Walk = z.strictObject({
 });
 export type Walk = z.infer<typeof Walk>;
 
-export const findingKinds = ['missing', 'extra', 'different'] as const;
+const findingKinds = ['missing', 'extra', 'different'] as const;
 export const Finding = z.strictObject({
   kind: z.enum(findingKinds),
   ordinal: z.int().min(0),
@@ -47,7 +47,7 @@ export const VerifyState = z.strictObject({
   findings: z.array(Finding),
 });
 export type VerifyState = z.infer<typeof VerifyState>;
-export const maxFindings = 1_000;
+const maxFindings = 1_000;
 
 /** Sequence numbers still to walk. */
 export const remaining = (walks: readonly Walk[]): number =>

@@ -23,7 +23,7 @@ export type DashboardReportsOptions = {
   timers?: Timers;
 };
 
-export const reportEveryMs = 2000;
+const reportEveryMs = 2000;
 /** A watcher says so every four seconds; it is believed for three times as long. */
 const watchedForMs = 12_000;
 /** Samples are larger than counts, and change rarely. */

@@ -201,7 +201,7 @@ const takeStore = (metrics: Metrics, store: StoreStatus): void => {
   metrics.storeAlarm.set(store.alarm === undefined ? 0 : 1);
 };
 
-export const takeState = (metrics: Metrics, sources: ScrapeSources): void => {
+const takeState = (metrics: Metrics, sources: ScrapeSources): void => {
   takeStore(metrics, sources.store());
   metrics.members.set(sources.members());
   metrics.clientConnections.set(sources.connections());

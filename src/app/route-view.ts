@@ -42,7 +42,7 @@ export interface RouteView {
 }
 
 /** Stands for all routes when not even their names are known. */
-export const everyRoute = '*';
+const everyRoute = '*';
 
 export const createRouteView = ({ watcher, admission }: RouteViewOptions): RouteView => new View(watcher, admission);
 

@@ -4,7 +4,7 @@
  */
 import type { Logger } from '../log.ts';
 
-export const crashedExitCode = 70;
+const crashedExitCode = 70;
 const signalNumbers = { SIGTERM: 15, SIGINT: 2 } as const;
 
 /** Resolves at the first signal. */

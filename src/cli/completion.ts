@@ -14,7 +14,7 @@ const argumentWords = (command: Command): string[] =>
   command.registeredArguments.flatMap((argument) => argument.argChoices ?? (argument.name() === 'phase' ? phases : []));
 
 /** Every command with the words that may follow it, the program itself under the empty path. */
-export const wordsOf = (command: Command, path = ''): Words[] => {
+const wordsOf = (command: Command, path = ''): Words[] => {
   const children = command.commands.filter((child) => child.name() !== 'help');
   const own = {
     path,

@@ -7,7 +7,7 @@ const longestBar = 12;
 export type Bucket = { label: string; count: number };
 
 /** Buckets that hold something, shortest first. */
-export const pauseBuckets = (pausesMs: readonly number[]): Bucket[] => {
+const pauseBuckets = (pausesMs: readonly number[]): Bucket[] => {
   const limits = [...limitsMs, Number.POSITIVE_INFINITY];
   const indexOf = (ms: number) => limits.findIndex((limit) => ms <= limit);
   return limits

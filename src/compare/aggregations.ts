@@ -60,7 +60,7 @@ const compareUnrepeatable: Comparer = (context, path, { authority, other }) => {
 };
 
 /** Aggregations inside a bucket. */
-export const compareInside: Comparer = (context, path, { authority, other, spec }, scope) =>
+const compareInside: Comparer = (context, path, { authority, other, spec }, scope) =>
   compareAggregations(
     context,
     path,

@@ -58,7 +58,7 @@ const testsOf = ({ limits, requireBaseline }: VerdictOptions): Test[] =>
   });
 
 /** Tests that share the route's half of alpha: two per severity, and two of latency. */
-export const routeTests = (options: VerdictOptions): number => 2 * (testsOf(options).length + 1);
+const routeTests = (options: VerdictOptions): number => 2 * (testsOf(options).length + 1);
 export const routeThreshold = (options: VerdictOptions): number => Math.log((2 * routeTests(options)) / options.alpha);
 /** Members may tell different shapes apart, so that together there are more than each may have. */
 const shapeThreshold = (options: VerdictOptions, shapes: number): number =>

@@ -18,7 +18,7 @@ const presentByDepth = ({ ids, groups }: RankedIds, depth: number): number[] => 
 };
 
 /** For each depth from 1: the share of the possible agreement between both lists' first ranks. */
-export const agreements = (a: RankedIds, b: RankedIds, depth: number): number[] => {
+const agreements = (a: RankedIds, b: RankedIds, depth: number): number[] => {
   const [seenA, seenB] = [new Set<string>(), new Set<string>()];
   let both = 0;
   const take = (list: RankedIds, end: number, own: Set<string>, twin: Set<string>) => {

@@ -19,7 +19,7 @@ export type ReservoirOptions = {
   maxHeld: number;
 };
 
-export const defaultReservoirOptions: ReservoirOptions = {
+const defaultReservoirOptions: ReservoirOptions = {
   perCell: 10,
   maxSamples: 1000,
   maxBytes: 32 * 1024 * 1024,

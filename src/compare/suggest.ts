@@ -37,7 +37,7 @@ const compareEntry = (
     });
 };
 
-export const compareSuggest = (
+const compareSuggest = (
   context: Context,
   path: Path,
   pair: { authority: JsonObject; other: JsonObject; facts: SearchFacts },

@@ -25,7 +25,7 @@ export const withoutUserInfo = (text: string): string => text.replace(/\/\/[^/@\
 const shorten = (text: string): string => (text.length > 80 ? `${text.slice(0, 77)}...` : text);
 
 /** A value that may be shown, or what kind of thing it is. */
-export const showValue = (value: unknown, node: SchemaNode | undefined): string | undefined => {
+const showValue = (value: unknown, node: SchemaNode | undefined): string | undefined => {
   if (value === undefined) return undefined;
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (typeof value === 'object') return 'a section';

@@ -50,7 +50,7 @@ export const BackfillStatus = z.object({
 export type BackfillStatus = z.infer<typeof BackfillStatus>;
 
 /** One shard of one index as the tail sees it; sequence numbers stay below 2^53 by the stamp's layout. */
-export const TailCursor = z.object({
+const TailCursor = z.object({
   index: z.string(),
   shard: z.int().min(0),
   cursor: z.int().min(-1).describe('last sequence number handled'),
@@ -63,7 +63,6 @@ export const TailStatus = z.object({
   behind: count.describe('sequence numbers between cursors and checkpoints').default(0),
   cursors: z.array(TailCursor).default([]),
   copied: count.optional().describe('documents copied by the tail since the leader began'),
-  polledAt: isoTime.optional(),
   detail: z.string().optional(),
 });
 export type TailStatus = z.infer<typeof TailStatus>;

@@ -60,9 +60,6 @@ const move = (record: PhaseRecord, event: Extract<PhaseEvent, { kind: 'move' }>,
   };
 };
 
-/** The neighbours of a phase, for messages and for the CLI's next step. */
-export const adjacent = (phase: Phase): readonly Phase[] => moves[phase];
-
 /** Shortest path of moves without the start; undefined when only a switch leads there. Same phase: empty. */
 export const pathBetween = (from: Phase, to: Phase): Phase[] | undefined => {
   const queue: Phase[][] = [[]];

@@ -18,7 +18,7 @@ export const authorityIn = (phase: Phase): Side => (phase === 'target' || phase 
 
 /** A slug is one token of a NATS subject and part of alias names, so its alphabet is narrow. */
 export const Slug = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'lower-case letters, digits, - and _; at most 63');
-export const stampLayouts = ['narrow', 'wide'] as const;
+const stampLayouts = ['narrow', 'wide'] as const;
 export type StampLayout = (typeof stampLayouts)[number];
 
 /** A cutover or rollback under way. `budgetMs` counts from when each member first saw the record, never from a foreign clock. */

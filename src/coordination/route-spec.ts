@@ -36,7 +36,7 @@ export type RouteAlias = {
   routing?: string | undefined;
 };
 
-export const ackPolicies = ['authority', 'both'] as const;
+const ackPolicies = ['authority', 'both'] as const;
 
 export const ReadSettings = z.strictObject({
   salt: z.string().optional().describe('hash salt of the sticky buckets; default the slug'),

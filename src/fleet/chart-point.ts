@@ -36,7 +36,7 @@ const percentiles = (counts: readonly number[]): Percentiles =>
   }) as Percentiles;
 
 /** First and last severity of each. */
-export const evidenceGroups = [
+const evidenceGroups = [
   [0, 2],
   [3, 5],
   [6, 9],

@@ -23,10 +23,8 @@ export const edgeOf = (bucket: number): number => firstEdgeMs * growth ** bucket
 
 /** Positions in `counts`. */
 export const countNames = ['readSource', 'readTarget', 'writeSource', 'writeTarget', 'failed'] as const;
-export type CountName = (typeof countNames)[number];
 /** Positions in `severities`: equal answers, then S0 to S9. */
 export const severityNames = ['none', 'S0', 'S1', 'S2', 'S3', 'S4', 'S5', 'S6', 'S7', 'S8', 'S9'] as const;
-export type SeverityName = (typeof severityNames)[number];
 
 const Counts = z.array(z.number().min(0)).max(bucketCount);
 export const TrafficLine = z.object({

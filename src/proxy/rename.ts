@@ -80,14 +80,3 @@ const renameInText = (buf: Buffer, slice: Slice, { names, edits }: Walk): void =
   });
   if (text !== before) edits.push({ ...slice, text });
 };
-
-/** Renames the keys of the outermost object: answers of mapping, settings, alias and the like are keyed by index. */
-export const renameTopKeys = (body: Buffer, names: IndexNames): Buffer => {
-  if (names.size === 0 || !mentionsAny(body, names)) return body;
-  const edits: Edit[] = [];
-  eachMember(body, 0, (key, _value, keySlice) => {
-    const to = names.get(key);
-    if (to !== undefined) edits.push({ ...keySlice, text: JSON.stringify(to) });
-  });
-  return applyEdits(body, edits);
-};

@@ -33,15 +33,6 @@ export const connectionOptions = (value: string): string[] =>
     .map((token) => token.trim())
     .filter((token) => token !== '' && token !== 'close' && token !== 'keep-alive');
 
-/** Values of one header, in order; `name` in lower case. */
-export const valuesOf = (pairs: HeaderPairs, name: string): string[] => {
-  const values: string[] = [];
-  for (let i = 0; i < pairs.length; i += 2) {
-    if ((pairs[i] as string).toLowerCase() === name) values.push(pairs[i + 1] as string);
-  }
-  return values;
-};
-
 export const withoutHeaders = (pairs: HeaderPairs, drop: (lowerName: string) => boolean): string[] => {
   const kept: string[] = [];
   for (let i = 0; i < pairs.length; i += 2) {

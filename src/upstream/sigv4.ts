@@ -51,7 +51,7 @@ const decoded = (text: string): string => {
 };
 
 /** Parameters as the signer wants them; repeated names keep all values. */
-export const queryBag = (query: string): Record<string, string | string[]> => {
+const queryBag = (query: string): Record<string, string | string[]> => {
   const bag: Record<string, string | string[]> = {};
   for (const part of query.split('&')) {
     if (part === '') continue;

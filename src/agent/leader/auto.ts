@@ -104,7 +104,7 @@ const nextStep = ({ steps }: NonNullable<AutoSettings['ramp']>, readPercent: num
 
 const maxDoublings = 6;
 
-export const dwellMs = ({ dwellSeconds }: NonNullable<AutoSettings['ramp']>, homes: number): number =>
+const dwellMs = ({ dwellSeconds }: NonNullable<AutoSettings['ramp']>, homes: number): number =>
   dwellSeconds * 1000 * 2 ** Math.min(homes, maxDoublings);
 
 export const decideAuto = (auto: AutoSettings, seen: AutoEvidence): AutoDecision => {

@@ -20,7 +20,7 @@ const lastReports = ({ departed, lost }: Membership): Heartbeat[] =>
   [...departed.values(), ...[...lost.values()].map(({ heartbeat }) => heartbeat)].filter((one) => one !== undefined);
 
 /** Pure: who had requests of this kind under way when it was last heard. */
-export const leftBehind = (view: Membership, slug: string): Left[] =>
+const leftBehind = (view: Membership, slug: string): Left[] =>
   lastReports(view)
     .filter(({ routes }) => (routes[slug]?.byQuery ?? 0) > 0)
     .map(({ boot, member }) => ({ boot, member }));

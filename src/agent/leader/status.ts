@@ -50,7 +50,7 @@ export type StatusInput = {
 const lastFailed = (last: CutoverReport | undefined): boolean =>
   last?.result === 'aborted' || last?.result === 'failed';
 
-export const stageOf = (record: PhaseRecord, job: JobState, percent: { read: number; shadow: number }): Stage => {
+const stageOf = (record: PhaseRecord, job: JobState, percent: { read: number; shadow: number }): Stage => {
   if (record.hold !== undefined) return 'Cutover';
   if (job.paused) return 'Paused';
   switch (record.phase) {

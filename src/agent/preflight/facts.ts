@@ -37,7 +37,6 @@ export type PairFacts = Record<Side, IndexFacts | undefined>;
 export type StoreFacts = { kind: 'nats' | 'file'; connected: boolean; detail: string; members: number };
 export type PreflightFacts = {
   spec: RouteSpec;
-  sameCluster: boolean;
   clusters: Record<Side, ClusterFacts>;
   pairs: readonly PairFacts[];
   store: StoreFacts;

@@ -163,6 +163,5 @@ export const gatherFacts = async (options: GatherOptions): Promise<PreflightFact
   const reachable = sides.every((side) => facts[side].info !== undefined);
   const lacking = sides.some((side) => facts[side].missingPrivileges.some(({ without }) => without === undefined));
   const pairs = reachable ? await pairsIfAllowed(clusters, spec, lacking) : [];
-  const sameCluster = reachable && facts.source.info?.uuid === facts.target.info?.uuid;
-  return { spec, sameCluster, clusters: facts, pairs, store, byQuerySeen, transform };
+  return { spec, clusters: facts, pairs, store, byQuerySeen, transform };
 };

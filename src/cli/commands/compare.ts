@@ -57,7 +57,7 @@ const answerIn = (path: string): { answer: Answer; body: Json } => {
 };
 
 /** A profile, or a route file that holds one. */
-export const parseProfile = (text: string, path: string): Profile => {
+const parseProfile = (text: string, path: string): Profile => {
   let value: unknown;
   try {
     value = parseYaml(text) ?? {};

@@ -98,7 +98,7 @@ const advanceMeans: Record<Phase, string> = {
 };
 
 /** Commands with nothing but a slug. Those with a question cannot be taken back by one opposite command. */
-export const leaderCommands = {
+const leaderCommands = {
   advance: {
     action: 'advance',
     question: (slug, phase) => `Advance ${slug}? ${advanceMeans[phase]}`,

@@ -41,8 +41,7 @@ export type SideQuestion = {
   readonly random: number;
 };
 
-export const followerServes = (state: RouteState): boolean =>
-  state.phase.phase === 'dual' || state.phase.phase === 'target';
+const followerServes = (state: RouteState): boolean => state.phase.phase === 'dual' || state.phase.phase === 'target';
 
 export const chooseSide = (question: SideQuestion): SideChoice => {
   const { state, followerPercent, pin } = question;

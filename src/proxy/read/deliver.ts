@@ -5,7 +5,7 @@ import type { UpstreamAnswer } from '../../upstream/types.ts';
 import type { ClientRequest } from '../client-request.ts';
 import type { RouteTable } from '../types.ts';
 
-export const sideHeaderName = 'x-crossfade-side';
+const sideHeaderName = 'x-crossfade-side';
 
 type HeaderRules = { readonly sideHeader: boolean; readonly table: () => Pick<RouteTable, 'states'> };
 

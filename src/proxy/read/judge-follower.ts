@@ -106,7 +106,7 @@ const judgeTokens = (body: Buffer, edits: ReturnType<typeof tokenEdits>): Judgem
 const judgeHits = (body: Buffer): Judgement => (body.includes('"_seq_no"') ? ask('tokens') : { kind: 'use', body });
 
 /** Shards failed, or the time ran out, before everything was read. */
-export const isPartial = (body: Uint8Array, at: number): boolean => {
+const isPartial = (body: Uint8Array, at: number): boolean => {
   let partial = false;
   eachMember(body, at, (key, value) => {
     if (key === 'timed_out') partial ||= rawOf(body, value) === 'true';

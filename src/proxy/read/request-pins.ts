@@ -74,7 +74,7 @@ export const bodyPin = ({ table, state, indices, facts }: BodyContext): PinReaso
   return facts.names.every(({ name }) => leadsTo(table, name, state)) ? undefined : 'names';
 };
 
-export const hasOtherNames = ({ spec }: RouteState): boolean =>
+const hasOtherNames = ({ spec }: RouteState): boolean =>
   spec.indices.some(({ source, target }) => source !== target) || spec.aliases.length > 0;
 
 /** A name that stands for exactly one index of this route. */

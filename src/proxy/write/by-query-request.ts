@@ -42,7 +42,7 @@ export const byQueryPath = ({ head, operation, state, indices }: ByQuery): strin
   );
 };
 
-export const maxEnumerated = 10_000;
+const maxEnumerated = 10_000;
 
 /** Parameters that decide which documents match. */
 const queryParams = [

@@ -30,7 +30,7 @@ export type CopyBatch = {
 };
 
 /** With versions of the application's own, the version is the stamp; else the authority's order is. */
-export const stampOf = ({ spec, phase }: RouteState, { seq, term, version }: Position): bigint | undefined => {
+const stampOf = ({ spec, phase }: RouteState, { seq, term, version }: Position): bigint | undefined => {
   if (spec.versions === 'external')
     return version === undefined || !/^\d+$/.test(version) ? undefined : BigInt(version);
   if (seq === undefined || term === undefined || !Number.isSafeInteger(seq) || !Number.isSafeInteger(term))

@@ -13,7 +13,7 @@ import type { WriteEvent } from './ports.ts';
  * How long copies may carry a document as it was sent after somebody gave the index a pipeline; one small question to the
  * cluster for each index in this time.
  */
-export const cacheMs = 1000;
+const cacheMs = 1000;
 
 export type PipelineOptions = {
   readonly transports: Transports;

@@ -85,7 +85,6 @@ describe('control answers', () => {
       shards: 3,
       replicas: 1,
       segmentReplication: true,
-      maxResultWindow: 10_000,
     });
     expect(indexInfoOf({ p1: body('u'), p2: body('v') })).toBeUndefined();
   });
@@ -98,7 +97,7 @@ describe('control answers', () => {
     ['requests[1], index[p10][0]', false],
     ['', false],
   ])('find the index in a task described as %j: %s', (description, expected) => {
-    expect(namesTask({ id: 't', action: 'a', description, runningMs: 0, parent: undefined }, ['p1'])).toBe(expected);
+    expect(namesTask({ id: 't', action: 'a', description, parent: undefined }, ['p1'])).toBe(expected);
   });
 
   // As OpenSearch 3.8.0 describes them.
@@ -111,7 +110,7 @@ describe('control answers', () => {
     ['requests[1], indices[crossfade-p-e10]', false],
     ['requests[1], indices[crossfade-p-e1-1]', false],
   ])('find the alias that a write came through in %j: %s', (description, expected) => {
-    const task = { id: 't', action: 'indices:data/write/bulk', description, runningMs: 0, parent: undefined };
+    const task = { id: 't', action: 'indices:data/write/bulk', description, parent: undefined };
     expect(namesTask(task, ['crossfade-p-e1', 'crossfade-p-c3'])).toBe(expected);
   });
 });

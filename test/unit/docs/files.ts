@@ -1,6 +1,6 @@
 /** The pages and manifests that the tests of this folder hold against the code. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 
 export const root = resolve(import.meta.dirname, '../../..');
 
@@ -14,8 +14,6 @@ export const filesIn = (folder: string, suffix: string): string[] =>
     .sort();
 
 export const pages = (): string[] => ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', ...filesIn('docs', '.md')];
-
-export const fromRoot = (path: string): string => relative(root, path);
 
 /** Cells of the rows of each table in a text, head and rule left out. */
 export const tableRows = (text: string): string[][] =>

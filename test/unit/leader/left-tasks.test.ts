@@ -28,7 +28,6 @@ const task = (description: string, over: Partial<WriteTask> = {}): WriteTask => 
   id: 'n:1',
   action: 'indices:data/write/update/byquery',
   description,
-  runningMs: 1,
   parent: undefined,
   ...over,
 });

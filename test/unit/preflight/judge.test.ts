@@ -44,7 +44,6 @@ const cluster = (
 });
 const facts = (over: Partial<PreflightFacts> = {}): PreflightFacts => ({
   spec: spec(),
-  sameCluster: false,
   clusters: { source: cluster(), target: cluster() },
   pairs: [{ source: index('p1', { aliases: { products: {} } }), target: index('p2') }],
   store: { kind: 'nats', connected: true, detail: 'nats 2.15', members: 2 },

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { renameIndices, renameTopKeys } from '../../../src/proxy/rename.ts';
+import { renameIndices } from '../../../src/proxy/rename.ts';
 
 const names = new Map([
   ['products_v2', 'products_v1'],
@@ -64,10 +64,5 @@ describe('renaming indices in an answer', () => {
         },
       ),
     );
-  });
-
-  it('renames outermost keys for answers that are keyed by index', () => {
-    const body = Buffer.from('{"products_v2":{"mappings":{"products_v2":1}},"c":{}}');
-    expect(renameTopKeys(body, names).toString()).toBe('{"products_v1":{"mappings":{"products_v2":1}},"c":{}}');
   });
 });
