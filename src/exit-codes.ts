@@ -16,7 +16,7 @@ export const exitTable = {
   conflict: { code: 8, meaning: 'somebody else changed the same thing first; look again' },
   unconfirmed: { code: 9, meaning: 'not confirmed: answered no, or no terminal and no --yes' },
   waiting: { code: 10, meaning: '--timeout passed while the request was still being carried out' },
-  different: { code: 11, meaning: 'a check ran to its end and found something wrong' },
+  different: { code: 11, meaning: 'a check or a repair ran to its end, and something is wrong' },
   agent: { code: 12, meaning: 'an agent that the command needs cannot be reached' },
   config: { code: 64, meaning: 'configuration or route file is not valid; nothing was started' },
   crashed: { code: 70, meaning: 'a bug: the process ended by an error nobody planned for' },

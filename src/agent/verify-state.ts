@@ -43,11 +43,14 @@ export const VerifyState = z.strictObject({
   checked: z.int().min(0),
   unstable: z.int().min(0).describe('documents that kept changing while they were compared'),
   counts: z.strictObject({ missing: z.int(), extra: z.int(), different: z.int() }),
-  /** At most `maxFindings`; `counts` goes on. */
+  /** At most `maxFindings`, and not much longer than `maxFindingsChars`; `counts` goes on. */
   findings: z.array(Finding),
+  findingsChars: z.int().min(0),
 });
 export type VerifyState = z.infer<typeof VerifyState>;
 const maxFindings = 1_000;
+/** State and answer are values of the store, which takes 1 MB: long ids and paths make the list shorter. */
+const maxFindingsChars = 400_000;
 
 /** Sequence numbers still to walk. */
 export const remaining = (walks: readonly Walk[]): number =>
@@ -55,7 +58,9 @@ export const remaining = (walks: readonly Walk[]): number =>
 
 export const addFinding = (state: VerifyState, finding: Finding): void => {
   state.counts[finding.kind]++;
-  if (state.findings.length < maxFindings) state.findings.push(finding);
+  if (state.findings.length >= maxFindings || state.findingsChars >= maxFindingsChars) return;
+  state.findings.push(finding);
+  state.findingsChars += JSON.stringify(finding).length;
 };
 
 const windowDocs = 50;

@@ -52,7 +52,13 @@ export const beginVerify = async (
     const whole = walksOn(side, pins[side]);
     return sample === undefined ? whole : sampleWalks(whole, sample, io.runtime.random);
   });
-  const found = { counts: { missing: 0, extra: 0, different: 0 }, findings: [], checked: 0, unstable: 0 };
+  const found = {
+    counts: { missing: 0, extra: 0, different: 0 },
+    findings: [],
+    findingsChars: 0,
+    checked: 0,
+    unstable: 0,
+  };
   return { kind: 'ok', state: { schema: 1, mode, authority, reign, pins, walks, total: remaining(walks), ...found } };
 };
 

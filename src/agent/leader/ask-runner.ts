@@ -15,6 +15,7 @@ import { answerOf, gateConditions, type SwitchKind } from './gate.ts';
 import { gatherGate } from './gate-facts.ts';
 import { movePhase } from './moves.ts';
 import { type Begun, begunAt, resumedResult } from './resumed-ask.ts';
+import type { Interruption } from './interruption.ts';
 import type { Leading } from './leading.ts';
 import { forgetSides } from './side-watch.ts';
 import { runRouteSwitch } from './switch-runner.ts';
@@ -164,7 +165,26 @@ const abort = (leading: Leading): Result =>
     ? done('no switch is under way')
     : refused('PHASE_REFUSED', 'a switch is ending');
 
-const carryOut = (leading: Leading, { action, phase, args, reason }: Ask): Promise<Result> | Result => {
+/** A check gives way to whoever wants the loop, and goes on in the next turn. */
+const check = async (
+  leading: Leading,
+  { id, action, args = {} }: Ask,
+  interruption: Interruption,
+): Promise<Result | undefined> => {
+  let result: Result | undefined;
+  await interruption.run(async (signal) => {
+    const checking = { leading, state: stateNow(leading), ask: id, signal };
+    result = await (action === 'repair' ? repairRoute(checking, args) : verifyRoute(checking, args));
+  });
+  return result;
+};
+
+const carryOut = (
+  leading: Leading,
+  ask: Ask,
+  interruption: Interruption,
+): Promise<Result | undefined> | Result | undefined => {
+  const { action, phase, args, reason } = ask;
   switch (action) {
     case 'phase':
       return phase === undefined ? refused('USAGE', 'phase: missing') : walkTo(leading, phase, reason);
@@ -183,9 +203,8 @@ const carryOut = (leading: Leading, { action, phase, args, reason }: Ask): Promi
     case 'resume':
       return setPaused(leading, false, reason);
     case 'verify':
-      return verifyRoute(leading, stateNow(leading), args ?? {});
     case 'repair':
-      return repairRoute(leading, stateNow(leading), args ?? {});
+      return check(leading, ask, interruption);
     default:
       return action satisfies never;
   }
@@ -214,18 +233,27 @@ const runStop = async (leading: Leading, state: RouteState): Promise<void> => {
     );
 };
 
-const begin = async (leading: Leading, ask: Ask, begun: Begun): Promise<Result> => {
-  await leading.journal.answer(ask, { state: 'running', message: '', details: begun });
+type Pending = { ask: Ask; begun: Begun | undefined; interruption: Interruption };
+
+/** Undefined when it goes on in the next turn. */
+const begin = async (
+  leading: Leading,
+  { ask, begun: seen, interruption }: Pending,
+  begun: Begun,
+): Promise<Result | undefined> => {
+  if (seen === undefined) await leading.journal.answer(ask, { state: 'running', message: '', details: begun });
   return Promise.resolve()
-    .then(() => carryOut(leading, ask))
+    .then(() => carryOut(leading, ask, interruption))
     .catch(failure);
 };
 
-const carryOutAndAnswer = async (leading: Leading, ask: Ask, seen: Begun | undefined): Promise<void> => {
+const carryOutAndAnswer = async (leading: Leading, pending: Pending): Promise<void> => {
+  const { ask, begun: seen } = pending;
   const { journal, deps, writer } = leading;
   const now = begunAt((await writer.read()).record);
   const begun = seen ?? now;
-  const result: Result = resumedResult(ask, begun, now) ?? (await begin(leading, ask, begun));
+  const result: Result | undefined = resumedResult(ask, begun, now) ?? (await begin(leading, pending, begun));
+  if (result === undefined) return;
   await journal.answer(ask, result);
   deps.logger.info(
     { slug: deps.slug, action: ask.action, by: ask.by, state: result.state, reason: result.message },
@@ -239,14 +267,14 @@ const carryOutAndAnswer = async (leading: Leading, ask: Ask, seen: Begun | undef
     throw new CrossfadeError(result.code, result.message);
 };
 
-export const runAsk = async (leading: Leading, state: RouteState): Promise<void> => {
+export const runAsk = async (leading: Leading, state: RouteState, interruption: Interruption): Promise<void> => {
   const { journal } = leading;
   await runStop(leading, state);
   const pending = await journal.pendingAsk();
   if (pending === undefined) return;
   journal.actFor(pending.ask.by);
   try {
-    await carryOutAndAnswer(leading, pending.ask, pending.begun);
+    await carryOutAndAnswer(leading, { ...pending, interruption });
   } finally {
     journal.actFor(undefined);
   }

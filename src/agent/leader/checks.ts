@@ -1,17 +1,18 @@
 /** Verification and repair as an operator asks for them: bounded steps, exact lists in the answer. */
 import * as z from 'zod';
-import { keys } from '../../coordination/keys.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import type { AskResult } from '../../coordination/records.ts';
 import { CrossfadeError } from '../../errors.ts';
 import { directionOf } from '../direction.ts';
 import type { IndexPosition } from '../positions.ts';
 import { countProof } from '../proof.ts';
-import { repairIds } from '../repair.ts';
-import { beginVerify, verifyStep } from '../verify.ts';
+import type { DocAddressOf } from '../quarantine.ts';
+import { type Repaired, repairIds } from '../repair.ts';
+import type { VerifyAsk } from '../verify.ts';
 import type { VerifyIo } from '../verify-io.ts';
-import { type Finding, verifyModes } from '../verify-state.ts';
+import { verifyModes, type VerifyState } from '../verify-state.ts';
 import type { Leading } from './leading.ts';
+import { walkOn } from './verify-turns.ts';
 
 type Result = Omit<AskResult, 'schema' | 'id' | 'at'>;
 
@@ -48,36 +49,11 @@ export const verifyIo = async ({ deps }: Leading, state: RouteState): Promise<Ve
   };
 };
 
-type Found = {
-  counts: Record<'missing' | 'extra' | 'different', number>;
-  findings: Finding[];
-  checked: number;
-  unstable: number;
-};
+/** What a check is part of. */
+export type Checking = { leading: Leading; state: RouteState; ask: string; signal: AbortSignal };
 
-const walkAll = async (
-  leading: Leading,
-  state: RouteState,
-  ask: { mode: 'stamp' | 'hash' | 'full'; sample?: number | undefined },
-): Promise<Found> => {
-  const io = await verifyIo(leading, state);
-  const begun = await beginVerify(ask, io);
-  if (begun.kind !== 'ok') throw new CrossfadeError('UPSTREAM_REFUSED', begun.detail);
-  let at = begun.state;
-  const { deps } = leading;
-  for (;;) {
-    const step = await verifyStep(at, io);
-    at = step.state;
-    // A long check must not cost the lease's trust, nor hide that the phase moved on.
-    if (!deps.lease.isHeld()) throw new CrossfadeError('NO_LEADER', 'the lease was lost while verifying');
-    if (step.kind === 'done') return at;
-    if (step.kind !== 'more') throw new CrossfadeError('UPSTREAM_REFUSED', 'detail' in step ? step.detail : step.kind);
-    await deps.store.config.put(
-      keys.job(deps.slug, 'verify'),
-      JSON.stringify({ mode: ask.mode, checked: at.checked, total: at.total, counts: at.counts }),
-    );
-  }
-};
+const walkAll = async ({ leading, state, ask, signal }: Checking, what: VerifyAsk): Promise<VerifyState | undefined> =>
+  walkOn(leading, { ...what, ask }, { io: await verifyIo(leading, state), signal });
 
 const verifyCounts = async ({ deps }: Leading, state: RouteState): Promise<Result> => {
   const { clusters, runtime } = deps;
@@ -90,11 +66,14 @@ const verifyCounts = async ({ deps }: Leading, state: RouteState): Promise<Resul
   };
 };
 
-export const verifyRoute = async (leading: Leading, state: RouteState, args: unknown): Promise<Result> => {
+/** Undefined when it goes on in the next turn. */
+export const verifyRoute = async (checking: Checking, args: unknown): Promise<Result | undefined> => {
   const { mode, sample } = parse(VerifyArgs, args);
-  if (mode === 'count') return verifyCounts(leading, state);
-  const { counts, findings, checked, unstable } = await walkAll(leading, state, { mode, sample });
-  const wrong = counts.missing + counts.extra + counts.different;
+  if (mode === 'count') return verifyCounts(checking.leading, checking.state);
+  const walked = await walkAll(checking, { mode, sample });
+  if (walked === undefined) return undefined;
+  const { counts, findings, checked, unstable } = walked;
+  const wrong = wrongIn(walked);
   const details = { mode, equal: wrong === 0, checked, unstable, ...counts, findings };
   return {
     state: 'done',
@@ -103,41 +82,64 @@ export const verifyRoute = async (leading: Leading, state: RouteState, args: unk
   };
 };
 
+const wrongIn = ({ counts }: VerifyState): number => counts.missing + counts.extra + counts.different;
+
 const pinsOf = ({ job }: Leading): IndexPosition[] => job.current().work?.tail?.indices ?? [];
 
-/** Named ids, or whatever a full verification finds. */
-export const repairRoute = async (leading: Leading, state: RouteState, args: unknown): Promise<Result> => {
-  const { ids, index, force } = parse(RepairArgs, args);
-  const { deps } = leading;
-  const named =
-    index === undefined ? -1 : state.spec.indices.findIndex((pair) => pair.source === index || pair.target === index);
-  if (index !== undefined && named < 0) throw new CrossfadeError('USAGE', `${index} is no index of this route`);
-  const ordinals = named >= 0 ? [named] : [...state.spec.indices.keys()];
-  const docs =
-    ids === undefined
-      ? (await walkAll(leading, state, { mode: 'full' })).findings
-      : ordinals.flatMap((ordinal) => ids.map((id) => ({ ordinal, id })));
-  const io = await verifyIo(leading, state);
-  const repaired = await repairIds(docs, { ...io, pins: pinsOf(leading), force });
+type Wanted = { docs: readonly DocAddressOf[]; unlisted: number; named: boolean };
+
+const namedDocs = (state: RouteState, ids: readonly string[], index: string | undefined): Wanted => {
+  const { indices } = state.spec;
+  const at = indices.findIndex((pair) => pair.source === index || pair.target === index);
+  if (index !== undefined && at < 0) throw new CrossfadeError('USAGE', `${index} is no index of this route`);
+  const ordinals = at >= 0 ? [at] : [...indices.keys()];
+  return { docs: ordinals.flatMap((ordinal) => ids.map((id) => ({ ordinal, id }))), unlisted: 0, named: true };
+};
+
+const foundDocs = async (checking: Checking): Promise<Wanted | undefined> => {
+  const walked = await walkAll(checking, { mode: 'full' });
+  if (walked === undefined) return undefined;
+  return { docs: walked.findings, unlisted: wrongIn(walked) - walked.findings.length, named: false };
+};
+
+/** What a repair leaves as it is: that somebody else wrote it, or that the copy there has the stamp of this one already. */
+const stays = ({ outcome }: Repaired, named: boolean): boolean =>
+  outcome.kind === 'foreign' || (!named && outcome.kind === 'kept' && outcome.stamp !== undefined);
+
+const isNowhere = ({ outcome }: Repaired): boolean => outcome.kind === 'kept' && outcome.stamp === undefined;
+
+const repairResult = (repaired: readonly Repaired[], { unlisted, named }: Wanted): Result => {
   const outcomes: Record<string, number> = {};
   for (const { outcome } of repaired) outcomes[outcome.kind] = (outcomes[outcome.kind] ?? 0) + 1;
   const bad = repaired.filter(({ outcome }) => outcome.kind === 'failed' || outcome.kind === 'refused');
+  const failed = bad
+    .slice(0, 100)
+    .map(({ doc, outcome }) => ({ ...doc, reason: 'reason' in outcome ? outcome.reason : '' }));
+  if (bad.length > 0) {
+    const message = `${bad.length} of ${repaired.length} documents could not be repaired`;
+    return { state: 'failed', code: 'UPSTREAM_REFUSED', message, details: { outcomes, failed } };
+  }
+  const kept = repaired.filter((one) => stays(one, named)).length;
+  const nowhere = named ? repaired.filter(isNowhere).length : 0;
+  const advice = [
+    ...(kept > 0 ? [`${kept} that somebody else or another transform wrote to the follower stay: repair --force`] : []),
+    ...(unlisted > 0 ? [`${unlisted} more were found: repair again`] : []),
+    ...(nowhere > 0 ? [`${nowhere} are on neither side, looked for without a routing`] : []),
+  ];
+  const message = [`${repaired.length} documents looked at`, ...advice].join('; ');
+  return { state: 'done', message, details: { equal: kept + unlisted === 0, outcomes, failed } };
+};
+
+/** Named ids, or whatever a full verification finds; undefined when it goes on in the next turn. */
+export const repairRoute = async (checking: Checking, args: unknown): Promise<Result | undefined> => {
+  const { ids, index, force } = parse(RepairArgs, args);
+  const { leading, state } = checking;
+  const wanted = ids === undefined ? await foundDocs(checking) : namedDocs(state, ids, index);
+  if (wanted === undefined) return undefined;
+  const io = await verifyIo(leading, state);
+  const result = repairResult(await repairIds(wanted.docs, { ...io, pins: pinsOf(leading), force }), wanted);
+  const outcomes = result.details?.['outcomes'];
   await leading.journal.audit({ what: 'repair', reason: 'asked', evidence: { outcomes } });
-  const details = {
-    outcomes,
-    failed: bad
-      .slice(0, 100)
-      .map(({ doc, outcome }) => ({ ...doc, reason: 'reason' in outcome ? outcome.reason : '' })),
-  };
-  deps.logger.info({ slug: deps.slug, outcomes }, 'repair ended');
-  const kept = outcomes['foreign'] ?? 0;
-  const advice = kept > 0 ? `; ${kept} that somebody else wrote to the follower stay: repair --force` : '';
-  return bad.length === 0
-    ? { state: 'done', message: `${repaired.length} documents looked at${advice}`, details }
-    : {
-        state: 'failed',
-        code: 'UPSTREAM_REFUSED',
-        message: `${bad.length} of ${repaired.length} documents could not be repaired`,
-        details,
-      };
+  leading.deps.logger.info({ slug: leading.deps.slug, outcomes }, 'repair ended');
+  return result;
 };

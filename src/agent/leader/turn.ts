@@ -85,7 +85,7 @@ const act = async (leading: Leading, state: RouteState, interruption: Interrupti
   const { deps, job, work } = leading;
   if (state.phase.phase !== 'off') await keepAliases(leading, state);
   await watchProcesses(leading, state);
-  await runAsk(leading, state);
+  await runAsk(leading, state, interruption);
   const present = deps.state() ?? state;
   if (!works(present) || !deps.lease.isHeld()) return;
   await interruption.run((signal) =>

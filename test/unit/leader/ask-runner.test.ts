@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { runAsk } from '../../../src/agent/leader/ask-runner.ts';
+import { Interruption } from '../../../src/agent/leader/interruption.ts';
 import { createJobStore } from '../../../src/agent/leader/job-state.ts';
 import { createJournal } from '../../../src/agent/leader/journal.ts';
 import { createPhaseWriter } from '../../../src/agent/leader/phase-writer.ts';
@@ -56,12 +57,12 @@ describe('an ask whose saving ended with nobody knowing whether it did', () => {
   it('is answered and ends the term of its leader, so that the next ask does not fail on the old revision', async () => {
     const bucket = forgetfulOnce(new MemoryBucket());
     await askFor(bucket, 'one');
-    const ran = runAsk(await leadingOver(bucket), routeState());
+    const ran = runAsk(await leadingOver(bucket), routeState(), new Interruption());
     await expect(ran).rejects.toMatchObject({ code: 'STORE_OUTCOME_UNKNOWN' });
     expect(await answerIn(bucket)).toMatchObject({ id: 'one', state: 'failed' });
 
     await askFor(bucket, 'two');
-    await runAsk(await leadingOver(bucket), routeState());
+    await runAsk(await leadingOver(bucket), routeState(), new Interruption());
     expect(await answerIn(bucket)).toMatchObject({ id: 'two', state: 'done' });
   });
 });
@@ -72,7 +73,7 @@ describe('two asks, the second before anybody has looked for the answer to the f
     const leading = await leadingOver(bucket);
     for (const id of ['one', 'two']) {
       await askFor(bucket, id);
-      await runAsk(leading, routeState());
+      await runAsk(leading, routeState(), new Interruption());
     }
     const standing = AskResult.parse(await answerIn(bucket));
     expect(['one', 'two'].map((id) => answerTo(standing, id)?.state)).toEqual(['done', 'done']);

@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest';
+import { runAsk } from '../../../src/agent/leader/ask-runner.ts';
+import { Interruption } from '../../../src/agent/leader/interruption.ts';
+import { createJobStore, newWork } from '../../../src/agent/leader/job-state.ts';
+import { createJournal } from '../../../src/agent/leader/journal.ts';
+import type { Leading } from '../../../src/agent/leader/leading.ts';
+import { createPhaseWriter } from '../../../src/agent/leader/phase-writer.ts';
+import { takePosition } from '../../../src/agent/positions.ts';
+import { beginTail, tailStep } from '../../../src/agent/tail.ts';
+import { keys } from '../../../src/coordination/keys.ts';
+import type { Bucket } from '../../../src/coordination/ports.ts';
+import { silentLogger } from '../../../src/log.ts';
+import { MemoryBucket } from '../../support/memory-store.ts';
+import { type Engine, engine } from '../agent/engine.ts';
+import { noTransforms } from '../agent/route.ts';
+
+const slug = 'products';
+const clock = (): string => '2026-01-01T00:00:00.000Z';
+
+type Stage = { made: Engine; bucket: Bucket };
+
+/** Forty documents, of which d3 is missing on the follower, d5 is another and `stranger` is extra. */
+const damaged = async (): Promise<Stage> => {
+  const made = engine();
+  for (let i = 0; i < 40; i++) made.put(`d${i}`, { i });
+  const begun = await beginTail('start', made.io);
+  if (begun.kind === 'ok') await tailStep(begun.state, made.io);
+  const { storage } = made.pair.target;
+  storage.write({ op: 'delete', index: 'p2', id: 'd3' });
+  storage.write({ op: 'index', index: 'p2', id: 'd5', source: '{"i":"other"}' });
+  storage.write({ op: 'index', index: 'p2', id: 'stranger', source: '{}' });
+  return { made, bucket: new MemoryBucket() };
+};
+
+/** A leader that has just taken over: it knows what the store knows. */
+const leader = async ({ made, bucket }: Stage): Promise<Leading> => {
+  const { clusters, runtime } = made.io;
+  const job = createJobStore(bucket, slug);
+  await job.load();
+  const taken = await takePosition('p1', 'checkpoint', { cluster: clusters.source, runtime });
+  if (taken.kind !== 'ok') throw new Error(taken.detail);
+  const tail = { schema: 1 as const, authority: 'source' as const, reign: 1, indices: [taken.position] };
+  await job.save({ work: { ...newWork({ reign: 1, authority: 'source', epoch: 1 }), tail } });
+  return {
+    deps: {
+      slug,
+      logger: silentLogger(),
+      clusters,
+      runtime,
+      transforms: noTransforms,
+      store: { config: bucket },
+      lease: { isHeld: () => true },
+      state: () => made.state,
+    },
+    job,
+    journal: createJournal({ bucket, slug, by: 'gateway-0', clock, now: () => 0 }),
+    writer: createPhaseWriter({ bucket, slug, by: 'gateway-0', clock, now: () => 0 }),
+  } as unknown as Leading;
+};
+
+type Answer = { id: string; state: string; message: string; details: Record<string, unknown> };
+const answer = async ({ bucket }: Stage): Promise<Answer> =>
+  JSON.parse((await bucket.get(keys.job(slug, 'ask')))?.value ?? '{}');
+const ask = (stage: Stage, asked: { id: string; action: string; args?: Record<string, unknown> }) =>
+  stage.bucket.put(keys.ask(slug), JSON.stringify({ schema: 1, by: 'ops', reason: '', at: clock(), ...asked }));
+const turn = async (stage: Stage, leading: Leading): Promise<Answer> => {
+  await runAsk(leading, stage.made.state, new Interruption());
+  return answer(stage);
+};
+
+describe('a verification', () => {
+  it('goes on in further turns, and with another leader where the last one died', async () => {
+    const stage = await damaged();
+    await ask(stage, { id: 'v', action: 'verify', args: { mode: 'full' } });
+    const states: string[] = [];
+    let last: Answer | undefined;
+    while (last?.state !== 'done') {
+      // Each turn is that of a new leader.
+      last = await turn(stage, await leader(stage));
+      states.push(last.state);
+    }
+    expect(states.length).toBeGreaterThan(1);
+    expect(last.details).toMatchObject({ equal: false, missing: 1, extra: 1, different: 1, checked: 80 });
+  });
+
+  it('gives way to what is asked meanwhile, and is left behind by it', async () => {
+    const stage = await damaged();
+    const leading = await leader(stage);
+    await ask(stage, { id: 'v', action: 'verify', args: { mode: 'hash' } });
+    expect(await turn(stage, leading)).toMatchObject({ id: 'v', state: 'running' });
+    await ask(stage, { id: 'p', action: 'pause' });
+    expect(await turn(stage, leading)).toMatchObject({ id: 'p', state: 'done' });
+  });
+
+  it('is cut short at once when somebody wants the loop, and has lost nothing then', async () => {
+    const stage = await damaged();
+    const leading = await leader(stage);
+    await ask(stage, { id: 'v', action: 'verify', args: { mode: 'stamp' } });
+    const interruption = new Interruption();
+    const running = runAsk(leading, stage.made.state, interruption);
+    setImmediate(() => interruption.want());
+    await running;
+    expect(await answer(stage)).toMatchObject({ id: 'v', state: 'running' });
+    let last = await turn(stage, leading);
+    while (last.state !== 'done') last = await turn(stage, leading);
+    expect(last.details).toMatchObject({ missing: 1, extra: 1, different: 1, checked: 80 });
+  });
+});
+
+describe('a repair', () => {
+  const repaired = async (stage: Stage, args: Record<string, unknown>): Promise<Answer> => {
+    const leading = await leader(stage);
+    await ask(stage, { id: JSON.stringify(args), action: 'repair', args });
+    let last = await turn(stage, leading);
+    while (last.state === 'running') last = await turn(stage, leading);
+    return last;
+  };
+
+  it('of an id that somebody else wrote to the follower says that it stays, and is not equal', async () => {
+    const stage = await damaged();
+    expect(await repaired(stage, { ids: ['d5'] })).toMatchObject({
+      state: 'done',
+      message: expect.stringMatching(/^1 documents looked at; 1 that somebody else .* stay: repair --force$/),
+      details: { equal: false, outcomes: { foreign: 1 } },
+    });
+    expect(await repaired(stage, { ids: ['d5'], force: true })).toMatchObject({ details: { outcomes: { copied: 1 } } });
+  });
+
+  it('of an id that neither side has says so', async () => {
+    const stage = await damaged();
+    expect(await repaired(stage, { ids: ['d1', 'nowhere'] })).toMatchObject({
+      state: 'done',
+      message: '2 documents looked at; 1 are on neither side, looked for without a routing',
+      details: { equal: true },
+    });
+  });
+
+  it('of all tells a difference that it leaves because the stamps are equal, as after a change of the transform', async () => {
+    const stage = await damaged();
+    const { storage } = stage.made.pair.target;
+    const held = storage.contents('p2').get('d7') as { source: string };
+    held.source = '{"i":"by another transform"}';
+    const { details, message } = await repaired(stage, {});
+    expect(message).toContain('stay: repair --force');
+    expect(details).toMatchObject({ equal: false, outcomes: { kept: 1, deleted: 1 } });
+  });
+});
