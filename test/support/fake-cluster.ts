@@ -25,6 +25,8 @@ export type FakeCluster = {
   behaviour: Behaviour;
   /** For `slow`. */
   delayMs: number;
+  /** For `slow`, beside `delayMs`: what has to happen first. */
+  slowUntil: () => Promise<unknown>;
   /** Overrides the answer of a well-behaved cluster. */
   answer: (seen: Seen) => { status?: number; body: unknown } | undefined;
   close(): Promise<void>;
@@ -69,7 +71,10 @@ export const startFakeCluster = async (name: string): Promise<FakeCluster> => {
   const behaviours: Readonly<Record<Behaviour, (exchange: Exchange) => void>> = {
     ok: ({ seen, response }) => usual(seen, response),
     hang: () => undefined,
-    slow: ({ seen, response }) => void waiting.add(setTimeout(usual, cluster.delayMs, seen, response)),
+    slow: async ({ seen, response }) => {
+      await cluster.slowUntil();
+      waiting.add(setTimeout(usual, cluster.delayMs, seen, response));
+    },
     reset: ({ request }) => void request.socket.resetAndDestroy(),
     cut: ({ request, response }) => {
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' });
@@ -102,6 +107,7 @@ export const startFakeCluster = async (name: string): Promise<FakeCluster> => {
     open: 0,
     behaviour: 'ok',
     delayMs: 0,
+    slowUntil: () => Promise.resolve(),
     answer: () => undefined,
     close: () =>
       new Promise((resolve) => {

@@ -253,10 +253,11 @@ describe('a connection without a request', () => {
         else request.respond({ status: 200, headers: {}, body: request.path });
         return undefined;
       },
-      { keepAliveMs: 1, headersTimeoutMs: 50 },
+      { keepAliveMs: 1, headersTimeoutMs: 500 },
     );
     const [busy, idle] = [await connected(front), await connected(front)];
     busy.socket.write(get('/long'));
+    await eventually(() => pending !== undefined);
     idle.socket.write(get('/short'));
     await idle.closed;
     pending?.respond({ status: 200, headers: {}, body: 'late' });

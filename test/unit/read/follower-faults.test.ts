@@ -16,7 +16,9 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([source.close(), target.close()]));
 beforeEach(async () => {
-  for (const cluster of [source, target]) Object.assign(cluster, { behaviour: 'ok', answer: () => undefined });
+  for (const cluster of [source, target]) {
+    Object.assign(cluster, { behaviour: 'ok', answer: () => undefined, slowUntil: () => Promise.resolve() });
+  }
   stack = await startReadStack({ sourceUrl: source.url, targetUrl: target.url, deps: { hedgeMs } });
   source.seen.length = 0;
   target.seen.length = 0;
@@ -79,7 +81,8 @@ describe('a follower that fails costs the client nothing but the way round', () 
 describe('a slow follower', () => {
   it('that is not slower than the authority still answers, and the authority is given up', async () => {
     set();
-    [target.behaviour, target.delayMs, source.behaviour] = ['slow', hedgeMs * 2, 'hang'];
+    [target.behaviour, target.delayMs, source.behaviour] = ['slow', 0, 'hang'];
+    target.slowUntil = () => eventually(() => source.seen.length > 0);
     const got = await search();
     expect(got.headers['x-crossfade-side']).toBe('target');
     expect(source.seen).toHaveLength(1);
@@ -87,7 +90,8 @@ describe('a slow follower', () => {
 
   it('answers when the authority it was raced against fails', async () => {
     set();
-    [target.behaviour, target.delayMs, source.behaviour] = ['slow', hedgeMs * 2, 'error'];
+    [target.behaviour, target.delayMs, source.behaviour] = ['slow', 0, 'error'];
+    target.slowUntil = () => eventually(() => source.seen.length > 0);
     expect((await search()).headers['x-crossfade-side']).toBe('target');
   });
 
