@@ -11,6 +11,7 @@ import {
   type Call,
   type CallLimits,
   type CallOptions,
+  type CountOptions,
   type ControlCalls,
   createControlCalls,
   limited,
@@ -47,7 +48,7 @@ export interface ClusterControl {
    */
   primaryTerms(index: string, options?: CallOptions): Promise<readonly number[] | undefined>;
   refresh(index: string, options?: CallOptions): Promise<void>;
-  count(index: string, options?: CallOptions & { primary?: boolean }): Promise<number>;
+  count(index: string, options?: CountOptions): Promise<number>;
   /** Concrete index, or an alias of exactly one; undefined when there is none. */
   getIndex(name: string, options?: CallOptions): Promise<answers.IndexInfo | undefined>;
   /** @throws UPSTREAM_REFUSED; resolves to false when the change was accepted and not acknowledged by all nodes in time. */
@@ -97,14 +98,14 @@ const refresh = async (calls: ControlCalls, index: string, options?: CallOptions
   if (shards.failed > 0) throw refusal(`POST ${path}`, 503, { type: 'partial_answer', reason: JSON.stringify(shards) });
 };
 
-const count = async (
-  calls: ControlCalls,
-  index: string,
-  options: CallOptions & { primary?: boolean } = {},
-): Promise<number> => {
-  const { primary, ...call } = options;
+const count = async (calls: ControlCalls, index: string, options: CountOptions = {}): Promise<number> => {
+  const { primary, without, ...call } = options;
   const path = `/${name(index)}/_count${primary ? '?preference=_primary' : ''}`;
-  const { count: docs, _shards: shards } = await calls.ask(answers.CountAnswer, { method: 'GET', path, ...call });
+  const asked =
+    without === undefined
+      ? { method: 'GET', path }
+      : { method: 'POST', path, body: { query: { bool: { must_not: [without] } } }, reads: true };
+  const { count: docs, _shards: shards } = await calls.ask(answers.CountAnswer, { ...asked, ...call });
   if (shards.failed > 0 || shards.successful !== shards.total)
     throw refusal(`GET ${path}`, 503, { type: 'partial_answer', reason: JSON.stringify(shards) });
   return docs;

@@ -9,6 +9,8 @@ import type { Transport, UpstreamAnswer } from '../upstream/types.ts';
 import { AcknowledgedAnswer } from './control-answers.ts';
 
 export type CallOptions = { timeoutMs?: number; signal?: AbortSignal | undefined; maxBodyBytes?: number };
+/** `without`: a query for documents that do not count. */
+export type CountOptions = CallOptions & { primary?: boolean; without?: Record<string, unknown> | undefined };
 /** A call takes at most this long, whatever it asked for itself. */
 export type CallLimits = { timeoutMs: () => number; signal?: (() => AbortSignal | undefined) | undefined };
 

@@ -1,23 +1,28 @@
 /**
  * The document transform of a route: a module that an operator writes, run on every copy. The default export turns a
  * source document into a target document, `inverse` goes back; both are needed, because a rollback copies the other
- * way. Returning null means that the document has no counterpart on the follower. Numbers that JavaScript cannot hold
- * exactly are handed over as BigInt and written back in full. Invariant: a function that does not answer is a refusal of
+ * way. Returning null means that the document has no counterpart on the follower; `drops` then says by a query which these
+ * are, because only so can the counts of both sides be proof. Numbers that JavaScript cannot hold exactly are handed over
+ * as BigInt and written back in full. Invariant: a function that does not answer is a refusal of
  * its one document, as one that throws is; everything else goes on.
  */
 import { stat } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
-import type { Side } from '../coordination/records.ts';
+import * as z from 'zod';
+import { otherSide, type Side } from '../coordination/records.ts';
 import { CrossfadeError } from '../errors.ts';
 import { parseExact, stringifyExact } from './exact-json.ts';
 
 export type TransformMeta = { id: string; routing: string | undefined; index: string };
 export type TransformFunction = (doc: unknown, meta: TransformMeta) => unknown;
+const Query = z.record(z.string(), z.unknown());
+const Dropped = z.strictObject({ source: Query.optional(), target: Query.optional() });
+/** By side a query that matches just the documents there that are turned into null on their way to the other side. */
+export type Dropped = z.infer<typeof Dropped>;
 export type Transform = {
   forward: TransformFunction;
   inverse: TransformFunction;
-  /** Declared by the module (`export const drops = true`): documents may be turned into null, so counts may differ. */
-  drops: boolean;
+  drops: Dropped;
 };
 
 /** The function that makes documents for `follower`. */
@@ -73,24 +78,28 @@ export const loadTransform = async (path: string, withinMs = answerWithinMs): Pr
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new CrossfadeError('CONFIG_INVALID', `transform ${path} cannot be loaded: ${why}`, { cause });
   }
-  const { default: forward, inverse, drops } = loaded;
-  if (isFunction(forward) && isFunction(inverse))
-    return {
-      forward: answering(forward, withinMs),
-      inverse: answering(inverse, withinMs),
-      drops: drops === true,
-    };
-  throw new CrossfadeError(
-    'CONFIG_INVALID',
-    `transform ${path} needs a default export and \`inverse\`, both functions`,
-  );
+  const { default: forward, inverse, drops = {} } = loaded;
+  if (!isFunction(forward) || !isFunction(inverse))
+    throw new CrossfadeError(
+      'CONFIG_INVALID',
+      `transform ${path} needs a default export and \`inverse\`, both functions`,
+    );
+  const dropped = Dropped.safeParse(drops);
+  if (!dropped.success)
+    throw new CrossfadeError(
+      'CONFIG_INVALID',
+      `transform ${path}: \`drops\` must say by a query which documents are turned into null, as in { source: { term: { kind: 'draft' } } }`,
+    );
+  return { forward: answering(forward, withinMs), inverse: answering(inverse, withinMs), drops: dropped.data };
 };
 
 /** Loads each module once. A module that failed to load is tried again at the next use. */
 export interface Transforms {
   /** The function that makes documents for `follower`, or undefined when the route has no transform. */
   towards(path: string | undefined, follower: Side): Promise<TransformFunction | undefined>;
-  drops(path: string | undefined): Promise<boolean>;
+  drops(path: string | undefined): Promise<Dropped>;
+  /** The function that makes documents for the authority, if it may drop some of the follower's, which then are in order. */
+  mayDrop(path: string | undefined, follower: Side): Promise<TransformFunction | undefined>;
   /** Why the module cannot be used, if so. */
   problem(path: string | undefined): Promise<string | undefined>;
 }
@@ -110,7 +119,11 @@ export const createTransforms = (
       const transform = await get(path);
       return transform && towards(transform, follower);
     },
-    drops: async (path) => (await get(path))?.drops ?? false,
+    drops: async (path) => (await get(path))?.drops ?? {},
+    mayDrop: async (path, follower) => {
+      const transform = await get(path);
+      return transform?.drops[follower] && towards(transform, otherSide(follower));
+    },
     problem: async (path) => {
       try {
         await get(path);

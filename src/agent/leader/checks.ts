@@ -36,15 +36,12 @@ export const verifyIo = async ({ deps }: Leading, state: RouteState): Promise<Ve
   const { clusters, runtime, transforms } = deps;
   const direction = directionOf(state);
   const { pageBytes, maxPageDocs } = state.spec.backfill;
-  const mayDrop = (await transforms.drops(state.spec.transform))
-    ? await transforms.towards(state.spec.transform, direction.authority)
-    : undefined;
   return {
     clusters,
     runtime,
     direction,
     transform: await transforms.towards(state.spec.transform, direction.follower),
-    mayDrop,
+    mayDrop: await transforms.mayDrop(state.spec.transform, direction.follower),
     limits: { pageBytes, maxPageDocs },
   };
 };
@@ -56,8 +53,9 @@ const walkAll = async ({ leading, state, ask, signal }: Checking, what: VerifyAs
   walkOn(leading, { ...what, ask }, { io: await verifyIo(leading, state), signal });
 
 const verifyCounts = async ({ deps }: Leading, state: RouteState): Promise<Result> => {
-  const { clusters, runtime } = deps;
-  const { equal, counts } = await countProof({ clusters, runtime, direction: directionOf(state) });
+  const { clusters, runtime, transforms } = deps;
+  const dropped = await transforms.drops(state.spec.transform);
+  const { equal, counts } = await countProof({ clusters, runtime, direction: directionOf(state), dropped });
   const named = counts.map(({ ordinal, ...count }) => ({ index: state.spec.indices[ordinal]?.source ?? '', ...count }));
   return {
     state: 'done',

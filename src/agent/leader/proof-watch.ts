@@ -9,6 +9,7 @@ import type { ClusterControl } from '../cluster.ts';
 import { directionOf } from '../direction.ts';
 import { countProof, type PairCount } from '../proof.ts';
 import type { Runtime } from '../runtime.ts';
+import type { Dropped } from '../transform.ts';
 import { type JobStore, type ProofMark, saveWork } from './job-state.ts';
 
 export type ProofWatchDeps = {
@@ -20,6 +21,7 @@ export type ProofWatchDeps = {
 };
 export type ProofTry = {
   clusters: Record<Side, ClusterControl>;
+  dropped: Dropped;
   signal: AbortSignal;
   /** Sequence numbers given out on the authority so far. */
   totals: () => Promise<readonly number[]>;
@@ -60,11 +62,11 @@ export const createProofWatch = (deps: ProofWatchDeps): ProofWatch => {
   };
 
   return {
-    prove: async (state, { clusters, signal, totals, underWay }) => {
+    prove: async (state, { totals, underWay, ...io }) => {
       if (runtime.now() - triedAtMs < everyMs) return;
       triedAtMs = runtime.now();
       const before = sum(await totals());
-      const { counts } = await countProof({ clusters, runtime, direction: directionOf(state), attempts: 2, signal });
+      const { counts } = await countProof({ ...io, runtime, direction: directionOf(state), attempts: 2 });
       const slack = sum(await totals()) - before + underWay;
       const apart = counts.reduce((all, { authority, follower }) => all + Math.abs(authority - follower), 0);
       const equal = apart <= slack;

@@ -269,7 +269,8 @@ export class RouteWork {
     const fresh = tail?.caughtUp === true && this.#tailFacts.lagSeconds <= maxLagSeconds;
     if (!fresh || this.sweepPending() || this.#quarantine.refusesAny()) return;
     const underWay = pendingCopies + this.#tailFacts.behind;
-    await this.#proof.prove(state, { clusters, signal, totals, underWay });
+    const dropped = await this.#deps.transforms.drops(state.spec.transform);
+    await this.#proof.prove(state, { clusters, dropped, signal, totals, underWay });
   }
 
   /** Nothing of the leader's own is under way towards the follower. */

@@ -33,9 +33,7 @@ export const createSweeper = (deps: SweeperDeps): Sweeper => {
   const walk = async (state: RouteState, signal: AbortSignal): Promise<number | undefined> => {
     const direction = directionOf(state);
     const { pageBytes, maxPageDocs } = state.spec.backfill;
-    const mayDrop = (await transforms.drops(state.spec.transform))
-      ? await transforms.towards(state.spec.transform, direction.authority)
-      : undefined;
+    const mayDrop = await transforms.mayDrop(state.spec.transform, direction.follower);
     const io = { clusters, runtime, direction, signal, mayDrop, limits: { pageBytes, maxPageDocs } };
     const begun = await beginSweep(io);
     if (begun.kind !== 'ok') {

@@ -16,6 +16,7 @@ import { balance, type Ledger, type LedgerSample, openLedger } from '../ledger.t
 import { countProof } from '../proof.ts';
 import { type Runtime, sleep } from '../runtime.ts';
 import { beginTail, type TailState } from '../tail.ts';
+import type { Dropped } from '../transform.ts';
 import { applyAliases, currentAliases, ensureFence, openAliases } from './alias-keeper.ts';
 import { awaitBarrier } from './barrier-wait.ts';
 import { fenceThrough, prepareSwitch } from './epochs.ts';
@@ -34,6 +35,8 @@ export type SwitchIoDeps = {
   /** The record the switch starts from. */
   start: PhaseWrite;
   clusters: Record<Side, ClusterControl>;
+  /** What the transform has no counterpart for. */
+  dropped: Dropped;
   members: Pick<Members, 'view' | 'onChange' | 'refresh'>;
   /** Has the list of processes. */
   bucket: Bucket;
@@ -191,7 +194,8 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
       if (rest !== undefined) rest = { ...rest, totals };
       return totals;
     },
-    countsEqual: async () => (await countProof({ clusters, runtime, direction, attempts: 1 })).equal,
+    countsEqual: async () =>
+      (await countProof({ clusters, runtime, direction, dropped: deps.dropped, attempts: 1 })).equal,
     fenceBoth: async () => {
       await fence(start.record.epoch);
       deps.onFenced?.();

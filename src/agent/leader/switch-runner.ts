@@ -47,6 +47,7 @@ export const runRouteSwitch = async (
     state,
     start,
     clusters: deps.clusters,
+    dropped: await deps.transforms.drops(state.spec.transform),
     members: deps.members,
     bucket: deps.store.config,
     unheard: leading.unheard,

@@ -47,10 +47,10 @@ describe('the sweep between real clusters', () => {
     await del(route, 'source', 'd1');
     await del(route, 'source', 'd10', 'r1');
     await route.call('target', 'PUT', `/${route.names.target}/_doc/stranger`, '{}');
-    expect(await countProof(route.io)).toMatchObject({ equal: false });
+    expect(await countProof({ ...route.io, dropped: {} })).toMatchObject({ equal: false });
     expect(await sweepAll(route)).toMatchObject({ kind: 'done', state: { removed: 3 } });
     expect(await route.contents('target')).toEqual(await route.contents('source'));
-    expect(await countProof(route.io)).toMatchObject({ equal: true });
+    expect(await countProof({ ...route.io, dropped: {} })).toMatchObject({ equal: true });
   });
 
   it('removes a document that a late copy brought back after the follower had forgotten its delete', async () => {

@@ -454,7 +454,7 @@ describe('a transform', () => {
       return id === 'dropped' ? null : { ...rest, name: id };
     },
     inverse: (doc) => doc,
-    drops: true,
+    drops: { source: { term: { id: 'dropped' } } },
   }));
 
   it('makes the document, drops it as a delete, or has it quarantined when it fails', async () => {
@@ -480,7 +480,7 @@ describe('a transform', () => {
     let broken = true;
     const loading = createTransforms(async () => {
       if (broken) throw new CrossfadeError('CONFIG_INVALID', 'transform ./t.mjs cannot be loaded');
-      return { forward: (doc) => doc, inverse: (doc) => doc, drops: false };
+      return { forward: (doc) => doc, inverse: (doc) => doc, drops: {} };
     });
     const { copier, runtime, target } = setUp({ transforms: loading });
     const outcomes = track([copier.offer(index('a'), routeState({}, { transform: './t.mjs' }))]);

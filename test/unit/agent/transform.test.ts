@@ -34,6 +34,24 @@ describe('a transform', () => {
     await expect(transformSource(forward, Buffer.from('{}'), meta)).rejects.toThrow(reason);
   });
 
+  it.each([
+    ['no query', 'true'],
+    ['a side that there is not', '{ authority: {} }'],
+    ['a list', '{ source: [] }'],
+  ])('that tells with %s what it drops is refused', async (_what, drops) => {
+    const path = moduleOf(`${both} (doc) => null; export const drops = ${drops}`);
+    await expect(loadTransform(path)).rejects.toThrow('must say by a query');
+  });
+
+  it('back may drop documents of a follower only where it says so', async () => {
+    const path = moduleOf(`${both} (doc) => doc; export const drops = { source: { match_all: {} } }`);
+    const transforms = createTransforms();
+    expect(await transforms.drops(path)).toEqual({ source: { match_all: {} } });
+    expect(await transforms.mayDrop(path, 'source')).toBeTypeOf('function');
+    expect(await transforms.mayDrop(path, 'target')).toBeUndefined();
+    expect([await transforms.drops(undefined), await transforms.mayDrop(undefined, 'source')]).toEqual([{}, undefined]);
+  });
+
   it('may change the document that it is given, and answer later', async () => {
     const { forward } = await loadTransform(
       moduleOf(`${both} async (doc) => { doc.b = doc.a; delete doc.a; return doc }`),

@@ -23,6 +23,7 @@ const atRest = async (over: Partial<SwitchIoDeps> = {}) => {
     state,
     start: { record: state.phase, revision: 1 },
     clusters: controls(fakePair(state)),
+    dropped: {},
     members: { view: () => noMembers, onChange: () => () => undefined, refresh: async () => undefined },
     bucket: config,
     unheard: [],
