@@ -14,6 +14,7 @@ import type { Core } from './core.ts';
 import { createDataPlane, type DataPlane } from './data-plane.ts';
 import { createDiscrepancyStore, type DiscrepancyStore } from './discrepancies.ts';
 import { createEvidence, type Evidence } from './evidence.ts';
+import { type FilledWatch, watchFilled } from './filled-watch.ts';
 import { routeLine, type ShadowCounts } from './heartbeat-report.ts';
 import { observeCopy, observeHeld, observeShadow, observeSweepNeeded } from './observe.ts';
 import { transportsOf } from './open-clusters.ts';
@@ -33,6 +34,7 @@ export type AgentParts = {
   readonly evidence: Evidence;
   readonly traffic: TrafficTally;
   readonly liveWatch: LiveWatch;
+  readonly filled: FilledWatch;
   readonly plane: DataPlane;
 };
 
@@ -73,7 +75,14 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
     stream: () => core.store.samples,
     logger: core.logger,
   });
-  const evidence = createEvidence({ member, boot, state: (slug) => view.state(slug), now: Date.now });
+  const filled = watchFilled({ bucket: core.store.config, states: () => view.states() });
+  const evidence = createEvidence({
+    member,
+    boot,
+    state: (slug) => view.state(slug),
+    isFilled: (slug) => filled.isFilled(slug),
+    now: Date.now,
+  });
   const brake = createReadBrake({
     now: () => performance.now(),
     changed: (route, on) => metrics.followerBrakeOn.set({ route }, on ? 1 : 0),
@@ -117,6 +126,7 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
     evidence,
     traffic,
     liveWatch,
+    filled,
     plane,
   };
 };

@@ -192,6 +192,7 @@ class Agent {
     core.logger.info({ connections: plane.listener.connections }, 'draining');
     this.#ended.abort();
     await Promise.all([...this.#background.map((part) => part.stop()), drain(this.#parts)]);
+    this.#parts.filled.stop();
     await shadow.close();
     await comparisons.close();
     copier.close();

@@ -23,6 +23,8 @@ export type EvidenceOptions = {
   /** Random per process start. */
   boot: string;
   state: (slug: string) => RouteState | undefined;
+  /** The backfill of the route is complete, as far as is known here. */
+  isFilled: (slug: string) => boolean;
   /** Milliseconds since the epoch. */
   now: () => number;
 };
@@ -32,11 +34,11 @@ type Book = { tally: Tally; judged: { atMs: number; judgement: Judgement } | und
 /** Heartbeats ask often, and some of them in the middle of a held switch. */
 const judgeEveryMs = 1000;
 
-export const createEvidence = ({ state, now, ...teller }: EvidenceOptions): Evidence => {
+export const createEvidence = ({ state, isFilled, now, ...teller }: EvidenceOptions): Evidence => {
   const books = new Map<string, Book>();
   const bookOf = (slug: string): Book => {
     const route = state(slug);
-    const subject = route === undefined ? '' : evidenceSubject(route);
+    const subject = route === undefined ? '' : evidenceSubject(route, isFilled(slug));
     const book = books.get(slug) ?? { tally: new Tally(subject), judged: undefined, isNew: false };
     books.set(slug, book);
     if (book.tally.restart(subject)) book.judged = undefined;

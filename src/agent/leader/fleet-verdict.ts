@@ -15,6 +15,8 @@ import type { Bucket, Entry, RouteState } from '../../coordination/ports.ts';
 export type FleetVerdictOptions = {
   bucket: Pick<Bucket, 'list' | 'delete'>;
   slug: string;
+  /** The backfill is complete. */
+  isFilled: () => boolean;
   /** Monotonic milliseconds. */
   now: () => number;
   /** Milliseconds since the epoch. */
@@ -41,7 +43,7 @@ const { windowMs, maxWindows } = defaultTallyOptions;
 export class FleetVerdict {
   readonly #options: FleetVerdictOptions;
   readonly #told = new Map<string, Told>();
-  #last: { state: RouteState; atMs: number; judged: FleetJudgement } | undefined;
+  #last: { state: RouteState; subject: string; atMs: number; judged: FleetJudgement } | undefined;
   /** By the wall clock, as evidence grows old by it. */
   #judgedAtMs = Number.NEGATIVE_INFINITY;
   /** Somebody has told more than was judged. */
@@ -53,10 +55,12 @@ export class FleetVerdict {
 
   async judge(state: RouteState): Promise<FleetJudgement> {
     const nowMs = this.#options.now();
-    if (this.#last?.state === state && nowMs - this.#last.atMs < reuseMs) return this.#last.judged;
+    const subject = evidenceSubject(state, this.#options.isFilled());
+    const last = this.#last?.state === state && this.#last.subject === subject ? this.#last : undefined;
+    if (last !== undefined && nowMs - last.atMs < reuseMs) return last.judged;
     await this.#read();
-    const judged = this.#last?.state === state && this.#isFresh() ? this.#last.judged : this.#judge(state);
-    this.#last = { state, atMs: nowMs, judged };
+    const judged = last !== undefined && this.#isFresh() ? last.judged : this.#judge(state, subject);
+    this.#last = { state, subject, atMs: nowMs, judged };
     await this.#tidy(judged.summary);
     return judged;
   }
@@ -91,10 +95,9 @@ export class FleetVerdict {
     return !this.#isNew && Math.abs(this.#options.wallMs() - this.#judgedAtMs) < judgeAgainMs;
   }
 
-  #judge(state: RouteState): FleetJudgement {
+  #judge(state: RouteState, subject: string): FleetJudgement {
     this.#isNew = false;
     this.#judgedAtMs = this.#options.wallMs();
-    const subject = evidenceSubject(state);
     const summaries = [...this.#told.values()].flatMap(({ summary }) => (summary?.subject === subject ? summary : []));
     const nowSlot = Math.floor(this.#options.wallMs() / windowMs);
     const sum = sumSummaries(summaries.map(notAhead(nowSlot)), subject);

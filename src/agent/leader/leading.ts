@@ -101,6 +101,7 @@ export const beginLeading = async (deps: RouteLeaderDeps): Promise<Leading> => {
     verdict: new FleetVerdict({
       bucket: store.config,
       slug,
+      isFilled: () => job.current().work?.backfill === 'done',
       now: () => runtime.now(),
       wallMs: () => Date.parse(clock()),
     }),

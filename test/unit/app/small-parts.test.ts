@@ -146,7 +146,13 @@ describe('the evidence of this process', () => {
 
   test('says hold while there is none, and rollback when the other side keeps failing', () => {
     let nowMs = Date.now();
-    const evidence = createEvidence({ member: 'a', boot: 'b', state: () => routeState(), now: () => nowMs });
+    const evidence = createEvidence({
+      member: 'a',
+      boot: 'b',
+      isFilled: () => true,
+      state: () => routeState(),
+      now: () => nowMs,
+    });
     expect(evidence.judgement('products').verdict).toBe('hold');
     for (let i = 0; i < 500; i += 1) evidence.note(compared('S0'));
     nowMs += 1000;
@@ -161,14 +167,26 @@ describe('the evidence of this process', () => {
     ['the spec', { ...routeState(), specRevision: 9 }],
   ])('begins again when %s changes', (_, next) => {
     let state = routeState();
-    const evidence = createEvidence({ member: 'a', boot: 'b', state: () => state, now: Date.now });
+    const evidence = createEvidence({
+      member: 'a',
+      boot: 'b',
+      isFilled: () => true,
+      state: () => state,
+      now: Date.now,
+    });
     for (let i = 0; i < 500; i += 1) evidence.note(compared('S0'));
     state = next;
     expect(evidence.judgement('products')).toMatchObject({ verdict: 'hold', compared: 0 });
   });
 
   test('leaves out what was discarded', () => {
-    const evidence = createEvidence({ member: 'a', boot: 'b', state: () => routeState(), now: Date.now });
+    const evidence = createEvidence({
+      member: 'a',
+      boot: 'b',
+      isFilled: () => true,
+      state: () => routeState(),
+      now: Date.now,
+    });
     evidence.note({
       ...compared('S0'),
       observation: { severity: 'S0', differences: [], counts: {}, discard: 'unstable' },

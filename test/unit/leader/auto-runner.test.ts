@@ -78,7 +78,7 @@ class Migration {
 
   async #compare(state: RouteState): Promise<void> {
     for (const { boot, tally } of this.#pods) {
-      tally.restart(evidenceSubject(state));
+      tally.restart(evidenceSubject(state, this.backfill === 'done'));
       for (let i = 0; i < perTurn; i++) tally.note(this.#one());
       await this.store.config.put(keys.evidence(slug, boot), evidenceText(tally.snapshot(), { member: boot, boot }));
     }
@@ -111,7 +111,13 @@ class Migration {
       },
       journal: createJournal({ bucket: config, slug, by: 'leader', clock, now }),
       job: { current: () => ({ paused: this.paused, work: { backfill: this.backfill } }) },
-      verdict: new FleetVerdict({ bucket: config, slug, now, wallMs: () => began + this.#nowMs }),
+      verdict: new FleetVerdict({
+        bucket: config,
+        slug,
+        isFilled: () => this.backfill === 'done',
+        now,
+        wallMs: () => began + this.#nowMs,
+      }),
       work: {
         facts: () => ({ tail: { state: this.tail, behind: 0, lagSeconds: this.world.lagSeconds } }),
         quarantines: () => [{ docs: [], overflowed: this.world.quarantined }],
@@ -182,7 +188,7 @@ describe('the ramp of a route that goes by itself', () => {
     const migration = Object.assign(new Migration(), bar);
     expect(await migration.run(20)).toEqual([0]);
     Object.assign(migration, { paused: false, backfill: 'done', tail: 'running' });
-    expect(await migration.run(1)).toEqual([1]);
+    expect(await migration.run(20)).toContain(1);
   });
 
   it('takes no step while the follower is further behind than a switch allows', async () => {

@@ -20,13 +20,15 @@ type Seen = { good?: number; bad?: number; severity?: Severity; baseline?: boole
 const setUp = () => {
   const bucket = new MemoryBucket();
   const clock = { nowMs: 0, wallMs };
-  const fleet = () => new FleetVerdict({ bucket, slug, now: () => clock.nowMs, wallMs: () => clock.wallMs });
+  const backfill = { isDone: true };
+  const isFilled = () => backfill.isDone;
+  const fleet = () => new FleetVerdict({ bucket, slug, isFilled, now: () => clock.nowMs, wallMs: () => clock.wallMs });
   const leader = fleet();
   const tell = async (
     boot: string,
     { good = 0, bad = 0, severity = 'S0', baseline, atMs = wallMs, of = state }: Seen,
   ) => {
-    const tally = new Tally(evidenceSubject(of));
+    const tally = new Tally(evidenceSubject(of, isFilled()));
     const equal = { severity: 'none', differences: [], counts: {} } as const;
     for (let i = 0; i < good + bad; i++)
       tally.note({
@@ -44,10 +46,19 @@ const setUp = () => {
     return leader.judge(of);
   };
   const kept = async () => (await bucket.list(evidencePrefix(slug))).map(({ key }) => key.split('.').at(-1));
-  return { bucket, clock, fleet, tell, judge, kept };
+  return { bucket, clock, backfill, fleet, tell, judge, kept };
 };
 
 describe('the verdict of the fleet', () => {
+  it('forgets what was missing while the backfill ran', async () => {
+    const { backfill, tell, judge } = setUp();
+    backfill.isDone = false;
+    await tell('a', { bad: 500 });
+    expect((await judge()).judgement.verdict).toBe('rollback');
+    backfill.isDone = true;
+    expect(await judge()).toMatchObject({ judgement: { verdict: 'hold', compared: 0 }, tellers: 0 });
+  });
+
   it('is hold while nobody has compared anything', async () => {
     const { judge } = setUp();
     expect(await judge()).toMatchObject({ judgement: { verdict: 'hold', compared: 0 }, tellers: 0 });

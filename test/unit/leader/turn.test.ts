@@ -26,7 +26,7 @@ const clusterThat = (answers: () => Promise<never>): unknown => {
 const failed: Observation = { severity: 'S0', differences: [], counts: {} };
 
 const evidenceOfFailures = (state: RouteState): string => {
-  const tally = new Tally(evidenceSubject(state));
+  const tally = new Tally(evidenceSubject(state, false));
   for (let i = 0; i < 50; i++) {
     const shape = { fingerprint: '00000000000000a1', label: 'search' };
     tally.note({ shape, observation: failed, authorityMs: 1, otherMs: 1, atMs: nowMs });
