@@ -14,7 +14,7 @@ import { repairRoute, verifyRoute } from './checks.ts';
 import { answerOf, gateConditions, type SwitchKind } from './gate.ts';
 import { gatherGate } from './gate-facts.ts';
 import { movePhase } from './moves.ts';
-import { type Begun, begunAt, resumedResult } from './resumed-ask.ts';
+import { type Begun, begunAt, type Overtaken, overtakenResult, resumedResult } from './resumed-ask.ts';
 import type { Interruption } from './interruption.ts';
 import type { Leading } from './leading.ts';
 import { forgetSides } from './side-watch.ts';
@@ -233,7 +233,7 @@ const runStop = async (leading: Leading, state: RouteState): Promise<void> => {
     );
 };
 
-type Pending = { ask: Ask; begun: Begun | undefined; interruption: Interruption };
+type Pending = { ask: Ask; begun: Begun | undefined; before: Overtaken | undefined; interruption: Interruption };
 
 /** Undefined when it goes on in the next turn. */
 const begin = async (
@@ -241,16 +241,18 @@ const begin = async (
   { ask, begun: seen, interruption }: Pending,
   begun: Begun,
 ): Promise<Result | undefined> => {
-  if (seen === undefined) await leading.journal.answer(ask, { state: 'running', message: '', details: begun });
+  const details = { ...begun, action: ask.action };
+  if (seen === undefined) await leading.journal.answer(ask, { state: 'running', message: '', details });
   return Promise.resolve()
     .then(() => carryOut(leading, ask, interruption))
     .catch(failure);
 };
 
 const carryOutAndAnswer = async (leading: Leading, pending: Pending): Promise<void> => {
-  const { ask, begun: seen } = pending;
+  const { ask, begun: seen, before } = pending;
   const { journal, deps, writer } = leading;
   const now = begunAt((await writer.read()).record);
+  if (before !== undefined) await journal.answer(before, overtakenResult(before, now));
   const begun = seen ?? now;
   const result: Result | undefined = resumedResult(ask, begun, now) ?? (await begin(leading, pending, begun));
   if (result === undefined) return;

@@ -9,11 +9,14 @@ import { parseRecord } from '../../coordination/parse-record.ts';
 import type { Bucket } from '../../coordination/ports.ts';
 import { Ask, AskResult, type AuditEntry } from '../../coordination/records.ts';
 import type { Timers } from '../../coordination/timers.ts';
-import { Begun } from './resumed-ask.ts';
+import { Begun, type Overtaken, overtaken } from './resumed-ask.ts';
 
 export type Journal = {
-  /** The newest ask that has no final answer yet, and where the route stood if somebody has begun it already. */
-  pendingAsk(): Promise<{ ask: Ask; begun: Begun | undefined } | undefined>;
+  /**
+   * The newest ask that has no final answer yet, where the route stood if somebody has begun it already, and the ask in
+   * whose place it stands if that was begun and never answered.
+   */
+  pendingAsk(): Promise<{ ask: Ask; begun: Begun | undefined; before: Overtaken | undefined } | undefined>;
   /** Over the answer that `pendingAsk` saw. @throws STORE_CONFLICT, STORE_OUTCOME_UNKNOWN, STORE_UNAVAILABLE */
   answer(ask: Pick<Ask, 'id'>, result: Omit<AskResult, 'schema' | 'id' | 'at'>): Promise<void>;
   /** `by` for what nobody asked for though somebody else's request may be under way. */
@@ -51,8 +54,9 @@ export const createJournal = ({ bucket, slug, by, clock, now, timers }: JournalO
       answered = standing?.revision ?? 0;
       const result = parseRecord(AskResult, standing?.value);
       last = result;
-      if (result?.id !== ask.id) return { ask, begun: undefined };
-      return isFinal(result) ? undefined : { ask, begun: parseRecord(Begun, JSON.stringify(result.details ?? {})) };
+      const isOpen = result !== undefined && !isFinal(result);
+      if (result?.id !== ask.id) return { ask, begun: undefined, before: isOpen ? overtaken(result) : undefined };
+      return isOpen ? { ask, begun: Begun.safeParse(result.details).data, before: undefined } : undefined;
     },
     answer: async ({ id }, result) => {
       const answer = withEarlier(last, { schema: 1, id, at: clock(), ...result });

@@ -67,6 +67,20 @@ describe('an ask whose saving ended with nobody knowing whether it did', () => {
   });
 });
 
+describe('an ask that takes the place of one whose leader died', () => {
+  it('leaves that one with an answer too', async () => {
+    const bucket = new MemoryBucket();
+    const details = { phase: 'dual', epoch: 3, reign: 1, action: 'advance' };
+    const begun = { schema: 1, id: 'one', state: 'running', message: '', at: clock(), details };
+    await bucket.put(keys.job(slug, 'ask'), JSON.stringify(begun));
+    await askFor(bucket, 'two');
+    await runAsk(await leadingOver(bucket), routeState(), new Interruption());
+    const standing = AskResult.parse(await answerIn(bucket));
+    expect(['one', 'two'].map((id) => answerTo(standing, id)?.state)).toEqual(['done', 'done']);
+    expect(answerTo(standing, 'one')?.message).toBe('phase off, reached by the leader before');
+  });
+});
+
 describe('two asks, the second before anybody has looked for the answer to the first', () => {
   it('both have an answer that can be found', async () => {
     const bucket = new MemoryBucket();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Begun, resumedResult } from '../../../src/agent/leader/resumed-ask.ts';
+import { type Begun, overtaken, overtakenResult, resumedResult } from '../../../src/agent/leader/resumed-ask.ts';
 import { askActions } from '../../../src/coordination/records.ts';
 
 const dual: Begun = { phase: 'dual', epoch: 3, reign: 1 };
@@ -19,5 +19,20 @@ describe('an ask whose leader died', () => {
   it('is carried out when nobody had begun it', () => {
     for (const action of askActions)
       expect(resumedResult({ action }, undefined, { phase: 'target', epoch: 9, reign: 2 })).toBeUndefined();
+  });
+});
+
+describe('an ask whose leader died, and that another one has replaced', () => {
+  const target: Begun = { phase: 'target', epoch: 4, reign: 2 };
+  it.each([
+    ['that was committed', { ...dual, action: 'advance' }, target, 'done'],
+    ['that had changed nothing yet', { ...dual, action: 'advance' }, dual, 'aborted'],
+    ['that could be repeated', { ...dual, action: 'phase' }, dual, 'aborted'],
+    ['that was begun by an agent that noted no action', dual, target, 'aborted'],
+    ['of which only figures are left', { checked: 7 }, dual, 'aborted'],
+    ['of which nothing is left', undefined, dual, 'aborted'],
+  ] as const)('is, for one %s, answered all the same', (_, details, now, state) => {
+    const before = overtaken({ id: 'a', details });
+    expect([before.id, overtakenResult(before, now).state]).toEqual(['a', state]);
   });
 });
