@@ -19,6 +19,8 @@ export const standAt = async (world: World, { at, ask }: Asked): Promise<Stood> 
     const first = await Promise.race([standing, ended]);
     if ('leader' in first) return { ...first, ended };
     ends.push(first);
+    // A request interrupts the tail: asked again at once, a busy machine would never be caught up.
+    await world.load.acknowledges(50);
   }
   throw new Error(`no switch came to ${at}: ${JSON.stringify(ends)}`);
 };
