@@ -75,7 +75,7 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
     stream: () => core.store.samples,
     logger: core.logger,
   });
-  const filled = watchFilled({ bucket: core.store.config, states: () => view.states() });
+  const filled = watchFilled({ bucket: core.store.config, states: () => view.states(), runtime: systemRuntime });
   const evidence = createEvidence({
     member,
     boot,

@@ -2,33 +2,20 @@ import { describe, expect, it } from 'vitest';
 import { watchFilled } from '../../../src/app/filled-watch.ts';
 import { keys } from '../../../src/coordination/keys.ts';
 import type { Phase } from '../../../src/coordination/records.ts';
-import { eventually } from '../../support/eventually.ts';
+import { manualRuntime } from '../../support/manual-runtime.ts';
 import { MemoryBucket } from '../../support/memory-store.ts';
 import { routeState } from '../../support/routes.ts';
 
 const setUp = (phase: Phase) => {
   const bucket = new MemoryBucket();
   const state = routeState({ phase });
-  let tick = (): void => undefined;
-  let looks = 0;
+  const runtime = manualRuntime();
   const watch = watchFilled({
     bucket: { get: (key) => bucket.get(key) },
     states: () => new Map([[state.slug, state]]),
-    timers: {
-      set: (callback) => {
-        looks++;
-        tick = callback;
-        return () => {
-          tick = () => undefined;
-        };
-      },
-    },
+    runtime,
   });
-  const look = async (): Promise<void> => {
-    const before = looks;
-    tick();
-    await eventually(() => looks > before);
-  };
+  const look = () => runtime.advance(2_000);
   const says = (text: string) => bucket.put(keys.job(state.slug, 'state'), text);
   return { watch, look, says, isFilled: () => watch.isFilled(state.slug) };
 };
