@@ -138,9 +138,11 @@ export const writeTasksOf = (answer: z.infer<typeof TasksAnswer>): WriteTask[] =
     })),
   );
 
-/** Does a task's description name one of `names` (indices or aliases) as a whole word? */
+/** The whole words of a task's description: the indices and aliases that it names are among them. */
+export const wordsOfTask = ({ description }: WriteTask): Set<string> => new Set(description.split(/[\s,[\]()]+/));
+
 export const namesTask = (task: WriteTask, names: readonly string[]): boolean => {
-  const words = new Set(task.description.split(/[\s,[\]()]+/));
+  const words = wordsOfTask(task);
   return names.some((name) => words.has(name));
 };
 

@@ -4,11 +4,12 @@
  * runs, the authority tells. Asked for only then, and until none runs. Invariant: whoever has left a task behind is not
  * forgotten before the authority was seen without one.
  */
+import { parseEpochAlias } from '../../coordination/keys.ts';
 import type { Membership } from '../../coordination/membership.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, type Heartbeat, type Side } from '../../coordination/records.ts';
 import type { ClusterControl } from '../cluster.ts';
-import { namesTask, type WriteTask } from '../control-answers.ts';
+import { namesTask, type WriteTask, wordsOfTask } from '../control-answers.ts';
 
 type Left = { boot: string; member: string };
 export interface LeftTasks {
@@ -28,6 +29,10 @@ const leftBehind = (view: Membership, slug: string): Left[] =>
 const isByQuery = ({ action, parent }: WriteTask): boolean =>
   parent === undefined && /^indices:data\/write\/(update\/byquery|delete\/byquery|reindex)$/.test(action);
 
+/** A route of the name `<slug>-…` has aliases that begin alike. */
+const isThroughAlias = (task: WriteTask, slug: string): boolean =>
+  [...wordsOfTask(task)].some((word) => parseEpochAlias(word)?.slug === slug);
+
 const timeoutMs = 3_000;
 
 export type LeftTasksDeps = {
@@ -45,7 +50,7 @@ export const createLeftTasks = ({ clusters, onEnded }: LeftTasksDeps): LeftTasks
       const side = authorityIn(phase.phase);
       const names = spec.indices.map((pair) => pair[side]);
       const isOurs = (task: WriteTask): boolean =>
-        isByQuery(task) && (namesTask(task, names) || task.description.includes(`crossfade-${slug}-`));
+        isByQuery(task) && (namesTask(task, names) || isThroughAlias(task, slug));
       // While the authority cannot be asked, all of them may run.
       const running = await clusters[side].listWriteTasks({ timeoutMs }).then(
         (tasks) => tasks.filter(isOurs).length,

@@ -67,6 +67,7 @@ describe('a by-query that outlives its member', () => {
 
   test.each([
     ['another index', task('update-by-query [p10]')],
+    ['one of a route whose name begins alike', task('update-by-query [crossfade-products-eu-e1]')],
     ['a part of such a task', task('update-by-query [p1]', { parent: 'n:0' })],
     ['another write', task('requests[1], indices[p1]', { action: 'indices:data/write/bulk' })],
   ])('is not taken for one when the authority runs %s', async (_, other) => {
