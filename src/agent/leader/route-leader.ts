@@ -18,9 +18,13 @@ export const startRouteLeader = (deps: RouteLeaderDeps): RouteLeader => {
   let stopped = false;
   let cancel = (): void => undefined;
   let awake: (() => void) | undefined;
-  const interruption = new Interruption();
+  const interruption = new Interruption(runtime);
   const wake = (): void => {
     interruption.want();
+    awake?.();
+  };
+  const endLead = (): void => {
+    interruption.end();
     awake?.();
   };
 
@@ -50,7 +54,7 @@ export const startRouteLeader = (deps: RouteLeaderDeps): RouteLeader => {
     });
   const loop = async (): Promise<void> => {
     while (!stopped) {
-      interruption.wanted = false;
+      interruption.begin();
       await once();
       if (!stopped) await nap();
       cancel();
@@ -59,8 +63,9 @@ export const startRouteLeader = (deps: RouteLeaderDeps): RouteLeader => {
     await leading?.work.quiesce();
   };
   const unsubscribe = lease.onChange(() => {
-    if (!lease.isHeld()) deps.onStatus?.(slug, undefined);
-    wake();
+    if (lease.isHeld()) return wake();
+    deps.onStatus?.(slug, undefined);
+    endLead();
   });
   const running = loop();
   return {
@@ -68,7 +73,7 @@ export const startRouteLeader = (deps: RouteLeaderDeps): RouteLeader => {
     stop: async () => {
       stopped = true;
       unsubscribe();
-      wake();
+      endLead();
       await running;
       await lease.release();
     },

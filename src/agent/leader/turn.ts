@@ -88,7 +88,7 @@ const act = async (leading: Leading, state: RouteState, interruption: Interrupti
   await runAsk(leading, state, interruption);
   const present = deps.state() ?? state;
   if (!works(present) || !deps.lease.isHeld()) return;
-  await interruption.run((signal) =>
+  await interruption.step((signal) =>
     work.step(present, {
       paused: job.current().paused || present.rate === 'pause',
       pendingCopies: pendingCopies(leading),
@@ -145,7 +145,7 @@ export const turn = async (leading: Leading, interruption: Interruption): Promis
   const state = deps.state();
   if (state === undefined || (await releaseOrphan(leading, state))) return;
   const acted = await failureOf(() => bringingHome(leading, act(leading, state, interruption)));
-  if (interruption.wanted && acted === undefined) return noteTurn(leading);
+  if (interruption.gaveWay && acted === undefined) return noteTurn(leading);
   const alone = await failureOf(() => actAlone(leading, acted !== undefined));
   const failure = acted ?? alone;
   noteTurn(leading, failure);

@@ -12,6 +12,7 @@ import { AskResult } from '../../../src/coordination/records.ts';
 import { silentLogger } from '../../../src/log.ts';
 import { MemoryBucket } from '../../support/memory-store.ts';
 import { routeState } from '../agent/route.ts';
+import { manualRuntime } from '../../support/manual-runtime.ts';
 
 const slug = 'products';
 const clock = (): string => '2026-01-01T00:00:00.000Z';
@@ -57,12 +58,12 @@ describe('an ask whose saving ended with nobody knowing whether it did', () => {
   it('is answered and ends the term of its leader, so that the next ask does not fail on the old revision', async () => {
     const bucket = forgetfulOnce(new MemoryBucket());
     await askFor(bucket, 'one');
-    const ran = runAsk(await leadingOver(bucket), routeState(), new Interruption());
+    const ran = runAsk(await leadingOver(bucket), routeState(), new Interruption(manualRuntime()));
     await expect(ran).rejects.toMatchObject({ code: 'STORE_OUTCOME_UNKNOWN' });
     expect(await answerIn(bucket)).toMatchObject({ id: 'one', state: 'failed' });
 
     await askFor(bucket, 'two');
-    await runAsk(await leadingOver(bucket), routeState(), new Interruption());
+    await runAsk(await leadingOver(bucket), routeState(), new Interruption(manualRuntime()));
     expect(await answerIn(bucket)).toMatchObject({ id: 'two', state: 'done' });
   });
 });
@@ -74,7 +75,7 @@ describe('an ask that takes the place of one whose leader died', () => {
     const begun = { schema: 1, id: 'one', state: 'running', message: '', at: clock(), details };
     await bucket.put(keys.job(slug, 'ask'), JSON.stringify(begun));
     await askFor(bucket, 'two');
-    await runAsk(await leadingOver(bucket), routeState(), new Interruption());
+    await runAsk(await leadingOver(bucket), routeState(), new Interruption(manualRuntime()));
     const standing = AskResult.parse(await answerIn(bucket));
     expect(['one', 'two'].map((id) => answerTo(standing, id)?.state)).toEqual(['done', 'done']);
     expect(answerTo(standing, 'one')?.message).toBe('phase off, reached by the leader before');
@@ -87,7 +88,7 @@ describe('two asks, the second before anybody has looked for the answer to the f
     const leading = await leadingOver(bucket);
     for (const id of ['one', 'two']) {
       await askFor(bucket, id);
-      await runAsk(leading, routeState(), new Interruption());
+      await runAsk(leading, routeState(), new Interruption(manualRuntime()));
     }
     const standing = AskResult.parse(await answerIn(bucket));
     expect(['one', 'two'].map((id) => answerTo(standing, id)?.state)).toEqual(['done', 'done']);

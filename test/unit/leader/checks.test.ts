@@ -13,6 +13,7 @@ import { silentLogger } from '../../../src/log.ts';
 import { MemoryBucket } from '../../support/memory-store.ts';
 import { type Engine, engine } from '../agent/engine.ts';
 import { noTransforms } from '../agent/route.ts';
+import { manualRuntime } from '../../support/manual-runtime.ts';
 
 const slug = 'products';
 const clock = (): string => '2026-01-01T00:00:00.000Z';
@@ -64,7 +65,7 @@ const answer = async ({ bucket }: Stage): Promise<Answer> =>
 const ask = (stage: Stage, asked: { id: string; action: string; args?: Record<string, unknown> }) =>
   stage.bucket.put(keys.ask(slug), JSON.stringify({ schema: 1, by: 'ops', reason: '', at: clock(), ...asked }));
 const turn = async (stage: Stage, leading: Leading): Promise<Answer> => {
-  await runAsk(leading, stage.made.state, new Interruption());
+  await runAsk(leading, stage.made.state, new Interruption(manualRuntime()));
   return answer(stage);
 };
 
@@ -96,7 +97,7 @@ describe('a verification', () => {
     const stage = await damaged();
     const leading = await leader(stage);
     await ask(stage, { id: 'v', action: 'verify', args: { mode: 'stamp' } });
-    const interruption = new Interruption();
+    const interruption = new Interruption(manualRuntime());
     const running = runAsk(leading, stage.made.state, interruption);
     setImmediate(() => interruption.want());
     await running;

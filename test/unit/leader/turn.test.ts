@@ -62,13 +62,13 @@ const leadFailing = async (answers: () => Promise<never>) => {
 describe('a turn of the leader', () => {
   it('brings reads home though the cluster that they come home from fails everything else in it', async () => {
     const { leading, read } = await leadFailing(() => Promise.reject(new Error('connection refused')));
-    await expect(turn(leading, new Interruption())).rejects.toThrow('connection refused');
+    await expect(turn(leading, new Interruption(manualRuntime()))).rejects.toThrow('connection refused');
     expect(await read()).toBe('0');
   });
 
   it('brings reads home while it hangs with a cluster', async () => {
     const { leading, runtime, read } = await leadFailing(() => new Promise(() => undefined));
-    turn(leading, new Interruption()).catch(() => undefined);
+    turn(leading, new Interruption(manualRuntime())).catch(() => undefined);
     await runtime.advance(3000);
     expect(await read()).toBe('0');
   });
