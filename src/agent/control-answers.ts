@@ -177,3 +177,7 @@ export const CountAnswer = z.object({
 });
 export const RefreshAnswer = z.object({ _shards: z.object({ failed: z.int(), successful: z.int() }) });
 export const AcknowledgedAnswer = z.object({ acknowledged: z.boolean(), shards_acknowledged: z.boolean().optional() });
+
+export type IndexHealth = 'green' | 'yellow' | 'red' | 'denied' | 'unreachable';
+/** Each shard has its primary. */
+export const isWhole = (health: IndexHealth): boolean => health === 'green' || health === 'yellow';

@@ -2,28 +2,22 @@
 import { barrier } from '../../coordination/membership.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import type { Side } from '../../coordination/records.ts';
+import type { IndexHealth } from '../control-answers.ts';
+import { indexHealth } from '../index-health.ts';
 import { unsettled } from './alias-watch.ts';
 import type { QuarantineRecord } from '../quarantine.ts';
-import type { GateFacts, Health } from './gate.ts';
+import type { GateFacts } from './gate.ts';
 import { outOfReach } from './out-of-reach.ts';
 import type { Leading } from './leading.ts';
 import { maxLagSeconds } from './route-work.ts';
 
 const maxProofAgeSeconds = 120;
 
-const healthOf = async ({ deps }: Leading, side: Side, state: RouteState): Promise<Health> => {
-  const names = state.spec.indices.map((pair) => encodeURIComponent(pair[side])).join(',');
-  try {
-    const { status, body } = await deps.clusters[side].json('GET', `/_cluster/health/${names}?timeout=1s`, undefined, {
-      timeoutMs: 3000,
-    });
-    if (status === 401 || status === 403) return 'denied';
-    const colour = (body as { status?: string } | undefined)?.status;
-    return status === 200 && (colour === 'green' || colour === 'yellow') ? colour : 'red';
-  } catch {
-    return 'unreachable';
-  }
-};
+const healthOf = ({ deps }: Leading, side: Side, { spec }: RouteState): Promise<IndexHealth> =>
+  indexHealth(
+    deps.clusters[side],
+    spec.indices.map((pair) => pair[side]),
+  );
 
 /** Documents that the leader and workers have listed as refused, those beyond the length of a list included. */
 export const listedIn = (lists: readonly QuarantineRecord[]): number =>

@@ -6,8 +6,8 @@
  */
 import type { Answer, GateCondition } from '../../coordination/job-status.ts';
 import type { PhaseRecord } from '../../coordination/records.ts';
+import { type IndexHealth, isWhole } from '../control-answers.ts';
 
-export type Health = 'green' | 'yellow' | 'red' | 'denied' | 'unreachable';
 export type GateFacts = {
   record: PhaseRecord;
   paused: boolean;
@@ -22,7 +22,7 @@ export type GateFacts = {
   /** `outOfReach`: lost members that no fence stops yet; they may write on and nobody hears of it. */
   members: { live: number; behind: string[]; outOfReach: string[] };
   byQuery: readonly { member: string; running: number }[];
-  health: { source: Health; target: Health };
+  health: { source: IndexHealth; target: IndexHealth };
   /** Writes past the sidecars that were seen growing over the last polls. */
   unaccountedGrowing: boolean;
   /** Members with requests over the same time that were never answered, so that nobody knows what they wrote. */
@@ -90,12 +90,7 @@ export const gateConditions = (kind: SwitchKind, facts: GateFacts): GateConditio
   ...(kind === 'rollback' ? [] : [condition('verdict', facts.verdict !== 'rollback', facts.verdict, 'not rollback')]),
   foreignWrites(facts),
   ...(['source', 'target'] as const).map((side) =>
-    condition(
-      `${side} healthy`,
-      facts.health[side] === 'green' || facts.health[side] === 'yellow',
-      facts.health[side],
-      'green or yellow',
-    ),
+    condition(`${side} healthy`, isWhole(facts.health[side]), facts.health[side], 'green or yellow'),
   ),
   condition('no alarms', facts.alarms.length === 0, facts.alarms.join('; ') || 'none', 'none'),
 ];

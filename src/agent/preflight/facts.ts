@@ -1,13 +1,14 @@
 /** What the preflight knows of a route before it judges: facts only, gathered by gather.ts, judged by judge.ts. */
 import type { Side } from '../../coordination/records.ts';
 import type { RouteSpec } from '../../coordination/route-spec.ts';
-import type { AliasBody, ClusterInfo } from '../control-answers.ts';
+import type { AliasBody, ClusterInfo, IndexHealth } from '../control-answers.ts';
 import type { MissingPrivilege } from './privileges.ts';
 
 export type IndexFacts = {
   /** Differs from the name asked for when that was an alias or a data stream. */
   concreteName: string;
   uuid: string;
+  health: IndexHealth;
   shards: number;
   mappings: Record<string, unknown>;
   /** Flat keys, as the cluster prints them. */
@@ -27,6 +28,7 @@ export type ClusterFacts = {
   info: ClusterInfo | undefined;
   /** Why the cluster could not be asked. */
   problem: string | undefined;
+  /** Of all its indices. */
   health: string;
   freeDiskBytes: number | undefined;
   /** Difference of the cluster's clock to ours. */

@@ -7,6 +7,7 @@ import type { RouteSpec } from '../../coordination/route-spec.ts';
 import { sides } from '../../coordination/records.ts';
 import { isCrossfadeError } from '../../errors.ts';
 import type { ClusterControl } from '../cluster.ts';
+import { indexHealth } from '../index-health.ts';
 import type { ClusterFacts, IndexFacts, PairFacts, PreflightFacts, StoreFacts } from './facts.ts';
 import { findMissing, probesFor } from './privileges.ts';
 
@@ -115,7 +116,8 @@ const probeSeq = async (
 const indexFacts = async (cluster: ClusterControl, name: string): Promise<IndexFacts | undefined> => {
   const info = await cluster.getIndex(name);
   if (info === undefined) return undefined;
-  const [seq, terms, bytes, routedDocs] = await Promise.all([
+  const [health, seq, terms, bytes, routedDocs] = await Promise.all([
+    indexHealth(cluster, [info.name]),
     probeSeq(cluster, info.name),
     cluster.primaryTerms(info.name),
     storeBytes(cluster, info.name),
@@ -125,6 +127,7 @@ const indexFacts = async (cluster: ClusterControl, name: string): Promise<IndexF
   return {
     concreteName: info.name,
     uuid,
+    health,
     shards,
     mappings,
     settings,

@@ -4,7 +4,8 @@
  */
 import { isOwnAlias, parseEpochAlias } from '../../coordination/keys.ts';
 import type { Finding, IndexFacts, PreflightFacts } from './facts.ts';
-import { about } from './finding.ts';
+import { about, type Say } from './finding.ts';
+import { isWhole } from '../control-answers.ts';
 
 const isCopyAliasOfAnother = (name: string, slug: string): boolean => {
   const alias = parseEpochAlias(name);
@@ -14,11 +15,15 @@ const isCopyAliasOfAnother = (name: string, slug: string): boolean => {
 /** No application counts so far; an application that sets versions itself, often from a clock, soon does. */
 const largestCountedVersion = 2n ** 48n;
 
+/** Without one of its primaries counts mean nothing. */
+const healthFindings = (say: Say, { health }: IndexFacts): Finding[] =>
+  isWhole(health) ? [] : [say('refuse', `health ${health}`, 'bring every primary shard back first')];
+
 /** What makes any index unfit, on the side that is read. */
 export const sourceFindings = (facts: PreflightFacts, name: string, index: IndexFacts | undefined): Finding[] => {
   const say = about('source index', name);
   if (index === undefined) return [say('refuse', 'does not exist', 'create it or correct the name')];
-  const findings: Finding[] = [];
+  const findings = healthFindings(say, index);
   const source = index.mappings['_source'] as { enabled?: boolean; includes?: unknown; excludes?: unknown } | undefined;
   const refuse = (reason: string, todo: string) => findings.push(say('refuse', reason, todo));
   if (index.concreteName.startsWith('.ds-')) refuse('is a data stream', 'data streams cannot be migrated yet');
@@ -57,7 +62,7 @@ export const targetFindings = ({ spec }: PreflightFacts, name: string, index: In
         ? say('ok', 'will be created')
         : say('refuse', 'does not exist', 'create it, or set createTarget: true'),
     ];
-  const findings: Finding[] = [];
+  const findings = healthFindings(say, index);
   if (index.concreteName !== name)
     findings.push(say('refuse', `is an alias of ${index.concreteName}`, 'name the concrete index'));
   const pipeline = index.settings['index.final_pipeline'];

@@ -34,7 +34,7 @@ const clusterFindings = ({ clusters }: PreflightFacts): Finding[] =>
         : say('refuse', `${version} is not supported`, 'use OpenSearch 1.x to 3.x or Elasticsearch 7.10'),
       health === 'green' || health === 'yellow'
         ? say('ok', `health ${health}`)
-        : say('refuse', `health ${health}`, 'bring every primary shard back first'),
+        : say('warn', `health ${health}`, 'some index lacks a primary shard; the route needs its own indices only'),
       ...missingPrivileges.map((missing) => privilegeFinding(side, missing)),
       ...(Math.abs(clockSkewSeconds ?? 0) > 30
         ? [

@@ -10,6 +10,7 @@ const spec = (over: object = {}): RouteSpec =>
 const index = (name: string, over: Partial<IndexFacts> = {}): IndexFacts => ({
   concreteName: name,
   uuid: `uuid-${name}`,
+  health: 'green',
   shards: 1,
   mappings: {},
   settings: {},
@@ -100,11 +101,13 @@ const rows: [string, PreflightFacts, string, 'warn' | 'refuse'][] = [
     'refuse',
   ],
   [
-    'a cluster is red',
+    'another index makes a cluster red',
     facts({ clusters: { source: cluster(), target: cluster({ health: 'red' }) } }),
     'cluster',
-    'refuse',
+    'warn',
   ],
+  ['the source lacks a primary', source({ health: 'red' }), 'source index', 'refuse'],
+  ['the target lacks a primary', target({ health: 'red' }), 'target index', 'refuse'],
   ['primary terms are not told on the source', source({ primaryTerm: undefined }), 'privileges', 'warn'],
   ['primary terms are not told on the target', target({ primaryTerm: undefined }), 'privileges', 'warn'],
   [
