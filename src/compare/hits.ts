@@ -22,7 +22,7 @@ import {
 import { nestedFacts, type SearchFacts } from './request.ts';
 import { compareTotals } from './totals.ts';
 import { diffOptional } from './tree-diff.ts';
-import type { RankMetrics } from './types.ts';
+import type { RankMetrics, Severity } from './types.ts';
 
 export type HitsComparison = {
   /** The objects under `hits`: total, max_score, hits. */
@@ -100,26 +100,35 @@ const reportOrder = (context: Context, path: Path, found: OrderFinding, rbo: num
   });
 };
 
+/** With other numbers of shards, mixed pages differ for equal documents, since each shard brings its own nearest: half is enough. */
+const recallSeverity = (recall: number, floor: number, { facts, sharedStatistics }: HitsComparison): Severity => {
+  if (recall >= floor) return 'S9';
+  return facts.neighbours === 'mixed' && !sharedStatistics && recall >= floor / 2 ? 'S8' : 'S4';
+};
+
 /** Approximate neighbours: only the share in common counts, and the order not at all. */
-const compareNeighbours = (context: Context, path: Path, pages: Pages, common: number): RankMetrics => {
+const compareNeighbours = (
+  context: Context,
+  path: Path,
+  found: { pages: Pages; common: number; comparison: HitsComparison },
+): RankMetrics => {
+  const { pages, common, comparison } = found;
   const recall = common / Math.max(pages.authority.hits.length, pages.other.hits.length);
-  if (recall < 1) {
-    const severity = recall < context.rules.profile.knn.recall ? 'S4' : 'S9';
+  if (recall < 1)
     report(context, {
-      severity: severity,
+      severity: recallSeverity(recall, context.rules.profile.knn.recall, comparison),
       kind: 'recall',
       path: child(path, 'hits'),
       authority: 1,
       other: recall,
     });
-  }
   return metricsOf(context, pages, { ordering: { kind: 'unknown' }, members: [] });
 };
 
 const isSameSequence = (a: Page, b: Page): boolean =>
   a.hits.length === b.hits.length && a.hits.every((hit, i) => hit.identity === b.hits[i]!.identity);
 
-/** Which documents are tand in which order. */
+/** Which documents are on the page, and in which order. */
 const compareRanking = (
   context: Context,
   path: Path,
@@ -214,7 +223,7 @@ const compareContents = (
   comparison: HitsComparison & { matching: Matching; ordering: Ordering },
 ): void => {
   const rules = hitRules(context, comparison);
-  if (!comparison.facts.neighbours) compareTotals(context, child(path, 'total'), comparison);
+  if (comparison.facts.neighbours === 'none') compareTotals(context, child(path, 'total'), comparison);
   compareMaxScore(context, path, comparison, rules.scoreTolerance);
   const each = { ...comparison, rules };
   for (const twins of comparison.matching.common) compareTwins(context, path, twins, each);
@@ -231,7 +240,7 @@ export const compareHits = (context: Context, parent: Path | undefined, comparis
   const ordering = orderingOf(context, { ...pages, common: matching.common }, comparison);
   compareContents(context, path, { ...comparison, matching, ordering });
   if (isSameSequence(pages.authority, pages.other)) return perfect;
-  return facts.neighbours
-    ? compareNeighbours(context, path, pages, matching.common.length)
-    : compareRanking(context, path, { ...pages, matching, ordering });
+  return facts.neighbours === 'none'
+    ? compareRanking(context, path, { ...pages, matching, ordering })
+    : compareNeighbours(context, path, { pages, common: matching.common.length, comparison });
 };

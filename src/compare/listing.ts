@@ -49,7 +49,7 @@ const isListable = (api: ComparableApi, { query, body }: WireSearch): boolean =>
   if (api !== 'search' && api !== 'count') return false;
   const parameters = parseQuery(query);
   if (parameters.has('source')) return false;
-  return !searchFacts(body && parseBody(body), parameters).neighbours;
+  return searchFacts(body && parseBody(body), parameters).neighbours === 'none';
 };
 
 /**

@@ -26,8 +26,11 @@ export type SearchFacts = {
   readonly size: number | undefined;
   /** Names of the sort's components in order; undefined when unknown, empty when sorted by score. */
   readonly sort: readonly string[] | undefined;
-  /** Approximate neighbours: recall counts, not equality. */
-  readonly neighbours: boolean;
+  /**
+   * Approximate neighbours: recall counts, not equality. `nearest` asks for the k nearest and nothing else; in `mixed` ones the
+   * page depends on how many each shard finds, because they are filtered afterwards, joined with other matches, or not cut at k.
+   */
+  readonly neighbours: 'none' | 'nearest' | 'mixed';
   readonly collapse: string | undefined;
   /** Undefined when unknown. */
   readonly aggregations: AggregationSpecs | undefined;
@@ -81,6 +84,20 @@ export const someMember = (value: Json | undefined, visit: (name: string, value:
 const asksNeighbours = (query: Json | undefined): boolean =>
   someMember(query, (name, value) => neighbourClauses.has(name) && isObject(value));
 
+/** A clause on one field that says `k`. */
+const isNearest = (clauses: JsonObject): boolean =>
+  Object.keys(clauses).length === 1 &&
+  [...neighbourClauses].some((name) => {
+    const fields = Object.values(objectMember(clauses, name) ?? {});
+    return fields.length === 1 && numberMember(fields[0], 'k') !== undefined;
+  });
+
+const neighboursOf = (search: JsonObject): SearchFacts['neighbours'] => {
+  const query = member(search, 'query');
+  if (!asksNeighbours(query) && member(search, 'knn') === undefined) return 'none';
+  return isObject(query) && member(search, 'knn') === undefined && isNearest(query) ? 'nearest' : 'mixed';
+};
+
 const sortName = (entry: Json): string[] => {
   if (typeof entry === 'string') return [entry.replace(/:(asc|desc)$/, '')];
   return isObject(entry) ? Object.keys(entry) : [];
@@ -125,7 +142,7 @@ export const searchFacts = (body: Json | undefined, query: Query): SearchFacts =
     from: count(query.get('from')) ?? numberMember(search, 'from') ?? 0,
     size: count(query.get('size')) ?? numberMember(search, 'size') ?? defaultSize,
     sort: sortOf(search, query),
-    neighbours: asksNeighbours(member(search, 'query')) || member(search, 'knn') !== undefined,
+    neighbours: neighboursOf(search),
     collapse: stringMember(member(search, 'collapse'), 'field'),
     aggregations: aggregationSpecs(search),
     typedKeys: isTrue(query, 'typed_keys'),

@@ -144,7 +144,7 @@ describe('a fault on the other side is detected and named', () => {
   }, 120_000);
 
   it('a lost shard makes answers partial', async () => {
-    await target({ shards: 5, settings: { 'index.routing.allocation.total_shards_per_node': 4 } });
+    await target({ shards: 5, settings: { 'index.routing.allocation.total_shards_per_node': 4 }, lacksShards: true });
     const result = await campaign();
     keep('a lost shard', result);
     expect(result.rollbackAfter).toBeLessThanOrEqual(40);
