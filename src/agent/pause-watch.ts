@@ -2,13 +2,10 @@
  * Whether the leader holds back the work of a route, as `crossfade pause` asked: read from the leader's own record by
  * every process that works off chunks, also by those that are no members. Invariant: until it is known, nothing is begun.
  */
-import * as z from 'zod';
-import { keys } from '../coordination/keys.ts';
-import { parseRecord } from '../coordination/parse-record.ts';
 import type { Bucket } from '../coordination/ports.ts';
+import { readLeaderRecord } from './leader-record.ts';
 import { every, type Runtime } from './runtime.ts';
 
-const Paused = z.object({ paused: z.boolean() });
 const lookEveryMs = 1_000;
 
 export interface PauseWatch {
@@ -21,8 +18,7 @@ export const watchPause = ({ bucket, slug, runtime }: PauseWatchOptions): PauseW
   let paused = true;
   // Without the store what was known last holds; no chunk can be had then.
   const look = async (): Promise<void> => {
-    const entry = await bucket.get(keys.job(slug, 'state'));
-    paused = parseRecord(Paused, entry?.value)?.paused ?? false;
+    ({ paused } = await readLeaderRecord(bucket, slug));
   };
   const lookAgain = (): void => void look().catch(() => undefined);
   lookAgain();

@@ -2,13 +2,10 @@
  * Whether the backfill of a route is complete, for what is compared meanwhile: read from the leader's own record, by every
  * process, while a route is in `dual`. Invariant: until it is known, it is not complete.
  */
-import * as z from 'zod';
+import { readLeaderRecord } from '../agent/leader-record.ts';
 import { every, type Runtime } from '../agent/runtime.ts';
-import { keys } from '../coordination/keys.ts';
-import { parseRecord } from '../coordination/parse-record.ts';
 import type { Bucket, RouteStates } from '../coordination/ports.ts';
 
-const Work = z.object({ work: z.object({ backfill: z.string() }) });
 const lookEveryMs = 2_000;
 
 export interface FilledWatch {
@@ -25,8 +22,7 @@ export const watchFilled = ({ bucket, states, runtime }: FilledWatchOptions): Fi
   const filled = new Set<string>();
 
   const look = async (slug: string): Promise<void> => {
-    const entry = await bucket.get(keys.job(slug, 'state'));
-    if (parseRecord(Work, entry?.value)?.work.backfill === 'done') filled.add(slug);
+    if ((await readLeaderRecord(bucket, slug)).filled) filled.add(slug);
     else filled.delete(slug);
   };
   // Without the store what was known last holds.

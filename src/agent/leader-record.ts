@@ -1,0 +1,22 @@
+/**
+ * What other processes read in the leader's record of a route. Only these fields are taken, so that a record of another version,
+ * which has more or fewer, can still be read. Invariant: an absent or damaged record says neither paused nor filled.
+ */
+import * as z from 'zod';
+import { keys } from '../coordination/keys.ts';
+import { parseRecord } from '../coordination/parse-record.ts';
+import type { Bucket } from '../coordination/ports.ts';
+
+const Read = z.object({
+  paused: z.boolean().default(false),
+  work: z.object({ backfill: z.string() }).optional(),
+});
+
+export type LeaderRecord = { paused: boolean; filled: boolean };
+
+/** @throws when the store cannot be asked. */
+export const readLeaderRecord = async (bucket: Pick<Bucket, 'get'>, slug: string): Promise<LeaderRecord> => {
+  const entry = await bucket.get(keys.job(slug, 'state'));
+  const record = parseRecord(Read, entry?.value);
+  return { paused: record?.paused ?? false, filled: record?.work?.backfill === 'done' };
+};
