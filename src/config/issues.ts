@@ -45,13 +45,13 @@ export const valueAt = (root: unknown, path: readonly PropertyKey[]): unknown =>
 export type IssueContext = {
   readonly root: SchemaNode;
   readonly values: unknown;
-  /** Path with dots to the variable that set it. */
-  readonly variables: ReadonlyMap<string, string>;
+  /** Path with dots to the variable that set it; undefined where no variable can. */
+  readonly variables: ReadonlyMap<string, string> | undefined;
 };
 
 const origin = (path: readonly PropertyKey[], { variables }: IssueContext): string => {
   for (let length = path.length; length > 0; length -= 1) {
-    const variable = variables.get(path.slice(0, length).join('.'));
+    const variable = variables?.get(path.slice(0, length).join('.'));
     if (variable !== undefined) return variable;
   }
   return 'file';
@@ -78,7 +78,7 @@ const expectedAt = (issue: z.core.$ZodIssue, context: IssueContext): string => {
   const worded = issue.code === 'invalid_format' && !issue.message.startsWith('Invalid') && node?.form === undefined;
   const form = worded || node === undefined ? issue.message : formOf(node);
   const missing = valueAt(context.values, issue.path) === undefined;
-  const settable = missing && issue.path.every((step) => typeof step === 'string');
+  const settable = missing && context.variables !== undefined && issue.path.every((step) => typeof step === 'string');
   return settable ? `${form}; set it here or as ${variableOf(issue.path as string[])}` : form;
 };
 

@@ -20,7 +20,7 @@ const withPrefix = (issue: ConfigIssue, prefix: string): ConfigIssue => ({
 const readOne = (values: unknown, prefix: string): RouteSpec | ConfigIssue[] => {
   const parsed = RouteSpec.safeParse(values);
   if (parsed.success) return parsed.data;
-  const context = { root, values, variables: new Map<string, string>() };
+  const context = { root, values, variables: undefined };
   return parsed.error.issues.flatMap((issue) => fromZod(issue, context)).map((issue) => withPrefix(issue, prefix));
 };
 

@@ -79,7 +79,7 @@ export type ReadSpec = { ok: true; wanted: Wanted } | { ok: false; message: stri
 
 const issuesOf = (error: z.ZodError, schema: z.ZodType, values: unknown): string =>
   error.issues
-    .flatMap((issue) => fromZod(issue, { root: schemaNode(schema), values, variables: new Map() }))
+    .flatMap((issue) => fromZod(issue, { root: schemaNode(schema), values, variables: undefined }))
     .map(({ path, expected }) => `${path}: expected ${expected}`)
     .join('; ');
 

@@ -29,6 +29,16 @@ describe('apply', () => {
     expect(made.store.closed).toBe(true);
   });
 
+  test('is the only command that begins a store; whoever looks, or tries, leaves no trace of a new one', async () => {
+    const made = harness();
+    for (const line of ['status', 'members', 'doctor', 'pause products', 'route set products.pct.read 5'])
+      await made.run(line);
+    await made.run('apply -f - --dry-run', { stdin: routeFile });
+    expect(made.begun).toEqual([false, false, false, false, false, false]);
+    await made.run('apply -f -', { stdin: routeFile });
+    expect(made.begun.at(-1)).toBe(true);
+  });
+
   test('reads YAML with several documents', async () => {
     const made = harness();
     const ran = await made.run('apply -f - --json', {
@@ -78,6 +88,12 @@ describe('apply', () => {
     for (const part of ['route is "P"', 'indices is a list of 0', 'did you mean ackPolicy?'])
       expect(ran.err).toContain(part);
     expect(await made.store.config.list('rt.')).toEqual([]);
+  });
+
+  test('advises no variable for what only the file can say', async () => {
+    const ran = await harness().run('apply -f -', { stdin: 'route: products\n' });
+    expect(ran).toMatchObject({ exit: 64, err: expect.stringContaining('indices not set; expected') });
+    expect(ran.err).not.toContain('CROSSFADE_');
   });
 
   test('names a file that cannot be read', async () => {
