@@ -37,7 +37,7 @@ const work = async (config: CliConfig, input: OperatorInput, logger: Logger): Pr
   }
   const ended = new AbortController();
   void firstSignal(logger).then(() => ended.abort());
-  const store = await openCliStore(config, (text) => logger.warn({ text }, 'store'));
+  const store = await openCliStore(config, { note: (text) => logger.warn({ text }, 'store'), mayBegin: true });
   try {
     logger.info({ namespace: kube.namespace, api: kube.url }, 'reconciling');
     await runOperator({ store, kube, logger, everyMs: input.everySeconds * 1000, signal: ended.signal });

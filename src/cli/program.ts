@@ -8,11 +8,11 @@ import { completionScript, type Shell, shells } from './completion.ts';
 import { addCompare } from './grammar/compare.ts';
 import { addDiscrepancies } from './grammar/discrepancies.ts';
 import { addLeader } from './grammar/leader.ts';
-import { commonOf, type Options, type ProgramDeps } from './grammar/options.ts';
+import { commonOf, type ProgramDeps, type RunAction } from './grammar/options.ts';
 import { addProcesses } from './grammar/processes.ts';
 import { addRoutes } from './grammar/routes.ts';
 import { addViews } from './grammar/views.ts';
-import { errorJson, type Run, runCommand } from './run-command.ts';
+import { errorJson, runCommand } from './run-command.ts';
 
 /** Runs a parsed command line; the exit code is the result. */
 export const runProgram = async (argv: readonly string[], deps: ProgramDeps): Promise<number> => {
@@ -51,7 +51,10 @@ export const buildProgram = (deps: ProgramDeps, setExit: (code: number) => void)
     .addHelpText('after', helpOfExits())
     .exitOverride()
     .configureOutput({ writeOut: deps.io.out, writeErr: (text) => deps.io.note(text.trimEnd()) });
-  const run = (options: Options, action: Run) => invoke(deps, options, action).then(setExit);
+  const run: RunAction = (options, action, { mayBegin } = { mayBegin: false }) =>
+    runCommand(deps, { configPath: options.config, mayBegin, run: action, options: commonOf(deps, options) }).then(
+      setExit,
+    );
   addProcesses(program, deps, setExit);
   addRoutes(program, run);
   addViews(program, run, deps);
@@ -70,10 +73,3 @@ const helpOfExits = (): string =>
   `\nExit codes:\n${Object.values(exitTable)
     .map(({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`)
     .join('\n')}`;
-
-const invoke = (deps: ProgramDeps, options: Options, run: Run): Promise<number> =>
-  runCommand(deps, {
-    configPath: options.config,
-    run,
-    options: commonOf(deps, options),
-  });

@@ -14,11 +14,16 @@ import { CliError, type Failure, failureOf } from './cli-error.ts';
 import type { CliContext, CommonOptions, Outcome } from './context.ts';
 import type { CliIo } from './io.ts';
 
+export type OpenOptions = {
+  note(text: string): void;
+  /** False: a store that does not exist yet is an error, and nothing is written that was not asked for. */
+  mayBegin: boolean;
+};
 export type CliDeps = {
   io: CliIo;
   env: Environment;
   /** @throws CrossfadeError STORE_UNAVAILABLE, STORE_UNSUPPORTED */
-  openStore(config: CliConfig, note: (text: string) => void): Promise<Store>;
+  openStore(config: CliConfig, options: OpenOptions): Promise<Store>;
   newId(): string;
 };
 
@@ -65,15 +70,18 @@ const printFailure = (error: unknown, io: CliIo, json: boolean): number => {
   return exitCode(exit);
 };
 
-export type Invocation = { options: CommonOptions; configPath: string | undefined; run: Run };
+export type Invocation = { options: CommonOptions; configPath: string | undefined; mayBegin: boolean; run: Run };
 
 /** @returns the exit code; never throws. */
-export const runCommand = async (deps: CliDeps, { options, configPath, run }: Invocation): Promise<number> => {
+export const runCommand = async (
+  deps: CliDeps,
+  { options, configPath, mayBegin, run }: Invocation,
+): Promise<number> => {
   const { io, env } = deps;
   let store: Store | undefined;
   try {
     const config = readCliConfig(env, configPath ?? env['CROSSFADE_CONFIG']);
-    store = await deps.openStore(config, io.note);
+    store = await deps.openStore(config, { note: io.note, mayBegin });
     return print(await run({ io, options, config, store, newId: deps.newId }), { io, options });
   } catch (error) {
     return printFailure(error, io, options.json);

@@ -93,6 +93,12 @@ export const connectOptionsOf = (config: NatsConfig, name: string, logger: Logge
   };
 };
 
+/** A name that does not resolve has its reason one level down; a server that is silent gives none at all. */
+const reasonOf = (error: unknown): string => {
+  const text = error instanceof Error ? error.message : '';
+  return text === '' ? 'no answer' : text;
+};
+
 export const openNatsConnection = (options: NatsConnectionOptions): NatsLink => {
   const keeper = new ConnectionKeeper(options);
   return { close: () => keeper.close() };
@@ -140,6 +146,7 @@ class ConnectionKeeper {
         { err, servers: config.servers },
         'cannot connect to NATS, trying again',
       );
+      onDown(`cannot connect: ${reasonOf(err)}`);
       return false;
     }
     if (this.#closing.signal.aborted) await this.#connection.close();

@@ -20,6 +20,8 @@ export type InspectionOptions = {
   config: NatsConfig;
   buckets: Record<Role, NatsBucket>;
   incarnation: Incarnation;
+  /** False for whoever only looks: a store that nobody has begun is then out of reach, not empty. */
+  mayBegin: boolean;
   liveTtlMs: number;
   timeoutMs: number;
   logger: Logger;
@@ -64,31 +66,45 @@ const findOrCreate = async (target: Target, options: InspectionOptions): Promise
   } catch (error) {
     if (!isStreamMissing(error)) throw error;
   }
+  if (target.role === 'config') await demandNobodyUsesIt(target.manager, `bucket ${name} is gone`, options);
   demandMayCreate(target, options);
-  if (target.role === 'config') await demandNobodyUsesIt(target.manager, options);
   await create(target, options);
   return await target.manager.streams.info(`KV_${name}`);
 };
 
-const demandMayCreate = ({ connection, role }: Target, { buckets, config, incarnation }: InspectionOptions): void => {
+const demandMayCreate = ({ connection, role }: Target, options: InspectionOptions): void => {
+  const { buckets, config, incarnation } = options;
   const { name } = buckets[role];
   // Creating it anew would show every route as never having been set.
   if (role === 'config' && incarnation.pinned !== undefined)
     throw new CrossfadeError('STORE_UNAVAILABLE', `bucket ${name} has vanished; the last known state stays in force`, {
       details: { vanished: name },
     });
+  demandMayBegin(`bucket ${name} does not exist`, options);
   if (!config.createBuckets)
     throw new CrossfadeError('STORE_UNAVAILABLE', `bucket ${name} does not exist and nats.createBuckets is off`);
   demand(serverRefusal(versionOf(connection), config.replicas));
 };
 
+const demandMayBegin = (finding: string, { mayBegin }: InspectionOptions): void => {
+  if (mayBegin) return;
+  const reason = `${finding}: no agent has used it yet, or nats.servers or nats.bucket should name another one`;
+  throw new CrossfadeError('STORE_UNAVAILABLE', reason);
+};
+
 /** Members that are alive have had this bucket: whoever comes newly must not give them an empty one for it. */
-const demandNobodyUsesIt = async (manager: JetStreamManager, { buckets }: InspectionOptions): Promise<void> => {
+const demandNobodyUsesIt = async (
+  manager: JetStreamManager,
+  loss: string,
+  options: InspectionOptions,
+): Promise<void> => {
+  const { buckets, incarnation } = options;
+  // Whoever has had it too says that it has vanished.
+  if (incarnation.pinned !== undefined) return;
   const subjects_filter = `$KV.${buckets.live.name}.${heartbeatPrefix}>`;
   const { state } = await manager.streams.info(`KV_${buckets.live.name}`, { subjects_filter });
   if (Object.keys(state.subjects ?? {}).length === 0) return;
-  const { name } = buckets.config;
-  throw new CrossfadeError('STORE_UNAVAILABLE', `bucket ${name} is gone while members are alive: it was deleted`);
+  throw new CrossfadeError('STORE_UNAVAILABLE', `${loss} while members are alive: restore it, an empty one is refused`);
 };
 
 const create = async ({ connection, role }: Target, options: InspectionOptions): Promise<void> => {
@@ -103,11 +119,14 @@ const create = async ({ connection, role }: Target, options: InspectionOptions):
 };
 
 /** The first member that finds no `meta` writes it; from then on the bucket has a name that no other one has. */
-const pin = async (manager: JetStreamManager, { buckets, incarnation }: InspectionOptions): Promise<void> => {
+const pin = async (manager: JetStreamManager, options: InspectionOptions): Promise<void> => {
+  const { buckets, incarnation } = options;
   const { name } = buckets.config;
   if (incarnation.pinned !== undefined) return;
   const query = { last_by_subj: `$KV.${name}.${keys.meta}` };
   if ((await manager.streams.getMessage(`KV_${name}`, query)) !== null) return;
+  await demandNobodyUsesIt(manager, `bucket ${name} has lost its contents`, options);
+  demandMayBegin(`bucket ${name} is empty`, options);
   // A conflict means that another member was first; the look that follows reads what it wrote.
   await buckets.config.update(keys.meta, JSON.stringify({ schema: 1, incarnation: randomUUID() }), 0);
 };

@@ -26,6 +26,8 @@ export type NatsStoreOptions = {
   logger: Logger;
   /** The incarnation that the cached state came from; any other one is then an alarm from the start. */
   expectedIncarnation?: string | undefined;
+  /** False: a store that nobody has begun is out of reach, and nothing is created. */
+  mayBegin?: boolean;
   /** How long heartbeats and leases live; an existing bucket must keep them at least as long. */
   liveTtlMs?: number;
   /** Of one request to the server. */
@@ -74,6 +76,7 @@ class NatsBackedStore implements NatsStore {
       timeoutMs: 2_000,
       pollMs: 1_000,
       ackWaitMs: 30_000,
+      mayBegin: true,
       timers: systemTimers,
       now: () => performance.now(),
       ...options,
@@ -211,8 +214,16 @@ class NatsBackedStore implements NatsStore {
   async #inspectNow(): Promise<void> {
     const connection = this.#connection;
     if (connection === undefined || this.#closed) return;
-    const { config, liveTtlMs, timeoutMs, logger } = this.#settings;
-    const options = { config, liveTtlMs, timeoutMs, logger, buckets: this.#buckets, incarnation: this.#incarnation };
+    const { config, mayBegin, liveTtlMs, timeoutMs, logger } = this.#settings;
+    const options = {
+      config,
+      mayBegin,
+      liveTtlMs,
+      timeoutMs,
+      logger,
+      buckets: this.#buckets,
+      incarnation: this.#incarnation,
+    };
     try {
       await inspect(connection, options);
     } catch (error) {

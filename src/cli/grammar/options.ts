@@ -42,7 +42,8 @@ export type Options = Partial<CommonOptions> & {
   force?: boolean;
 };
 
-export type RunAction = (options: Options, action: Run) => Promise<void>;
+/** `mayBegin`: the command is the first that a new store sees; all others look for what is there. */
+export type RunAction = (options: Options, action: Run, store?: { mayBegin: boolean }) => Promise<void>;
 
 export const positive = (text: string): number => {
   const value = Number(text);

@@ -9,7 +9,11 @@ export const addRoutes = (program: Command, run: RunAction): void => {
   withChange(program.command('apply'))
     .description('put route files into the store')
     .requiredOption('-f, --file <file>', 'YAML or JSON, one or more routes; - reads stdin')
-    .action((options: Options) => run(options, (context) => apply(context, { file: options.file ?? '-' })));
+    .action((options: Options) =>
+      run(options, (context) => apply(context, { file: options.file ?? '-' }), {
+        mayBegin: options.dryRun !== true,
+      }),
+    );
   const route = program.command('route').description('the settings of a route that people turn');
   withChange(route.command('set'))
     .description('products.pct.read 25, .pct.shadow, .pct.write, .stop on|off, .rate <docs/s>|pause')

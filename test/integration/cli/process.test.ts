@@ -1,5 +1,6 @@
 /** The life of one agent process: refused starts, embedded store, drain, missing store. */
 
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, createServer as createHttpServer, request, type Server } from 'node:http';
@@ -124,6 +125,27 @@ describe('a start with mistakes', () => {
     const ran = await crossfade(['agent'], { ...clusters, CROSSFADE_STORE_FILE: file });
     expect(ran).toMatchObject({ exit: 6, err: expect.stringContaining(`${file} is damaged; put back a whole copy`) });
     expect(readFileSync(file, 'utf8')).toBe('{"schema":1,"incarnation":"x","revi');
+  });
+});
+
+describe('a command', () => {
+  test('ends in time though NATS accepts connections and never says a word', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const ran = await crossfade(['status', '--json'], { CROSSFADE_NATS_SERVERS: `nats://127.0.0.1:${port}` });
+    silent.close();
+    expect({ ...ran, out: JSON.parse(ran.out) }).toMatchObject({
+      exit: 6,
+      out: { error: { code: 'STORE_UNAVAILABLE' } },
+      err: expect.stringContaining('NATS: cannot connect: timeout'),
+    });
+  });
+
+  test('whose reader has seen enough ends without a word', () => {
+    const main = new URL('../../../src/main.ts', import.meta.url).pathname;
+    const ran = spawnSync('sh', ['-c', '"$0" "$1" help | true', process.execPath, main], { encoding: 'utf8' });
+    expect(ran).toMatchObject({ status: 0, stderr: '' });
   });
 });
 

@@ -31,9 +31,9 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.reverse()) await cleanUp();
 });
 
-const open = (settings: Partial<NatsConfig> = {}) => {
+const open = (settings: Partial<NatsConfig> = {}, mayBegin = true) => {
   const config = NatsConfig.parse({ servers: [natsUrl], bucket, ...settings });
-  const store = openNatsStore({ config, member: 'm', logger: silentLogger(), pollMs: 100, timeoutMs: 2_000 });
+  const store = openNatsStore({ config, member: 'm', mayBegin, logger: silentLogger(), pollMs: 100, timeoutMs: 2_000 });
   cleanUps.push(() => store.close());
   return store;
 };
@@ -85,6 +85,44 @@ describe('buckets that the store creates', () => {
     await createBucket(`${bucket}_live`, { ttl: 15_000 });
     await store.ready(10_000);
   });
+});
+
+const purge = (name: string) =>
+  withNats(natsUrl, async (connection) => {
+    await (await jetstreamManager(connection)).streams.purge(`KV_${name}`);
+  });
+const messagesIn = (name: string) =>
+  withNats(natsUrl, async (connection) => {
+    const { state } = await (await jetstreamManager(connection)).streams.info(`KV_${name}`);
+    return state.messages;
+  });
+
+describe('whoever only looks', () => {
+  it('creates no bucket', async () => {
+    await expect(open({}, false).ready(1_500)).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringContaining('does not exist: no agent has used it yet'),
+    });
+    await expect(streamConfig(`${bucket}_live`)).rejects.toThrow('stream not found');
+  });
+
+  it('writes nothing into an empty bucket', async () => {
+    await open().ready(10_000);
+    await purge(bucket);
+    await expect(open({}, false).ready(1_500)).rejects.toMatchObject({ message: expect.stringContaining('is empty') });
+    expect(await messagesIn(bucket)).toBe(0);
+  });
+});
+
+it('a bucket that was purged while members are alive is not begun anew by whoever comes', async () => {
+  const first = open();
+  await first.ready(10_000);
+  await first.live.put('hb.gateway-0', '{}');
+  await purge(bucket);
+  await expect(open().ready(1_500)).rejects.toMatchObject({
+    message: `bucket ${bucket} has lost its contents while members are alive: restore it, an empty one is refused`,
+  });
+  expect(await messagesIn(bucket)).toBe(0);
 });
 
 describe('buckets that somebody else created', () => {

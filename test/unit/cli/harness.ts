@@ -11,6 +11,8 @@ import { MemoryStore } from '../../support/memory-store.ts';
 export type Ran = { exit: number; out: string; err: string; json: () => unknown };
 export type Harness = {
   store: MemoryStore;
+  /** For each command, whether it might have begun the store. */
+  begun: boolean[];
   /** Milliseconds that commands slept; no real time passes. */
   slept: () => number;
   run(line: string, options?: RunOptions): Promise<Ran>;
@@ -31,8 +33,10 @@ export type RunOptions = {
 
 export const harness = (store = new MemoryStore()): Harness => {
   let sleptMs = 0;
+  const begun: boolean[] = [];
   return {
     store,
+    begun,
     slept: () => sleptMs,
     run: async (line, options = {}) => {
       const out: string[] = [];
@@ -64,7 +68,10 @@ export const harness = (store = new MemoryStore()): Harness => {
         version: '1.2.3',
         userName: 'ann',
         newId: () => `id-${++id}`,
-        openStore: async () => store,
+        openStore: async (_, { mayBegin }) => {
+          begun.push(mayBegin);
+          return store;
+        },
         preflight: options.preflight ?? (async () => []),
         runAgent: async () => 0,
         runWorker: async () => 0,
