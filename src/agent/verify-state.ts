@@ -40,7 +40,7 @@ export const VerifyState = z.strictObject({
   /** In order; finished ones are removed. */
   walks: z.array(Walk),
   total: z.int().min(0).describe('sequence numbers to walk when it began, for progress'),
-  checked: z.int().min(0),
+  checked: z.int().min(0).describe('documents that one side or both hold'),
   unstable: z.int().min(0).describe('documents that kept changing while they were compared'),
   counts: z.strictObject({ missing: z.int(), extra: z.int(), different: z.int() }),
   /** At most `maxFindings`, and not much longer than `maxFindingsChars`; `counts` goes on. */
@@ -58,6 +58,7 @@ export const remaining = (walks: readonly Walk[]): number =>
 
 export const addFinding = (state: VerifyState, finding: Finding): void => {
   state.counts[finding.kind]++;
+  if (finding.kind === 'extra') state.checked++;
   if (state.findings.length >= maxFindings || state.findingsChars >= maxFindingsChars) return;
   state.findings.push(finding);
   state.findingsChars += JSON.stringify(finding).length;

@@ -149,7 +149,8 @@ const followWalk = async (walk: Walk, state: VerifyState, step: Step, io: Verify
   for await (const { docs, through } of pages) {
     const began = io.runtime.now();
     if (docs.length > 0) step.suspects.push(...(await look(await suspectsOf(walk, docs, state, io), state.mode, io)));
-    state.checked += docs.length;
+    // What the follower shares with the authority was counted there.
+    if (walk.side === io.direction.authority) state.checked += docs.length;
     walk.at = through;
     if (walk.docsLeft !== undefined) walk.docsLeft = Math.max(0, walk.docsLeft - docs.length);
     await io.onPage?.({ docs: docs.length, sendMs: io.runtime.now() - began, retried: false });

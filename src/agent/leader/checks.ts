@@ -23,6 +23,7 @@ const VerifyArgs = z.object({
 const RepairArgs = z.object({
   ids: z.array(z.string()).optional(),
   index: z.string().optional(),
+  routing: z.string().optional(),
   force: z.boolean().default(false),
 });
 
@@ -84,14 +85,16 @@ const wrongIn = ({ counts }: VerifyState): number => counts.missing + counts.ext
 
 const pinsOf = ({ job }: Leading): IndexPosition[] => job.current().work?.tail?.indices ?? [];
 
-type Wanted = { docs: readonly DocAddressOf[]; unlisted: number; named: boolean };
+type Wanted = { docs: readonly DocAddressOf[]; unlisted: number; named: boolean; routing?: string | undefined };
+type Named = { ids: readonly string[]; index: string | undefined; routing: string | undefined };
 
-const namedDocs = (state: RouteState, ids: readonly string[], index: string | undefined): Wanted => {
+const namedDocs = (state: RouteState, { ids, index, routing }: Named): Wanted => {
   const { indices } = state.spec;
   const at = indices.findIndex((pair) => pair.source === index || pair.target === index);
   if (index !== undefined && at < 0) throw new CrossfadeError('USAGE', `${index} is no index of this route`);
   const ordinals = at >= 0 ? [at] : [...indices.keys()];
-  return { docs: ordinals.flatMap((ordinal) => ids.map((id) => ({ ordinal, id }))), unlisted: 0, named: true };
+  const docs = ordinals.flatMap((ordinal) => ids.map((id) => ({ ordinal, id, routing })));
+  return { docs, unlisted: 0, named: true, routing };
 };
 
 const foundDocs = async (checking: Checking): Promise<Wanted | undefined> => {
@@ -106,7 +109,10 @@ const stays = ({ outcome }: Repaired, named: boolean): boolean =>
 
 const isNowhere = ({ outcome }: Repaired): boolean => outcome.kind === 'kept' && outcome.stamp === undefined;
 
-const repairResult = (repaired: readonly Repaired[], { unlisted, named }: Wanted): Result => {
+const withRouting = (routing: string | undefined): string =>
+  routing === undefined ? 'without a routing' : `with the routing ${routing}`;
+
+const repairResult = (repaired: readonly Repaired[], { unlisted, named, routing }: Wanted): Result => {
   const outcomes: Record<string, number> = {};
   for (const { outcome } of repaired) outcomes[outcome.kind] = (outcomes[outcome.kind] ?? 0) + 1;
   const bad = repaired.filter(({ outcome }) => outcome.kind === 'failed' || outcome.kind === 'refused');
@@ -122,7 +128,7 @@ const repairResult = (repaired: readonly Repaired[], { unlisted, named }: Wanted
   const advice = [
     ...(kept > 0 ? [`${kept} that somebody else or another transform wrote to the follower stay: repair --force`] : []),
     ...(unlisted > 0 ? [`${unlisted} more were found: repair again`] : []),
-    ...(nowhere > 0 ? [`${nowhere} are on neither side, looked for without a routing`] : []),
+    ...(nowhere > 0 ? [`${nowhere} are on neither side, looked for ${withRouting(routing)}`] : []),
   ];
   const message = [`${repaired.length} documents looked at`, ...advice].join('; ');
   return { state: 'done', message, details: { equal: kept + unlisted === 0, outcomes, failed } };
@@ -130,9 +136,9 @@ const repairResult = (repaired: readonly Repaired[], { unlisted, named }: Wanted
 
 /** Named ids, or whatever a full verification finds; undefined when it goes on in the next turn. */
 export const repairRoute = async (checking: Checking, args: unknown): Promise<Result | undefined> => {
-  const { ids, index, force } = parse(RepairArgs, args);
+  const { ids, index, routing, force } = parse(RepairArgs, args);
   const { leading, state } = checking;
-  const wanted = ids === undefined ? await foundDocs(checking) : namedDocs(state, ids, index);
+  const wanted = ids === undefined ? await foundDocs(checking) : namedDocs(state, { ids, index, routing });
   if (wanted === undefined) return undefined;
   const io = await verifyIo(leading, state);
   const result = repairResult(await repairIds(wanted.docs, { ...io, pins: pinsOf(leading), force }), wanted);

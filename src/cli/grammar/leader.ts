@@ -1,5 +1,6 @@
 /** What the leader is asked for: switches of authority, pauses, verification and repair. */
 import { type Command, Option } from 'commander';
+import { CliError } from '../cli-error.ts';
 import { type LeaderCommand, runLeaderCommand } from '../commands/leader.ts';
 import { collect, type Options, positive, type RunAction, withWait } from './options.ts';
 
@@ -10,6 +11,16 @@ const descriptions: Record<Exclude<LeaderCommand, 'rehearse' | 'verify' | 'repai
   pause: 'pause backfill, sweep and automatic steps',
   resume: 'go on after a pause',
   finalize: 'end the migration: the source is write-blocked and no rollback is possible',
+};
+
+type DocumentFlags = { id: string[] | undefined; routing: string | undefined; force: boolean };
+const repairArgs = ({ id, routing, force }: DocumentFlags): Record<string, unknown> => {
+  if (id === undefined && routing !== undefined) throw new CliError('usage', '--routing says where an --id is');
+  return {
+    ...(id === undefined ? { all: true } : { ids: id }),
+    ...(routing === undefined ? {} : { routing }),
+    ...(force ? { force } : {}),
+  };
 };
 
 export const addLeader = (program: Command, run: RunAction): void => {
@@ -41,15 +52,12 @@ export const addLeader = (program: Command, run: RunAction): void => {
     .description('bring documents of the follower in line with the authority')
     .argument('<route>')
     .option('--id <id>', 'only this document; may be given again', collect)
+    .option('--routing <value>', 'of the documents named by --id')
     .option('--force', 'overwrite also what is newer there than any copy, as a foreign writer leaves it')
-    .action((slug: string, { wait = false, timeout: timeoutSeconds, id, force = false, ...options }: Options) =>
-      run(options, (context) =>
-        runLeaderCommand(context, 'repair', {
-          slug,
-          wait,
-          timeoutSeconds,
-          args: { ...(id === undefined ? { all: true } : { ids: id }), ...(force ? { force } : {}) },
-        }),
-      ),
-    );
+    .action((slug: string, { wait = false, timeout: timeoutSeconds, ...rest }: Options) => {
+      const { id, routing, force = false, ...options } = rest;
+      return run(options, (context) =>
+        runLeaderCommand(context, 'repair', { slug, wait, timeoutSeconds, args: repairArgs({ id, routing, force }) }),
+      );
+    });
 };

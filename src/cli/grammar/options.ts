@@ -39,6 +39,7 @@ export type Options = Partial<CommonOptions> & {
   mode?: string;
   sample?: number;
   id?: string[];
+  routing?: string;
   force?: boolean;
 };
 

@@ -255,6 +255,15 @@ describe('a command for the leader', () => {
     expect(ran.out).toContain('and 5 more');
   });
 
+  test('repair tells the leader the routing of an id, and refuses one of no id', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    expect((await made.run('repair products --routing r1')).exit).toBe(exitTable.usage.code);
+    expect(await storedAt(made, keys.ask('products'))).toBeUndefined();
+    expect((await made.run('repair products --id 7 --routing r1')).exit).toBe(0);
+    const ask = Ask.parse(JSON.parse((await storedAt(made, keys.ask('products'))) ?? ''));
+    expect(ask.args).toEqual({ ids: ['7'], routing: 'r1' });
+  });
+
   test('tells what the leader is doing while it waits', async () => {
     const made = await withRoute({ phase: 'dual', epoch: 1 });
     const ran = await made.run('advance products --wait --yes', {
