@@ -81,18 +81,26 @@ export const readSearch = (body: Uint8Array): SearchPage => {
   return { docs, complete, reason: timedOut ? 'the search timed out' : `shards: ${JSON.stringify(shards)}` };
 };
 
+type ItemError = { type?: string; reason?: string };
+
+/** An index that requires a routing has no document without one. */
+const failedGet = (error: ItemError | undefined): GotDoc => {
+  if (error?.type === 'routing_missing_exception') return { kind: 'absent' };
+  return { kind: 'unknown', reason: error === undefined ? 'no answer' : `${error.type}: ${error.reason}` };
+};
+
 const readGot = (buf: Uint8Array, at: number, got: GotDoc[]): number => {
   const doc = emptyDoc();
   let found: boolean | undefined;
-  let error: string | undefined;
+  let error: ItemError | undefined;
   const end = walkMembers(buf, at, (key, start) => {
     const value = { start, end: skipValue(buf, start) };
     if (takeMember(doc, buf, key, value)) return value.end;
     if (isKey(buf, key, 'found')) found = rawOf(buf, value) === 'true';
-    else if (isKey(buf, key, 'error')) error = rawOf(buf, value);
+    else if (isKey(buf, key, 'error')) error = parseSlice(buf, value) as ItemError;
     return value.end;
   });
-  if (error !== undefined || found === undefined) got.push({ kind: 'unknown', reason: error ?? 'no answer' });
+  if (error !== undefined || found === undefined) got.push(failedGet(error));
   else got.push(found ? { kind: 'found', doc } : { kind: 'absent' });
   return end;
 };

@@ -73,7 +73,8 @@ const perform = async (
   choice: WaitChoice & { next?: string },
 ): Promise<Outcome> => {
   if (context.options.dryRun) return dryRun(context, request);
-  const submitted = await submitAsk(askDeps(context), request, turnMs);
+  const { takeUpMs: patienceMs } = waitOptions(choice);
+  const submitted = await submitAsk(askDeps(context), request, Math.min(turnMs, patienceMs));
   if (!choice.wait) {
     const json = { request: asked(request), id: submitted.ask.id, state: 'asked' };
     return { text: `asked: ${asked(request)}`, json, next: `status ${request.slug} --watch` };

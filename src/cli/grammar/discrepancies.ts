@@ -5,7 +5,7 @@ import type { AdminConfig } from '../../config.ts';
 import { type AdminClient, createAdminClient } from '../admin-client.ts';
 import { discrepancies, replayDiscrepancy, showDiscrepancy } from '../commands/discrepancies.ts';
 import type { CliContext } from '../context.ts';
-import { type Options, positive, type ProgramDeps, type RunAction, withCommon } from './options.ts';
+import { type Options, type ProgramDeps, type RunAction, whole, withCommon } from './options.ts';
 
 /** A slip of the pen must not read as "there is none". */
 const severityOf = (text: string): string => {
@@ -34,7 +34,7 @@ export const addDiscrepancies = (program: Command, run: RunAction, deps: Program
     .description('one of them: what was asked, what differs and why, both answers side by side')
     .argument('<id>')
     .option('--curl', 'also print the request as curl commands')
-    .option('--rows <n>', 'rows of the answers to show', positive, 40)
+    .option('--rows <n>', 'rows of the answers to show', whole, 40)
     .action((id: string, { curl = false, rows = 40, pods = false, ...options }: Options) =>
       run(options, (context) => showDiscrepancy(context, { id, curl, rows, pods, admin: admin(context) })),
     );
@@ -42,7 +42,7 @@ export const addDiscrepancies = (program: Command, run: RunAction, deps: Program
     withCommon(parent.command('replay'))
       .description(about)
       .argument('<id>')
-      .option('--rows <n>', 'rows of the answers to show', positive, 40)
+      .option('--rows <n>', 'rows of the answers to show', whole, 40)
       .action((id: string, { rows = 40, ...options }: Options) =>
         run(options, (context) => replayDiscrepancy(context, { id, rows, admin: admin(context) })),
       );

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { type LeaderCommand, runLeaderCommand } from '../commands/leader.ts';
-import { collect, type Options, positive, type RunAction, withWait } from './options.ts';
+import { idOf, type Options, type RunAction, whole, withWait } from './options.ts';
 
 const descriptions: Record<Exclude<LeaderCommand, 'rehearse' | 'verify' | 'repair'>, string> = {
   advance: 'go to the next stage; in dual with a complete backfill this is the cutover',
@@ -11,6 +11,13 @@ const descriptions: Record<Exclude<LeaderCommand, 'rehearse' | 'verify' | 'repai
   pause: 'pause backfill, sweep and automatic steps',
   resume: 'go on after a pause',
   finalize: 'end the migration: the source is write-blocked and no rollback is possible',
+};
+
+/** Counts look at no document: who asks for a sample of them expects a comparison. */
+const verifyArgs = (mode: string | undefined, sample: number | undefined): Record<string, unknown> => {
+  if (sample === undefined) return { mode };
+  if (mode === 'count') throw new CliError('usage', '--sample needs --mode stamp, hash or full');
+  return { mode, sample };
 };
 
 type DocumentFlags = { id: string[] | undefined; routing: string | undefined; force: boolean };
@@ -37,21 +44,21 @@ export const addLeader = (program: Command, run: RunAction): void => {
     .description('compare both sides')
     .argument('<route>')
     .addOption(new Option('--mode <mode>', 'how deep').choices(['count', 'stamp', 'hash', 'full']).default('count'))
-    .option('--sample <n>', 'documents to look at instead of all', positive)
+    .option('--sample <n>', 'documents to look at instead of all; not with mode count', whole)
     .action((slug: string, { wait = false, timeout: timeoutSeconds, mode, sample, ...options }: Options) =>
       run(options, (context) =>
         runLeaderCommand(context, 'verify', {
           slug,
           wait,
           timeoutSeconds,
-          args: { mode, ...(sample === undefined ? {} : { sample }) },
+          args: verifyArgs(mode, sample),
         }),
       ),
     );
   withWait(program.command('repair'))
     .description('bring documents of the follower in line with the authority')
     .argument('<route>')
-    .option('--id <id>', 'only this document; may be given again', collect)
+    .option('--id <id>', 'only this document; may be given again', idOf)
     .option('--routing <value>', 'of the documents named by --id')
     .option('--force', 'overwrite also what is newer there than any copy, as a foreign writer leaves it')
     .action((slug: string, { wait = false, timeout: timeoutSeconds, ...rest }: Options) => {

@@ -51,7 +51,17 @@ export const positive = (text: string): number => {
   if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('a number above 0 is expected.');
   return value;
 };
+/** Of things that are counted. */
+export const whole = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value <= 0) throw new InvalidArgumentError('a whole number above 0 is expected.');
+  return value;
+};
 export const collect = (text: string, list: string[] = []): string[] => [...list, text];
+export const idOf = (text: string, list?: string[]): string[] => {
+  if (text === '') throw new InvalidArgumentError('no document has an empty id.');
+  return collect(text, list);
+};
 
 export const withCommon = (command: Command): Command =>
   command

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { audit } from '../commands/audit.ts';
 import { doctor } from '../commands/doctor.ts';
 import { members, status, watchStatus } from '../commands/status.ts';
-import { type Options, positive, type ProgramDeps, type RunAction, withCommon } from './options.ts';
+import { type Options, type ProgramDeps, type RunAction, whole, withCommon } from './options.ts';
 
 export const addViews = (program: Command, run: RunAction, deps: ProgramDeps): void => {
   withCommon(program.command('status'))
@@ -23,7 +23,7 @@ export const addViews = (program: Command, run: RunAction, deps: ProgramDeps): v
   withCommon(program.command('audit'))
     .description('who changed what, and why')
     .argument('<route>')
-    .option('--last <n>', 'how many entries', positive)
+    .option('--last <n>', 'how many entries', whole)
     .action((slug: string, options: Options) =>
       run(options, (context) => audit(context, { slug, last: options.last ?? 50 })),
     );

@@ -58,6 +58,16 @@ describe('documents of a multi-get answer', () => {
     expect(unknown).toMatchObject({ kind: 'unknown' });
   });
 
+  it('are absent where a routing is required and none was named; any other failure is told in its own words', () => {
+    const item = (id: string, error: object) => JSON.stringify({ _index: 'i', _id: id, error });
+    const missing = item('1', { type: 'routing_missing_exception', reason: 'routing is required for [i]/[1]' });
+    const empty = item('', { type: 'illegal_argument_exception', reason: "Ids can't be empty", root_cause: [] });
+    expect(readMultiGet(Buffer.from(`{"docs":[${missing},${empty}]}`))).toEqual([
+      { kind: 'absent' },
+      { kind: 'unknown', reason: "illegal_argument_exception: Ids can't be empty" },
+    ]);
+  });
+
   it('with a field named like metadata inside the source are not confused by it', () => {
     const body =
       '{"docs":[{"_id":"1","_version":3,"_seq_no":1,"_primary_term":1,"found":true,"_source":{"_version":9,"found":false,"_id":"x"}}]}';

@@ -341,6 +341,13 @@ describe('a command for the leader', () => {
     expect(ran).toMatchObject({ exit: exitTable.conflict.code, err: expect.stringContaining('verify asked by ann') });
   });
 
+  test('waits no longer for its turn than --timeout allows', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    await made.run('advance products --yes');
+    await made.run('verify products --wait --timeout 2');
+    expect(made.slept()).toBeLessThan(5_000);
+  });
+
   test('goes on once the earlier request has ended', async () => {
     const made = await withRoute({ phase: 'dual', epoch: 1 });
     await made.run('verify products');
@@ -643,6 +650,10 @@ describe('the command line', () => {
     ['status --bogus', 2, /unknown option/],
     ['route set products.pct.read', 2, /missing required argument 'value'/],
     ['advance products --timeout soon', 2, /a number above 0/],
+    ['verify products --mode hash --sample 1.5', 2, /a whole number above 0/],
+    ['verify products --sample 100', 2, /--sample needs --mode stamp, hash or full/],
+    ['audit products --last 2.5', 2, /a whole number above 0/],
+    ['repair products --id ', 2, /no document has an empty id/],
     ['verify products --mode deep', 2, /Allowed choices are count, stamp, hash, full/],
     ['completion fish', 2, /Allowed choices are bash, zsh/],
     ['--help', 0, /^$/],
