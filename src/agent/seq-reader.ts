@@ -9,7 +9,7 @@ import type { ClusterControl } from './cluster.ts';
 import type { CallOptions } from './control-calls.ts';
 import type { StoredDoc } from './documents.ts';
 import { isSpoilt, readAlone } from './odd-documents.ts';
-import { firstPage, nextPage, type PageLimits, type PagePlan, smallerPage } from './page-size.ts';
+import { answerBytes, firstPage, nextPage, type PageLimits, type PagePlan, smallerPage } from './page-size.ts';
 import { retrying } from './retry.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -34,8 +34,6 @@ export type ReadOptions = {
 /** `alone`: the page is read without sources, and these one by one. */
 type PageOptions = ReadOptions & { alone?: boolean };
 
-/** Far above any page, below what one buffer may hold: a single document can have 100 MB. */
-const maxAnswerBytes = 256 * 1024 * 1024;
 /** What a hit costs besides its source. */
 const hitBytes = 150;
 
@@ -50,9 +48,9 @@ const isTooMany = (error: unknown): boolean =>
 /** `limits` are tighter than given once the index has refused a page. */
 type Read = { page: SeqPage; plan: PagePlan; limits: PageLimits };
 
-const callOf = ({ signal, timeoutMs }: ReadOptions): CallOptions => ({
+const callOf = (plan: PagePlan, { signal, timeoutMs, limits }: ReadOptions): CallOptions => ({
   signal,
-  maxBodyBytes: maxAnswerBytes,
+  maxBodyBytes: answerBytes(plan, limits),
   ...(timeoutMs === undefined ? {} : { timeoutMs }),
 });
 
@@ -61,7 +59,7 @@ const readPage = async (range: SeqRange, plan: PagePlan, options: PageOptions): 
   const { index, shard, node, from } = range;
   const upTo = Math.min(range.to, from + plan.span);
   const call = { index, shard, node, after: from, upTo, size: plan.docs, source };
-  const found = await cluster.searchBySeq({ ...call, ...callOf(options) });
+  const found = await cluster.searchBySeq({ ...call, ...callOf(plan, options) });
   const last = found.at(-1);
   const through = found.length === plan.docs && last !== undefined ? last.seqNo : upTo;
   const docs = options.alone ? await alone(found, range, options) : found;
@@ -70,9 +68,11 @@ const readPage = async (range: SeqRange, plan: PagePlan, options: PageOptions): 
   return { page: { docs, through, bytes }, plan: next, limits };
 };
 
+const oneDoc: PagePlan = { docs: 1, span: 1 };
+
 /** What has changed since the page was read will come again at its new place. */
 const alone = async (found: readonly StoredDoc[], { index, node }: SeqRange, options: ReadOptions) => {
-  const where = { index, node, ...callOf(options) };
+  const where = { index, node, ...callOf(oneDoc, options) };
   const read = await Promise.all(found.map((doc) => readAlone(doc, options.cluster, where)));
   return read.filter((doc) => doc !== undefined);
 };
