@@ -17,7 +17,7 @@ export const exitTable = {
   unconfirmed: { code: 9, meaning: 'not confirmed: answered no, or no terminal and no --yes' },
   waiting: { code: 10, meaning: '--timeout passed while the request was still being carried out' },
   different: { code: 11, meaning: 'a check or a repair ran to its end, and something is wrong' },
-  agent: { code: 12, meaning: 'an agent that the command needs cannot be reached' },
+  agent: { code: 12, meaning: 'an agent or a cluster that the command needs cannot be reached' },
   config: { code: 64, meaning: 'configuration or route file is not valid; nothing was started' },
   crashed: { code: 70, meaning: 'a bug: the process ended by an error nobody planned for' },
   interrupted: { code: 130, meaning: 'stopped by Ctrl-C; a request made before goes on' },

@@ -225,6 +225,7 @@ describe('a command for the leader', () => {
     ['refused', 'GATE_REFUSED', 'refused'],
     ['aborted', 'CUTOVER_ABORTED', 'aborted'],
     ['failed', 'STORE_UNAVAILABLE', 'store'],
+    ['failed', 'UPSTREAM_UNREACHABLE', 'agent'],
     ['failed', undefined, 'failed'],
   ] as const)('with --wait ends by the result %s %s as %s', async (state, code, exit) => {
     const made = await withRoute({ phase: 'dual', epoch: 1 });
