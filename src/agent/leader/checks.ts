@@ -53,10 +53,10 @@ export type Checking = { leading: Leading; state: RouteState; ask: string; signa
 const walkAll = async ({ leading, state, ask, signal }: Checking, what: VerifyAsk): Promise<VerifyState | undefined> =>
   walkOn(leading, { ...what, ask }, { io: await verifyIo(leading, state), signal });
 
-const verifyCounts = async ({ deps }: Leading, state: RouteState): Promise<Result> => {
-  const { clusters, runtime, transforms } = deps;
+const verifyCounts = async ({ leading, state, signal }: Checking): Promise<Result> => {
+  const { clusters, runtime, transforms } = leading.deps;
   const dropped = await transforms.drops(state.spec.transform);
-  const { equal, counts } = await countProof({ clusters, runtime, direction: directionOf(state), dropped });
+  const { equal, counts } = await countProof({ clusters, runtime, direction: directionOf(state), dropped, signal });
   const named = counts.map(({ ordinal, ...count }) => ({ index: state.spec.indices[ordinal]?.source ?? '', ...count }));
   return {
     state: 'done',
@@ -68,7 +68,7 @@ const verifyCounts = async ({ deps }: Leading, state: RouteState): Promise<Resul
 /** Undefined when it goes on in the next turn. */
 export const verifyRoute = async (checking: Checking, args: unknown): Promise<Result | undefined> => {
   const { mode, sample } = parse(VerifyArgs, args);
-  if (mode === 'count') return verifyCounts(checking.leading, checking.state);
+  if (mode === 'count') return verifyCounts(checking);
   const walked = await walkAll(checking, { mode, sample });
   if (walked === undefined) return undefined;
   const { counts, findings, checked, unstable } = walked;

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { ClusterControl } from '../../../src/agent/cluster.ts';
+import { CrossfadeError } from '../../../src/errors.ts';
 import { runAsk } from '../../../src/agent/leader/ask-runner.ts';
 import { Interruption } from '../../../src/agent/leader/interruption.ts';
 import { createJobStore, newWork } from '../../../src/agent/leader/job-state.ts';
@@ -105,6 +107,24 @@ describe('a verification', () => {
     let last = await turn(stage, leading);
     while (last.state !== 'done') last = await turn(stage, leading);
     expect(last.details).toMatchObject({ missing: 1, extra: 1, different: 1, checked: 41 });
+  });
+});
+
+describe('a count of both sides', () => {
+  it('gives way to whoever wants the loop although a cluster hangs', async () => {
+    const stage = await damaged();
+    const leading = await leader(stage);
+    const interruption = new Interruption(manualRuntime());
+    const hangs: ClusterControl['refresh'] = (_, { signal } = {}) => {
+      setImmediate(() => interruption.want());
+      return new Promise((_resolve, reject) => {
+        signal?.addEventListener('abort', () => reject(new CrossfadeError('CLIENT_CLOSED')));
+      });
+    };
+    Object.assign(leading.deps.clusters, { target: { ...stage.made.io.clusters.target, refresh: hangs } });
+    await ask(stage, { id: 'v', action: 'verify' });
+    await runAsk(leading, stage.made.state, interruption);
+    expect(await answer(stage)).toMatchObject({ id: 'v', state: 'running' });
   });
 });
 
