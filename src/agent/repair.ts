@@ -53,6 +53,8 @@ export type Repaired = { doc: DocAddressOf; outcome: RepairOutcome };
 const batchDocs = 500;
 /** Somebody waits for a repair; a follower that takes nothing for so long is better met again later. */
 const repeatForMs = 10_000;
+/** A copy that was cut off would make the next switch fence first. */
+const patienceMs = 1_000;
 
 type Planned = { write: StampedWrite; wasThere: boolean } | { outcome: RepairOutcome };
 type Read = { doc: DocAddressOf; follower: GotDoc; authority: GotDoc };
@@ -170,7 +172,7 @@ const send = async (planned: readonly Planned[], io: RepairIo): Promise<RepairOu
   const sending = planned.flatMap((one) => ('write' in one ? [one] : []));
   const writes = sending.map(({ write }) => write);
   const cluster = clusters[direction.follower];
-  const { fates, reason } = await sendAll(writes, { cluster, runtime, signal, repeatForMs });
+  const { fates, reason } = await sendAll(writes, { cluster, runtime, signal, repeatForMs, patienceMs });
   const outcomes = new Map(sending.map((one, i) => [one as Planned, outcomeOf(one, fates[i], reason)]));
   return planned.map((one) => ('outcome' in one ? one.outcome : (outcomes.get(one) as RepairOutcome)));
 };

@@ -137,11 +137,13 @@ const repairResult = (repaired: readonly Repaired[], { unlisted, named, routing 
 /** Named ids, or whatever a full verification finds; undefined when it goes on in the next turn. */
 export const repairRoute = async (checking: Checking, args: unknown): Promise<Result | undefined> => {
   const { ids, index, routing, force } = parse(RepairArgs, args);
-  const { leading, state } = checking;
+  const { leading, state, signal } = checking;
   const wanted = ids === undefined ? await foundDocs(checking) : namedDocs(state, { ids, index, routing });
   if (wanted === undefined) return undefined;
   const io = await verifyIo(leading, state);
-  const result = repairResult(await repairIds(wanted.docs, { ...io, pins: pinsOf(leading), force }), wanted);
+  const repaired = await repairIds(wanted.docs, { ...io, pins: pinsOf(leading), force, signal });
+  if (signal.aborted) return undefined;
+  const result = repairResult(repaired, wanted);
   const outcomes = result.details?.['outcomes'];
   await leading.journal.audit({ what: 'repair', reason: 'asked', evidence: { outcomes } });
   leading.deps.logger.info({ slug: leading.deps.slug, outcomes }, 'repair ended');

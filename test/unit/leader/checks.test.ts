@@ -110,21 +110,29 @@ describe('a verification', () => {
   });
 });
 
-describe('a count of both sides', () => {
-  it('gives way to whoever wants the loop although a cluster hangs', async () => {
+describe('a cluster that hangs', () => {
+  it.each([
+    ['a count of both sides', 'verify', {}],
+    ['a repair', 'repair', { ids: ['d3'] }],
+  ])('does not keep %s from giving way to whoever wants the loop', async (_, action, args) => {
     const stage = await damaged();
     const leading = await leader(stage);
     const interruption = new Interruption(manualRuntime());
-    const hangs: ClusterControl['refresh'] = (_, { signal } = {}) => {
+    const hangs = (signal: AbortSignal | undefined): Promise<never> => {
       setImmediate(() => interruption.want());
       return new Promise((_resolve, reject) => {
         signal?.addEventListener('abort', () => reject(new CrossfadeError('CLIENT_CLOSED')));
       });
     };
-    Object.assign(leading.deps.clusters, { target: { ...stage.made.io.clusters.target, refresh: hangs } });
-    await ask(stage, { id: 'v', action: 'verify' });
+    const { target } = stage.made.io.clusters;
+    const hung: Pick<ClusterControl, 'refresh' | 'mget'> = {
+      refresh: (_index, options) => hangs(options?.signal),
+      mget: ({ signal }) => hangs(signal),
+    };
+    Object.assign(leading.deps.clusters, { target: { ...target, ...hung } });
+    await ask(stage, { id: 'c', action, args });
     await runAsk(leading, stage.made.state, interruption);
-    expect(await answer(stage)).toMatchObject({ id: 'v', state: 'running' });
+    expect(await answer(stage)).toMatchObject({ id: 'c', state: 'running' });
   });
 });
 
