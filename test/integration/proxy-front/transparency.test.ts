@@ -83,7 +83,7 @@ const same = async (asked: Asked): Promise<{ there: Got; through: Got }> => {
 describe('the answer through the listener is the cluster’s own', () => {
   const p = (path: string): string => path.replaceAll('{i}', index);
   it.each<[string, Asked, number]>([
-    ['GET / ', { method: 'GET', path: '/' }, 200],
+    ['GET /', { method: 'GET', path: '/' }, 200],
     ['POST _search', { method: 'POST', path: '/{i}/_search', headers: json, body: search }, 200],
     ['GET _search with a body', { method: 'GET', path: '/{i}/_search', headers: json, body: search }, 200],
     [
@@ -109,12 +109,12 @@ describe('the answer through the listener is the cluster’s own', () => {
     ['CBOR', { method: 'GET', path: '/{i}/_doc/7', headers: { accept: 'application/cbor' } }, 200],
     ['a filtered answer', { method: 'GET', path: '/{i}/_search?filter_path=hits.hits._id,hits.total&sort=n' }, 200],
     ['a warning', { method: 'GET', path: '/{i}/_search?sort=n&size=1', headers: { 'x-opaque-id': 'tag-1' } }, 200],
-  ])('%s', async (_, asked, status) => {
+  ])('for %s', async (_, asked, status) => {
     const { there } = await same({ ...asked, path: p(asked.path) });
     expect(there.status).toBe(status);
   });
 
-  it('packed, byte for byte', async () => {
+  it('when it is packed, byte for byte', async () => {
     const asked = { method: 'GET', path: `/${index}/_doc/7`, headers: { 'accept-encoding': 'gzip' } };
     const { there, through } = await same(asked);
     expect(there.headers['content-encoding']).toBe('gzip');
