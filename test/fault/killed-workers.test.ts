@@ -3,7 +3,7 @@
  * copies have and that does not know it, and the leader itself. Their chunks are taken up by those who are left.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type AgentProcess, startAgent } from '../support/agent-process.ts';
+import { type AgentProcess, must, startAgent } from '../support/agent-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { services } from '../support/services.ts';
 import { type Asked, type Fault, type Relay, startRelay } from './relay.ts';
@@ -52,7 +52,7 @@ const startVictim = async (name: string): Promise<Relay> => {
 test('a backfill ends with everything on the target although workers and the leader are killed in the middle', async () => {
   await world.cli('route', 'set', `${world.slug}.rate`, '400');
   const hanging = await Promise.all(Object.keys(victims).map(startVictim));
-  expect(await world.cli('phase', world.slug, 'dual')).toMatchObject({ exit: 0 });
+  await must(world.cli('phase', world.slug, 'dual'));
   await eventually(() => hanging.every((relay) => relay.faults() > 0), {
     timeoutMs: 60_000,
     what: 'each worker to hang where it is to die',

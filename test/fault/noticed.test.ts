@@ -6,6 +6,7 @@
 import { jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deleteBucket, withNats } from '../integration/coordination/nats-admin.ts';
+import { must } from '../support/agent-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { services } from '../support/services.ts';
 import { call } from './documents.ts';
@@ -41,7 +42,7 @@ const foreignWriter = async (world: World): Promise<void> => {
   await call(`${urls.targetUrl}/${target}/_doc/mine?refresh=true`, 'PUT', { value: 'theirs' });
   await call(`${urls.targetUrl}/${target}/_doc/theirs?refresh=true`, 'PUT', { value: 'theirs' });
   await alarmed(world, new RegExp(`somebody else writes to ${target} on the target: 2 documents`));
-  expect(await world.cli('repair', world.slug, '--force', '--wait', '--yes')).toMatchObject({ exit: 0 });
+  await must(world.cli('repair', world.slug, '--force', '--wait', '--yes'));
   await mended(world);
   expect(await call(`${urls.targetUrl}/${target}/_doc/mine`, 'GET')).toMatchObject({ _source: { value: 'mine' } });
 };
@@ -83,8 +84,8 @@ const recreatedTarget = async (world: World): Promise<void> => {
   await call(`${urls.targetUrl}/${names.target}`, 'DELETE');
   await call(`${urls.targetUrl}/${names.target}`, 'PUT', { settings: { number_of_replicas: 0 } });
   await alarmed(world, new RegExp(`on the target, ${names.target}: UUID was`));
-  expect(await world.cli('phase', slug, 'observe', '--yes')).toMatchObject({ exit: 0 });
-  expect(await world.cli('phase', slug, 'dual')).toMatchObject({ exit: 0 });
+  await must(world.cli('phase', slug, 'observe', '--yes'));
+  await must(world.cli('phase', slug, 'dual'));
   await mended(world);
   await world.load.acknowledges(60);
   expect(await world.verdict()).toEqual([]);

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { SwitchPoint } from '../../src/agent/leader/switch.ts';
 import type { RouteStatus } from '../../src/fleet/fleet-status.ts';
 import type { Side } from '../../src/coordination/records.ts';
-import { type AgentProcess, crossfade, type Ran, startAgent } from '../support/agent-process.ts';
+import { type AgentProcess, crossfade, must, type Ran, startAgent } from '../support/agent-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { services, uniqueName } from '../support/services.ts';
 import { dropStreams } from '../integration/coordination/nats-admin.ts';
@@ -40,6 +40,8 @@ export type World = {
   status(): Promise<RouteStatus>;
   /** Waits for the gate, then switches; a switch that is given up is asked for again. */
   switchTo(phase: 'target' | 'dual'): Promise<RouteStatus>;
+  /** The same for a cutover that is only rehearsed. */
+  rehearse(): Promise<void>;
   /** Until the route has a leader that reports `holds`; the newest status is in the error. */
   until(holds: (now: RouteStatus) => boolean, what: string): Promise<RouteStatus>;
   /** Ends the load, waits until the sides are equal, and says what is wrong. */
@@ -85,10 +87,11 @@ const gist = ({ phase, hold, leader, alarms, safeToAdvance, safeToRollBack, tail
   JSON.stringify({ phase, hold, leader, alarms, safeToAdvance, safeToRollBack, tail, lastCutover });
 
 type Answer = RouteStatus['safeToAdvance'];
-type Switch = { verb: 'advance' | 'rollback'; safe(now: RouteStatus): Answer };
-const switches: Record<'target' | 'dual', Switch> = {
-  target: { verb: 'advance', safe: ({ safeToAdvance }) => safeToAdvance },
-  dual: { verb: 'rollback', safe: ({ safeToRollBack }) => safeToRollBack },
+type Switch = { ask: readonly string[]; safe(now: RouteStatus): Answer };
+const switches: Record<'target' | 'dual' | 'rehearsal', Switch> = {
+  target: { ask: ['advance'], safe: ({ safeToAdvance }) => safeToAdvance },
+  rehearsal: { ask: ['advance', '--rehearse'], safe: ({ safeToAdvance }) => safeToAdvance },
+  dual: { ask: ['rollback'], safe: ({ safeToRollBack }) => safeToRollBack },
 };
 
 /** Answers the leaders of switches: whoever comes to a point that is waited for stands still there. */
@@ -128,10 +131,6 @@ export const buildWorld = async (options: WorldOptions = {}): Promise<World> => 
   };
   const stage = createStage(named);
   const cli = (...args: string[]): Promise<Ran> => crossfade(args, store);
-  const must = async (...args: string[]): Promise<void> => {
-    const { exit, out, err } = await cli(...args);
-    if (exit !== 0) throw new Error(`crossfade ${args.join(' ')}: exit ${exit}: ${out}${err}`);
-  };
   const joins = async (name: string, ownNatsUrl = natsUrl): Promise<Member> => {
     const process = await startAgent({
       env: { ...env, CROSSFADE_NATS_SERVERS: ownNatsUrl, CROSSFADE_MEMBER: name },
@@ -151,7 +150,7 @@ export const buildWorld = async (options: WorldOptions = {}): Promise<World> => 
       last = await status();
       return holds(last) ? last : undefined;
     };
-    return eventually(check, { timeoutMs: patienceMs, everyMs: 300, what }).catch((error: unknown) => {
+    return eventually(check, { timeoutMs: patienceMs, everyMs: 500, what }).catch((error: unknown) => {
       throw new Error(`${what}: ${last === undefined ? 'no status' : gist(last)}`, { cause: error });
     });
   };
@@ -172,19 +171,23 @@ export const buildWorld = async (options: WorldOptions = {}): Promise<World> => 
   const given = { route: slug, indices: [names], aliases: [slug], createTarget: true };
   const usual = { targetSettings: { number_of_replicas: 0 }, cutover: { budgetMs: 10_000 } };
   writeFileSync(file, JSON.stringify({ ...given, ...usual, ...options.route }));
-  await must('apply', '-f', file);
-  const { perSecond = 40, updates, patienceMs: clientPatienceMs } = options;
+  await must(cli('apply', '-f', file));
+  const { perSecond = 20, updates, patienceMs: clientPatienceMs } = options;
   const agents = (): string[] => members.map(({ process }) => process.url);
   const load = startLoad({ alias: slug, agents, recorder, perSecond, updates, patienceMs: clientPatienceMs });
-  if (options.dual !== false) await must('phase', slug, 'dual');
+  if (options.dual !== false) await must(cli('phase', slug, 'dual'));
 
-  let refusal = '';
-  const attempt = async (phase: 'target' | 'dual'): Promise<RouteStatus | undefined> => {
-    const { verb, safe } = switches[phase];
-    await until((now) => safe(now).ok, `the gate to open for ${verb}`);
-    const { exit, out, err } = await cli(verb, slug, '--wait', '--yes');
-    refusal = exit === 0 ? '' : `${out}${err}`;
-    return exit === 0 ? until((now) => now.phase === phase, phase) : undefined;
+  const insist = async ({ ask, safe }: Switch): Promise<void> => {
+    const refusals: string[] = [];
+    while (refusals.length < 3) {
+      await until((now) => safe(now).ok, `the gate to open for ${ask.join(' ')}`);
+      const { exit, out, err } = await cli(...ask, slug, '--wait', '--yes');
+      if (exit === 0) return;
+      refusals.push(`${out}${err}`);
+      // A request interrupts the tail: asked again at once, a busy machine would never be caught up.
+      await load.acknowledges(50);
+    }
+    throw new Error(`no ${ask.join(' ')}: ${refusals.join('; ')} ${JSON.stringify((await status()).lastCutover)}`);
   };
   const close = async (): Promise<void> => {
     await load.stop();
@@ -217,12 +220,10 @@ export const buildWorld = async (options: WorldOptions = {}): Promise<World> => 
       await member.process.exit();
     },
     switchTo: async (phase) => {
-      for (let tries = 0; tries < 3; tries++) {
-        const done = await attempt(phase);
-        if (done !== undefined) return done;
-      }
-      throw new Error(`no switch to ${phase}: ${refusal} ${JSON.stringify((await status()).lastCutover)}`);
+      await insist(switches[phase]);
+      return until((now) => now.phase === phase, phase);
     },
+    rehearse: () => insist(switches.rehearsal),
     verdict: async () => {
       await load.stop();
       const sides = async () => ({

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SwitchPoint } from '../../src/agent/leader/switch.ts';
+import type { RouteStatus } from '../../src/fleet/fleet-status.ts';
 import { eventually } from './eventually.ts';
 
 const main = new URL('../../src/main.ts', import.meta.url).pathname;
@@ -152,4 +153,18 @@ export const crossfade = async (args: readonly string[], env: Record<string, str
   const err = collect(child.stderr);
   const [code] = (await once(child, 'close')) as [number | null];
   return { exit: code ?? -1, out: out(), err: err() };
+};
+
+/** What the command line shows as status, for tests that look again and again: a process for each look would take a core. */
+export const statusAt = async ({ adminUrl }: AgentProcess, slug: string, token?: string): Promise<RouteStatus> => {
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const answer = await fetch(`${adminUrl}/api/routes/${slug}`, { headers });
+  return (await answer.json()) as RouteStatus;
+};
+
+/** Of a command that has to end with 0; what it printed is in the failure. */
+export const must = async (running: Promise<Ran>): Promise<Ran> => {
+  const ran = await running;
+  if (ran.exit !== 0) throw new Error(`exit ${ran.exit}: ${ran.out}${ran.err}`);
+  return ran;
 };

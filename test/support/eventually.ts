@@ -5,7 +5,7 @@ export const eventually = async <T>(
   check: () => Promise<T> | T,
   {
     timeoutMs = 15_000,
-    everyMs = 25,
+    everyMs = 50,
     what = 'condition',
   }: { timeoutMs?: number; everyMs?: number; what?: string } = {},
 ): Promise<NonNullable<T>> => {

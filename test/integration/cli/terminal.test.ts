@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { crossfade } from '../../support/agent-process.ts';
+import { crossfade, must } from '../../support/agent-process.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const main = new URL('../../../src/main.ts', import.meta.url).pathname;
@@ -32,7 +32,7 @@ const onTerminal = (command: string, extra: Record<string, string> = {}): Termin
 beforeAll(async () => {
   const file = join(folder, 'route.yaml');
   writeFileSync(file, 'route: products\nindices: [{ source: products_v1, target: products_v2 }]\n');
-  expect(await crossfade(['apply', '-f', file], env)).toMatchObject({ exit: 0 });
+  await must(crossfade(['apply', '-f', file], env));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -6,8 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { RouteStatus } from '../../../src/fleet/fleet-status.ts';
-import { type AgentProcess, crossfade, type Ran, startAgent } from '../../support/agent-process.ts';
+import { type AgentProcess, crossfade, must, type Ran, startAgent, statusAt } from '../../support/agent-process.ts';
 import { eventually } from '../../support/eventually.ts';
 import { services, uniqueName } from '../../support/services.ts';
 
@@ -35,8 +34,7 @@ const contents = async (base: string, index: string): Promise<Record<string, unk
 };
 const both = async () => [await contents(urls.sourceUrl, source), await contents(urls.targetUrl, target)];
 const isReady = async (which: 'safeToAdvance' | 'safeToRollBack'): Promise<boolean> => {
-  const now = JSON.parse((await cli('status', slug, '--json')).out) as RouteStatus;
-  return now[which]?.ok === true;
+  return (await statusAt(agent!, slug))[which]?.ok === true;
 };
 
 beforeAll(async () => {
@@ -58,8 +56,8 @@ beforeAll(async () => {
   const route = { route: slug, indices: [{ source, target }], aliases: [slug], createTarget: true, transform };
   const file = join(folder, 'route.json');
   writeFileSync(file, JSON.stringify(route));
-  expect(await cli('apply', '-f', file)).toMatchObject({ exit: 0 });
-  expect(await cli('phase', slug, 'dual', '--wait')).toMatchObject({ exit: 0 });
+  await must(cli('apply', '-f', file));
+  await must(cli('phase', slug, 'dual', '--wait'));
 }, 120_000);
 
 afterAll(async () => {
@@ -85,11 +83,11 @@ describe('a route whose transform drops documents', () => {
     const copies = { old: { name: 'lamp', kind: 'item' }, new: { name: 'chair', kind: 'item' } };
     await eventually(() => isReady('safeToAdvance'), { what: 'a proof', timeoutMs: 60_000 });
     expect(await both()).toEqual([own, copies]);
-    expect(await cli('advance', slug, '--wait', '--yes')).toMatchObject({ exit: 0 });
+    await must(cli('advance', slug, '--wait', '--yes'));
     await write('later', { name: 'table', kind: 'item' });
     await eventually(() => isReady('safeToRollBack'), { what: 'the way back', timeoutMs: 60_000 });
-    expect(await cli('verify', slug, '--mode', 'full', '--wait')).toMatchObject({ exit: 0 });
-    expect(await cli('rollback', slug, '--wait', '--yes')).toMatchObject({ exit: 0 });
+    await must(cli('verify', slug, '--mode', 'full', '--wait'));
+    await must(cli('rollback', slug, '--wait', '--yes'));
     expect(await both()).toEqual([
       { ...own, later: { title: 'table', kind: 'item' } },
       { ...copies, later: { name: 'table', kind: 'item' } },

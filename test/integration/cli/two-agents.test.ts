@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { RouteStatus } from '../../../src/fleet/fleet-status.ts';
-import { type AgentProcess, crossfade, type Ran, startAgent } from '../../support/agent-process.ts';
+import { type AgentProcess, crossfade, must, type Ran, startAgent } from '../../support/agent-process.ts';
 import { eventually } from '../../support/eventually.ts';
 import { services, uniqueName } from '../../support/services.ts';
 import { dropStreams, kvPut, withNats } from '../coordination/nats-admin.ts';
@@ -85,7 +85,7 @@ describe('two agents and the command line', () => {
   });
 
   test('the phase moves to dual, and writes through either agent reach both clusters', async () => {
-    expect(await cli('phase', slug, 'dual')).toMatchObject({ exit: 0 });
+    await must(cli('phase', slug, 'dual'));
     expect(await status()).toMatchObject({ phase: 'dual', epoch: 1, reign: 1, hold: null });
     for (const [i, { url }] of agents.entries())
       expect((await call(url, `/${slug}/_doc/${i}?refresh=true`, { n: i }, 'PUT')).status).toBe(201);
@@ -112,7 +112,7 @@ describe('two agents and the command line', () => {
     expect((await call(one, '/_reindex?refresh=true', reindex)).json['created']).toBe(50);
     const seen = await call(two, `/${slug}/_count`, { query: { term: { more: true } } });
     expect([seen.side, seen.json['count']]).toEqual(['target', 50]);
-    expect(await cli('route', 'reset', slug)).toMatchObject({ exit: 0 });
+    await must(cli('route', 'reset', slug));
     for (const agent of agents)
       await eventually(async () => (await sideOfReads(agent)) === 'source', { what: 'reads at home' });
   });

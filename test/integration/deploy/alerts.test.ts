@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { keys } from '../../../src/coordination/keys.ts';
 import { buildWorld, type World } from '../../fault/world.ts';
 import { startTcpLink, type TcpLink } from '../../fault/tcp-link.ts';
+import { must } from '../../support/agent-process.ts';
 import { eventually } from '../../support/eventually.ts';
 import { services, startNats } from '../../support/services.ts';
 import { prometheusTools, startPrometheus } from '../../support/services/prometheus.ts';
@@ -13,14 +14,14 @@ import { read } from '../../unit/docs/files.ts';
 import { kvPut, withNats } from '../coordination/nats-admin.ts';
 
 const tools = await prometheusTools();
-const everySeconds = 2;
+const everySeconds = 1;
 
-/** Half a minute and more becomes five seconds, windows of minutes twenty seconds, an age of a minute
- * 25 seconds: longer than a lease lives. */
+/** Half a minute and more becomes five seconds, windows of minutes ten seconds, an age of a minute 25 seconds: longer
+ * than a lease lives. */
 const shortened = (rules: string): string =>
   rules
     .replaceAll(/for: ([1-9]\d*[sm])$/gm, 'for: 5s')
-    .replaceAll(/\[\d+m\]/g, '[20s]')
+    .replaceAll(/\[\d+m\]/g, '[10s]')
     .replaceAll(/> 60'$/gm, "> 25'");
 
 /** How quick this machine is, is no matter of ours. */
@@ -108,10 +109,6 @@ const put = (path: string, body: unknown, url = world.members[0]?.process.url): 
     body: JSON.stringify(body),
     headers: { 'content-type': 'application/json' },
   });
-const must = async (...args: string[]): Promise<void> => {
-  const { exit, out, err } = await world.cli(...args);
-  expect(exit, `${out}${err}`).toBe(0);
-};
 const leader = async (): Promise<string> => (await world.status()).leader ?? '';
 const follower = async () => {
   const name = await leader();
@@ -151,7 +148,7 @@ describe.skipIf(tools === undefined)('alerts in a real Prometheus', () => {
   }, 180_000);
 
   test('tell of a follower that hangs, and not of users, who notice nothing but time', async () => {
-    await must('route', 'set', `${world.slug}.pct.read`, '50');
+    await must(world.cli('route', 'set', `${world.slug}.pct.read`, '50'));
     await world.load.acknowledges(40);
     const started = performance.now();
     links.target.cut();
@@ -160,7 +157,7 @@ describe.skipIf(tools === undefined)('alerts in a real Prometheus', () => {
     // Once the breaker is open there is nothing to fall back from; how long a turn hangs is the leader's matter.
     await onlyFired(started, ...expected, 'CrossfadeReadFallbacks', 'CrossfadeLeaderStuck', 'CrossfadeCopiesDropped');
     links.target.heal();
-    await must('route', 'reset', world.slug);
+    await must(world.cli('route', 'reset', world.slug));
     await allQuiet();
   }, 180_000);
 

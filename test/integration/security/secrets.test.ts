@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Kvm } from '@nats-io/kv';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type AgentProcess, crossfade, startAgent } from '../../support/agent-process.ts';
+import { type AgentProcess, crossfade, must, startAgent, statusAt } from '../../support/agent-process.ts';
 import { eventually } from '../../support/eventually.ts';
 import { services, uniqueName } from '../../support/services.ts';
 import { dropStreams, withNats } from '../coordination/nats-admin.ts';
@@ -104,7 +104,7 @@ const start = async (env: Record<string, string> = {}): Promise<void> => {
     ['phase', slug, 'dual'],
     ['route', 'set', `${slug}.pct.shadow`, '100'],
   ])
-    expect(await crossfade(args, environment())).toMatchObject({ exit: 0 });
+    await must(crossfade(args, environment()));
 };
 
 const send = (path: string, method: string, body?: unknown) =>
@@ -133,11 +133,7 @@ const use = async (): Promise<void> => {
   await eventually(async () => (await statusOf()).shadow.mismatched > 0, { timeoutMs: 30_000, what: 'a mismatch' });
 };
 
-const statusOf = async () =>
-  JSON.parse((await crossfade(['status', slug, '--json'], environment())).out) as {
-    copies: { quarantined: number };
-    shadow: { mismatched: number };
-  };
+const statusOf = () => statusAt(agent, slug, planted.adminToken);
 
 const answers = async (): Promise<[string, string][]> => {
   const paths = ['/metrics', '/livez', '/readyz', '/startupz'];

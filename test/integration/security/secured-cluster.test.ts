@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type AgentProcess, crossfade, startAgent } from '../../support/agent-process.ts';
+import { type AgentProcess, crossfade, must, startAgent, statusAt } from '../../support/agent-process.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type Answer, type Secured, startSecured, whyNoSecured } from '../../support/services/secured.ts';
 import { services, uniqueName } from '../../support/services.ts';
@@ -62,15 +62,11 @@ describe.skipIf(missing !== undefined)(`a cluster with users${missing ? ` (skipp
     return { status: answer.status, text: await answer.text() };
   };
   const done = async (...args: string[]): Promise<void> => {
-    const { exit, out, err } = await crossfade(args, env);
-    expect({ args, exit, out, err }).toMatchObject({ exit: 0 });
+    await must(crossfade(args, env));
   };
   /** Safe to advance, then the cutover. */
   const advance = async (): Promise<void> => {
-    const ready = async (): Promise<boolean> => {
-      const { out } = await crossfade(['status', 'products', '--json'], env);
-      return (JSON.parse(out) as { safeToAdvance: { ok: boolean } }).safeToAdvance.ok;
-    };
+    const ready = async (): Promise<boolean> => (await statusAt(agent, 'products')).safeToAdvance.ok;
     await eventually(ready, { what: 'safe to advance', timeoutMs: 30_000 });
     await done('advance', 'products', '--wait', '--yes');
   };
