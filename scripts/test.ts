@@ -1,11 +1,13 @@
 /**
  * The one command of `npm test`: format and lint, types, unit, simulation, integration on real services; then one line
  * that says how many tests passed and failed. Stops at the first stage that fails, because later ones would only repeat its cause.
+ * What integration tests start is fetched meanwhile: on a new machine that is minutes of waiting for others.
  *
  * Integration tests share two cores with two clusters. Files that fail are run once more, alone: what fails again has
  * failed; what passes is named at the end as unsteady, which is a bug of the test or of the product, to be looked into.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,10 +15,12 @@ import { failedFiles, failedTests, readReport, type Report } from './test-report
 
 const root = join(import.meta.dirname, '..');
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
-const run = (command: string, args: string[]): boolean => {
+const run = async (command: string, args: string[]): Promise<boolean> => {
   process.stdout.write(`\n> ${[command.split('/').at(-1), ...args].join(' ')}\n`);
-  return spawnSync(command, args, { stdio: 'inherit', cwd: root }).status === 0;
+  const [code] = await once(spawn(command, args, { stdio: 'inherit', cwd: root }), 'close');
+  return code === 0;
 };
+const all = async (...running: Promise<boolean>[]): Promise<boolean> => !(await Promise.all(running)).includes(false);
 
 /** More failing files than this are no accident of timing. */
 const maxFilesAgain = 3;
@@ -25,11 +29,11 @@ const totals = { passed: 0, failed: 0, skipped: 0 };
 const unsteady: string[] = [];
 
 type Ran = { ok: boolean; report: Report | undefined };
-const vitest = (project: string, files: readonly string[] = []): Ran => {
+const vitest = async (project: string, files: readonly string[] = []): Promise<Ran> => {
   const outputFile = join(dir, `${project}-${files.length}.json`);
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${outputFile}`];
   const alone = files.length > 0 ? ['--maxWorkers=1', ...files] : [];
-  const ok = run(bin('vitest'), ['run', '--project', project, ...reporters, ...alone]);
+  const ok = await run(bin('vitest'), ['run', '--project', project, ...reporters, ...alone]);
   const report = readReport(outputFile);
   return { ok: ok && (report?.numTotalTests ?? 0) > 0, report };
 };
@@ -44,33 +48,35 @@ const count = (statuses: readonly string[], sign: 1 | -1 = 1): void => {
   for (const status of statuses) totals[status === 'passed' || status === 'failed' ? status : 'skipped'] += sign;
 };
 
-const once = (project: 'unit' | 'sim') => (): boolean => {
-  const { ok, report } = vitest(project);
+const stage = (project: 'unit' | 'sim') => async (): Promise<boolean> => {
+  const { ok, report } = await vitest(project);
   count(statusesOf(report));
   return ok;
 };
 
-const integration = (): boolean => {
-  const first = vitest('integration');
+const fetching = spawn(process.execPath, [join(root, 'test/support/services/fetch.ts')], { stdio: 'ignore' });
+const fetched = once(fetching, 'close');
+
+const integration = async (): Promise<boolean> => {
+  // What could not be fetched is said by the tests that need it.
+  await fetched;
+  const first = await vitest('integration');
   count(statusesOf(first.report));
   const files = first.report === undefined ? [] : failedFiles(first.report);
   if (first.ok || files.length === 0 || files.length > maxFilesAgain) return first.ok;
-  const again = vitest('integration', files);
+  const again = await vitest('integration', files);
   count(statusesOf(first.report, files), -1);
   count(statusesOf(again.report));
   if (again.ok && first.report !== undefined) unsteady.push(...failedTests(first.report));
   return again.ok;
 };
 
-const stages = [
-  () => run(bin('prettier'), ['--check', '.']),
-  () => run(bin('oxlint'), []),
-  () => run(bin('tsc'), ['-p', '.']),
-  once('unit'),
-  once('sim'),
-  integration,
-];
-const ok = stages.every((next) => next());
+const check = (): Promise<boolean> =>
+  all(run(bin('prettier'), ['--check', '.']), run(bin('oxlint'), []), run(bin('tsc'), ['-p', '.']));
+
+let ok = true;
+for (const next of [check, stage('unit'), stage('sim'), integration]) ok &&= await next();
+fetching.kill();
 // A stage without tests, or a file that cannot be loaded, fails the run without a failed test.
 if (!ok && totals.failed === 0) totals.failed = 1;
 rmSync(dir, { recursive: true, force: true });

@@ -2,7 +2,10 @@
 import { startServices } from './services/start.ts';
 
 export default async function setup(): Promise<() => Promise<void>> {
-  const running = await startServices({ onProgress: (message) => process.stderr.write(`${message}\n`) });
+  const running = await startServices({
+    briefly: true,
+    onProgress: (message) => process.stderr.write(`${message}\n`),
+  });
   process.env['CROSSFADE_TEST_SOURCE_URL'] = running.sourceUrl;
   process.env['CROSSFADE_TEST_TARGET_URL'] = running.targetUrl;
   process.env['CROSSFADE_TEST_NATS_URL'] = running.natsUrl;

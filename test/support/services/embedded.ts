@@ -101,6 +101,12 @@ const gather = async (jdk: string, recipe: Recipe, into: string): Promise<void> 
   rmSync(staging, { recursive: true, force: true });
 };
 
+export const oldClusterHome = async (jdk: string, cluster: OldCluster): Promise<string> => {
+  const home = join(cacheDir(), `${cluster}-embedded`);
+  if (!existsSync(home)) await gather(jdk, recipes[cluster], home);
+  return home;
+};
+
 /** Why an older cluster cannot be started on this machine; undefined when it can. */
 export const whyNoOldCluster = async (): Promise<string | undefined> => {
   const missing = [
@@ -119,18 +125,18 @@ export const startOldCluster = async (options: OldClusterOptions): Promise<Serve
   const jdk = await findJdk();
   const missing = await whyNoOldCluster();
   if (jdk === undefined || missing !== undefined) throw new MissingPrerequisite(missing ?? '');
-  const home = join(cacheDir(), `${cluster}-embedded`);
-  if (!existsSync(home)) await gather(jdk, recipe, home);
+  const home = await oldClusterHome(jdk, cluster);
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), `crossfade-${name}-`));
   mkdirSync(dir, { recursive: true });
   const port = options.port ?? (await freePort());
-  const heap = `-Xmx${heapMb}m`;
+  // Up after half the CPU time: what lives for minutes gains nothing from the slower compiler.
+  const flags = [`-Xmx${heapMb}m`, '-XX:TieredStopAtLevel=1', ...recipe.flags];
   const classPath = [join(home, 'classes'), join(home, 'lib', '*')].join(':');
   const url = `http://127.0.0.1:${port}`;
   const server = await startServer({
     name: `${cluster} ${name}`,
     command: join(jdk, 'bin', 'java'),
-    args: [heap, ...recipe.flags, '-cp', classPath, 'Start', dir, `${port}`, `${await freePort()}`, name],
+    args: [...flags, '-cp', classPath, 'Start', dir, `${port}`, `${await freePort()}`, name],
     options: { cwd: dir },
     logFile: join(dir, 'server.log'),
     url,

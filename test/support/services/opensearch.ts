@@ -42,9 +42,11 @@ const unpack = async (jdk: string, into: string): Promise<void> => {
   rmSync(staging, { recursive: true, force: true });
 };
 
+let unpacking: Promise<void> | undefined;
 export const distribution = async (jdk: string): Promise<string> => {
   const home = join(cacheDir(), `opensearch-${openSearchVersion}`);
-  if (!existsSync(home)) await unpack(jdk, home);
+  // Two clusters start side by side.
+  if (!existsSync(home)) await (unpacking ??= unpack(jdk, home));
   return home;
 };
 
@@ -69,9 +71,19 @@ const settings = (dir: string, { http, transport }: Ports, { name, cluster, vari
   ].join('\n');
 
 /** The packaged JVM options write their logs into the distribution, which several nodes share. */
-const dropLogOptions = (file: string): void => {
+const ofDistribution = /logs\/|HeapDump/;
+/** It guards against plugins, looks at the stack at each file and socket, and took a quarter of the CPU time. */
+const guard = /-javaagent:/;
+
+const dropOptions = (file: string, dropped: readonly RegExp[]): void => {
   const lines = readFileSync(file, 'utf8').split('\n');
-  writeFileSync(file, lines.filter((line) => !/logs\/|HeapDump/.test(line)).join('\n'));
+  writeFileSync(file, lines.filter((line) => !dropped.some((pattern) => pattern.test(line))).join('\n'));
+};
+
+/** Without the slower compiler a node is up after half the CPU time. The server asks for classes of the guard all the same. */
+const briefOptions = (home: string): string => {
+  const jars = readdirSync(join(home, 'agent')).filter((name) => name.includes('bootstrap'));
+  return ` -XX:TieredStopAtLevel=1 -Xbootclasspath/a:${jars.map((name) => join(home, 'agent', name)).join(':')}`;
 };
 
 const giveAway = (path: string): void => {
@@ -92,7 +104,7 @@ export type OpenSearchOptions = {
   port?: number;
   heapMb?: number;
   dir?: string;
-  /** For a few minutes only: without the slower compiler of the JVM it is up after half the CPU time. */
+  /** For tests: what lives for minutes and holds nothing dear takes less CPU time than it does by default. */
   briefly?: true;
   /** Of a node that does not stand alone: what it shares with the others, its own transport port, how it finds them. */
   cluster?: { name: string; transportPort: number; settings: readonly string[] };
@@ -119,7 +131,7 @@ export const startOpenSearch = async (options: OpenSearchOptions): Promise<Serve
   for (const sub of ['data', 'logs', 'repo']) mkdirSync(join(dir, sub), { recursive: true });
   cpSync(join(home, 'config'), join(dir, 'config'), { recursive: true });
   writeFileSync(join(dir, 'config', 'opensearch.yml'), settings(dir, ports, options));
-  dropLogOptions(join(dir, 'config', 'jvm.options'));
+  dropOptions(join(dir, 'config', 'jvm.options'), options.briefly ? [ofDistribution, guard] : [ofDistribution]);
   variant?.prepare(join(dir, 'config'));
   if (isRoot()) {
     for (const path of [dir, ...['data', 'logs', 'repo', 'config'].map((sub) => join(dir, sub))]) giveAway(path);
@@ -139,7 +151,7 @@ export const startOpenSearch = async (options: OpenSearchOptions): Promise<Serve
         HOME: dir,
         OPENSEARCH_JAVA_HOME: jdk,
         OPENSEARCH_PATH_CONF: join(dir, 'config'),
-        OPENSEARCH_JAVA_OPTS: `-Xms${heap} -Xmx${heap}${options.briefly ? ' -XX:TieredStopAtLevel=1' : ''}`,
+        OPENSEARCH_JAVA_OPTS: `-Xms${heap} -Xmx${heap}${options.briefly ? briefOptions(home) : ''}`,
       },
       ...(isRoot() ? { uid: nobody, gid: nobody } : {}),
     },

@@ -4,7 +4,7 @@
  */
 import { natsContainer, openSearchContainer } from './containers.ts';
 import { startNats } from './nats.ts';
-import { startOpenSearch } from './opensearch.ts';
+import { type OpenSearchOptions, startOpenSearch } from './opensearch.ts';
 import { findJdk, findOnPath, hasContainerEngine, MissingPrerequisite } from './prerequisites.ts';
 
 export type ServiceUrls = { sourceUrl: string; targetUrl: string; natsUrl: string };
@@ -26,10 +26,16 @@ const withContainers = async (native: () => Promise<Started>, container: () => P
 const canRunOpenSearch = async (): Promise<boolean> =>
   findOnPath('mvn') !== undefined && (await findJdk()) !== undefined;
 
-const openSearch = (name: string, port?: number): Promise<Started> =>
-  withContainers(() => startOpenSearch({ name, ...(port === undefined ? {} : { port }) }), openSearchContainer);
+export type StartServicesOptions = Pick<OpenSearchOptions, 'briefly'> & {
+  sourcePort?: number;
+  targetPort?: number;
+  onProgress?: (message: string) => void;
+};
 
-export type StartServicesOptions = { sourcePort?: number; targetPort?: number; onProgress?: (message: string) => void };
+const openSearch = (name: string, { briefly }: StartServicesOptions, port?: number): Promise<Started> => {
+  const options = { name, ...(briefly && { briefly }), ...(port === undefined ? {} : { port }) };
+  return withContainers(() => startOpenSearch(options), openSearchContainer);
+};
 
 export const startServices = async (options: StartServicesOptions = {}): Promise<RunningServices> => {
   const env = process.env;
@@ -39,10 +45,12 @@ export const startServices = async (options: StartServicesOptions = {}): Promise
       ? 'starting two OpenSearch clusters and NATS on this machine'
       : 'looking for the services',
   );
-  const nats = given(env['CROSSFADE_TEST_NATS_URL']) ?? (await withContainers(() => startNats(), natsContainer));
-  const source = given(env['CROSSFADE_TEST_SOURCE_URL']) ?? (await openSearch('source', options.sourcePort));
-  const target = given(env['CROSSFADE_TEST_TARGET_URL']) ?? (await openSearch('target', options.targetPort));
-  const all = [nats, source, target];
+  const all = await Promise.all([
+    given(env['CROSSFADE_TEST_NATS_URL']) ?? withContainers(() => startNats(), natsContainer),
+    given(env['CROSSFADE_TEST_SOURCE_URL']) ?? openSearch('source', options, options.sourcePort),
+    given(env['CROSSFADE_TEST_TARGET_URL']) ?? openSearch('target', options, options.targetPort),
+  ]);
+  const [nats, source, target] = all;
   return {
     sourceUrl: source.url,
     targetUrl: target.url,
