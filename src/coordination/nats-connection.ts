@@ -15,6 +15,7 @@ import {
 } from '@nats-io/transport-node';
 import type { NatsConfig } from '../config.ts';
 import type { Logger } from '../log.ts';
+import { endingSilentSockets } from './silent-sockets.ts';
 import { pause, systemTimers, type Timers } from './timers.ts';
 
 export type NatsConnectionOptions = {
@@ -72,6 +73,8 @@ const tlsOf = ({ tls, servers }: NatsConfig): TlsSettings | undefined => {
   };
 };
 
+const connectTimeoutMs = 3_000;
+
 /** The client's own defaults find a half-open connection after 4 to 6 minutes and give up after ten attempts. */
 export const connectOptionsOf = (config: NatsConfig, name: string, logger: Logger): NodeConnectionOptions => {
   const authenticator = authenticatorOf(config, logger);
@@ -79,7 +82,7 @@ export const connectOptionsOf = (config: NatsConfig, name: string, logger: Logge
   return {
     servers: [...config.servers],
     name,
-    timeout: 3_000,
+    timeout: connectTimeoutMs,
     pingInterval: 2_000,
     maxPingOut: 2,
     maxReconnectAttempts: -1,
@@ -138,9 +141,10 @@ class ConnectionKeeper {
 
   /** True when a connection was made and has ended. */
   async #connectOnce(attempt: number): Promise<boolean> {
-    const { config, name, logger, onDown } = this.#options;
+    const { config, name, logger, onDown, timers } = this.#options;
     try {
-      this.#connection = await connect(connectOptionsOf(config, name, logger));
+      const connecting = () => connect(connectOptionsOf(config, name, logger));
+      this.#connection = await endingSilentSockets({ timers, timeoutMs: connectTimeoutMs }, connecting);
     } catch (err) {
       logger[attempt === 0 ? 'warn' : 'debug'](
         { err, servers: config.servers },

@@ -1,6 +1,8 @@
 /** What a store on NATS does when the server stops, stalls, forgets, or is another one. Each test has a server of its own. */
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
@@ -85,6 +87,25 @@ const watch = async (store: NatsStore, member = 'a'): Promise<RouteWatcher> => {
 const percent = (watcher: RouteWatcher) => watcher.current().get('products')?.percent.read;
 const connected = (store: NatsStore) =>
   eventually(() => store.status().connected, { what: 'the store to be connected' });
+
+describe('a server that takes connections and says nothing', () => {
+  it('costs no socket for each attempt, neither at the start nor at a reconnect', async () => {
+    const server = await startServer();
+    const store = await openReady();
+    await kill(server);
+    const [taken, ended] = [new Set<Socket>(), new Set<Socket>()];
+    const silent = createServer((socket) => {
+      taken.add(socket);
+      socket.on('close', () => ended.add(socket)).on('error', () => undefined);
+    });
+    await once(silent.listen(port, '127.0.0.1'), 'listening');
+    cleanUps.push(async () => silent.close());
+    open({ member: 'late' });
+    // Of each of the two stores one attempt is under way, and those before it have ended.
+    await eventually(() => ended.size >= 4 && taken.size - ended.size <= 2, { timeoutMs: 30_000 });
+    expect(store.status().connected).toBe(false);
+  });
+});
 
 describe('a server that is not there', () => {
   it('at the start: operations fail at once, cached routes are served, and all is well when it comes', async () => {
