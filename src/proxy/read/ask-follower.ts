@@ -6,16 +6,16 @@
  */
 import type { Timers } from '../../coordination/timers.ts';
 import { isCrossfadeError } from '../../errors.ts';
-import type { UpstreamAnswer } from '../../upstream/types.ts';
 import type { Breaker } from './breaker.ts';
 import type { FallbackCause, Judgement } from './judge-follower.ts';
+import type { AskedAnswer } from './ports.ts';
 
-type Ask = (signal: AbortSignal) => Promise<UpstreamAnswer>;
+type Ask = (signal: AbortSignal) => Promise<AskedAnswer>;
 
 export type FollowerQuestion = {
   readonly follower: Ask;
   readonly authority: Ask;
-  readonly judge: (answer: UpstreamAnswer) => Judgement;
+  readonly judge: (answer: AskedAnswer) => Judgement;
   readonly breaker: Pick<Breaker, 'settle'>;
   readonly hedgeMs: number;
   readonly timers: Timers;
@@ -25,11 +25,11 @@ export type FollowerQuestion = {
 
 export type FollowerOutcome =
   /** `raw` is the body as the follower sent it, `answer` has the authority's tokens in it. */
-  | { readonly kind: 'follower'; readonly answer: UpstreamAnswer; readonly raw: Buffer }
+  | { readonly kind: 'follower'; readonly answer: AskedAnswer; readonly raw: Buffer }
   /** `answer` is there when the authority was asked as a rival already. */
-  | { readonly kind: 'authority'; readonly cause: FallbackCause; readonly answer: UpstreamAnswer | undefined };
+  | { readonly kind: 'authority'; readonly cause: FallbackCause; readonly answer: AskedAnswer | undefined };
 
-type Judged = { readonly answer: UpstreamAnswer | undefined; readonly judgement: Judgement };
+type Judged = { readonly answer: AskedAnswer | undefined; readonly judgement: Judgement };
 
 /** @throws CrossfadeError CLIENT_CLOSED */
 export const askFollower = async (question: FollowerQuestion): Promise<FollowerOutcome> => {
@@ -101,7 +101,7 @@ const rival = async (
 
 type AuthorityFirst = {
   readonly judged: Promise<Judged>;
-  readonly first: { readonly answer: UpstreamAnswer | undefined };
+  readonly first: { readonly answer: AskedAnswer | undefined };
   readonly followerGivesUp: AbortController;
 };
 

@@ -5,7 +5,6 @@
 import { asksPretty } from '../write/answer-form.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
-import type { UpstreamAnswer } from '../../upstream/types.ts';
 import { type IndexNames, renameIndices } from '../rename.ts';
 import type { ServedRead } from '../shadow/ports.ts';
 import { clientTerm } from '../write/tokens.ts';
@@ -19,7 +18,7 @@ import { isJson, judgeFollower } from './judge-follower.ts';
 import type { Assigned, Group } from './multi-assign.ts';
 import { parseMultiAnswer, renderMultiAnswer } from './multi-answer.ts';
 import { wireTarget } from './outgoing.ts';
-import type { MultiReading, SeenAnswer } from './ports.ts';
+import type { AskedAnswer, MultiReading, SeenAnswer } from './ports.ts';
 import type { Sampling } from './sampling.ts';
 import type { Shared } from './shared.ts';
 import { showTerms } from './show-terms.ts';
@@ -28,7 +27,7 @@ export type GroupAnswer = {
   readonly group: Group;
   readonly side: Side;
   /** As the side sent it. */
-  readonly raw: UpstreamAnswer;
+  readonly raw: AskedAnswer;
   /** As the client is to see them; undefined when the answer holds no items. */
   readonly items: readonly Uint8Array[] | undefined;
   readonly tookMs: number | undefined;
@@ -90,7 +89,7 @@ const questionFollower = (
   });
 };
 
-type FromAuthority = { readonly group: Group; readonly side: Side; readonly answer?: UpstreamAnswer | undefined };
+type FromAuthority = { readonly group: Group; readonly side: Side; readonly answer?: AskedAnswer | undefined };
 
 const authorityAnswer = async (shared: Shared, reading: MultiReading, from: FromAuthority): Promise<GroupAnswer> => {
   const raw = from.answer ?? (await ask(shared, reading, from.group, from.side)());
@@ -100,7 +99,7 @@ const authorityAnswer = async (shared: Shared, reading: MultiReading, from: From
 type Answered = {
   readonly group: Group;
   readonly side: Side;
-  readonly raw: UpstreamAnswer;
+  readonly raw: AskedAnswer;
   readonly body: Buffer;
   readonly termsDone: boolean;
 };

@@ -7,6 +7,7 @@ import { authorityIn, otherSide, type Side } from '../../coordination/records.ts
 import { CrossfadeError } from '../../errors.ts';
 import { applyEdits } from '../../json/scan.ts';
 import type { UpstreamAnswer } from '../../upstream/types.ts';
+import type { AskedAnswer } from './ports.ts';
 import type { ClientRequest } from '../client-request.ts';
 import { removeParam } from '../query.ts';
 import type { Family, Operation, Plan, RouteTable } from '../types.ts';
@@ -77,7 +78,7 @@ type CursorForward = {
   readonly cursor: Cursor;
   readonly target: { path: string; query: string };
   readonly body?: Buffer | undefined;
-  readonly answer?: UpstreamAnswer | undefined;
+  readonly answer?: AskedAnswer | undefined;
 };
 
 /** A page moves the cursor, so it is never asked for twice. */

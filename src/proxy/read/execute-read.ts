@@ -6,7 +6,6 @@
 import { effectivePercents } from '../../coordination/effective.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
-import type { UpstreamAnswer } from '../../upstream/types.ts';
 import type { ClientRequest } from '../client-request.ts';
 import { getParam } from '../query.ts';
 import type { SideRequest } from '../shadow/ports.ts';
@@ -21,6 +20,7 @@ import { askSide } from './forward.ts';
 import { judgeFollower } from './judge-follower.ts';
 import { lookupElsewhere, sideRequest, unsayableOnTarget, type WholeRead, wireTarget } from './outgoing.ts';
 import { type ReadBody, readBody } from './read-body.ts';
+import type { AskedAnswer } from './ports.ts';
 import { bodyPin, headPin, isRealtime } from './request-pins.ts';
 import { type Sampling, startSampling } from './sampling.ts';
 import type { Shared } from './shared.ts';
@@ -179,7 +179,7 @@ const noNames: ReadonlyMap<string, string> = new Map();
 type AuthorityServed = {
   readonly reason: ChoiceReason;
   readonly body?: ReadBody;
-  readonly answer?: UpstreamAnswer | undefined;
+  readonly answer?: AskedAnswer | undefined;
 };
 
 const serveAuthority = async (shared: Shared, reading: Reading, served: AuthorityServed): Promise<void> => {

@@ -4,13 +4,12 @@
  */
 import type { RouteState } from '../../coordination/ports.ts';
 import type { Side } from '../../coordination/records.ts';
-import type { UpstreamAnswer } from '../../upstream/types.ts';
 import type { ClientRequest } from '../client-request.ts';
 import { readRequestBody } from '../write/request-body.ts';
 import { type AnswerContext, type AnswerNeeds, editAnswer, needsNothing } from './answer-edits.ts';
 import type { Mac } from './cursor-token.ts';
 import { deliver, sideHeaders } from './deliver.ts';
-import type { PassOptions, ReadDeps } from './ports.ts';
+import type { AskedAnswer, PassOptions, ReadDeps } from './ports.ts';
 
 export type Forward = {
   readonly side: Side;
@@ -25,7 +24,7 @@ export type Forward = {
   readonly safeToRepeat: boolean;
   readonly tee?: PassOptions['tee'];
   /** The answer came in one piece already. */
-  readonly answer?: UpstreamAnswer | undefined;
+  readonly answer?: AskedAnswer | undefined;
 };
 
 export type Forwarder = (request: ClientRequest, forward: Forward) => Promise<void>;
@@ -65,11 +64,11 @@ export const askSide = async (
   deps: Pick<ReadDeps, 'transports' | 'limits' | 'now'>,
   request: ClientRequest,
   { side, target, body, signal, safeToRepeat = true }: SideQuestion,
-): Promise<UpstreamAnswer> => {
+): Promise<AskedAnswer> => {
   const own = await readRequestBody(request, deps.limits.maxBodyBytes);
   const sentAt = deps.now();
   try {
-    return await deps.transports[side].request({
+    const answer = await deps.transports[side].request({
       method: request.head.method,
       path: target,
       headers: own.headers,
@@ -78,12 +77,13 @@ export const askSide = async (
       maxBodyBytes: deps.limits.maxBodyBytes,
       safeToRepeat,
     });
+    return { ...answer, ms: deps.now() - sentAt };
   } finally {
     request.trace.upstreamMs += deps.now() - sentAt;
   }
 };
 
-const tell = (tee: PassOptions['tee'], answer: UpstreamAnswer): void => {
+const tell = (tee: PassOptions['tee'], answer: AskedAnswer): void => {
   if (tee === undefined) return;
   if (answer.body.length > tee.maxBytes) tee.done(undefined, 'too_large');
   else tee.done(answer, 'failed');

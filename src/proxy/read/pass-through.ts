@@ -10,11 +10,11 @@ import { type AnswerTap, relay } from '../relay.ts';
 import type { PassOptions, PassThrough } from './ports.ts';
 
 type Tee = NonNullable<PassOptions['tee']>;
-type Kept = { status: number; headers: readonly string[]; chunks: Buffer[]; bytes: number; ended: boolean };
+type Kept = { status: number; headers: readonly string[]; chunks: Buffer[]; bytes: number; ms: number | undefined };
 
 export const createPassThrough = (clusters: Readonly<Record<Side, Cluster>>): PassThrough => ({
   pass: async (request, { side, target, answerHeaders, safeToRepeat, tee }) => {
-    const kept: Kept = { status: 0, headers: [], chunks: [], bytes: 0, ended: false };
+    const kept: Kept = { status: 0, headers: [], chunks: [], bytes: 0, ms: undefined };
     const result = await relay(request, {
       cluster: clusters[side],
       safeToRepeat,
@@ -27,7 +27,7 @@ export const createPassThrough = (clusters: Readonly<Record<Side, Cluster>>): Pa
   },
 });
 
-const tapFor = (kept: Kept, { maxBytes }: Tee): AnswerTap => ({
+const tapFor = (kept: Kept, { maxBytes }: Tee, sentMs = performance.now()): AnswerTap => ({
   onHead: (status, headers) => Object.assign(kept, { status, headers }),
   onData: (chunk) => {
     kept.bytes += chunk.length;
@@ -35,18 +35,18 @@ const tapFor = (kept: Kept, { maxBytes }: Tee): AnswerTap => ({
     else kept.chunks.length = 0;
   },
   onEnd: () => {
-    kept.ended = true;
+    kept.ms = performance.now() - sentMs;
   },
 });
 
-const settle = async ({ status, headers, chunks, bytes, ended }: Kept, { maxBytes, done }: Tee): Promise<void> => {
-  if (!ended) return done(undefined, 'failed');
+const settle = async ({ status, headers, chunks, bytes, ms }: Kept, { maxBytes, done }: Tee): Promise<void> => {
+  if (ms === undefined) return done(undefined, 'failed');
   if (bytes > maxBytes) return done(undefined, 'too_large');
   const record = toRecord(headers);
   const encoding = record['content-encoding'];
   const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
-  if (encoding === undefined) return done({ status, headers: record, body }, 'failed');
+  if (encoding === undefined) return done({ status, headers: record, body, ms }, 'failed');
   const decoded = await decodeBody(body, [encoding].flat().join(','), maxBytes);
   if (!decoded.ok) return done(undefined, decoded.reason === 'too_large' ? 'too_large' : 'failed');
-  done({ status, headers: record, body: decoded.body }, 'failed');
+  done({ status, headers: record, body: decoded.body, ms }, 'failed');
 };

@@ -3,7 +3,7 @@ import type { Copies } from '../../coordination/ports.ts';
 import type { Side } from '../../coordination/records.ts';
 import type { Timers } from '../../coordination/timers.ts';
 import type { Logger } from '../../log.ts';
-import type { Transports } from '../../upstream/types.ts';
+import type { Transports, UpstreamAnswer } from '../../upstream/types.ts';
 import type { ClientRequest } from '../client-request.ts';
 import type { ShadowRunner } from '../shadow/ports.ts';
 import type { Family, Plan, RouteTable } from '../types.ts';
@@ -19,7 +19,12 @@ export type SeenAnswer = {
   readonly headers: Readonly<Record<string, string | string[]>>;
   /** Content-encoding undone. */
   readonly body: Buffer;
+  /** From sending the request to the last byte of the answer: what this side took, and nothing else. */
+  readonly ms: number;
 };
+
+/** The same in one piece, before anything of it was passed on. */
+export type AskedAnswer = UpstreamAnswer & Pick<SeenAnswer, 'ms'>;
 
 export type PassOptions = {
   readonly side: Side;

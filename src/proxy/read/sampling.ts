@@ -27,14 +27,12 @@ export const startSampling = (shared: Shared, request: ClientRequest, plan: Samp
 };
 
 const drawnSampling = (shared: Shared, { head }: ClientRequest, ticket: ShadowTicket): Sampling => {
-  const startedAt = shared.deps.now();
   const atMs = shared.date().getTime();
   const served: Sampling['served'] = ({ side, answer, requestBody, requestFor }) => {
     if (answer.body.length > ticket.maxBodyBytes) return ticket.skip('too_large');
     ticket.offer({
       ...answer,
       side,
-      latencyMs: shared.deps.now() - startedAt,
       atMs,
       requestBody,
       authorization: head.headers['authorization'],

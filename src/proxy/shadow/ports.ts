@@ -40,7 +40,8 @@ export type ServedRead = {
   readonly headers: Readonly<Record<string, string | string[]>>;
   /** As the cluster sent it, its own index names included; content-encoding undone. */
   readonly body: Buffer;
-  readonly latencyMs: number;
+  /** What the side took; not what stands in front of it or between it and the client. */
+  readonly ms: number;
   /** Wall clock when the read was sent. */
   readonly atMs: number;
   /** The client's body, content-encoding undone. */

@@ -83,7 +83,7 @@ const firstAndAgain = async (deps: ObserveDeps, sample: Sample, missing: Side): 
 };
 
 const roundOf = ({ served, state }: Sample, asked: SideAnswer, again: SideAnswer | undefined): Round => {
-  const given: SideAnswer = { answer: served, ms: served.latencyMs };
+  const given: SideAnswer = { answer: served, ms: served.ms };
   return served.side === authorityIn(state.phase.phase)
     ? { authority: given, other: asked, again }
     : { authority: asked, other: given, again };

@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { CrossfadeError, type ErrorCode } from '../../../src/errors.ts';
 import { askFollower } from '../../../src/proxy/read/ask-follower.ts';
 import type { Judgement } from '../../../src/proxy/read/judge-follower.ts';
-import type { UpstreamAnswer } from '../../../src/upstream/types.ts';
+import type { AskedAnswer } from '../../../src/proxy/read/ports.ts';
 
-const answer = (text: string, status = 200): UpstreamAnswer => ({ status, headers: {}, body: Buffer.from(text) });
+const answer = (text: string, status = 200): AskedAnswer => ({ status, headers: {}, body: Buffer.from(text), ms: 1 });
 const good = (text: string) => answer(text);
-const judge = ({ status, body }: UpstreamAnswer): Judgement =>
+const judge = ({ status, body }: AskedAnswer): Judgement =>
   status === 200 ? { kind: 'use', body } : { kind: 'ask_authority', cause: 'server_error', failed: true };
 
 /** Both sides and the clock are moved by hand. */
@@ -15,10 +15,10 @@ const start = () => {
     const handle = {
       asked: false,
       signal: new AbortController().signal,
-      settle: (_: UpstreamAnswer | ErrorCode) => {},
+      settle: (_: AskedAnswer | ErrorCode) => {},
     };
     const ask = (signal: AbortSignal) =>
-      new Promise<UpstreamAnswer>((resolve, reject) => {
+      new Promise<AskedAnswer>((resolve, reject) => {
         Object.assign(handle, { asked: true, signal });
         signal.addEventListener('abort', () => reject(new CrossfadeError('CLIENT_CLOSED')));
         handle.settle = (result) => (typeof result === 'string' ? reject(new CrossfadeError(result)) : resolve(result));
@@ -59,7 +59,7 @@ describe('a follower in time', () => {
     expect([authority.asked, settled]).toEqual([false, ['success']]);
   });
 
-  it.each<[UpstreamAnswer | ErrorCode, string]>([
+  it.each<[AskedAnswer | ErrorCode, string]>([
     [answer('x', 500), 'server_error'],
     ['UPSTREAM_TIMEOUT', 'timeout'],
     ['UPSTREAM_RESET', 'reset'],

@@ -78,6 +78,23 @@ describe('a follower that fails costs the client nothing but the way round', () 
   });
 });
 
+describe('a comparison of latencies', () => {
+  it('does not hold against the authority what the follower took in vain', async () => {
+    let nowMs = 0;
+    target.answer = () => {
+      nowMs += 60_000;
+      return { status: 503, body: {} };
+    };
+    await stack.close();
+    stack = await startReadStack({ sourceUrl: source.url, targetUrl: target.url, deps: { now: () => nowMs } });
+    set({ percent: { read: 100, shadow: 100 } });
+    expect((await search()).headers['x-crossfade-side']).toBe('source');
+    await eventually(() => stack.reports.length > 0);
+    expect(stack.reports[0]!.authority).toBe('source');
+    expect(stack.reports[0]!.authorityMs).toBeLessThan(60_000);
+  });
+});
+
 describe('a slow follower', () => {
   it('that is not slower than the authority still answers, and the authority is given up', async () => {
     set();
