@@ -19,6 +19,7 @@ import { judgeLatency, type LatencyJudgement } from './latency.ts';
 import { addCounters, type Counters, emptyCounters, type Summary, totalCounters } from './summary.ts';
 import { type Severity, severities } from './types.ts';
 import type { VerdictOptions } from './verdict-options.ts';
+import { spanSlots } from './windows.ts';
 
 export type SeverityEvidence = {
   severity: Severity;
@@ -96,17 +97,14 @@ const logWithinLimit = (counters: Counters, test: Test): number => {
 /** `total` = everything of the step; `recent` = its last n windows, for each n, the longest first. */
 type Material = { total: Counters; recent: readonly Counters[] };
 
-/** Beginnings of a fault that are planned for besides the first; each has its share of the evidence beforehand. */
-const laterBeginnings = 11;
-
 /**
- * A fault may begin in any window. Half of the evidence is staked on the whole span, the rest evenly on later
- * beginnings; those still to come count 1. The mean of e-values is an e-value.
+ * A fault may begin in any slot of the span. Half of the evidence is staked on the whole of it, the rest evenly on each
+ * later beginning beforehand; those still to come, and those inside of a window by now, count 1. The mean of e-values is
+ * an e-value.
  */
-export const overBeginnings = (logEs: readonly number[]): number => {
-  const later = logEs.slice(1, 1 + laterBeginnings);
-  const padded = [...later, ...new Array<number>(laterBeginnings - later.length).fill(0)];
-  return logMeanExp([logEs[0] ?? 0, logMeanExp(padded)]);
+export const overBeginnings = ([whole = 0, ...later]: readonly number[]): number => {
+  const others = Math.log(Math.max(1, spanSlots - later.length));
+  return logMeanExp([whole, logMeanExp([...later, others], 1 / spanSlots)]);
 };
 
 const logBeyond = ({ total, recent }: Material, test: Test, options: VerdictOptions): number => {

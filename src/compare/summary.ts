@@ -1,12 +1,14 @@
 /**
  * What one member saw of one route, as counters that can be added: over members for the fleet's verdict, over time for
  * recent evidence. A summary belongs to one subject: a phase, a spec and a step of the ramp; evidence of an earlier one
- * says nothing about the present and is not mixed in. Time is cut into windows, so that a long good past cannot hide a new fault.
+ * says nothing about the present and is not mixed in. Time is cut into windows (windows.ts), so that a long good past
+ * cannot hide a new fault.
  */
 import * as z from 'zod';
 import { severityRank } from './findings.ts';
 import { ShapeRegistry } from './shape.ts';
 import type { Observation, QueryShape, Severity } from './types.ts';
+import { foldWindows, slotMs } from './windows.ts';
 
 const count = z.int().min(0);
 /** One counter per severity, S0 first. */
@@ -40,7 +42,7 @@ export const Summary = z.strictObject({
   lastAtMs: z.number().describe('wall clock of the latest comparison; 0 = none yet'),
   windows: z
     .array(z.strictObject({ slot: z.int(), counters: Counters }))
-    .describe('oldest first; slot = time / windowMs'),
+    .describe('oldest first; slot = time of its beginning / slotMs'),
   shapes: z.record(z.string(), z.strictObject({ label: z.string(), counters: Counters })).describe('by fingerprint'),
 });
 export type Summary = z.infer<typeof Summary>;
@@ -87,15 +89,6 @@ export const addCounters = (a: Counters, b: Counters): Counters => ({
   latency: addLatency(a.latency, b.latency),
 });
 
-const addWindows = (summaries: readonly Summary[]): Summary['windows'] => {
-  const bySlot = new Map<number, Counters>();
-  for (const { slot, counters } of summaries.flatMap(({ windows }) => windows)) {
-    const before = bySlot.get(slot);
-    bySlot.set(slot, before ? addCounters(before, counters) : counters);
-  }
-  return [...bySlot].map(([slot, counters]) => ({ slot, counters })).sort((a, b) => a.slot - b.slot);
-};
-
 const addShapes = (summaries: readonly Summary[]): Summary['shapes'] => {
   const shapes: Summary['shapes'] = {};
   for (const [name, { label, counters }] of summaries.flatMap((summary) => Object.entries(summary.shapes))) {
@@ -112,7 +105,10 @@ export const sumSummaries = (summaries: readonly Summary[], subject: string): Su
     schema: 1,
     subject,
     lastAtMs: Math.max(0, ...current.map(({ lastAtMs }) => lastAtMs)),
-    windows: addWindows(current),
+    windows: foldWindows(
+      current.flatMap(({ windows }) => windows),
+      addCounters,
+    ),
     shapes: addShapes(current),
   };
 };
@@ -134,8 +130,6 @@ export type Counted = {
 };
 
 export type TallyOptions = {
-  windowMs: number;
-  maxWindows: number;
   /** Comparisons of a shape whose latencies are left out: the other side's caches are still cold. */
   warmupPairs: number;
   /** Ratio of other to authority latency that is still tolerated. */
@@ -148,8 +142,6 @@ export type TallyOptions = {
 };
 
 export const defaultTallyOptions: TallyOptions = {
-  windowMs: 30 * 60_000,
-  maxWindows: 12,
   warmupPairs: 50,
   slowerRatio: 1.5,
   latencyFloorMs: 5,
@@ -192,6 +184,8 @@ export class Tally {
   readonly #options: TallyOptions;
   /** Outlives a subject, so that labels stay what they are. */
   readonly #shapes: ShapeRegistry;
+  /** Comparisons by shape, up to the warm-up; outlives a subject too, since caches do. */
+  readonly #warmed = new Map<string, number>();
   #summary: Summary;
 
   constructor(subject: string, options: TallyOptions = defaultTallyOptions) {
@@ -208,9 +202,10 @@ export class Tally {
   }
 
   note(counted: Counted): void {
-    const shape = this.#shape(this.#shapes.admit(counted.shape));
-    const window = this.#window(Math.floor(counted.atMs / this.#options.windowMs));
-    const isWarm = shape.compared >= this.#options.warmupPairs && counted.observation.severity !== 'S0';
+    const admitted = this.#shapes.admit(counted.shape);
+    const shape = this.#shape(admitted);
+    const window = this.#window(Math.floor(counted.atMs / slotMs));
+    const isWarm = this.#warmUp(admitted) && counted.observation.severity !== 'S0';
     for (const counters of [shape, window]) {
       noteSeverity(counters, counted);
       if (isWarm) noteLatency(counters.latency, counted, this.#options);
@@ -228,6 +223,12 @@ export class Tally {
     return structuredClone(this.#summary);
   }
 
+  #warmUp({ fingerprint }: QueryShape): boolean {
+    const seen = this.#warmed.get(fingerprint) ?? 0;
+    if (seen < this.#options.warmupPairs) this.#warmed.set(fingerprint, seen + 1);
+    return seen >= this.#options.warmupPairs;
+  }
+
   #shape({ fingerprint, label }: QueryShape): Counters {
     this.#summary.shapes[fingerprint] ??= { label, counters: emptyCounters() };
     return this.#summary.shapes[fingerprint].counters;
@@ -235,12 +236,10 @@ export class Tally {
 
   /** Late reports count in the newest window: slots never go back. */
   #window(slot: number): Counters {
-    const { windows } = this.#summary;
-    const last = windows.at(-1);
+    const last = this.#summary.windows.at(-1);
     if (last && last.slot >= slot) return last.counters;
     const counters = emptyCounters();
-    windows.push({ slot, counters });
-    if (windows.length > this.#options.maxWindows) windows.shift();
+    this.#summary.windows = foldWindows([...this.#summary.windows, { slot, counters }], addCounters);
     return counters;
   }
 }

@@ -5,9 +5,10 @@
  * Invariant: the judgement depends on what is in the store alone, so that a new leader says what the last one said.
  */
 import { type EvidenceRecord, parseEvidence, summaryOfRecord } from '../../compare/evidence-record.ts';
-import { defaultTallyOptions, emptySummary, type Summary, sumSummaries } from '../../compare/summary.ts';
+import { type Summary, sumSummaries } from '../../compare/summary.ts';
 import { type Judgement, judge, judgeAgainMs } from '../../compare/verdict.ts';
 import { verdictOptionsFrom } from '../../compare/verdict-options.ts';
+import { slotMs } from '../../compare/windows.ts';
 import { evidenceSubject } from '../../coordination/evidence-subject.ts';
 import { evidencePrefix } from '../../coordination/keys.ts';
 import type { Bucket, Entry, RouteState } from '../../coordination/ports.ts';
@@ -38,7 +39,6 @@ const foreignForMs = 60_000;
 const maxKeys = 500;
 /** Several parts of a leader's turn ask. */
 const reuseMs = 500;
-const { windowMs, maxWindows } = defaultTallyOptions;
 
 export class FleetVerdict {
   readonly #options: FleetVerdictOptions;
@@ -99,9 +99,8 @@ export class FleetVerdict {
     this.#isNew = false;
     this.#judgedAtMs = this.#options.wallMs();
     const summaries = [...this.#told.values()].flatMap(({ summary }) => (summary?.subject === subject ? summary : []));
-    const nowSlot = Math.floor(this.#options.wallMs() / windowMs);
-    const sum = sumSummaries(summaries.map(notAhead(nowSlot)), subject);
-    const summary = summaries.length === 0 ? emptySummary(subject) : newest(sum);
+    const nowSlot = Math.floor(this.#options.wallMs() / slotMs);
+    const summary = sumSummaries(summaries.map(notAhead(nowSlot)), subject);
     const options = verdictOptionsFrom(state.spec.shadow.verdict);
     return { judgement: judge(summary, options, this.#options.wallMs()), summary, tellers: summaries.length };
   }
@@ -134,9 +133,3 @@ const notAhead =
     ...summary,
     windows: summary.windows.map(({ slot, counters }) => ({ slot: Math.min(slot, nowSlot), counters })),
   });
-
-/** Members that compared long ago, and no more, reach further back than one member's summary. */
-const newest = (summary: Summary): Summary => {
-  const from = (summary.windows.at(-1)?.slot ?? 0) - maxWindows;
-  return { ...summary, windows: summary.windows.filter(({ slot }) => slot > from) };
-};

@@ -16,7 +16,7 @@ import {
   type Summary,
 } from '../../../src/compare/summary.ts';
 
-const list = (length: number) => fc.array(fc.nat(2 ** 40), { minLength: length, maxLength: length });
+const list = (length: number) => fc.array(fc.nat(2 ** 30), { minLength: length, maxLength: length });
 const counters: fc.Arbitrary<Counters> = fc
   .record({
     compared: fc.nat(),
@@ -44,7 +44,7 @@ const summary: fc.Arbitrary<Summary> = fc.record({
   schema: fc.constant(1 as const),
   subject: fc.string(),
   lastAtMs: fc.nat(),
-  windows: fc.array(fc.record({ slot: fc.nat(), counters }), { maxLength: 12 }),
+  windows: fc.array(fc.record({ slot: fc.nat(), counters }), { maxLength: 24 }),
   shapes,
 });
 const teller = { member: 'pod-1', boot: 'b' };

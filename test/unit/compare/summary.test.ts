@@ -9,6 +9,7 @@ import {
   totalCounters,
 } from '../../../src/compare/summary.ts';
 import type { Observation, Severity } from '../../../src/compare/types.ts';
+import { slotMs } from '../../../src/compare/windows.ts';
 
 const observation = (severity: Severity | 'none'): Observation => ({ severity, differences: [], counts: {} });
 const counted = (severity: Severity | 'none', more: Partial<Counted> = {}): Counted => ({
@@ -19,7 +20,7 @@ const counted = (severity: Severity | 'none', more: Partial<Counted> = {}): Coun
   atMs: 1000,
   ...more,
 });
-const quick = { ...defaultTallyOptions, warmupPairs: 2, windowMs: 1000, maxWindows: 3 };
+const quick = { ...defaultTallyOptions, warmupPairs: 2 };
 
 describe('a tally', () => {
   it('counts each comparison once, by its worst severity, for the route and for its shape', () => {
@@ -71,14 +72,23 @@ describe('a tally', () => {
     });
   });
 
-  it('keeps a bounded number of windows and forgets the oldest', () => {
+  it('joins windows as they grow old, and counts what comes late in the newest', () => {
     const tally = new Tally('1', quick);
-    for (const at of [0, 1000, 2000, 3000, 2500]) tally.note(counted('S4', { atMs: at }));
+    for (const slot of [0, 1, 2, 3, 4, 3]) tally.note(counted('S4', { atMs: slot * slotMs }));
     expect(tally.snapshot().windows.map(({ slot, counters }) => [slot, counters.compared])).toEqual([
-      [1, 1],
+      [0, 2],
       [2, 1],
-      [3, 2],
+      [3, 1],
+      [4, 2],
     ]);
+  });
+
+  it('does not take caches for cold again when the share of reads changes', () => {
+    const tally = new Tally('1', quick);
+    for (let i = 0; i < 3; i++) tally.note(counted('none'));
+    tally.restart('2');
+    tally.note(counted('none'));
+    expect(totalCounters(tally.snapshot()).latency.pairs).toBe(1);
   });
 
   it('tells a bounded number of shapes apart, over all subjects', () => {
@@ -115,20 +125,23 @@ describe('summaries of several members', () => {
   };
 
   it('add up by window and by shape', () => {
-    const sum = sumSummaries([of('1', 1000, 'S4', 'none'), of('1', 1200, 'S4'), of('1', 2000, 'none')], '1');
+    const sum = sumSummaries(
+      [of('1', slotMs, 'S4', 'none'), of('1', slotMs + 200, 'S4'), of('1', 2 * slotMs, 'none')],
+      '1',
+    );
     expect(sum.windows.map(({ slot, counters }) => [slot, counters.compared, counters.bySeverity[4]])).toEqual([
       [1, 3, 2],
       [2, 1, 0],
     ]);
     expect(sum.shapes['f1']!.counters.compared).toBe(4);
-    expect(sum.lastAtMs).toBe(2000);
+    expect(sum.lastAtMs).toBe(2 * slotMs);
   });
 
   it('of another subject are left out', () => {
     expect(sumSummaries([of('1', 9000, 'S0'), of('2', 1000, 'none')], '2')).toMatchObject({
       subject: '2',
       lastAtMs: 1000,
-      windows: [{ slot: 1 }],
+      windows: [{ slot: 0 }],
     });
   });
 

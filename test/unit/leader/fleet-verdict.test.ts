@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { FleetVerdict } from '../../../src/agent/leader/fleet-verdict.ts';
 import { verdictStatus } from '../../../src/agent/leader/verdict-status.ts';
 import { evidenceText } from '../../../src/compare/evidence-record.ts';
-import { defaultTallyOptions, Tally } from '../../../src/compare/summary.ts';
+import { Tally } from '../../../src/compare/summary.ts';
 import type { Severity } from '../../../src/compare/types.ts';
+import { slotMs, spanSlots } from '../../../src/compare/windows.ts';
 import { evidenceSubject } from '../../../src/coordination/evidence-subject.ts';
 import { VerdictStatus } from '../../../src/coordination/job-status.ts';
 import { evidencePrefix, keys } from '../../../src/coordination/keys.ts';
@@ -126,11 +127,10 @@ describe('the verdict of the fleet', () => {
 
   it('counts who left for as long as the windows reach, and then forgets', async () => {
     const { tell, judge, kept } = setUp();
-    const { windowMs, maxWindows } = defaultTallyOptions;
-    await tell('left', { good: 300, atMs: wallMs - (maxWindows - 1) * windowMs });
+    await tell('left', { good: 300, atMs: wallMs - (spanSlots - 256) * slotMs });
     await tell('here', { good: 10 });
     expect((await judge()).judgement.compared).toBe(310);
-    await tell('long-gone', { good: 300, atMs: wallMs - maxWindows * windowMs });
+    await tell('long-gone', { good: 300, atMs: wallMs - spanSlots * slotMs });
     expect((await judge()).judgement.compared).toBe(310);
     expect(await kept()).toEqual(['left', 'here']);
   });
