@@ -119,7 +119,7 @@ export const AutoSettings = z.strictObject({
   rollback: z
     .strictObject({
       errorRatePercent: z.number().min(0).max(100).optional(),
-      latencyWorsePercent: z.number().min(0).optional(),
+      latencyWorsePercent: z.number().min(0).max(900).optional(),
       severity: z.enum(['S0', 'S1', 'S2', 'S3', 'S4', 'S5', 'S6', 'S7', 'S8']).optional(),
       lagSeconds: z.number().min(0).optional(),
       quarantined: z.int().min(0).optional(),

@@ -42,6 +42,7 @@ const gather = async (leading: Leading, state: RouteState): Promise<Gathered> =>
     verdict: judgement.verdict,
     verdictReason: judgement.reason,
     recent: suffixes(summary.windows),
+    shapes: Object.values(summary.shapes),
     severity: worstBeyond(judgement),
     lagSeconds: work.facts().tail.lagSeconds,
     quarantined: listedIn(work.quarantines()),
@@ -67,7 +68,7 @@ const write = async ({ deps }: Leading, decision: Made, state: RouteState): Prom
 };
 
 const carryOut = async (leading: Leading, decision: Made, { state, evidence, judged }: Gathered): Promise<void> => {
-  const { recent: _, ...figures } = evidence;
+  const { recent: _recent, shapes: _shapes, ...figures } = evidence;
   const { homes } = evidence;
   const isHome = decision.kind === 'home';
   const percent = isHome ? 0 : decision.to;

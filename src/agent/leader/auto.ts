@@ -8,7 +8,7 @@
 import { logEAbove, type Trials } from '../../compare/evalue.ts';
 import { overBeginnings } from '../../compare/evidence.ts';
 import { severityRank } from '../../compare/findings.ts';
-import { type Counters, ratioBounds } from '../../compare/summary.ts';
+import { type Counters, ratioBounds, type Summary } from '../../compare/summary.ts';
 import type { Severity, Verdict } from '../../compare/types.ts';
 import type { AutoSettings } from '../../coordination/route-spec.ts';
 
@@ -22,6 +22,8 @@ export type AutoEvidence = {
   verdictReason: string;
   /** Counters of the last n windows, the longest first: a long good past must not hide a new fault. */
   recent: readonly Counters[];
+  /** Of the whole step. */
+  shapes: readonly Summary['shapes'][string][];
   /** Worst severity whose evidence passed its limit. */
   severity: Severity | undefined;
   lagSeconds: number | undefined;
@@ -70,12 +72,38 @@ const slowerThan =
     trials: pairs,
   });
 
-/** Slower in more than half of the pairs, so that no single slow answer decides. */
-const latencyWorse = ({ latencyWorsePercent }: Limits, { recent, alpha }: AutoEvidence): string | undefined => {
+/** As many are planned for; members may tell different ones apart. */
+const mostShapes = 100;
+
+type SlowShape = { readonly label: string; readonly seen: Trials };
+
+/** With most slow pairs first. */
+const shapesBySlowness = ({ shapes }: AutoEvidence, slower: (counters: Counters) => Trials): SlowShape[] =>
+  shapes
+    .map(({ label, counters }) => ({ label, seen: slower(counters) }))
+    .filter(({ seen }) => seen.hits > 0)
+    .sort((a, b) => b.seen.hits - a.seen.hits);
+
+const shapeText = (shape: SlowShape | undefined, isOneOfMany: boolean): string =>
+  shape === undefined ? '' : `${isOneOfMany ? ', most of all' : ''} in queries of the shape ${shape.label}`;
+
+/**
+ * Slower in more than half of the pairs, so that no single slow answer decides; in all queries together or in those of one
+ * shape. Half of alpha is for each, and the shapes share theirs.
+ */
+const latencyWorse = ({ latencyWorsePercent }: Limits, evidence: AutoEvidence): string | undefined => {
   if (latencyWorsePercent === undefined) return undefined;
-  const seen = surelyAbove(recent.map(slowerThan(1 + latencyWorsePercent / 100)), 0.5, alpha);
+  const { recent, shapes, alpha } = evidence;
+  const slower = slowerThan(1 + latencyWorsePercent / 100);
+  const bySlowness = shapesBySlowness(evidence, slower);
+  const whole = surelyAbove(recent.map(slower), 0.5, alpha / 2);
+  const slow = bySlowness.find(
+    ({ seen }) => surelyAbove([seen], 0.5, alpha / 2 / Math.max(mostShapes, shapes.length)) !== undefined,
+  );
+  const seen = whole ?? slow?.seen;
   return (
-    seen && `answers are more than ${latencyWorsePercent} % slower in ${percentText(seen)} % of ${seen.trials} pairs`
+    seen &&
+    `latency: answers are more than ${latencyWorsePercent} % slower in ${percentText(seen)} % of ${seen.trials} pairs${shapeText(slow ?? bySlowness[0], whole !== undefined)}`
   );
 };
 

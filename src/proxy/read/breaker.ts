@@ -17,7 +17,7 @@ export type BreakerState =
   | { readonly kind: 'open'; readonly untilMs: number; readonly openMs: number }
   | { readonly kind: 'half_open'; readonly probeUntilMs: number; readonly openMs: number };
 
-const defaultBreaker: BreakerSettings = { failures: 5, openMs: 1000, maxOpenMs: 60_000 };
+export const defaultBreaker: BreakerSettings = { failures: 5, openMs: 1000, maxOpenMs: 60_000 };
 export const closedBreaker: BreakerState = { kind: 'closed', failures: 0 };
 
 /** Asks for permission; the state that comes back must be kept, because a probe is given out only once. */

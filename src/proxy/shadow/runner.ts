@@ -12,7 +12,7 @@ import { systemTimers, type Timers } from '../../coordination/timers.ts';
 import type { Logger } from '../../log.ts';
 import type { Transports } from '../../upstream/types.ts';
 import { sampled } from '../bucket.ts';
-import { type Breaker, type BreakerState, createBreaker } from '../read/breaker.ts';
+import { type Breaker, type BreakerState, createBreaker, defaultBreaker } from '../read/breaker.ts';
 import { clientNames } from '../read/side-names.ts';
 import type { IndexNames } from '../rename.ts';
 import { type Compare, createComparer } from './comparer.ts';
@@ -55,6 +55,9 @@ export type ShadowDeps = {
 };
 
 const defaults = { maxQueuedBytes: 32 * 1024 * 1024, settleMs: [250, 1500, 4000, 10_000] };
+
+/** No client waits for a probe, and what it finds is evidence: a side that fails must not be left alone for so long that it lacks. */
+const probing = { ...defaultBreaker, maxOpenMs: 5000 };
 
 type Settle = {
   compared(severity: Severity | 'none'): void;
@@ -148,7 +151,11 @@ export class ShadowReads implements ShadowRunner {
         now,
         work: (waiting, sinceMs) => this.#work(work, waiting, sinceMs),
       }),
-      breaker: createBreaker({ nowMs: now, changed: (state) => this.#emit({ kind: 'breaker', slug, state }) }),
+      breaker: createBreaker({
+        nowMs: now,
+        settings: probing,
+        changed: (state) => this.#emit({ kind: 'breaker', slug, state }),
+      }),
       counts: noCounts,
       derived: undefined,
     };

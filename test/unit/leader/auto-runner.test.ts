@@ -170,6 +170,20 @@ describe('the ramp of a route that goes by itself', () => {
     expect(home.evidence).toMatchObject({ readPercent: expect.any(Number), judged: { verdict: expect.any(String) } });
   });
 
+  it.each<[string, Partial<World>, RegExp]>([
+    ['it answers slowly', { otherMs: 40 }, /^latency: .* in queries of the shape search shop match\(title\)$/],
+    ['it fails', { bad: 1, severity: 'S0' }, /the follower failed in \d+\.\d\d % of \d+ comparisons/],
+  ])('brings reads home within a minute when %s, however long all was well', async (_, fault, reason) => {
+    const { severity: _severity, ...limits } = auto.rollback!;
+    const migration = new Migration({ ...auto, rollback: limits });
+    await migration.run(300);
+    expect((await migration.state()).percent.read).toBe(100);
+    Object.assign(migration.world, fault);
+    await migration.run(6);
+    expect((await migration.state()).percent.read).toBe(0);
+    expect((await migration.audit()).at(-1)?.reason).toMatch(reason);
+  });
+
   it('climbs again when the fault is gone, after a dwell that doubled', async () => {
     const migration = new Migration();
     await migration.run(40);

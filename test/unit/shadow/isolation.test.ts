@@ -138,6 +138,30 @@ describe('samples that are not compared are counted by their reason', () => {
     expect(target.seen).toHaveLength(5);
   });
 
+  it('a breaker, which still asks a side that fails for long every five seconds', async () => {
+    let nowMs = 0;
+    await stack.close();
+    await start({ now: () => nowMs });
+    set();
+    target.behaviour = 'error';
+    const probed = async (): Promise<number> => {
+      const { compared } = counts();
+      await search();
+      await settled(counts().sampled);
+      return counts().compared - compared;
+    };
+    for (let i = 0; i < 10; i++) {
+      await probed();
+      nowMs += 60_000;
+    }
+    nowMs += 1;
+    expect(await probed()).toBe(1);
+    nowMs += 4_999;
+    expect(await probed()).toBe(0);
+    nowMs += 1;
+    expect(await probed()).toBe(1);
+  });
+
   it('an authority that failed', async () => {
     set();
     source.behaviour = 'error';
