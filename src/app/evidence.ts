@@ -14,7 +14,7 @@ import type { ShadowReport } from '../proxy/shadow/ports.ts';
 export interface Evidence {
   note(report: ShadowReport): void;
   judgement(slug: string): Judgement;
-  /** For the store; undefined while nothing was compared. */
+  /** For the store; undefined while nothing was ever compared. Empty in a new step, so that nothing old stands for it later. */
   record(slug: string): string | undefined;
 }
 
@@ -29,7 +29,12 @@ export type EvidenceOptions = {
   now: () => number;
 };
 
-type Book = { tally: Tally; judged: { atMs: number; judgement: Judgement } | undefined; isNew: boolean };
+type Book = {
+  tally: Tally;
+  judged: { atMs: number; judgement: Judgement } | undefined;
+  isNew: boolean;
+  hasCompared: boolean;
+};
 
 /** Heartbeats ask often, and some of them in the middle of a held switch. */
 const judgeEveryMs = 1000;
@@ -39,7 +44,7 @@ export const createEvidence = ({ state, isFilled, now, ...teller }: EvidenceOpti
   const bookOf = (slug: string): Book => {
     const route = state(slug);
     const subject = route === undefined ? '' : evidenceSubject(route, isFilled(slug));
-    const book = books.get(slug) ?? { tally: new Tally(subject), judged: undefined, isNew: false };
+    const book = books.get(slug) ?? { tally: new Tally(subject), judged: undefined, isNew: false, hasCompared: false };
     books.set(slug, book);
     if (book.tally.restart(subject)) book.judged = undefined;
     return book;
@@ -54,6 +59,7 @@ export const createEvidence = ({ state, isFilled, now, ...teller }: EvidenceOpti
       const book = bookOf(report.slug);
       book.tally.note(report);
       book.isNew = true;
+      book.hasCompared = true;
     },
     judgement: (slug) => {
       const book = bookOf(slug);
@@ -66,8 +72,8 @@ export const createEvidence = ({ state, isFilled, now, ...teller }: EvidenceOpti
       return book.judged.judgement;
     },
     record: (slug) => {
-      const summary = bookOf(slug).tally.snapshot();
-      return summary.windows.length === 0 ? undefined : evidenceText(summary, teller);
+      const { tally, hasCompared } = bookOf(slug);
+      return hasCompared ? evidenceText(tally.snapshot(), teller) : undefined;
     },
   };
 };

@@ -98,7 +98,7 @@ export class FleetVerdict {
   #judge(state: RouteState, subject: string): FleetJudgement {
     this.#isNew = false;
     this.#judgedAtMs = this.#options.wallMs();
-    const summaries = [...this.#told.values()].flatMap(({ summary }) => (summary?.subject === subject ? summary : []));
+    const summaries = [...this.#told.values()].flatMap(({ summary }) => (says(summary, subject) ? summary : []));
     const nowSlot = Math.floor(this.#options.wallMs() / slotMs);
     const summary = sumSummaries(summaries.map(notAhead(nowSlot)), subject);
     const options = verdictOptionsFrom(state.spec.shadow.verdict);
@@ -125,6 +125,9 @@ export class FleetVerdict {
     return [...keys, ...byAge.slice(0, Math.max(0, this.#told.size - maxKeys)).map(([key]) => key)];
   }
 }
+
+const says = (summary: Summary | undefined, subject: string): summary is Summary =>
+  summary?.subject === subject && summary.windows.length > 0;
 
 /** A member whose clock is ahead must not make everybody else's evidence look old. */
 const notAhead =

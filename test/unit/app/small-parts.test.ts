@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { adminUrl } from '../../../src/app/admin-address.ts';
 import { createEvidence } from '../../../src/app/evidence.ts';
+import { evidenceSubject } from '../../../src/coordination/evidence-subject.ts';
 import { noShadow, routeLine } from '../../../src/app/heartbeat-report.ts';
 import { readAliases } from '../../../src/app/read-aliases.ts';
 import { learnDialect, mappingTypesOf } from '../../../src/app/source-dialect.ts';
@@ -177,6 +178,23 @@ describe('the evidence of this process', () => {
     for (let i = 0; i < 500; i += 1) evidence.note(compared('S0'));
     state = next;
     expect(evidence.judgement('products')).toMatchObject({ verdict: 'hold', compared: 0 });
+  });
+
+  test('is told as empty in a new step, so that what was seen at this share before does not stand for it again', () => {
+    let state = routeState({ percent: { read: 50 } });
+    const evidence = createEvidence({
+      member: 'a',
+      boot: 'b',
+      isFilled: () => true,
+      state: () => state,
+      now: Date.now,
+    });
+    const told = () => JSON.parse(evidence.record('products') ?? '{}');
+    expect(told()).toEqual({});
+    evidence.note(compared('S0'));
+    expect(told().windows).toHaveLength(1);
+    state = routeState();
+    expect(told()).toMatchObject({ subject: evidenceSubject(state, true), windows: [], shapes: {} });
   });
 
   test('leaves out what was discarded', () => {

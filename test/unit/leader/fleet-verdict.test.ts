@@ -135,6 +135,13 @@ describe('the verdict of the fleet', () => {
     expect(await kept()).toEqual(['left', 'here']);
   });
 
+  it('hears nothing from who has compared nothing in this step', async () => {
+    const { tell, judge } = setUp();
+    await tell('here', { good: 10 });
+    await tell('silent', {});
+    expect(await judge()).toMatchObject({ judgement: { compared: 10 }, tellers: 1 });
+  });
+
   it('is not blinded by a member whose clock is a day ahead', async () => {
     const { tell, judge } = setUp();
     await tell('ahead', { good: 10, atMs: wallMs + 86_400_000 });
