@@ -1,4 +1,4 @@
-/** A TCP link between one process and a server that can be cut without either of them being told. */
+/** A TCP link between one process and a server that can be cut without either of them being told, or made long. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
@@ -6,6 +6,8 @@ export type TcpLink = {
   port: number;
   /** Bytes go nowhere from now on; connections stay open, as with a switch that has lost its route. */
   cut(): void;
+  /** What the server answers arrives so much later; `heal` ends it. */
+  delay(ms: number): void;
   /** Connections end, and new ones do too, as with a server whose process is gone. */
   refuse(): void;
   /** Ends what was cut, so that the process connects anew. */
@@ -16,13 +18,19 @@ export type TcpLink = {
 export const startTcpLink = async (to: { host: string; port: number }): Promise<TcpLink> => {
   const sockets = new Set<Socket>();
   let isCut = false;
+  let delayMs = 0;
   let isRefusing = false;
   const endAll = (): void => {
     for (const socket of sockets) socket.destroy();
   };
-  const join = (from: Socket, into: Socket): void => {
+  const join = (from: Socket, into: Socket, lag = () => 0): void => {
     sockets.add(from);
-    from.on('data', (bytes) => void (isCut || into.write(bytes)));
+    from.on('data', (bytes) => {
+      if (isCut) return;
+      const waitMs = lag();
+      if (waitMs === 0) into.write(bytes);
+      else setTimeout(() => into.writable && into.write(bytes), waitMs);
+    });
     from.on('error', () => undefined);
     from.once('close', () => {
       sockets.delete(from);
@@ -33,7 +41,7 @@ export const startTcpLink = async (to: { host: string; port: number }): Promise<
     if (isRefusing) return void near.destroy();
     const far = connect(to.port, to.host);
     join(near, far);
-    join(far, near);
+    join(far, near, () => delayMs);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
@@ -41,12 +49,16 @@ export const startTcpLink = async (to: { host: string; port: number }): Promise<
     cut: () => {
       isCut = true;
     },
+    delay: (ms) => {
+      delayMs = ms;
+    },
     refuse: () => {
       isRefusing = true;
       endAll();
     },
     heal: () => {
       isCut = false;
+      delayMs = 0;
       isRefusing = false;
       endAll();
     },

@@ -1,7 +1,7 @@
 /**
  * A route that goes by itself, on real agents, clusters and NATS: two pods compare reads, the leader judges their sum and
  * raises the share of reads; documents vanish from the target, and all reads come home. Then the mismatches are read
- * without an agent, and one is run again.
+ * without an agent, and one is run again. At last the target is slow, fails, and refuses a document, and each brings reads home.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { SampleRecord } from '../../../src/compare/sample-record.ts';
 import type { RouteStatus } from '../../../src/fleet/fleet-status.ts';
+import { startTcpLink, type TcpLink } from '../../fault/tcp-link.ts';
 import { type AgentProcess, crossfade, must, type Ran, startAgent, statusAt } from '../../support/agent-process.ts';
 import { eventually } from '../../support/eventually.ts';
 import { services, uniqueName } from '../../support/services.ts';
@@ -22,6 +23,8 @@ const documents = 60;
 const restMs = 50;
 const folder = mkdtempSync(join(tmpdir(), 'crossfade-ramp-'));
 let urls: Awaited<ReturnType<typeof services>>;
+/** Between the agents and both clusters, so that only what is done to one of them makes it slower. */
+let links: Record<'source' | 'target', TcpLink>;
 let agents: AgentProcess[] = [];
 let env: Record<string, string>;
 let load: { stop(): Promise<void> } | undefined;
@@ -52,17 +55,21 @@ const route = {
   indices: [{ source, target }],
   aliases: [slug],
   createTarget: true,
+  targetMappings: { properties: { stock: { type: 'integer' } } },
   reads: { missingKey: 'random', key: ['header:x-user'] },
   shadow: {
     baselinePercent: 50,
     verdict: { minSamples: 60, minPairs: 20, limits },
     samples: { stream: true, replay: true, clearFields: ['colour'] },
   },
-  auto: { ramp: { steps: [10, 50], dwellSeconds: 2 }, rollback: { severity: 'S4' } },
+  auto: {
+    ramp: { steps: [10, 50], dwellSeconds: 2 },
+    rollback: { severity: 'S4', errorRatePercent: 10, latencyWorsePercent: 400, quarantined: 0 },
+  },
 };
 
 /** Searches that every page of the catalogue answers, through both agents: enough to be judged by, and no whole core. */
-const startLoad = (): { stop(): Promise<void> } => {
+const startLoad = (clientsPerAgent = 2): { stop(): Promise<void> } => {
   let running = true;
   const one = async (agent: AgentProcess): Promise<void> => {
     for (let i = 0; running; i++) {
@@ -71,7 +78,7 @@ const startLoad = (): { stop(): Promise<void> } => {
       await delay(restMs);
     }
   };
-  const running_ = agents.flatMap((agent) => [one(agent), one(agent)]);
+  const running_ = agents.flatMap((agent) => Array.from({ length: clientsPerAgent }, () => one(agent)));
   return {
     stop: async () => {
       running = false;
@@ -83,6 +90,8 @@ const startLoad = (): { stop(): Promise<void> } => {
 beforeAll(async () => {
   urls = await services();
   env = { CROSSFADE_NATS_SERVERS: urls.natsUrl, CROSSFADE_NATS_BUCKET: bucket };
+  const linkTo = (url: string) => startTcpLink({ host: new URL(url).hostname, port: Number(new URL(url).port) });
+  links = { source: await linkTo(urls.sourceUrl), target: await linkTo(urls.targetUrl) };
   const settings = { number_of_replicas: 0, number_of_shards: 1 };
   await post(urls.sourceUrl, `/${source}`, { settings, aliases: { [slug]: {} } }, 'PUT');
   await post(urls.sourceUrl, `/${source}/_bulk?refresh=true`, catalogue(documents));
@@ -91,8 +100,8 @@ beforeAll(async () => {
       env: {
         ...env,
         CROSSFADE_MEMBER: member,
-        CROSSFADE_CLUSTERS_SOURCE_URL: urls.sourceUrl,
-        CROSSFADE_CLUSTERS_TARGET_URL: urls.targetUrl,
+        CROSSFADE_CLUSTERS_SOURCE_URL: `http://127.0.0.1:${links.source.port}`,
+        CROSSFADE_CLUSTERS_TARGET_URL: `http://127.0.0.1:${links.target.port}`,
       },
     });
   agents = await Promise.all([start('pod-0'), start('pod-1')]);
@@ -106,6 +115,14 @@ beforeAll(async () => {
   });
 }, 180_000);
 
+type AutoEntry = { what: string; reason: string; evidence: { judged: RouteStatus['verdict'] } };
+const autoEntries = async (): Promise<AutoEntry[]> => {
+  const { entries } = JSON.parse((await cli('audit', slug, '--json')).out) as { entries: AutoEntry[] };
+  return entries.filter(({ what }) => what.startsWith('auto:'));
+};
+const untilHome = (what: string, timeoutMs: number): Promise<boolean> =>
+  eventually(async () => (await status()).percent.read === 0, { what: `reads at home: ${what}`, timeoutMs });
+
 /** What the agents complained about, when a test failed. */
 afterEach(({ task }) => {
   if (task.result?.state !== 'fail') return;
@@ -116,6 +133,7 @@ afterEach(({ task }) => {
 afterAll(async () => {
   await load?.stop();
   await Promise.all(agents.map((agent) => agent.stop()));
+  for (const link of Object.values(links ?? {})) link.close();
   await fetch(`${urls.sourceUrl}/${source}`, { method: 'DELETE' });
   await fetch(`${urls.targetUrl}/${target}`, { method: 'DELETE' });
   await dropStreams(urls.natsUrl, bucket);
@@ -143,11 +161,8 @@ describe('a route that goes by itself', () => {
 
   test('comes home when documents vanish from the target, and the audit says by what evidence', async () => {
     await post(urls.targetUrl, `/${target}/_delete_by_query?refresh=true`, { query: { range: { n: { lt: 20 } } } });
-    await eventually(async () => (await status()).percent.read === 0, { what: 'reads at home', timeoutMs: 120_000 });
-    const { entries } = JSON.parse((await cli('audit', slug, '--json')).out) as {
-      entries: { what: string; reason: string; evidence: { judged: RouteStatus['verdict'] } }[];
-    };
-    const auto = entries.filter(({ what }) => what.startsWith('auto:'));
+    await untilHome('documents are missing', 120_000);
+    const auto = await autoEntries();
     expect(auto.map(({ what }) => what)).toEqual([10, 50, 0].map((step) => `auto: pct.read ${step}`));
     expect(auto.at(-1)?.reason).toMatch(/mismatches of severity S[34]: S[34] in \d+\.\d\d % of comparisons/);
     expect(auto.at(-1)?.evidence.judged).toMatchObject({ verdict: 'rollback', members: expect.any(Number) });
@@ -192,4 +207,46 @@ describe('a route that goes by itself', () => {
     expect(await post(urls.targetUrl, `/${target}/_bulk?refresh=true`, catalogue(20))).toBe(200);
     expect(await cli('discrepancies', 'replay', id)).toMatchObject({ exit: 0, out: `${id}: equal now\n` });
   }, 120_000);
+
+  /** Raises reads by hand, and waits until the target has been well for a while. */
+  const standsWell = async (percent: number): Promise<void> => {
+    // More than the places of shadow reads, so that samples are skipped once the target is slow.
+    load = startLoad(16);
+    await cli('route', 'set', `${slug}.pct.shadow`, '100');
+    await cli('route', 'set', `${slug}.pct.read`, String(percent));
+    const isWell = async () => {
+      const { verdict, ...now } = await status();
+      return now.percent.read === percent && (verdict?.latency?.pairs ?? 0) >= 300;
+    };
+    await eventually(isWell, { what: 'latencies of 300 pairs', timeoutMs: 60_000 });
+  };
+
+  test.each<[string, number, () => void, RegExp]>([
+    [
+      'answers late',
+      70,
+      () => links.target.delay(400),
+      /^latency: answers are more than 400 % slower in \d+\.\d\d % of \d+ pairs.* in queries of the shape search /,
+    ],
+    // By whichever limit is passed first.
+    ['is gone', 60, () => links.target.refuse(), /^the follower failed in \d|^mismatches of severity S0: S0 /],
+  ])(
+    'comes home within a minute when the target %s',
+    async (_, percent, disturb, reason) => {
+      await standsWell(percent);
+      disturb();
+      await untilHome(String(reason), 60_000);
+      links.target.heal();
+      await load?.stop();
+      expect((await autoEntries()).at(-1)?.reason).toMatch(reason);
+    },
+    180_000,
+  );
+
+  test('comes home when the target refuses a document', async () => {
+    await cli('route', 'set', `${slug}.pct.read`, '55');
+    expect(await post(agents[0]!.url, `/${slug}/_doc/refused`, { stock: 'many' }, 'PUT')).toBe(201);
+    await untilHome('a document is refused', 60_000);
+    expect((await autoEntries()).at(-1)?.reason).toBe('1 copies are in quarantine');
+  }, 90_000);
 });
