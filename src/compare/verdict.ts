@@ -30,8 +30,9 @@ type Facts = Omit<Judgement, 'verdict' | 'reason'>;
 
 const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 
+/** What was well for long and has just become bad is beyond its limit lately only. */
 const beyondText = ({ severity, share, limit, noise }: SeverityEvidence): string =>
-  `${severity} in ${percent(share)} of comparisons, limit ${percent(limit)}${noise ? `, noise ${percent(noise)}` : ''}`;
+  `${severity} in ${percent(share)} of comparisons${share < limit ? ' and lately in more' : ''}, limit ${percent(limit)}${noise ? `, noise ${percent(noise)}` : ''}`;
 
 const rollbackReason = ({ severities, shapes, latency }: Facts, options: VerdictOptions): string | undefined => {
   const beyond = severities.find(({ isBeyond }) => isBeyond);

@@ -118,7 +118,10 @@ describe('recent evidence', () => {
       lastAtMs: 1,
       windows: windows(counters({ compared: 400, pairs: 40, by: { 0: 40 } })),
     };
-    expect(judge(summary, options, 1).verdict).toBe('rollback');
+    expect(judge(summary, options, 1)).toMatchObject({
+      verdict: 'rollback',
+      reason: 'S0 in 0.03 % of comparisons and lately in more, limit 1.00 %',
+    });
     const asOne = summaryOf(counters({ compared: 120_400, pairs: 12_040, by: { 0: 40 } }));
     expect(judge(asOne, options, 1).verdict).not.toBe('rollback');
   });
