@@ -26,7 +26,11 @@ export const applyAliases = async (cluster: ClusterControl, slug: string, wanted
 export const openAliases = async (cluster: ClusterControl, slug: string, wanted: Wanted): Promise<void> => {
   await applyAliases(cluster, slug, wanted);
   const closed = misplaced(await currentAliases(cluster, aliasWildcard(slug)), wanted);
-  if (closed.length > 0) throw new CrossfadeError('PHASE_REFUSED', `${closed.join(', ')} cannot be opened`);
+  if (closed.length > 0)
+    throw new CrossfadeError(
+      'PHASE_REFUSED',
+      `${closed.join(', ')} cannot be opened, as an alias of an earlier migration of this name: name the route otherwise, or remove these aliases once no process of that migration runs`,
+    );
 };
 
 const fenceSettings = {
