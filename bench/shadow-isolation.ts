@@ -5,8 +5,8 @@
  * from a process of its own, the targets are stubs as well. What is in the figure: all that the sidecar does for a sample,
  * the load generator, and the few microseconds of the stubs. What is not: a real cluster that answers each search twice.
  * Just before each row is measured so is no shadow, each after two seconds of the same load: both figures and their ratio are
- * printed, medians over rounds. A second process without shadow has a row too: what its ratio is beside 1 is the noise of the
- * machine, and no row says more.
+ * printed, medians over rounds. A second process without shadow has a row too, and the last ratio of each row is the one beside
+ * it: the first process is measured before every row, so its code and memory are warmer than those of all others.
  * Also printed: resident memory, and how many samples were compared.
  * `node bench/shadow-isolation.ts [--check] [--source URL] [--target URL]`: with --check, exit 1 when a ratio is above
  * 1.05; --source takes a real cluster instead of the stub, --target one as the target that is well.
@@ -120,6 +120,8 @@ const both = (pairs: readonly Pair[], of: Quantile): string =>
     .join(' → ');
 
 const reportOf = (results: ReadonlyMap<string, readonly Pair[]>, compared: ReadonlyMap<string, string>): Report => {
+  const baseline = ratio(results.get(noise) ?? [], 'p99Ms');
+  const besideNoise = (pairs: readonly Pair[]): number => ratio(pairs, 'p99Ms') / baseline;
   const rows = [...results].map(([name, pairs]) => ({
     target: name,
     'req/s': median(pairs.map(({ own }) => own.perSecond)).toFixed(0),
@@ -127,12 +129,13 @@ const reportOf = (results: ReadonlyMap<string, readonly Pair[]>, compared: Reado
     'p99 ms, none → this': both(pairs, 'p99Ms'),
     'p50 ratio': ratio(pairs, 'p50Ms').toFixed(2),
     'p99 ratio': ratio(pairs, 'p99Ms').toFixed(2),
+    'beside the other without': besideNoise(pairs).toFixed(2),
     compared: compared.get(name) ?? '',
     failed: String(pairs.reduce((sum, { own }) => sum + own.errors, 0)),
     'RSS MB, most': Math.max(...pairs.map(({ own }) => own.rssMb)).toFixed(0),
   }));
   const ratios = Object.fromEntries(
-    [...results].map(([name, pairs]) => [`p99, ${name}`, Number(ratio(pairs, 'p99Ms').toFixed(3))]),
+    [...results].map(([name, pairs]) => [`p99, ${name}`, Number(besideNoise(pairs).toFixed(3))]),
   );
   return { name: 'shadow-isolation', rows, ratios, raw: Object.fromEntries(results) };
 };
@@ -179,6 +182,6 @@ export const benchShadowIsolation = async (): Promise<Report> => {
 const tolerated = 1.05;
 if (import.meta.main) {
   const { ratios } = await benchShadowIsolation();
-  const isBeyond = ([name, ratio]: [string, number]): boolean => name !== `p99, ${noise}` && ratio > tolerated;
-  if (process.argv.includes('--check') && Object.entries(ratios).some(isBeyond)) process.exitCode = 1;
+  if (process.argv.includes('--check') && Object.values(ratios).some((ratio) => ratio > tolerated))
+    process.exitCode = 1;
 }
