@@ -180,4 +180,5 @@ export const AcknowledgedAnswer = z.object({ acknowledged: z.boolean(), shards_a
 
 export type IndexHealth = 'green' | 'yellow' | 'red' | 'denied' | 'unreachable';
 /** Each shard has its primary. */
-export const isWhole = (health: IndexHealth): boolean => health === 'green' || health === 'yellow';
+export const isWhole = (health: string | undefined): health is 'green' | 'yellow' =>
+  health === 'green' || health === 'yellow';

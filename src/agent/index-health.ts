@@ -3,7 +3,7 @@
  * or that is being created at this moment, looks like a primary that is lost.
  */
 import type { ClusterControl } from './cluster.ts';
-import type { IndexHealth } from './control-answers.ts';
+import { type IndexHealth, isWhole } from './control-answers.ts';
 
 /** An index that is not there is red. */
 export const indexHealth = async (cluster: ClusterControl, names: readonly string[]): Promise<IndexHealth> => {
@@ -12,7 +12,7 @@ export const indexHealth = async (cluster: ClusterControl, names: readonly strin
     const { status, body } = await cluster.json('GET', path, undefined, { timeoutMs: 3000 });
     if (status === 401 || status === 403) return 'denied';
     const colour = (body as { status?: string } | undefined)?.status;
-    return status === 200 && (colour === 'green' || colour === 'yellow') ? colour : 'red';
+    return status === 200 && isWhole(colour) ? colour : 'red';
   } catch {
     return 'unreachable';
   }

@@ -29,12 +29,12 @@ export const nextPage = (plan: PagePlan, seen: PageSeen, { pageBytes, maxPageDoc
 /** Far above any page, below what one buffer may hold: a single document can have 100 MB. */
 const maxAnswerBytes = 256 * 1024 * 1024;
 const toleratedPages = 4;
-/** What a hit costs besides its source, at most: an id may have 512 bytes, and so may a routing. */
-const hitBytes = 2_000;
+/** What a hit may have besides its source: an id may have 512 bytes, and so may a routing. */
+const mostHitBytes = 2_000;
 
 /** What an answer may have. A page whose documents turn out larger than thought is asked for in smaller parts, not held. */
 export const answerBytes = ({ docs }: PagePlan, { pageBytes }: PageLimits): number =>
-  docs <= 1 ? maxAnswerBytes : Math.min(maxAnswerBytes, toleratedPages * pageBytes + docs * hitBytes);
+  docs <= 1 ? maxAnswerBytes : Math.min(maxAnswerBytes, toleratedPages * pageBytes + docs * mostHitBytes);
 
 /** After an answer that was too large to hold; undefined when a page of one document was. */
 export const smallerPage = ({ docs }: PagePlan): PagePlan | undefined => {

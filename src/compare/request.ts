@@ -93,9 +93,10 @@ const isNearest = (clauses: JsonObject): boolean =>
   });
 
 const neighboursOf = (search: JsonObject): SearchFacts['neighbours'] => {
+  if (member(search, 'knn') !== undefined) return 'mixed';
   const query = member(search, 'query');
-  if (!asksNeighbours(query) && member(search, 'knn') === undefined) return 'none';
-  return isObject(query) && member(search, 'knn') === undefined && isNearest(query) ? 'nearest' : 'mixed';
+  if (!asksNeighbours(query)) return 'none';
+  return isObject(query) && isNearest(query) ? 'nearest' : 'mixed';
 };
 
 const sortName = (entry: Json): string[] => {

@@ -14,7 +14,8 @@ import { scanAnswerHeaders } from './headers.ts';
 export type AnswerTap = {
   onHead?(status: number, headers: readonly string[]): void;
   onData?(chunk: Buffer): void;
-  onEnd?(): void;
+  /** `tookMs`: from sending the request to the last byte of the answer. */
+  onEnd?(tookMs: number): void;
 };
 
 export type RelayOptions = {
@@ -132,7 +133,7 @@ class Relay implements AnswerSink {
   }
 
   onEnd(): void {
-    this.#options.tap?.onEnd?.();
+    this.#options.tap?.onEnd?.(this.#tookMs());
     if (this.#request.answerBegun) this.#request.endAnswer();
     else this.#request.answerWhole(this.#status, this.#reason, this.#headers, this.#held);
     this.#done({ ok: true, status: this.#status });
@@ -156,8 +157,12 @@ class Relay implements AnswerSink {
   #done(result: RelayResult): void {
     if (this.#over) return;
     this.#over = true;
-    this.#request.trace.upstreamMs += performance.now() - this.#sentMs;
+    this.#request.trace.upstreamMs += this.#tookMs();
     this.#finish(result);
+  }
+
+  #tookMs(): number {
+    return performance.now() - this.#sentMs;
   }
 }
 

@@ -8,7 +8,7 @@
 import { logEAbove, type Trials } from '../../compare/evalue.ts';
 import { overBeginnings } from '../../compare/evidence.ts';
 import { severityRank } from '../../compare/findings.ts';
-import { type Counters, ratioBounds, type Summary } from '../../compare/summary.ts';
+import { type Counters, defaultTallyOptions, ratioBounds, type Summary } from '../../compare/summary.ts';
 import type { Severity, Verdict } from '../../compare/types.ts';
 import type { AutoSettings } from '../../coordination/route-spec.ts';
 
@@ -72,8 +72,8 @@ const slowerThan =
     trials: pairs,
   });
 
-/** As many are planned for; members may tell different ones apart. */
-const mostShapes = 100;
+/** Each member tells so many apart, and they are planned for; members may tell different ones. */
+const { maxShapes } = defaultTallyOptions;
 
 type SlowShape = { readonly label: string; readonly seen: Trials };
 
@@ -98,7 +98,7 @@ const latencyWorse = ({ latencyWorsePercent }: Limits, evidence: AutoEvidence): 
   const bySlowness = shapesBySlowness(evidence, slower);
   const whole = surelyAbove(recent.map(slower), 0.5, alpha / 2);
   const slow = bySlowness.find(
-    ({ seen }) => surelyAbove([seen], 0.5, alpha / 2 / Math.max(mostShapes, shapes.length)) !== undefined,
+    ({ seen }) => surelyAbove([seen], 0.5, alpha / 2 / Math.max(maxShapes, shapes.length)) !== undefined,
   );
   const seen = whole ?? slow?.seen;
   return (

@@ -5,6 +5,7 @@
  * judge-pair.ts; here are the clusters, the store and the traffic.
  */
 import { type Side, sides } from '../../coordination/records.ts';
+import { isWhole } from '../control-answers.ts';
 import type { Finding, PreflightFacts } from './facts.ts';
 import { about } from './finding.ts';
 import { aliasFindings, sourceFindings, targetFindings } from './judge-index.ts';
@@ -32,7 +33,7 @@ const clusterFindings = ({ clusters }: PreflightFacts): Finding[] =>
       supported(info.distribution, info.major, info.minor)
         ? say('ok', version)
         : say('refuse', `${version} is not supported`, 'use OpenSearch 1.x to 3.x or Elasticsearch 7.10'),
-      health === 'green' || health === 'yellow'
+      isWhole(health)
         ? say('ok', `health ${health}`)
         : say('warn', `health ${health}`, 'some index lacks a primary shard; the route needs its own indices only'),
       ...missingPrivileges.map((missing) => privilegeFinding(side, missing)),

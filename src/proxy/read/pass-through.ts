@@ -27,15 +27,15 @@ export const createPassThrough = (clusters: Readonly<Record<Side, Cluster>>): Pa
   },
 });
 
-const tapFor = (kept: Kept, { maxBytes }: Tee, sentMs = performance.now()): AnswerTap => ({
+const tapFor = (kept: Kept, { maxBytes }: Tee): AnswerTap => ({
   onHead: (status, headers) => Object.assign(kept, { status, headers }),
   onData: (chunk) => {
     kept.bytes += chunk.length;
     if (kept.bytes <= maxBytes) kept.chunks.push(chunk);
     else kept.chunks.length = 0;
   },
-  onEnd: () => {
-    kept.ms = performance.now() - sentMs;
+  onEnd: (tookMs) => {
+    kept.ms = tookMs;
   },
 });
 

@@ -6,6 +6,7 @@ import { noShadow, routeLine } from '../../../src/app/heartbeat-report.ts';
 import { readAliases } from '../../../src/app/read-aliases.ts';
 import { learnDialect, mappingTypesOf } from '../../../src/app/source-dialect.ts';
 import { AdminConfig } from '../../../src/config.ts';
+import type { RouteState } from '../../../src/coordination/ports.ts';
 import { MemberRoute } from '../../../src/coordination/records.ts';
 import type { ShadowReport } from '../../../src/proxy/shadow/ports.ts';
 import type { Transport } from '../../../src/upstream/types.ts';
@@ -145,15 +146,15 @@ describe('the evidence of this process', () => {
     observation: { severity, differences: [], counts: {} },
   });
 
+  const evidenceOf = (state: () => RouteState, now = Date.now) =>
+    createEvidence({ member: 'a', boot: 'b', isFilled: () => true, state, now });
+
   test('says hold while there is none, and rollback when the other side keeps failing', () => {
     let nowMs = Date.now();
-    const evidence = createEvidence({
-      member: 'a',
-      boot: 'b',
-      isFilled: () => true,
-      state: () => routeState(),
-      now: () => nowMs,
-    });
+    const evidence = evidenceOf(
+      () => routeState(),
+      () => nowMs,
+    );
     expect(evidence.judgement('products').verdict).toBe('hold');
     for (let i = 0; i < 500; i += 1) evidence.note(compared('S0'));
     nowMs += 1000;
@@ -168,13 +169,7 @@ describe('the evidence of this process', () => {
     ['the spec', { ...routeState(), specRevision: 9 }],
   ])('begins again when %s changes', (_, next) => {
     let state = routeState();
-    const evidence = createEvidence({
-      member: 'a',
-      boot: 'b',
-      isFilled: () => true,
-      state: () => state,
-      now: Date.now,
-    });
+    const evidence = evidenceOf(() => state);
     for (let i = 0; i < 500; i += 1) evidence.note(compared('S0'));
     state = next;
     expect(evidence.judgement('products')).toMatchObject({ verdict: 'hold', compared: 0 });
@@ -182,13 +177,7 @@ describe('the evidence of this process', () => {
 
   test('is told as empty in a new step, so that what was seen at this share before does not stand for it again', () => {
     let state = routeState({ percent: { read: 50 } });
-    const evidence = createEvidence({
-      member: 'a',
-      boot: 'b',
-      isFilled: () => true,
-      state: () => state,
-      now: Date.now,
-    });
+    const evidence = evidenceOf(() => state);
     const told = () => JSON.parse(evidence.record('products') ?? '{}');
     expect(told()).toEqual({});
     evidence.note(compared('S0'));
@@ -198,13 +187,7 @@ describe('the evidence of this process', () => {
   });
 
   test('leaves out what was discarded', () => {
-    const evidence = createEvidence({
-      member: 'a',
-      boot: 'b',
-      isFilled: () => true,
-      state: () => routeState(),
-      now: Date.now,
-    });
+    const evidence = evidenceOf(() => routeState());
     evidence.note({
       ...compared('S0'),
       observation: { severity: 'S0', differences: [], counts: {}, discard: 'unstable' },
