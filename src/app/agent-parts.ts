@@ -40,16 +40,21 @@ export type AgentParts = {
 
 const createShadow = (
   { metrics, logger, clusters }: Core,
-  own: Pick<ShadowDeps, 'stateOf' | 'onReport' | 'compareApart'>,
-): ShadowReads =>
-  new ShadowReads({
+  own: Pick<ShadowDeps, 'stateOf' | 'onReport' | 'compareApart'> & { onUnasked: (slug: string) => void },
+): ShadowReads => {
+  const count = observeShadow(metrics);
+  return new ShadowReads({
     transports: transportsOf(clusters.shadow),
     random: Math.random,
     now: () => performance.now(),
     logger,
-    onEvent: observeShadow(metrics),
+    onEvent: (event) => {
+      count(event);
+      if (event.kind === 'skipped' && event.reason === 'queue_full') own.onUnasked(event.slug);
+    },
     ...own,
   });
+};
 
 const createCopies = ({ metrics, controls, transforms }: Core, view: RouteView): Copier =>
   createCopier({
@@ -93,6 +98,7 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
   const shadow = createShadow(core, {
     stateOf: (slug) => view.state(slug),
     compareApart: (task) => comparisons.compare(task),
+    onUnasked: (slug) => evidence.noteUnasked(slug),
     onReport: (report) => {
       traffic.shadow(report);
       evidence.note(report);

@@ -13,6 +13,8 @@ import type { ShadowReport } from '../proxy/shadow/ports.ts';
 
 export interface Evidence {
   note(report: ShadowReport): void;
+  /** A sample of the route found no place in the queue. */
+  noteUnasked(slug: string): void;
   judgement(slug: string): Judgement;
   /** For the store; undefined while nothing was ever compared. Empty in a new step, so that nothing old stands for it later. */
   record(slug: string): string | undefined;
@@ -61,6 +63,7 @@ export const createEvidence = ({ state, isFilled, now, ...teller }: EvidenceOpti
       book.isNew = true;
       book.hasCompared = true;
     },
+    noteUnasked: (slug) => bookOf(slug).tally.noteUnasked(now()),
     judgement: (slug) => {
       const book = bookOf(slug);
       const atMs = now();

@@ -14,10 +14,32 @@ export const logMeanExp = (values: readonly number[], weight = 1 / values.length
 };
 
 /** k log p with 0 log 0 = 0. */
-const times = (count: number, probability: number): number => (count === 0 ? 0 : count * Math.log(probability));
+const times = (count: number, logProbability: number): number => (count === 0 ? 0 : count * logProbability);
 
-const logLikelihoodRatio = ({ hits, trials }: Trials, alternative: number, null_: number): number =>
-  times(hits, alternative / null_) + times(trials - hits, (1 - alternative) / (1 - null_));
+/** What one hit and one miss say for an alternative, against the null. */
+type Weights = { readonly hit: number; readonly miss: number };
+
+/** A judgement asks for the same few shares over and over, and logarithms are most of its cost. */
+const mostRemembered = 500;
+const remembered = (weigh: (share: number) => Weights[]): ((share: number) => Weights[]) => {
+  const known = new Map<number, Weights[]>();
+  return (share) => {
+    const found = known.get(share);
+    if (found !== undefined) return found;
+    if (known.size >= mostRemembered) known.clear();
+    const weights = weigh(share);
+    known.set(share, weights);
+    return weights;
+  };
+};
+
+const weightsOf = (alternative: number, null_: number): Weights => ({
+  hit: Math.log(alternative / null_),
+  miss: Math.log((1 - alternative) / (1 - null_)),
+});
+
+const logMeanRatio = ({ hits, trials }: Trials, weights: readonly Weights[]): number =>
+  logMeanExp(weights.map(({ hit, miss }) => times(hits, hit) + times(trials - hits, miss)));
 
 const oddsSteps = [1.25, 1.6, 2, 3, 5, 10, 25, 100];
 
@@ -26,27 +48,28 @@ const withOdds = (probability: number, factor: number): number => {
   return odds / (1 + odds);
 };
 
+const weightsAbove = remembered((limit) => oddsSteps.map((factor) => weightsOf(withOdds(limit, factor), limit)));
+
 /** Evidence against "the true share is at most `limit`" (0 < limit < 1). */
 export const logEAbove = (seen: Trials, limit: number): number =>
-  limit >= 1 ? 0 : logMeanExp(oddsSteps.map((factor) => logLikelihoodRatio(seen, withOdds(limit, factor), limit)));
+  limit >= 1 ? 0 : logMeanRatio(seen, weightsAbove(limit));
 
 const lowerSteps = [0, 0.1, 0.25, 0.5, 0.75];
 
-/** Evidence against "the true share is at least `limit`". */
-export const logEBelow = (seen: Trials, limit: number): number => {
-  if (limit <= 0) return 0;
-  const bound = Math.min(limit, 1 - 1e-9);
-  return logMeanExp(lowerSteps.map((factor) => logLikelihoodRatio(seen, bound * factor, bound)));
-};
+const weightsBelow = remembered((bound) => lowerSteps.map((factor) => weightsOf(bound * factor, bound)));
 
-const discordantShares = [0.55, 0.6, 0.7, 0.8, 0.9, 0.97];
+/** Evidence against "the true share is at least `limit`". */
+export const logEBelow = (seen: Trials, limit: number): number =>
+  limit <= 0 ? 0 : logMeanRatio(seen, weightsBelow(Math.min(limit, 1 - 1e-9)));
+
+const discordantLogs = [0.55, 0.6, 0.7, 0.8, 0.9, 0.97].map((q) => [Math.log(2 * q), Math.log(2 * (1 - q))] as const);
 
 /**
  * Evidence against "the other side differs no more often than the authority differs from itself" (McNemar): of the
  * pairs where just one of the two comparisons differs, half should be either.
  */
 export const logEDiscordant = ({ onlyOther, onlyBaseline }: { onlyOther: number; onlyBaseline: number }): number =>
-  logMeanExp(discordantShares.map((q) => times(onlyOther, 2 * q) + times(onlyBaseline, 2 * (1 - q))));
+  logMeanExp(discordantLogs.map(([other, baseline]) => times(onlyOther, other) + times(onlyBaseline, baseline)));
 
 /** Shares of noise considered, from none to all; dense where noise lives. */
 const noiseGrid = [0, ...Array.from({ length: 24 }, (_, i) => 0.0005 * 1.4 ** i).filter((share) => share < 1), 1];

@@ -3,23 +3,22 @@
  * is the share beyond its limit (plus the authority's own noise), and does the other side differ more often than the
  * authority differs from itself? Half of alpha is the route's, half is shared by the shapes.
  */
+import { overBeginnings, suffixes } from './beginnings.ts';
 import {
   logEAbove,
   logEAboveNoise,
   logEBelow,
   logEBelowNoise,
   logEDiscordant,
-  logMeanExp,
   type Noise,
   type Trials,
   wilson,
 } from './evalue.ts';
 import { severityRank } from './findings.ts';
-import { judgeLatency, type LatencyJudgement } from './latency.ts';
-import { addCounters, type Counters, emptyCounters, type Summary, totalCounters } from './summary.ts';
+import { judgeLatency, type LatencyJudgement, shapeLatencies } from './latency.ts';
+import { addCounters, type Counters, type Summary, totalCounters } from './summary.ts';
 import { type Severity, severities } from './types.ts';
 import type { VerdictOptions } from './verdict-options.ts';
-import { spanSlots } from './windows.ts';
 
 export type SeverityEvidence = {
   severity: Severity;
@@ -97,16 +96,6 @@ const logWithinLimit = (counters: Counters, test: Test): number => {
 /** `total` = everything of the step; `recent` = its last n windows, for each n, the longest first. */
 type Material = { total: Counters; recent: readonly Counters[] };
 
-/**
- * A fault may begin in any slot of the span. Half of the evidence is staked on the whole of it, the rest evenly on each
- * later beginning beforehand; those still to come, and those inside of a window by now, count 1. The mean of e-values is
- * an e-value.
- */
-export const overBeginnings = ([whole = 0, ...later]: readonly number[]): number => {
-  const others = Math.log(Math.max(1, spanSlots - later.length));
-  return logMeanExp([whole, logMeanExp([...later, others], 1 / spanSlots)]);
-};
-
 const logBeyond = ({ total, recent }: Material, test: Test, options: VerdictOptions): number => {
   // Never seen in the whole span, and so in no part of it: what is asked of every shape costs nothing where all is well.
   if (seenOf(total, test).hits === 0 && total.onlyOther[test.rank] === 0) return 0;
@@ -125,7 +114,20 @@ type Found = { readonly test: Test; readonly logE: number };
 const findBeyond = (material: Material, tests: readonly Test[], options: VerdictOptions): Found[] =>
   tests.map((test) => ({ test, logE: logBeyond(material, test, options) }));
 
-const evidenceOf = (total: Counters, { test, logE }: Found, logThreshold: number): SeverityEvidence => {
+/** Most severities were never seen and share a limit: what is the same for them is worked out once. */
+const withinOnce = (total: Counters): ((test: Test) => number) => {
+  const known = new Map<string, number>();
+  return (test) => {
+    const key = [seenOf(total, test).hits, baselineOf(total, test).hits, test.limit, test.needsBaseline].join();
+    const logE = known.get(key) ?? logWithinLimit(total, test);
+    known.set(key, logE);
+    return logE;
+  };
+};
+
+type Given = { total: Counters; logThreshold: number; within: (test: Test) => number };
+
+const evidenceOf = ({ test, logE }: Found, { total, logThreshold, within }: Given): SeverityEvidence => {
   const seen = seenOf(total, test);
   return {
     severity: test.severity,
@@ -135,43 +137,33 @@ const evidenceOf = (total: Counters, { test, logE }: Found, logThreshold: number
     noise: total.pairs === 0 ? undefined : total.baseline[test.rank]! / total.pairs,
     logE,
     logThreshold,
-    logEWithin: logWithinLimit(total, test),
+    logEWithin: within(test),
     isBeyond: logE >= logThreshold,
   };
 };
 
-/** Sums of the last n windows, the longest first. */
-export const suffixes = (windows: Summary['windows']): Counters[] => {
-  let sum = emptyCounters();
-  const growing = windows.toReversed().map(({ counters }) => {
-    sum = addCounters(sum, counters);
-    return sum;
-  });
-  return growing.reverse();
-};
-
 export const routeEvidence = (summary: Summary, options: VerdictOptions): SeverityEvidence[] => {
-  const material = { total: totalCounters(summary), recent: suffixes(summary.windows) };
-  const logThreshold = routeThreshold(options);
-  return findBeyond(material, testsOf(options), options).map((found) =>
-    evidenceOf(material.total, found, logThreshold),
-  );
+  const material = { total: totalCounters(summary), recent: suffixes(summary.windows, addCounters) };
+  const { total } = material;
+  const given = { total, logThreshold: routeThreshold(options), within: withinOnce(total) };
+  return findBeyond(material, testsOf(options), options).map((found) => evidenceOf(found, given));
 };
 
 /**
  * The most suspicious first, each by its worst severity; of the others nothing is worked out that nobody asks for. A
- * shape's evidence is kept over the whole step, without windows.
+ * shape's differences are kept over the whole step, without windows; its latencies also for the last minutes.
  */
 export const shapeEvidence = (summary: Summary, options: VerdictOptions): ShapeEvidence[] => {
   const tests = testsOf(options);
   const logThreshold = shapeThreshold(options, Object.keys(summary.shapes).length);
   return Object.entries(summary.shapes)
-    .flatMap(([shape, { label, counters }]) => {
+    .flatMap(([shape, seen]) => {
+      const { label, counters } = seen;
       const all = findBeyond({ total: counters, recent: [counters] }, tests, options);
       const found = all.toSorted((a, b) => b.logE - a.logE)[0];
       if (found === undefined) return [];
-      const worst = evidenceOf(counters, found, logThreshold);
-      const latency = judgeLatency(counters.latency, { logThreshold, minPairs: options.latency.minPairs });
+      const worst = evidenceOf(found, { total: counters, logThreshold, within: withinOnce(counters) });
+      const latency = judgeLatency(shapeLatencies(seen), { logThreshold, minPairs: options.latency.minPairs });
       return [{ shape, label, compared: counters.compared, worst, latency }];
     })
     .sort((a, b) => b.worst.logE - a.worst.logE);

@@ -2,7 +2,8 @@
  * What one member saw of one route, as counters that can be added: over members for the fleet's verdict, over time for
  * recent evidence. A summary belongs to one subject: a phase, a spec and a step of the ramp; evidence of an earlier one
  * says nothing about the present and is not mixed in. Time is cut into windows (windows.ts), so that a long good past
- * cannot hide a new fault.
+ * cannot hide a new fault. Shapes keep windows of their latencies alone: they are many, and a query that has turned slow
+ * is what a user meets first.
  */
 import * as z from 'zod';
 import { severityRank } from './findings.ts';
@@ -31,8 +32,18 @@ export const Counters = z.strictObject({
   onlyOther: perSeverity.describe('of these, only the other side differed so'),
   onlyBaseline: perSeverity.describe('of these, only the authority differed from itself so'),
   latency: LatencyCounters,
+  unasked: count.describe('samples that were drawn and found no place in the queue'),
 });
 export type Counters = z.infer<typeof Counters>;
+
+export const ShapeSummary = z.strictObject({
+  label: z.string(),
+  counters: Counters.describe('of the whole step'),
+  lately: z
+    .array(z.strictObject({ slot: z.int(), counters: LatencyCounters }))
+    .describe('latencies by window, oldest first'),
+});
+export type ShapeSummary = z.infer<typeof ShapeSummary>;
 
 export const Summary = z.strictObject({
   schema: z.literal(1),
@@ -43,13 +54,21 @@ export const Summary = z.strictObject({
   windows: z
     .array(z.strictObject({ slot: z.int(), counters: Counters }))
     .describe('oldest first; slot = time of its beginning / slotMs'),
-  shapes: z.record(z.string(), z.strictObject({ label: z.string(), counters: Counters })).describe('by fingerprint'),
+  shapes: z.record(z.string(), ShapeSummary).describe('by fingerprint'),
 });
 export type Summary = z.infer<typeof Summary>;
 
 export const ratioBounds: readonly number[] = [0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10];
 
 const zeros = (length: number): number[] => new Array<number>(length).fill(0);
+
+export const emptyLatency = (): LatencyCounters => ({
+  pairs: 0,
+  slower: 0,
+  onlyOtherSlow: 0,
+  onlyAuthoritySlow: 0,
+  ratios: zeros(ratioBounds.length + 1),
+});
 
 export const emptyCounters = (): Counters => ({
   compared: 0,
@@ -58,7 +77,8 @@ export const emptyCounters = (): Counters => ({
   baseline: zeros(10),
   onlyOther: zeros(10),
   onlyBaseline: zeros(10),
-  latency: { pairs: 0, slower: 0, onlyOtherSlow: 0, onlyAuthoritySlow: 0, ratios: zeros(ratioBounds.length + 1) },
+  latency: emptyLatency(),
+  unasked: 0,
 });
 
 export const emptySummary = (subject: string): Summary => ({
@@ -71,7 +91,7 @@ export const emptySummary = (subject: string): Summary => ({
 
 const addLists = (a: readonly number[], b: readonly number[]): number[] => a.map((value, i) => value + (b[i] ?? 0));
 
-const addLatency = (a: LatencyCounters, b: LatencyCounters): LatencyCounters => ({
+export const addLatency = (a: LatencyCounters, b: LatencyCounters): LatencyCounters => ({
   pairs: a.pairs + b.pairs,
   slower: a.slower + b.slower,
   onlyOtherSlow: a.onlyOtherSlow + b.onlyOtherSlow,
@@ -87,13 +107,21 @@ export const addCounters = (a: Counters, b: Counters): Counters => ({
   onlyOther: addLists(a.onlyOther, b.onlyOther),
   onlyBaseline: addLists(a.onlyBaseline, b.onlyBaseline),
   latency: addLatency(a.latency, b.latency),
+  unasked: a.unasked + b.unasked,
+});
+
+/** Under the label of the first. */
+export const addShape = (a: ShapeSummary, b: ShapeSummary): ShapeSummary => ({
+  label: a.label,
+  counters: addCounters(a.counters, b.counters),
+  lately: foldWindows([...a.lately, ...b.lately], addLatency),
 });
 
 const addShapes = (summaries: readonly Summary[]): Summary['shapes'] => {
   const shapes: Summary['shapes'] = {};
-  for (const [name, { label, counters }] of summaries.flatMap((summary) => Object.entries(summary.shapes))) {
+  for (const [name, shape] of summaries.flatMap((summary) => Object.entries(summary.shapes))) {
     const before = shapes[name];
-    shapes[name] = { label, counters: before ? addCounters(before.counters, counters) : counters };
+    shapes[name] = before ? addShape(before, shape) : shape;
   }
   return shapes;
 };
@@ -203,14 +231,20 @@ export class Tally {
 
   note(counted: Counted): void {
     const admitted = this.#shapes.admit(counted.shape);
+    const slot = Math.floor(counted.atMs / slotMs);
     const shape = this.#shape(admitted);
-    const window = this.#window(Math.floor(counted.atMs / slotMs));
+    const window = this.#window(slot);
     const isWarm = this.#warmUp(admitted) && counted.observation.severity !== 'S0';
-    for (const counters of [shape, window]) {
-      noteSeverity(counters, counted);
-      if (isWarm) noteLatency(counters.latency, counted, this.#options);
-    }
+    for (const counters of [shape.counters, window]) noteSeverity(counters, counted);
     this.#summary.lastAtMs = Math.max(this.#summary.lastAtMs, counted.atMs);
+    if (!isWarm) return;
+    for (const latency of [shape.counters.latency, window.latency, latelyOf(shape, slot)])
+      noteLatency(latency, counted, this.#options);
+  }
+
+  /** A sample that was drawn and found no place. */
+  noteUnasked(atMs: number): void {
+    this.#window(Math.floor(atMs / slotMs)).unasked++;
   }
 
   /** As it is now; the next comparison changes it. */
@@ -229,9 +263,9 @@ export class Tally {
     return seen >= this.#options.warmupPairs;
   }
 
-  #shape({ fingerprint, label }: QueryShape): Counters {
-    this.#summary.shapes[fingerprint] ??= { label, counters: emptyCounters() };
-    return this.#summary.shapes[fingerprint].counters;
+  #shape({ fingerprint, label }: QueryShape): ShapeSummary {
+    this.#summary.shapes[fingerprint] ??= { label, counters: emptyCounters(), lately: [] };
+    return this.#summary.shapes[fingerprint];
   }
 
   /** Late reports count in the newest window: slots never go back. */
@@ -243,3 +277,11 @@ export class Tally {
     return counters;
   }
 }
+
+const latelyOf = (shape: ShapeSummary, slot: number): LatencyCounters => {
+  const last = shape.lately.at(-1);
+  if (last && last.slot >= slot) return last.counters;
+  const counters = emptyLatency();
+  shape.lately = foldWindows([...shape.lately, { slot, counters }], addLatency);
+  return counters;
+};

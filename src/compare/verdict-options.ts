@@ -50,6 +50,9 @@ export const VerdictOptions = z.strictObject({
     .min(1)
     .default(15 * 60_000)
     .describe('without comparisons for so long, evidence is missing: hold'),
+  maxUnasked: share
+    .default(0.2)
+    .describe('share of samples that may be skipped as queue_full before promote: they spare the other side'),
   maxShapes: z.int().min(1).default(100).describe('shapes judged one by one; they share half of alpha'),
   limits: SeverityLimits.prefault({}),
   latency: z

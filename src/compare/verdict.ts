@@ -7,7 +7,8 @@
  *   hold          neither yet, or there is no recent data
  */
 import { routeEvidence, routeThreshold, type SeverityEvidence, type ShapeEvidence, shapeEvidence } from './evidence.ts';
-import { judgeLatency, type LatencyJudgement } from './latency.ts';
+import { judgeLatency, type LatencyJudgement, routeLatencies } from './latency.ts';
+import { unaskedText } from './load.ts';
 import { type Summary, totalCounters } from './summary.ts';
 import type { Verdict } from './types.ts';
 import type { VerdictOptions } from './verdict-options.ts';
@@ -25,6 +26,8 @@ export type Judgement = {
   /** The most suspicious first. */
   shapes: readonly ShapeEvidence[];
   latency: LatencyJudgement;
+  /** Why the other side has had less to do than the authority, so that its latencies say little; undefined: it has not. */
+  spared: string | undefined;
 };
 type Facts = Omit<Judgement, 'verdict' | 'reason'>;
 
@@ -56,7 +59,7 @@ const barrier = (facts: Facts, options: VerdictOptions): string | undefined => {
   const open = facts.severities.toSorted((a, b) => a.logEWithin - b.logEWithin)[0];
   if (open && open.logEWithin < facts.logPromoteThreshold)
     return `${open.severity} in ${percent(open.share)} of comparisons is not yet surely within ${percent(open.limit)}`;
-  return slowest(facts);
+  return slowest(facts) ?? facts.spared;
 };
 
 const decide = (facts: Facts, options: VerdictOptions, isStale: boolean): Pick<Judgement, 'verdict' | 'reason'> => {
@@ -79,7 +82,11 @@ export const judge = (summary: Summary, options: VerdictOptions, nowMs: number):
     logPromoteThreshold: Math.log(1 / options.promoteAlpha),
     severities: routeEvidence(summary, options),
     shapes: shapeEvidence(summary, options),
-    latency: judgeLatency(total.latency, { logThreshold: routeThreshold(options), minPairs: options.latency.minPairs }),
+    latency: judgeLatency(routeLatencies(total.latency, summary.windows), {
+      logThreshold: routeThreshold(options),
+      minPairs: options.latency.minPairs,
+    }),
+    spared: unaskedText(summary.windows, options),
   };
   const isStale = summary.lastAtMs === 0 || nowMs - summary.lastAtMs > options.staleMs;
   return { ...facts, ...decide(facts, options, isStale) };

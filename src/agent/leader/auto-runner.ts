@@ -1,5 +1,6 @@
 /** Gathers the evidence for auto.ts each turn, and carries out what it decides, with an audit entry that holds both. */
-import { suffixes } from '../../compare/evidence.ts';
+import { suffixes } from '../../compare/beginnings.ts';
+import { addCounters } from '../../compare/summary.ts';
 import type { Severity } from '../../compare/types.ts';
 import type { Judgement } from '../../compare/verdict.ts';
 import { verdictOptionsFrom } from '../../compare/verdict-options.ts';
@@ -41,7 +42,7 @@ const gather = async (leading: Leading, state: RouteState): Promise<Gathered> =>
     homes: share.homes,
     verdict: judgement.verdict,
     verdictReason: judgement.reason,
-    recent: suffixes(summary.windows),
+    recent: suffixes(summary.windows, addCounters),
     shapes: Object.values(summary.shapes),
     severity: worstBeyond(judgement),
     lagSeconds: work.facts().tail.lagSeconds,

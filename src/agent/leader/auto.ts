@@ -5,10 +5,17 @@
  * limit, at the verdict's alpha. After reads came home the ramp waits twice as long each time. Pure: the leader gathers
  * the evidence, writes the percentage and the audit entry.
  */
+import { overBeginnings, suffixes } from '../../compare/beginnings.ts';
 import { logEAbove, type Trials } from '../../compare/evalue.ts';
-import { overBeginnings } from '../../compare/evidence.ts';
 import { severityRank } from '../../compare/findings.ts';
-import { type Counters, defaultTallyOptions, ratioBounds, type Summary } from '../../compare/summary.ts';
+import {
+  addLatency,
+  type Counters,
+  defaultTallyOptions,
+  type LatencyCounters,
+  ratioBounds,
+  type ShapeSummary,
+} from '../../compare/summary.ts';
 import type { Severity, Verdict } from '../../compare/types.ts';
 import type { AutoSettings } from '../../coordination/route-spec.ts';
 
@@ -22,8 +29,7 @@ export type AutoEvidence = {
   verdictReason: string;
   /** Counters of the last n windows, the longest first: a long good past must not hide a new fault. */
   recent: readonly Counters[];
-  /** Of the whole step. */
-  shapes: readonly Summary['shapes'][string][];
+  shapes: readonly ShapeSummary[];
   /** Worst severity whose evidence passed its limit. */
   severity: Severity | undefined;
   lagSeconds: number | undefined;
@@ -67,7 +73,7 @@ const errorRate = ({ errorRatePercent }: Limits, { recent, alpha }: AutoEvidence
 /** Pairs surely beyond a ratio: the histogram's buckets that begin at or above it. */
 const slowerThan =
   (ratio: number) =>
-  ({ latency: { pairs, ratios } }: Counters): Trials => ({
+  ({ pairs, ratios }: LatencyCounters): Trials => ({
     hits: ratios.reduce((sum, count, i) => sum + ((ratioBounds[i - 1] ?? 0) >= ratio ? count : 0), 0),
     trials: pairs,
   });
@@ -75,17 +81,32 @@ const slowerThan =
 /** Each member tells so many apart, and they are planned for; members may tell different ones. */
 const { maxShapes } = defaultTallyOptions;
 
-type SlowShape = { readonly label: string; readonly seen: Trials };
+/** `spans`: the whole step, and its last n windows for each n, the longest first. */
+type SlowShape = { readonly label: string; readonly spans: readonly Trials[] };
+
+const hitsOf = ({ spans }: SlowShape): number => spans[0]?.hits ?? 0;
 
 /** With most slow pairs first. */
-const shapesBySlowness = ({ shapes }: AutoEvidence, slower: (counters: Counters) => Trials): SlowShape[] =>
+const shapesBySlowness = ({ shapes }: AutoEvidence, slower: (latency: LatencyCounters) => Trials): SlowShape[] =>
   shapes
-    .map(({ label, counters }) => ({ label, seen: slower(counters) }))
-    .filter(({ seen }) => seen.hits > 0)
-    .sort((a, b) => b.seen.hits - a.seen.hits);
+    .map(({ label, counters, lately }) => ({
+      label,
+      spans: [counters.latency, ...suffixes(lately, addLatency).slice(1)].map(slower),
+    }))
+    .filter((shape) => hitsOf(shape) > 0)
+    .sort((a, b) => hitsOf(b) - hitsOf(a));
 
-const shapeText = (shape: SlowShape | undefined, isOneOfMany: boolean): string =>
-  shape === undefined ? '' : `${isOneOfMany ? ', most of all' : ''} in queries of the shape ${shape.label}`;
+const shapeText = (label: string | undefined, isOneOfMany: boolean): string =>
+  label === undefined ? '' : `${isOneOfMany ? ', most of all' : ''} in queries of the shape ${label}`;
+
+/** The first shape that is surely slower, and the span that shows it. */
+const slowShape = (shapes: readonly SlowShape[], alpha: number): { label: string; seen: Trials } | undefined => {
+  for (const { label, spans } of shapes) {
+    const seen = surelyAbove(spans, 0.5, alpha);
+    if (seen !== undefined) return { label, seen };
+  }
+  return undefined;
+};
 
 /**
  * Slower in more than half of the pairs, so that no single slow answer decides; in all queries together or in those of one
@@ -96,14 +117,16 @@ const latencyWorse = ({ latencyWorsePercent }: Limits, evidence: AutoEvidence): 
   const { recent, shapes, alpha } = evidence;
   const slower = slowerThan(1 + latencyWorsePercent / 100);
   const bySlowness = shapesBySlowness(evidence, slower);
-  const whole = surelyAbove(recent.map(slower), 0.5, alpha / 2);
-  const slow = bySlowness.find(
-    ({ seen }) => surelyAbove([seen], 0.5, alpha / 2 / Math.max(maxShapes, shapes.length)) !== undefined,
+  const whole = surelyAbove(
+    recent.map(({ latency }) => slower(latency)),
+    0.5,
+    alpha / 2,
   );
+  const slow = slowShape(bySlowness, alpha / 2 / Math.max(maxShapes, shapes.length));
   const seen = whole ?? slow?.seen;
   return (
     seen &&
-    `latency: answers are more than ${latencyWorsePercent} % slower in ${percentText(seen)} % of ${seen.trials} pairs${shapeText(slow ?? bySlowness[0], whole !== undefined)}`
+    `latency: answers are more than ${latencyWorsePercent} % slower in ${percentText(seen)} % of ${seen.trials} pairs${shapeText(slow?.label ?? bySlowness[0]?.label, whole !== undefined)}`
   );
 };
 

@@ -135,4 +135,10 @@ const notAhead =
   (summary: Summary): Summary => ({
     ...summary,
     windows: summary.windows.map(({ slot, counters }) => ({ slot: Math.min(slot, nowSlot), counters })),
+    shapes: Object.fromEntries(
+      Object.entries(summary.shapes).map(([name, { lately, ...shape }]) => [
+        name,
+        { ...shape, lately: lately.map(({ slot, counters }) => ({ slot: Math.min(slot, nowSlot), counters })) },
+      ]),
+    ),
   });

@@ -186,6 +186,13 @@ describe('the evidence of this process', () => {
     expect(told()).toMatchObject({ subject: evidenceSubject(state, true), windows: [], shapes: {} });
   });
 
+  test('tells how many samples found no place', () => {
+    const evidence = evidenceOf(() => routeState());
+    evidence.note(compared('S0'));
+    evidence.noteUnasked('products');
+    expect(JSON.parse(evidence.record('products') ?? '{}').windows).toMatchObject([{ c: { n: 1, q: 1 } }]);
+  });
+
   test('leaves out what was discarded', () => {
     const evidence = evidenceOf(() => routeState());
     evidence.note({

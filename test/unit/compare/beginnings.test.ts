@@ -1,7 +1,7 @@
 /** A share that is watched all the time, from window to window: how often it is wrongly called too high, and how soon rightly. */
 import { describe, expect, it } from 'vitest';
+import { overBeginnings, suffixes } from '../../../src/compare/beginnings.ts';
 import { type Trials, logEAbove } from '../../../src/compare/evalue.ts';
-import { overBeginnings } from '../../../src/compare/evidence.ts';
 import { foldWindows, spanSlots, type Window } from '../../../src/compare/windows.ts';
 import { seeded } from '../../fixtures/compare/catalog.ts';
 
@@ -17,15 +17,13 @@ const oneSlot = (share: number): Trials =>
     (sum, hits) => add(sum, { hits, trials: 1 }),
     none,
   );
-const lastOnes = (windows: readonly Window<Trials>[]): Trials[] =>
-  windows.map((_, i) => windows.slice(i).reduce((sum, { counters }) => add(sum, counters), none));
 
 /** The slot in which the share was called too high. */
 const calledAt = (shareIn: (slot: number) => number): number | undefined => {
   let windows: Window<Trials>[] = [];
   for (let slot = 0; slot < spanSlots; slot++) {
     windows = foldWindows([...windows, { slot, counters: oneSlot(shareIn(slot)) }], add);
-    const logEs = lastOnes(windows).map((seen) => logEAbove(seen, limit));
+    const logEs = suffixes(windows, add).map((seen) => logEAbove(seen, limit));
     if (overBeginnings(logEs) >= Math.log(1 / alpha)) return slot;
   }
   return undefined;

@@ -11,12 +11,21 @@ import {
   addCounters,
   type Counters,
   emptyCounters,
+  emptyLatency,
   emptySummary,
+  type LatencyCounters,
   ratioBounds,
   type Summary,
 } from '../../../src/compare/summary.ts';
 
 const list = (length: number) => fc.array(fc.nat(2 ** 30), { minLength: length, maxLength: length });
+const latency: fc.Arbitrary<LatencyCounters> = fc.record({
+  pairs: fc.integer({ min: 1, max: 9 }),
+  slower: fc.nat(),
+  onlyOtherSlow: fc.nat(),
+  onlyAuthoritySlow: fc.nat(),
+  ratios: list(ratioBounds.length + 1),
+});
 const counters: fc.Arbitrary<Counters> = fc
   .record({
     compared: fc.nat(),
@@ -25,19 +34,18 @@ const counters: fc.Arbitrary<Counters> = fc
     baseline: list(10),
     onlyOther: list(10),
     onlyBaseline: list(10),
-    latency: fc.record({
-      pairs: fc.integer({ min: 1, max: 9 }),
-      slower: fc.nat(),
-      onlyOtherSlow: fc.nat(),
-      onlyAuthoritySlow: fc.nat(),
-      ratios: list(ratioBounds.length + 1),
-    }),
+    latency,
+    unasked: fc.nat(),
   })
   .chain((made) => fc.constantFrom(made, emptyCounters()));
 const fingerprint = fc.nat().map((n) => n.toString(16).padStart(16, '0'));
 const shapes = fc.dictionary(
   fc.oneof(fingerprint, fc.constant('other')),
-  fc.record({ label: fc.string({ unit: 'grapheme', maxLength: 96 }), counters }),
+  fc.record({
+    label: fc.string({ unit: 'grapheme', maxLength: 96 }),
+    counters,
+    lately: fc.array(fc.record({ slot: fc.nat(), counters: latency }), { maxLength: 5 }),
+  }),
   { maxKeys: 60 },
 );
 const summary: fc.Arbitrary<Summary> = fc.record({
@@ -68,6 +76,7 @@ describe('the evidence of one process as a record', () => {
   it('keeps the most frequent shapes apart, whatever they show', () => {
     const shape = (compared: number, S4: number) => ({
       label: `n=${compared}`,
+      lately: [],
       counters: { ...emptyCounters(), compared, bySeverity: [0, 0, 0, 0, S4, 0, 0, 0, 0, 0] },
     });
     const kept = mostFrequent({ a: shape(10, 10), b: shape(500, 0), c: shape(20, 0), other: shape(5, 1) }, 2);
@@ -85,6 +94,31 @@ describe('the evidence of one process as a record', () => {
       ['c', 20, 0],
       ['other', 15, 11],
     ]);
+  });
+
+  it('tells the latencies of a shape by window, and leaves out those of rarer shapes first where there is no room', () => {
+    const lately = Array.from({ length: 20 }, (_, i) => ({
+      slot: 1e8 + i,
+      counters: { ...emptyLatency(), pairs: 1000 + i, ratios: Array.from({ length: 13 }, () => 1e4) },
+    }));
+    const shapesOf = (count: number): Summary['shapes'] =>
+      Object.fromEntries(
+        Array.from({ length: count }, (_, i) => [
+          i.toString(16).padStart(16, '0'),
+          { label: 's', counters: { ...emptyCounters(), compared: 1000 - i }, lately },
+        ]),
+      );
+    const told = (count: number) =>
+      Object.values(
+        summaryOfRecord(parseEvidence(evidenceText({ ...emptySummary('1'), shapes: shapesOf(count) }, teller))!).shapes,
+      );
+    expect(told(2).map((shape) => shape.lately)).toEqual([lately, lately]);
+    const many = told(32);
+    expect(many).toHaveLength(32);
+    const inWindows = many.map((shape) => shape.lately.length > 0);
+    expect(inWindows[0]).toBe(true);
+    expect(inWindows).toEqual(inWindows.toSorted((a, b) => Number(b) - Number(a)));
+    expect(inWindows.at(-1)).toBe(false);
   });
 
   it('of a quiet route is small', () => {

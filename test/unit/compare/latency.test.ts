@@ -1,12 +1,24 @@
 import { describe, expect, it } from 'vitest';
-import { judgeLatency } from '../../../src/compare/latency.ts';
-import { emptyCounters, type LatencyCounters, Tally } from '../../../src/compare/summary.ts';
+import { wilson } from '../../../src/compare/evalue.ts';
+import { judgeLatency, type Latencies, shapeLatencies } from '../../../src/compare/latency.ts';
+import {
+  addShape,
+  emptyCounters,
+  emptyLatency,
+  emptySummary,
+  type LatencyCounters,
+  type ShapeSummary,
+  type Summary,
+  sumSummaries,
+  Tally,
+} from '../../../src/compare/summary.ts';
 import type { QueryShape } from '../../../src/compare/types.ts';
 import { judge } from '../../../src/compare/verdict.ts';
 import { VerdictOptions } from '../../../src/compare/verdict-options.ts';
+import { seeded } from '../../fixtures/compare/catalog.ts';
 
 const rules = { logThreshold: Math.log(1000), minPairs: 200 };
-const counted = (more: Partial<LatencyCounters>): LatencyCounters => ({ ...emptyCounters().latency, ...more });
+const counted = (more: Partial<LatencyCounters>): Latencies => ({ whole: { ...emptyLatency(), ...more }, later: [] });
 
 describe('the latencies of many pairs', () => {
   it.each<[string, Partial<LatencyCounters>, 'slower' | 'not_slower' | 'too_few']>([
@@ -76,5 +88,68 @@ describe('one slow query shape among quick ones', () => {
     ['while the difference is jitter', 600, 14.9],
   ])('is not called slower %s', (_title, pairs, otherMs) => {
     expect(judge(tallied(pairs, otherMs), options, 1)).toMatchObject({ verdict: 'promote' });
+  });
+});
+
+describe('a query shape over a long step', () => {
+  /** The shape's pairs slot by slot, with a look at the judgement after each. */
+  const calledAt = (
+    shareIn: (slot: number) => number,
+    { slots, logThreshold }: { slots: number; logThreshold: number },
+    random: () => number,
+  ): number | undefined => {
+    const pairsPerSlot = 20;
+    let seen: ShapeSummary = { label: 's', counters: emptyCounters(), lately: [] };
+    for (let slot = 0; slot < slots; slot++) {
+      const slower = Array.from({ length: pairsPerSlot }, random).filter((one) => one < shareIn(slot)).length;
+      const latency = { ...emptyLatency(), pairs: pairsPerSlot, slower };
+      const counters = { ...emptyCounters(), latency };
+      seen = addShape(seen, { label: 's', counters, lately: [{ slot, counters: latency }] });
+      if (judgeLatency(shapeLatencies(seen), { logThreshold, minPairs: 200 }).isSlower) return slot;
+    }
+    return undefined;
+  };
+  const begins = 900;
+  /** One shape of a hundred, as the verdict counts them. */
+  const logThreshold = Math.log((2 * 18 * 100) / 0.01);
+
+  it.each<[string, number, number]>([
+    ['all pairs', 1, 2],
+    ['nine pairs of ten', 0.9, 3],
+    ['three pairs of four', 0.75, 15],
+  ])('is called slower soon after it turns slow, however long all was well: %s', (_title, share, within) => {
+    const found = calledAt((slot) => (slot < begins ? 0.1 : share), { slots: 1000, logThreshold }, seeded(5))!;
+    expect(found).toBeGreaterThanOrEqual(begins);
+    expect(found).toBeLessThanOrEqual(begins + within);
+  });
+
+  it('is wrongly called slower in surely less than alpha of the steps, though it is looked at in every slot', () => {
+    const alpha = 0.1;
+    const random = seeded(6);
+    const steps = 80;
+    // Two tests share alpha: the typical pair, and the slow tail.
+    const rules = { slots: 120, logThreshold: Math.log(2 / alpha) };
+    const wrong = Array.from({ length: steps }, () => calledAt(() => 0.5, rules, random)).filter(
+      (slot) => slot !== undefined,
+    );
+    expect(wilson({ hits: wrong.length, trials: steps }).high).toBeLessThanOrEqual(alpha);
+  });
+
+  it('is judged by the evidence of all members together', () => {
+    const member = (slow: boolean, slot: number): Summary => {
+      const latency = { ...emptyLatency(), pairs: 300, slower: slow ? 300 : 0 };
+      const counters = { ...emptyCounters(), compared: 300, latency };
+      return {
+        ...emptySummary('1'),
+        lastAtMs: 1,
+        shapes: { s: { label: 's', counters, lately: [{ slot, counters: latency }] } },
+      };
+    };
+    const past = Array.from({ length: 20 }, () => member(false, 0));
+    const judged = judge(sumSummaries([...past, member(true, 100)], '1'), VerdictOptions.parse({}), 1);
+    expect(judged.shapes[0]?.latency).toMatchObject({
+      verdict: 'slower',
+      reason: expect.stringMatching(/^slower beyond the tolerated ratio in 300 of 300 pairs lately/),
+    });
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  addLatency,
   type Counted,
   defaultTallyOptions,
   emptySummary,
@@ -105,6 +106,30 @@ describe('a tally', () => {
     tally.restart('2');
     note('d');
     expect(compared()).toEqual([['other', 1]]);
+  });
+
+  it('keeps the latencies of each shape in few windows, however long a step is, and loses none', () => {
+    const tally = new Tally('1', quick);
+    const slots = 1000;
+    for (let slot = 0; slot < slots; slot++)
+      for (const otherMs of [10, 40]) tally.note(counted('none', { otherMs, atMs: slot * slotMs }));
+    const { counters, lately } = tally.snapshot().shapes['f1']!;
+    expect(lately.length).toBeLessThanOrEqual(24);
+    expect(lately.at(-1)!.slot).toBe(slots - 1);
+    expect(lately.map((window) => window.counters).reduce(addLatency)).toEqual(counters.latency);
+  });
+
+  it('counts samples that found no place, which are no comparisons', () => {
+    const tally = new Tally('1');
+    tally.note(counted('none'));
+    tally.noteUnasked(1000);
+    tally.noteUnasked(1000 + slotMs);
+    const { windows, lastAtMs } = tally.snapshot();
+    expect(windows.map(({ counters }) => [counters.compared, counters.unasked])).toEqual([
+      [1, 1],
+      [0, 1],
+    ]);
+    expect(lastAtMs).toBe(1000);
   });
 
   it('starts again when the subject changes', () => {

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { wilson } from '../../../src/compare/evalue.ts';
-import { type Counters, emptyCounters, emptySummary, type Summary } from '../../../src/compare/summary.ts';
+import {
+  type Counters,
+  emptyCounters,
+  emptyLatency,
+  emptySummary,
+  type Summary,
+} from '../../../src/compare/summary.ts';
 import { judge } from '../../../src/compare/verdict.ts';
 import { defaultVerdictOptions, VerdictOptions } from '../../../src/compare/verdict-options.ts';
 import { seeded } from '../../fixtures/compare/catalog.ts';
@@ -94,8 +100,12 @@ describe('one query shape among many', () => {
   const summary = (): Summary => ({
     ...summaryOf(counters({ compared: 5000, pairs: 500, by: { 1: 20 } })),
     shapes: {
-      a1: { label: 'search shop match(title)', counters: counters({ compared: 4900, pairs: 480 }) },
-      b2: { label: 'search shop term(sku)', counters: counters({ compared: 100, pairs: 20, by: { 1: 20 } }) },
+      a1: { label: 'search shop match(title)', counters: counters({ compared: 4900, pairs: 480 }), lately: [] },
+      b2: {
+        label: 'search shop term(sku)',
+        counters: counters({ compared: 100, pairs: 20, by: { 1: 20 } }),
+        lately: [],
+      },
     },
   });
 
@@ -150,10 +160,53 @@ describe('latency', () => {
     expect(verdictOf({ ...clean, latency: latency(800) }, strict).verdict).toBe('rollback');
   });
 
+  it('bars promote when the other side turns slower lately', () => {
+    const windows = [
+      { slot: 0, counters: counters({ compared: 30_000, pairs: 3000, latency: { ...latency(0), pairs: 30_000 } }) },
+      { slot: 64, counters: counters({ latency: { ...latency(60), pairs: 60 } }) },
+    ];
+    expect(judge({ ...emptySummary('1'), lastAtMs: 1, windows }, options, 1)).toMatchObject({
+      verdict: 'hold',
+      reason:
+        'slower beyond the tolerated ratio in 60 of 60 pairs lately; slow there only: 0, slow at the authority only: 0',
+    });
+  });
+
   it('sees a slow tail that medians hide', () => {
     const tail = { ...latency(100), onlyOtherSlow: 40, onlyAuthoritySlow: 3 };
     expect(verdictOf({ ...clean, latency: tail }).latency.isSlower).toBe(true);
     expect(verdictOf({ ...clean, latency: { ...tail, onlyAuthoritySlow: 38 } }).latency.isSlower).toBe(false);
+  });
+});
+
+describe('samples that found no place in the queue', () => {
+  const clean = counters({ compared: 3000, pairs: 300 });
+  const crowded = (compared: number, unasked: number): Counters =>
+    counters({ compared, pairs: compared / 10, unasked });
+  const judged = (...windows: Counters[]) =>
+    judge(
+      { ...emptySummary('1'), lastAtMs: 1, windows: windows.map((one, slot) => ({ slot, counters: one })) },
+      options,
+      1,
+    );
+
+  it.each<[string, Counters[], 'promote' | 'hold', RegExp]>([
+    ['none', [clean], 'promote', /every limit/],
+    ['a few', [crowded(3000, 700)], 'promote', /every limit/],
+    ['a third', [crowded(3000, 1500)], 'hold', /^33 % of 4500 samples were skipped as queue_full, so the other side/],
+    ['most of the latest, behind many that did', [clean, crowded(100, 900)], 'hold', /^90 % of 1000 samples/],
+    ['some of a handful, behind many that did', [clean, crowded(10, 10)], 'promote', /every limit/],
+    ['most at first, and none since', [crowded(1000, 2000), crowded(3000, 0)], 'hold', /^33 % of 6000/],
+    ['many at first, and none for long since', [crowded(1000, 500), crowded(3000, 0)], 'promote', /every limit/],
+  ])('%s', (_, windows, verdict, reason) => {
+    const { reason: said, ...found } = judged(...windows);
+    expect(said).toMatch(reason);
+    expect(found.verdict).toBe(verdict);
+  });
+
+  it('do not keep a slower side from being called so', () => {
+    const slow = { ...emptyLatency(), pairs: 1000, slower: 900 };
+    expect(judged({ ...crowded(3000, 9000), latency: slow }).reason).toMatch(/^slower/);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type AutoDecision, type AutoEvidence, decideAuto } from '../../../src/agent/leader/auto.ts';
-import { type Counters, emptyCounters } from '../../../src/compare/summary.ts';
+import { addCounters, type Counters, emptyCounters } from '../../../src/compare/summary.ts';
 import type { AutoSettings } from '../../../src/coordination/route-spec.ts';
 
 /** A latency histogram with all pairs in one bucket: 4 = up to as slow, 8 = up to twice, 9 = up to three times. */
@@ -109,8 +109,8 @@ const rows: [string, AutoSettings, Partial<AutoEvidence>, Partial<AutoDecision>]
     {
       recent: [at(9, 200)],
       shapes: [
-        { label: 'search match(title)', counters: at(4, 100) },
-        { label: 'agg:terms(brand)', counters: at(9, 30) },
+        { label: 'search match(title)', counters: at(4, 100), lately: [] },
+        { label: 'agg:terms(brand)', counters: at(9, 30), lately: [] },
       ],
     },
     { kind: 'home', reason: expect.stringMatching(/^latency: .* most of all in queries of the shape agg:terms/) },
@@ -118,13 +118,30 @@ const rows: [string, AutoSettings, Partial<AutoEvidence>, Partial<AutoDecision>]
   [
     'brings reads home when the queries of one shape alone are slower',
     limits,
-    { shapes: [{ label: 'agg:terms(brand)', counters: at(9, 100) }] },
+    { shapes: [{ label: 'agg:terms(brand)', counters: at(9, 100), lately: [] }] },
     { kind: 'home', reason: expect.stringMatching(/% of 100 pairs in queries of the shape agg:terms\(brand\)$/) },
+  ],
+  [
+    'brings reads home when the queries of one shape turn slower behind a long good past',
+    limits,
+    {
+      shapes: [
+        {
+          label: 'agg:terms(brand)',
+          counters: addCounters(at(4, 10_000), at(9, 50)),
+          lately: [
+            { slot: 0, counters: at(4, 10_000).latency },
+            { slot: 64, counters: at(9, 50).latency },
+          ],
+        },
+      ],
+    },
+    { kind: 'home', reason: expect.stringMatching(/% of 50 pairs in queries of the shape agg:terms\(brand\)$/) },
   ],
   [
     'does not judge a shape on a handful of pairs',
     limits,
-    { shapes: [{ label: 'agg:terms(brand)', counters: at(9, 15) }] },
+    { shapes: [{ label: 'agg:terms(brand)', counters: at(9, 15), lately: [] }] },
     { kind: 'raise' },
   ],
   ['does not judge latency on a handful of pairs', limits, { recent: [at(9, 5)] }, { kind: 'raise' }],
