@@ -8,10 +8,12 @@
  * printed, medians over rounds. A second process without shadow has a row too, and the last ratio of each row is the one beside
  * it: the first process is measured before every row, so its code and memory are warmer than those of all others.
  * Also printed: resident memory, and how many samples were compared.
+ * In the same run the rival: nginx that mirrors to the same targets, beside an nginx that does not, measured in the same way;
+ * its last ratio is beside a second nginx that does not.
  * `node bench/shadow-isolation.ts [--check] [--source URL] [--target URL]`: with --check, exit 1 when a ratio is above
  * 1.05; --source takes a real cluster instead of the stub, --target one as the target that is well.
  */
-import { mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync } from 'node:fs';
 import { createServer, type Server as HttpServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -20,7 +22,14 @@ import type { Server } from '../test/support/services/child.ts';
 import { type Load, type LoadResult, runLoad } from './lib/load.ts';
 import { residentMb } from './lib/process-cost.ts';
 import { machine, median, type Report, table } from './lib/report.ts';
-import { needPrograms, searchAnswer, startCrossfade, startSlowStub } from './lib/servers.ts';
+import {
+  needPrograms,
+  searchAnswer,
+  startCrossfade,
+  startNginx,
+  startNginxMirror,
+  startSlowStub,
+} from './lib/servers.ts';
 
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 5);
 const seconds = Number(process.env['BENCH_SECONDS'] ?? 4);
@@ -60,7 +69,7 @@ const startTarget = async (serve: (response: ServerResponse) => void): Promise<{
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server };
 };
 
-type Contender = { name: string; server: Server & { adminUrl: string } };
+type Contender = { name: string; server: Server & { adminUrl?: string } };
 type Measure = LoadResult & { rssMb: number };
 /** `beside` is no shadow, measured just before. */
 type Pair = { own: Measure; beside: Measure };
@@ -71,9 +80,10 @@ const leadInSeconds = 2;
 const run = async ({ name, server }: Contender, dir: string): Promise<Measure> => {
   await runLoad({ url: server.url, load: search, ...pace, seconds: leadInSeconds, dir });
   const result = await runLoad({ url: server.url, load: search, ...pace, seconds, dir });
+  const isOurs = server.adminUrl !== undefined;
   // On a busy machine some take longer than the two seconds that wrk waits.
-  if (result.errors > result.requests / 20) throw new Error(`${name}: ${result.errors} failed requests`);
-  return { ...result, rssMb: server.pid === undefined ? Number.NaN : residentMb(server.pid) };
+  if (isOurs && result.errors > result.requests / 20) throw new Error(`${name}: ${result.errors} failed requests`);
+  return { ...result, rssMb: isOurs && server.pid !== undefined ? residentMb(server.pid) : Number.NaN };
 };
 
 const none = 'no shadow';
@@ -86,6 +96,7 @@ const given = (flag: string): string | undefined => {
 
 /** Over the whole run: `compared of sampled`. */
 const comparedBy = async ({ server }: Contender): Promise<string> => {
+  if (server.adminUrl === undefined) return 'nothing';
   const lines = (await (await fetch(`${server.adminUrl}/metrics`)).text()).split('\n');
   const sum = (metric: string): number =>
     lines
@@ -119,7 +130,15 @@ const both = (pairs: readonly Pair[], of: Quantile): string =>
     .map((values) => median(values).toFixed(2))
     .join(' → ');
 
-const reportOf = (results: ReadonlyMap<string, readonly Pair[]>, compared: ReadonlyMap<string, string>): Report => {
+/** Of nginx only the process that starts the others is known. */
+const mostMb = (pairs: readonly Pair[]): string => {
+  const most = Math.max(...pairs.map(({ own }) => own.rssMb));
+  return Number.isNaN(most) ? '' : most.toFixed(0);
+};
+
+type Measured = { results: ReadonlyMap<string, readonly Pair[]>; compared: ReadonlyMap<string, string> };
+
+const tableOf = ({ results, compared }: Measured) => {
   const baseline = ratio(results.get(noise) ?? [], 'p99Ms');
   const besideNoise = (pairs: readonly Pair[]): number => ratio(pairs, 'p99Ms') / baseline;
   const rows = [...results].map(([name, pairs]) => ({
@@ -132,12 +151,40 @@ const reportOf = (results: ReadonlyMap<string, readonly Pair[]>, compared: Reado
     'beside the other without': besideNoise(pairs).toFixed(2),
     compared: compared.get(name) ?? '',
     failed: String(pairs.reduce((sum, { own }) => sum + own.errors, 0)),
-    'RSS MB, most': Math.max(...pairs.map(({ own }) => own.rssMb)).toFixed(0),
+    'RSS MB, most': mostMb(pairs),
   }));
-  const ratios = Object.fromEntries(
-    [...results].map(([name, pairs]) => [`p99, ${name}`, Number(besideNoise(pairs).toFixed(3))]),
-  );
-  return { name: 'shadow-isolation', rows, ratios, raw: Object.fromEntries(results) };
+  return { rows, ratios: [...results].map(([name, pairs]) => [name, Number(besideNoise(pairs).toFixed(3))] as const) };
+};
+
+const reportOf = (own: Measured, rival: Measured): Report => {
+  const [crossfade, mirror] = [tableOf(own), tableOf(rival)];
+  return {
+    name: 'shadow-isolation',
+    rows: [
+      ...crossfade.rows.map((row) => ({ program: 'crossfade', ...row })),
+      ...mirror.rows.map((row) => ({ program: 'nginx mirror', ...row })),
+    ],
+    ratios: Object.fromEntries([
+      ...crossfade.ratios.map(([name, value]) => [`p99, ${name}`, value]),
+      ...mirror.ratios.map(([name, value]) => [`nginx mirror p99, ${name}`, value]),
+    ]),
+    raw: { crossfade: Object.fromEntries(own.results), mirror: Object.fromEntries(rival.results) },
+  };
+};
+
+/** Every contender beside the first one. */
+const measure = async ([base, ...others]: readonly Contender[], dir: string): Promise<Measured> => {
+  const results = await measureAll(base as Contender, others, dir);
+  const compared = new Map<string, string>();
+  for (const contender of others) compared.set(contender.name, await comparedBy(contender));
+  return { results, compared };
+};
+
+/** Each nginx needs a folder of its own. */
+const homeIn = (dir: string, name: string): string => {
+  const home = join(dir, name.replaceAll(/\W+/g, '-'));
+  mkdirSync(home, { recursive: true });
+  return home;
 };
 
 export const benchShadowIsolation = async (): Promise<Report> => {
@@ -148,30 +195,34 @@ export const benchShadowIsolation = async (): Promise<Report> => {
   const sick = await Promise.all(
     Object.entries(targets).map(async ([name, serve]) => ({ name, ...(await startTarget(serve)) })),
   );
+  const sourceUrl = ownSource ?? source?.url ?? '';
   const crossfade = async (name: string, target: string, shadow: number): Promise<Contender> => ({
     name,
     server: await startCrossfade({
       name: name.replaceAll(/\W+/g, '-'),
       dir,
-      source: ownSource ?? source?.url ?? '',
+      source: sourceUrl,
       target,
       mode: { phase: 'dual', shadow },
     }),
   });
-  const contenders: Contender[] = [];
+  const own: Contender[] = [];
+  const rival: Contender[] = [];
+  const urlOf = ({ name, url }: { name: string; url: string }): string => (name === 'well' ? (ownTarget ?? url) : url);
   try {
-    for (const name of [none, noise]) contenders.push(await crossfade(name, sick[0]?.url ?? '', 0));
-    for (const { name, url } of sick)
-      contenders.push(await crossfade(name, name === 'well' ? (ownTarget ?? url) : url, 100));
-    const [base, ...others] = contenders as [Contender, ...Contender[]];
-    const results = await measureAll(base, others, dir);
-    const compared = new Map<string, string>();
-    for (const contender of others) compared.set(contender.name, await comparedBy(contender));
-    const report = reportOf(results, compared);
+    for (const name of [none, noise]) own.push(await crossfade(name, sick[0]?.url ?? '', 0));
+    for (const target of sick) own.push(await crossfade(target.name, urlOf(target), 100));
+    for (const name of [none, noise])
+      rival.push({ name, server: await startNginx(homeIn(dir, `nginx ${name}`), sourceUrl) });
+    for (const target of sick) {
+      const home = homeIn(dir, `mirror ${target.name}`);
+      rival.push({ name: target.name, server: await startNginxMirror(home, sourceUrl, urlOf(target)) });
+    }
+    const report = reportOf(await measure(own, dir), await measure(rival, dir));
     process.stdout.write(`${table(report.rows)}\n${machine()}\n`);
     return report;
   } finally {
-    await Promise.all([...contenders.map(({ server }) => server.stop()), source?.stop()]);
+    await Promise.all([...[...own, ...rival].map(({ server }) => server.stop()), source?.stop()]);
     for (const { server } of sick) {
       server.closeAllConnections();
       server.close();
@@ -182,6 +233,6 @@ export const benchShadowIsolation = async (): Promise<Report> => {
 const tolerated = 1.05;
 if (import.meta.main) {
   const { ratios } = await benchShadowIsolation();
-  if (process.argv.includes('--check') && Object.values(ratios).some((ratio) => ratio > tolerated))
-    process.exitCode = 1;
+  const own = Object.entries(ratios).filter(([name]) => !name.startsWith('nginx'));
+  if (process.argv.includes('--check') && own.some(([, ratio]) => ratio > tolerated)) process.exitCode = 1;
 }
