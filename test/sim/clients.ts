@@ -72,7 +72,7 @@ export class Client {
     if (this.#stopped) return;
     const { scheduler, hurry } = this.#crowd;
     const ms = scheduler.random.between(5, hurry() ? 60 : 3_000);
-    scheduler.quietly(ms, () => this.#act());
+    scheduler.after(ms, '', () => this.#act());
   }
 
   #act(): void {
@@ -97,8 +97,11 @@ export class Client {
     this.#crowd.history.calls.set(name, call);
     const headers = { ...json, ...sent.headers, 'x-opaque-id': name };
     const label = `${name} ${sent.method} ${sent.path} ${items.map((item) => `${item.kind} ${item.id}`).join(', ')}`;
-    // Reaches the process as an event of its own: a process that is stopped reads it when it goes on.
-    scheduler.after(0, label, () => this.#send(member, call, { ...sent, headers }), member.process);
+    const send = (): void => this.#send(member, call, { ...sent, headers });
+    scheduler.note(`${member.process.name}: ${label}`);
+    // A process that is stopped reads it when it goes on.
+    if (member.process.stoppedUntil > scheduler.nowMs) scheduler.after(0, '', send, member.process);
+    else send();
   }
 
   #send(member: Member, call: ClientCall, sent: Sent): void {

@@ -84,11 +84,12 @@ const namesHeldToAliases = (
     ),
   );
 
+type Task = { name: string; fromMs?: number };
 export type FakeCluster = {
   storage: Storage;
   transport: Transport;
-  /** Write tasks under way, each by the name that its description shows. */
-  tasks: Set<{ name: string }>;
+  /** Write tasks under way, each by the name that its description shows, and from when on it is one. */
+  tasks: Set<Task>;
   requests: UpstreamRequest[];
   receive(request: UpstreamRequest): Received;
 };
@@ -103,7 +104,7 @@ export type FakeOptions = {
 export const createFakeCluster = (options: FakeOptions): FakeCluster => {
   const storage = new Storage(options);
   const requests: UpstreamRequest[] = [];
-  const tasks = new Set<{ name: string }>();
+  const tasks = new Set<Task>();
   let ids = 0;
   const newId = options.newId ?? (() => `auto-${options.name}-${++ids}`);
 
@@ -364,6 +365,15 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
     return reply(200, { metadata: { indices: index === undefined ? {} : { [index.name]: { primary_terms: terms } } } });
   };
 
+  const tasksNow = (): Reply => {
+    const underWay = [...tasks].filter(({ fromMs = 0 }) => fromMs <= options.now());
+    const described = underWay.map(({ name }, i) => [
+      `n1:${i}`,
+      { action: 'indices:data/write/bulk', description: `requests[1], indices[${name}]` },
+    ]);
+    return reply(200, { nodes: underWay.length === 0 ? {} : { n1: { tasks: Object.fromEntries(described) } } });
+  };
+
   const clusterWide = (ask: Ask): Reply | undefined => {
     const [first, second] = ask.segments;
     if (first === undefined)
@@ -379,22 +389,7 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
     if (first === '_cluster' && second === 'state') return clusterState(ask.segments[3] ?? '');
     if (first === '_cluster') return reply(200, { status: 'green', timed_out: false });
     if (first === '_cat') return reply(200, second === 'health' ? [{ epoch: '0', status: 'green' }] : []);
-    if (first === '_tasks')
-      return reply(200, {
-        nodes:
-          tasks.size === 0
-            ? {}
-            : {
-                n1: {
-                  tasks: Object.fromEntries(
-                    [...tasks].map(({ name }, i) => [
-                      `n1:${i}`,
-                      { action: 'indices:data/write/bulk', description: `requests[1], indices[${name}]` },
-                    ]),
-                  ),
-                },
-              },
-      });
+    if (first === '_tasks') return tasksNow();
     return undefined;
   };
 

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { mutantNames, mutants } from './mutants.ts';
 import { simulate } from './world.ts';
 
-const mostSeeds = 60;
+const mostSeeds = 150;
 /** Seconds on a quiet machine. */
 const timeoutMs = 600_000;
 

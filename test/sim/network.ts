@@ -156,11 +156,9 @@ class Exchange {
     const parents = received.names.map((name) => ({ name }));
     for (const task of parents) tasks.add(task);
     scheduler.quietly(random.between(0.02, 0.5), () => {
-      const children = received.resolve().map((name) => ({ name }));
       const handOverMs = random.between(0.02, isSlow ? 50 : 0.5);
-      scheduler.quietly(handOverMs, () => {
-        for (const task of children) tasks.add(task);
-      });
+      const children = received.resolve().map((name) => ({ name, fromMs: scheduler.nowMs + handOverMs }));
+      for (const task of children) tasks.add(task);
       scheduler.quietly(handOverMs + workMs, () => {
         const { answer, applied } = this.#run(received);
         scheduler.quietly(random.between(0.02, replicateMs), () => {

@@ -18,6 +18,10 @@ export type OperatorOptions = {
   slug: string;
   /** Share of documents copied directly, all the time; else it changes now and then. */
   percentWrite: string | undefined;
+  /** Longest wait before something is asked for. */
+  waitMs: number;
+  /** Tries of a rehearsal: it is there to be interrupted. */
+  rehearsals: number;
   faults: () => Faults;
   record: () => PhaseRecord | undefined;
   strike: (process: Process, fate: Fate) => void;
@@ -27,8 +31,8 @@ export type OperatorOptions = {
 };
 type Step = 'rehearse' | 'switch';
 
-/** A rehearsal is there to be interrupted; a run without a switch shows little. */
-const mostTries: Record<Step, number> = { rehearse: 3, switch: 12 };
+/** A run without a switch shows little. */
+const mostSwitchTries = 12;
 const retryMs = 2_000;
 const patienceMs = 40_000;
 
@@ -86,11 +90,14 @@ export class Operator {
     server.config.put(keys.ask(slug), JSON.stringify(ask));
     scheduler.note(`operator: ${body.action} ${body.phase ?? ''}`);
     const until = scheduler.nowMs + patienceMs;
+    let readRevision = 0;
     while (scheduler.nowMs < until) {
       await this.#wait(100);
       const entry = server.config.get(keys.job(slug, 'ask'));
-      const result = entry === undefined ? undefined : AskResult.parse(JSON.parse(entry.value));
-      if (result?.id !== id || result.state === 'running') continue;
+      if (entry === undefined || entry.revision === readRevision) continue;
+      readRevision = entry.revision;
+      const result = AskResult.parse(JSON.parse(entry.value));
+      if (result.id !== id || result.state === 'running') continue;
       scheduler.note(`operator: ${body.action} ${result.state} ${result.message}`);
       this.answers.push(result);
       return result;
@@ -101,13 +108,15 @@ export class Operator {
 
   async run(switches: number): Promise<void> {
     while ((await this.ask({ action: 'phase', phase: 'dual' }))?.state !== 'done') await this.#wait(retryMs);
-    const { random } = this.#options.scheduler;
+    const { random, lastArrivalMs, nowMs } = this.#options.scheduler;
+    // What passed before the route was observed went to the plain name of the index, which nothing can fence.
+    await this.#wait(lastArrivalMs - nowMs);
     while (this.commits < switches && !this.finished) {
       const { percentWrite } = this.#options;
       if (percentWrite !== undefined)
         this.#options.server.config.put(keys.percent(this.#options.slug, 'write'), percentWrite);
       else if (random.chance(0.3)) await this.#copyLess();
-      await this.#wait(random.between(500, 6_000));
+      await this.#wait(random.between(500, this.#options.waitMs));
       await this.#try(random.chance(0.45) ? 'rehearse' : 'switch');
     }
     this.finished = true;
@@ -127,7 +136,9 @@ export class Operator {
   async #try(step: Step): Promise<void> {
     const { scheduler, faults, quietForeigners, resumeForeigners } = this.#options;
     const { random } = scheduler;
-    for (let tries = 0; tries < mostTries[step] && !this.finished; tries++) {
+    const mostTries = step === 'rehearse' ? this.#options.rehearsals : mostSwitchTries;
+    for (let tries = 0; tries < mostTries && !this.finished; tries++) {
+      if (random.chance(0.8)) await this.#untilFilled();
       if (random.chance(faults().leaderDeath))
         this.#death = { point: random.pick(switchPoints), fate: random.pick(['crash', 'stop', 'part'] as const) };
       await quietForeigners();
@@ -137,6 +148,16 @@ export class Operator {
       resumeForeigners();
       if (result?.state === 'done') return;
       await this.#wait(retryMs);
+    }
+  }
+
+  /** Mostly nobody asks for a switch while a status says that it would be refused for long; now and then somebody does. */
+  async #untilFilled(): Promise<void> {
+    const { server, slug } = this.#options;
+    for (let looks = 0; looks < 20; looks++) {
+      const status = server.config.get(keys.job(slug, 'status'))?.value ?? '';
+      if (status.includes('"condition":"proof clean and recent","ok":true')) return;
+      await this.#wait(500);
     }
   }
 

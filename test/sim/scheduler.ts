@@ -67,6 +67,8 @@ export class Scheduler {
   events = 0;
   /** A digest of all that happened, in order: equal digests mean equal runs. */
   digest = 0x811c9dc5;
+  /** By then all that was on its way has arrived. */
+  lastArrivalMs = 0;
   readonly random: Random;
   readonly #queue = new EventQueue();
   readonly #lines: string[] = [];
@@ -80,20 +82,39 @@ export class Scheduler {
 
   /** Runs once after `delayMs`; returns a cancel function. */
   after(delayMs: number, label: string, run: () => void, owner?: Owner): () => void {
-    return this.#add({ delayMs, label, run, owner, quiet: false });
-  }
-
-  /** The same for what only moves things about in the world and settles no promise: half of all events, and cheaper. */
-  quietly(delayMs: number, run: () => void): void {
-    this.#add({ delayMs, label: '', run, owner: undefined, quiet: true });
-  }
-
-  #add({ delayMs, ...what }: Pick<Event, 'label' | 'run' | 'owner' | 'quiet'> & { delayMs: number }): () => void {
-    const event: Event = { at: this.nowMs + Math.max(0, delayMs), order: ++this.#order, cancelled: false, ...what };
+    const event: Event = {
+      at: this.nowMs + Math.max(0, delayMs),
+      order: ++this.#order,
+      owner,
+      label,
+      run,
+      cancelled: false,
+      quiet: false,
+    };
     this.#queue.push(event);
     return () => {
       event.cancelled = true;
     };
+  }
+
+  /** The same for what only moves things about in the world and settles no promise: half of all events, and cheaper. */
+  quietly(delayMs: number, run: () => void): void {
+    const at = this.nowMs + Math.max(0, delayMs);
+    this.arrives(at);
+    this.#queue.push({
+      at,
+      order: ++this.#order,
+      owner: undefined,
+      label: '',
+      run,
+      cancelled: false,
+      quiet: true,
+    });
+  }
+
+  /** Something is on its way through the world until then. */
+  arrives(atMs: number): void {
+    if (atMs > this.lastArrivalMs) this.lastArrivalMs = atMs;
   }
 
   /** Empty unless the run keeps its log: a seed can be run again. */

@@ -8,7 +8,7 @@ import { type Outcome, simulate } from './world.ts';
 
 const wanted = process.env['CROSSFADE_SIM_SEED'];
 const firstOfAll = Number(wanted ?? process.env['CROSSFADE_SIM_FIRST'] ?? 1);
-const all = wanted === undefined ? Number(process.env['CROSSFADE_SIM_SEEDS'] ?? 800) : 1;
+const all = wanted === undefined ? Number(process.env['CROSSFADE_SIM_SEEDS'] ?? 2000) : 1;
 const batch = 20;
 /** A batch takes seconds; on a machine that is busy with other things it may take long, and that is no failure. */
 const timeoutMs = 1_200_000;

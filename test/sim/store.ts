@@ -30,6 +30,7 @@ class ServerBucket {
   onWrite: (entry: Entry) => void = () => undefined;
   readonly #server: StoreServer;
   readonly #ttlMs: number | undefined;
+  readonly #expiring = new Set<string>();
   #revision = 0;
 
   constructor(server: StoreServer, ttlMs?: number) {
@@ -54,11 +55,22 @@ class ServerBucket {
     this.entries.set(key, held);
     this.onWrite(held);
     this.#push({ key, value, revision });
-    if (this.#ttlMs !== undefined)
-      this.#server.scheduler.quietly(this.#ttlMs, () => {
-        if (this.entries.get(key) === held) this.remove(key, true);
-      });
+    if (this.#ttlMs !== undefined && !this.#expiring.has(key)) this.#expire(key, this.#ttlMs);
     return revision;
+  }
+
+  /** One event at a time for each key: most are written again long before they could run out. */
+  #expire(key: string, afterMs: number): void {
+    const { scheduler } = this.#server;
+    this.#expiring.add(key);
+    scheduler.after(afterMs, '', () => {
+      this.#expiring.delete(key);
+      const held = this.entries.get(key);
+      if (held === undefined) return;
+      const leftMs = held.writtenAtMs + (this.#ttlMs ?? 0) - scheduler.nowMs;
+      if (leftMs > 0) this.#expire(key, leftMs);
+      else this.remove(key, true);
+    });
   }
 
   remove(key: string, expired = false): void {
@@ -129,6 +141,18 @@ export class StoreServer {
     return queue;
   }
 
+  /** A call that takes effect when its answer arrives. */
+  tell<T>(link: Link, apply: () => T): Promise<T> {
+    const { scheduler } = this;
+    return new Promise<T>((resolve, reject) => {
+      const run = (): void => {
+        if (link.parted) reject(new CrossfadeError('STORE_UNAVAILABLE'));
+        else resolve(apply());
+      };
+      scheduler.after(scheduler.random.between(0.4, 6), '', run, link.owner);
+    });
+  }
+
   /** One call over a link. `lost` and `unsent` may throw. */
   call<T>({ link, label, apply, lost, unsent }: Call<T>): Promise<T> {
     const { scheduler, faults } = this;
@@ -149,7 +173,9 @@ export class StoreServer {
       if (random.chance(faults.storeLose)) return settle(timeoutMs, lost);
       const late = random.chance(faults.storeLate);
       if (late) settle(timeoutMs, lost);
-      scheduler.after(late ? random.between(100, 9_000) : random.between(0.2, 3), '', () => {
+      const travelMs = late ? random.between(100, 9_000) : random.between(0.2, 3);
+      scheduler.arrives(scheduler.nowMs + travelMs);
+      scheduler.after(travelMs, '', () => {
         if (link.parted && !late) return settle(timeoutMs, lost);
         const value = apply();
         if (label !== '') scheduler.note(`${link.owner.name}: store ${label}`);
@@ -171,15 +197,22 @@ const outcomeUnknown = (): never => {
   throw new CrossfadeError('STORE_OUTCOME_UNKNOWN');
 };
 
+/** What workers tell of themselves, on which nothing stands: a report is one event. */
+const isProgress = (key: string): boolean => key.startsWith('progress.');
+
 const bucketOver = (server: StoreServer, bucket: ServerBucket, link: Link): Bucket => {
   const ask = <T>(apply: () => T): Promise<T> =>
     server.call({ link, label: '', apply, lost: unavailable, unsent: unavailable });
+  const told = <T>(apply: () => T): Promise<T> => server.tell(link, apply);
   const change = <T>(label: string, apply: () => T): Promise<T> =>
     server.call({ link, label, apply, lost: outcomeUnknown, unsent: unavailable });
   return {
     get: (key) => ask(() => bucket.get(key)),
-    list: (prefix) => ask(() => bucket.list(prefix)),
-    put: (key, value) => change(key.startsWith('hb.') ? '' : `put ${key}`, () => bucket.put(key, value)),
+    list: (prefix) => (isProgress(prefix) ? told : ask)(() => bucket.list(prefix)),
+    put: (key, value) =>
+      isProgress(key)
+        ? told(() => bucket.put(key, value))
+        : change(key.startsWith('hb.') ? '' : `put ${key}`, () => bucket.put(key, value)),
     update: (key, value, expected) =>
       server.call<CasResult>({
         link,

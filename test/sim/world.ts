@@ -73,7 +73,38 @@ export type Outcome = {
 
 export const slug = 'p';
 export const indexNames: Record<Side, string> = { source: 'p1', target: 'p2' };
-const workloadMs = 80_000;
+/**
+ * How long a run is. Most are short: a switch or two with all that can go wrong at them, and then the look at both sides,
+ * which is where harm shows. Some are long, for what takes several switches to come about.
+ */
+type Length = {
+  members: readonly string[];
+  clients: number;
+  switches: number;
+  workloadMs: number;
+  waitMs: number;
+  rehearsals: number;
+};
+const three = ['m1', 'm2', 'm3'];
+const drawLength = (random: Random): Length =>
+  random.chance(0.07)
+    ? {
+        members: three,
+        clients: 3,
+        switches: 2 + random.below(3),
+        workloadMs: 80_000,
+        waitMs: 6_000,
+        rehearsals: 3,
+      }
+    : {
+        members: random.chance(0.5) ? three : three.slice(0, 2),
+        clients: 2 + random.below(2),
+        switches: random.chance(0.6) ? 2 : 1,
+        workloadMs: 40_000,
+        waitMs: 2_000,
+        rehearsals: 1,
+      };
+const ofStory: Length = { members: three, clients: 0, switches: 0, workloadMs: 80_000, waitMs: 0, rehearsals: 0 };
 const restMs = 200_000;
 const mostEvents = 400_000;
 
@@ -96,6 +127,7 @@ export class World {
   readonly #atPoints = new Map<SwitchPoint, (process: Process) => Promise<void>>();
   readonly #sabotage: Sabotage;
   readonly #knobs: Knobs;
+  readonly #length: Length;
   #boots = 0;
   #running: { request: UpstreamRequest | undefined; process: string } = { request: undefined, process: '' };
   #foreignQuiet = false;
@@ -110,6 +142,7 @@ export class World {
     this.random = seededRandom(seed);
     this.scheduler = new Scheduler(this.random, { keepLog });
     this.#sabotage = sabotage;
+    this.#length = story === undefined ? drawLength(this.random) : ofStory;
     this.#drawn = { ...drawFaults(this.random), ...faults };
     this.server = new StoreServer(this.scheduler, () => this.faults);
     this.clusters = { source: this.#cluster('source', 2), target: this.#cluster('target', 3) };
@@ -135,6 +168,8 @@ export class World {
       server: this.server,
       slug,
       percentWrite: knobs.percentWrite,
+      waitMs: this.#length.waitMs,
+      rehearsals: this.#length.rehearsals,
       faults: () => this.faults,
       record: () => this.checker.steps.at(-1)?.record,
       strike: (process, fate) => this.strike(process, fate),
@@ -426,7 +461,7 @@ export class World {
 
   #crowd(): void {
     const hotIds = ['a', 'b', 'c', 'd', 'e'].slice(0, this.#knobs.hotIds ?? 2 + this.random.below(4));
-    for (let i = 1; i <= (this.#knobs.clients ?? 3); i++)
+    for (let i = 1; i <= (this.#knobs.clients ?? this.#length.clients); i++)
       this.#clients.push(
         new Client(`c${i}`, {
           scheduler: this.scheduler,
@@ -447,17 +482,17 @@ export class World {
 
   async run(): Promise<Outcome> {
     this.#prepare();
-    for (const name of ['m1', 'm2', 'm3']) this.start(name);
+    for (const name of this.#length.members) this.start(name);
     if (this.#story === undefined) this.#leaveToChance();
     else void this.#tell(this.#story);
-    const end = workloadMs;
-    await this.scheduler.run(end, () => this.operator.finished || this.#stuck());
+    await this.scheduler.run(this.#length.workloadMs, () => this.operator.finished || this.#stuck());
     if (this.checker.violations.length === 0) await this.#comeToRest();
     return this.#outcome();
   }
 
   #leaveToChance(): void {
-    this.scheduler.after(this.random.between(5_000, 90_000), '', () => this.start('m4'));
+    const { switches, workloadMs } = this.#length;
+    this.scheduler.after(this.random.between(5_000, 1.2 * workloadMs), '', () => this.start('m4'));
     this.#crowd();
     const calmStart = this.random.chance(0.85);
     this.scheduler.after(calmStart ? 4_000 : 0, '', () => {
@@ -465,7 +500,7 @@ export class World {
       this.#schedule();
       this.#foreign();
     });
-    void this.operator.run(2 + this.random.below(3));
+    void this.operator.run(switches);
   }
 
   async #tell(story: Story): Promise<void> {
@@ -487,8 +522,7 @@ export class World {
     }
     for (const cluster of Object.values(this.clusters)) cluster.down = false;
     for (const client of this.#clients) client.stop();
-    // The latest request of all arrives within eight seconds.
-    const healedMs = scheduler.nowMs + 10_000;
+    const healedMs = Math.max(scheduler.nowMs, scheduler.lastArrivalMs) + 1_000;
     let resting = false;
     let sinceMs = healedMs;
     const look = (): void => {

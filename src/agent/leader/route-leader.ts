@@ -50,7 +50,7 @@ export const startRouteLeader = (deps: RouteLeaderDeps): RouteLeader => {
     new Promise((resolve) => {
       if (interruption.wanted) return resolve();
       awake = resolve;
-      cancel = runtime.after(leading === undefined ? Math.min(tickMs, 250) : tickMs, resolve);
+      cancel = runtime.after(lease.isHeld() && leading === undefined ? Math.min(tickMs, 250) : tickMs, resolve);
     });
   const loop = async (): Promise<void> => {
     while (!stopped) {
