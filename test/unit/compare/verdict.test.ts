@@ -223,11 +223,11 @@ describe('simulated operation with a look every 200 comparisons', () => {
     ['mismatches at their limit under noise', { rank: 4, bad: 0.005, noise: 0.01, baseline: 0.1 }],
     ['noise far above every limit', { rank: 4, bad: 0, noise: 0.08, baseline: 0.1 }],
   ])(
-    'rolls back in surely less than alpha of 1,000 runs: %s',
+    'rolls back in surely less than alpha of 700 runs: %s',
     (_, truth) => {
-      const found = rolledBack(runs(truth, 1000));
+      const found = rolledBack(runs(truth, 700));
       // The upper end of the binomial interval at 99 %, so that luck does not pass for proof.
-      expect(wilson({ hits: found.length, trials: 1000 }).high).toBeLessThanOrEqual(options.alpha);
+      expect(wilson({ hits: found.length, trials: 700 }).high).toBeLessThanOrEqual(options.alpha);
     },
     120_000,
   );

@@ -101,7 +101,7 @@ describe('the comparison thread', () => {
 
   it('rejects what it had when it dies of a body that is too large for it, and is there again for the next', async () => {
     const small = createComparisonThread({ heapMb: 24 });
-    await expect(small.compare(taskOf(60_000, { at: 3 }))).rejects.toMatchObject({ code: 'ERR_WORKER_OUT_OF_MEMORY' });
+    await expect(small.compare(taskOf(25_000, { at: 3 }))).rejects.toMatchObject({ code: 'ERR_WORKER_OUT_OF_MEMORY' });
     const task = taskOf(200, { at: 3 });
     expect(await small.compare(task)).toEqual(carryOut(task));
     await small.close();
