@@ -83,6 +83,7 @@ export const createCluster = (config: ClusterConfig, options: ClusterOptions): C
     throw new CrossfadeError('CONFIG_INVALID', 'sigv4 signs the host, so it needs exactly one URL.');
   const context: ExchangeContext = {
     urls: targets.map(({ origin, prefix }) => ({
+      name: `the ${side} cluster (${origin.origin})`,
       pool: createPool(origin, config, { now, logger }),
       prefix,
       fixedLines: fixedLinesOf(origin.host),

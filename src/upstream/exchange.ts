@@ -7,7 +7,7 @@
 import { CrossfadeError } from '../errors.ts';
 import type { Deadline, Deadlines } from './deadlines.ts';
 import type { HeaderPairs } from './header-pairs.ts';
-import { isReset, mapSent, mapUnsent } from './low-level-errors.ts';
+import { isReset, mapSent, mapUnsent, timedOut } from './low-level-errors.ts';
 import type { Origins } from './origins.ts';
 import { PulledBody } from './pulled-body.ts';
 import type { AnswerSink, StreamRequest, UpstreamStream } from './types.ts';
@@ -16,6 +16,8 @@ import type { Pool } from './wire/pool.ts';
 import { requestHead } from './wire/request-head.ts';
 
 export type UpstreamUrl = {
+  /** Which cluster and where, as errors call it. */
+  readonly name: string;
   readonly pool: Pool;
   /** Path that stands before every request's path; empty for most. */
   readonly prefix: string;
@@ -91,8 +93,8 @@ export class Exchange implements Asker, UpstreamStream {
     const waiting = this.#phase === 'waiting';
     this.fail(
       waiting
-        ? new CrossfadeError('UPSTREAM_UNREACHABLE', 'No connection to the cluster became free in time.')
-        : new CrossfadeError('UPSTREAM_TIMEOUT'),
+        ? new CrossfadeError('UPSTREAM_UNREACHABLE', `No connection to ${this.#name} became free in time.`)
+        : timedOut(this.#name),
     );
   }
 
@@ -119,13 +121,17 @@ export class Exchange implements Asker, UpstreamStream {
 
   onCut(error: unknown): void {
     if (this.#mayRepeat(error)) this.#repeat();
-    else this.fail(mapSent(error));
+    else this.fail(mapSent(error, this.#name));
   }
 
   onUnsent(error: unknown): void {
-    const mapped = mapUnsent(error);
+    const mapped = mapUnsent(error, this.#name);
     if (mapped.code === 'UPSTREAM_UNREACHABLE' && this.#hasAnotherWay(error)) this.#send();
     else this.fail(mapped);
+  }
+
+  get #name(): string {
+    return (this.#context.urls[this.#origin] ?? this.#context.urls[0])?.name ?? 'the cluster';
   }
 
   #send(): void {
@@ -136,7 +142,7 @@ export class Exchange implements Asker, UpstreamStream {
       const path = prefix + this.#path;
       this.head = requestHead({ method: this.method, path, fixedLines, headers: this.#headers });
     } catch (error) {
-      return this.fail(mapUnsent(error));
+      return this.fail(mapUnsent(error, this.#name));
     }
     if (this.#isRepeated) pool.sendAnew(this);
     else pool.send(this);

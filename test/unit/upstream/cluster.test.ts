@@ -113,20 +113,26 @@ describe('a failure on the way to a cluster', () => {
   });
 
   it('nobody listening means that nothing was sent', async () => {
-    const { transport } = cluster(`http://127.0.0.1:${await closedPort()}`);
+    const url = `http://127.0.0.1:${await closedPort()}`;
+    const { transport } = cluster(url);
     await expect(transport.request({ method: 'POST', path: '/', body: '{}' })).rejects.toMatchObject({
       code: 'UPSTREAM_UNREACHABLE',
       notSent: true,
+      message: `No connection to the source cluster (${url}) could be made; the request was not sent.`,
     });
   });
 
   it('waiting for a free connection in vain means that nothing was sent', async () => {
     const server = keep(await netStub((socket) => socket.resume()));
     const { transport } = cluster(server.url, { maxConnections: 1 });
-    const first = transport.request({ method: 'GET', path: '/', timeoutMs: 2000 }).catch((error) => error.code);
-    const second = transport.request({ method: 'GET', path: '/', timeoutMs: 200 }).catch((error) => error.code);
-    expect(await second).toBe('UPSTREAM_UNREACHABLE');
-    expect(await first).toBe('UPSTREAM_TIMEOUT');
+    const first = transport.request({ method: 'GET', path: '/', timeoutMs: 2000 }).catch((error) => error);
+    const second = transport.request({ method: 'GET', path: '/', timeoutMs: 200 }).catch((error) => error);
+    const where = `the source cluster (${server.url})`;
+    expect(await second).toMatchObject({
+      code: 'UPSTREAM_UNREACHABLE',
+      message: `No connection to ${where} became free in time.`,
+    });
+    expect(await first).toMatchObject({ code: 'UPSTREAM_TIMEOUT', message: `No answer from ${where} in time.` });
     expect(server.sockets.size).toBeLessThanOrEqual(1);
   });
 

@@ -3,6 +3,7 @@ import { CrossfadeError } from '../../../src/errors.ts';
 import { isReset, mapSent, mapUnsent } from '../../../src/upstream/low-level-errors.ts';
 import { WireError, type WireFault } from '../../../src/upstream/wire/wire-error.ts';
 
+const cluster = 'the target cluster (http://b:9200)';
 const failure = (code: string): Error => Object.assign(new Error('x'), { code });
 const wire = (fault: WireFault): WireError => new WireError(fault, 'x');
 
@@ -18,9 +19,10 @@ describe('an error before the request was handed to a connection', () => {
     [wire('refused'), 'BAD_FRAMING'],
     [wire('closed'), 'NOT_READY'],
   ])('%o is %s, and may be repeated', (error, expected) => {
-    const mapped = mapUnsent(error);
+    const mapped = mapUnsent(error, cluster);
     expect(mapped.code).toBe(expected);
     expect(mapped.notSent).toBe(true);
+    if (expected === 'UPSTREAM_UNREACHABLE') expect(mapped.message).toContain(cluster);
   });
 });
 
@@ -35,14 +37,15 @@ describe('an error after the request was begun', () => {
     [failure('ETIMEDOUT'), 'UPSTREAM_TIMEOUT'],
     [undefined, 'UPSTREAM_RESET'],
   ])('%o is %s, and its outcome is unknown', (error, expected) => {
-    const mapped = mapSent(error);
+    const mapped = mapSent(error, cluster);
     expect(mapped.code).toBe(expected);
     expect(mapped.notSent).toBe(false);
+    expect(mapped.message).toContain(cluster);
   });
 
   it('that is one of ours stays what it is', () => {
     const own = new CrossfadeError('BODY_TOO_LARGE');
-    expect(mapSent(own)).toBe(own);
+    expect(mapSent(own, cluster)).toBe(own);
   });
 });
 
