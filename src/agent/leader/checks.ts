@@ -50,6 +50,10 @@ export const verifyIo = async ({ deps }: Leading, state: RouteState): Promise<Ve
 /** What a check is part of. */
 export type Checking = { leading: Leading; state: RouteState; ask: string; signal: AbortSignal };
 
+/** Whoever reads an answer knows indices by their names, and repairs by them. */
+const withIndices = <T extends { ordinal: number }>({ spec }: RouteState, list: readonly T[]) =>
+  list.map(({ ordinal, ...rest }) => ({ index: spec.indices[ordinal]?.source ?? '', ...rest }));
+
 const walkAll = async ({ leading, state, ask, signal }: Checking, what: VerifyAsk): Promise<VerifyState | undefined> =>
   walkOn(leading, { ...what, ask }, { io: await verifyIo(leading, state), signal });
 
@@ -57,23 +61,23 @@ const verifyCounts = async ({ leading, state, signal }: Checking): Promise<Resul
   const { clusters, runtime, transforms } = leading.deps;
   const dropped = await transforms.drops(state.spec.transform);
   const { equal, counts } = await countProof({ clusters, runtime, direction: directionOf(state), dropped, signal });
-  const named = counts.map(({ ordinal, ...count }) => ({ index: state.spec.indices[ordinal]?.source ?? '', ...count }));
   return {
     state: 'done',
     message: equal ? 'both sides count the same documents' : 'the counts differ',
-    details: { mode: 'count', equal, counts: named },
+    details: { mode: 'count', equal, counts: withIndices(state, counts) },
   };
 };
 
 /** Undefined when it goes on in the next turn. */
 export const verifyRoute = async (checking: Checking, args: unknown): Promise<Result | undefined> => {
+  const { state } = checking;
   const { mode, sample } = parse(VerifyArgs, args);
   if (mode === 'count') return verifyCounts(checking);
   const walked = await walkAll(checking, { mode, sample });
   if (walked === undefined) return undefined;
   const { counts, findings, checked, unstable } = walked;
   const wrong = wrongIn(walked);
-  const details = { mode, equal: wrong === 0, checked, unstable, ...counts, findings };
+  const details = { mode, equal: wrong === 0, checked, unstable, ...counts, findings: withIndices(state, findings) };
   return {
     state: 'done',
     message: wrong === 0 ? `${checked} documents checked, all equal` : `${wrong} of ${checked} documents are wrong`,
@@ -112,16 +116,25 @@ const isNowhere = ({ outcome }: Repaired): boolean => outcome.kind === 'kept' &&
 const withRouting = (routing: string | undefined): string =>
   routing === undefined ? 'without a routing' : `with the routing ${routing}`;
 
-const repairResult = (repaired: readonly Repaired[], { unlisted, named, routing }: Wanted): Result => {
+const repairResult = (
+  state: RouteState,
+  repaired: readonly Repaired[],
+  { unlisted, named, routing }: Wanted,
+): Result => {
   const outcomes: Record<string, number> = {};
   for (const { outcome } of repaired) outcomes[outcome.kind] = (outcomes[outcome.kind] ?? 0) + 1;
   const bad = repaired.filter(({ outcome }) => outcome.kind === 'failed' || outcome.kind === 'refused');
-  const failed = bad
-    .slice(0, 100)
-    .map(({ doc, outcome }) => ({ ...doc, reason: 'reason' in outcome ? outcome.reason : '' }));
   if (bad.length > 0) {
+    const failed = bad
+      .slice(0, 100)
+      .map(({ doc, outcome }) => ({ ...doc, reason: 'reason' in outcome ? outcome.reason : '' }));
     const message = `${bad.length} of ${repaired.length} documents could not be repaired`;
-    return { state: 'failed', code: 'UPSTREAM_REFUSED', message, details: { outcomes, failed } };
+    return {
+      state: 'failed',
+      code: 'UPSTREAM_REFUSED',
+      message,
+      details: { outcomes, failed: withIndices(state, failed) },
+    };
   }
   const kept = repaired.filter((one) => stays(one, named)).length;
   const nowhere = named ? repaired.filter(isNowhere).length : 0;
@@ -131,7 +144,7 @@ const repairResult = (repaired: readonly Repaired[], { unlisted, named, routing 
     ...(nowhere > 0 ? [`${nowhere} are on neither side, looked for ${withRouting(routing)}`] : []),
   ];
   const message = [`${repaired.length} documents looked at`, ...advice].join('; ');
-  return { state: 'done', message, details: { equal: kept + unlisted === 0, outcomes, failed } };
+  return { state: 'done', message, details: { equal: kept + unlisted === 0, outcomes, failed: [] } };
 };
 
 /** Named ids, or whatever a full verification finds; undefined when it goes on in the next turn. */
@@ -143,7 +156,7 @@ export const repairRoute = async (checking: Checking, args: unknown): Promise<Re
   const io = await verifyIo(leading, state);
   const repaired = await repairIds(wanted.docs, { ...io, pins: pinsOf(leading), force, signal });
   if (signal.aborted) return undefined;
-  const result = repairResult(repaired, wanted);
+  const result = repairResult(state, repaired, wanted);
   const outcomes = result.details?.['outcomes'];
   await leading.journal.audit({ what: 'repair', reason: 'asked', evidence: { outcomes } });
   leading.deps.logger.info({ slug: leading.deps.slug, outcomes }, 'repair ended');

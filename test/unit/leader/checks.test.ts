@@ -86,6 +86,21 @@ describe('a verification', () => {
     expect(last.details).toMatchObject({ equal: false, missing: 1, extra: 1, different: 1, checked: 41 });
   });
 
+  it('names the index of each wrong document as `repair --index` takes it, not its place in the route', async () => {
+    const stage = await damaged();
+    const leading = await leader(stage);
+    await ask(stage, { id: 'v', action: 'verify', args: { mode: 'full' } });
+    let last = await turn(stage, leading);
+    while (last.state !== 'done') last = await turn(stage, leading);
+    const { findings } = last.details as { findings: Record<string, unknown>[] };
+    expect(findings.map(({ kind, index, id }) => `${kind} ${index} ${id}`).sort()).toEqual([
+      'different p1 d5',
+      'extra p1 stranger',
+      'missing p1 d3',
+    ]);
+    expect(findings.flatMap(Object.keys)).not.toContain('ordinal');
+  });
+
   it('gives way to what is asked meanwhile, and is left behind by it', async () => {
     const stage = await damaged();
     const leading = await leader(stage);
@@ -153,6 +168,16 @@ describe('a repair', () => {
       details: { equal: false, outcomes: { foreign: 1 } },
     });
     expect(await repaired(stage, { ids: ['d5'], force: true })).toMatchObject({ details: { outcomes: { copied: 1 } } });
+  });
+
+  it('names the index of what it could not repair', async () => {
+    const stage = await damaged();
+    const { target } = stage.made.io.clusters;
+    const mget: ClusterControl['mget'] = () => Promise.reject(new CrossfadeError('UPSTREAM_REFUSED', 'not today'));
+    Object.assign(stage.made.io.clusters, { target: { ...target, mget } });
+    expect((await repaired(stage, { ids: ['d3'] })).details['failed']).toEqual([
+      { index: 'p1', id: 'd3', reason: 'not today' },
+    ]);
   });
 
   it('of an id that neither side has says so', async () => {
