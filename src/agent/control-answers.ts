@@ -178,6 +178,9 @@ export const CountAnswer = z.object({
 export const RefreshAnswer = z.object({ _shards: z.object({ failed: z.int(), successful: z.int() }) });
 export const AcknowledgedAnswer = z.object({ acknowledged: z.boolean(), shards_acknowledged: z.boolean().optional() });
 
+/** This user may not ask it. */
+export const isDenied = (status: number): boolean => status === 401 || status === 403;
+
 export type IndexHealth = 'green' | 'yellow' | 'red' | 'denied' | 'unreachable';
 /** Each shard has its primary. */
 export const isWhole = (health: string | undefined): health is 'green' | 'yellow' =>

@@ -28,7 +28,7 @@ export type ClusterFacts = {
   info: ClusterInfo | undefined;
   /** Why the cluster could not be asked. */
   problem: string | undefined;
-  /** Of all its indices. */
+  /** Of all its indices; `denied` when this user may not ask. */
   health: string;
   freeDiskBytes: number | undefined;
   /** Difference of the cluster's clock to ours. */

@@ -7,7 +7,8 @@ import type { RouteSpec } from '../../coordination/route-spec.ts';
 import { sides } from '../../coordination/records.ts';
 import { isCrossfadeError } from '../../errors.ts';
 import type { ClusterControl } from '../cluster.ts';
-import { indexHealth } from '../index-health.ts';
+import { isDenied } from '../control-answers.ts';
+import { indexHealth, lacksPrimary } from '../index-health.ts';
 import type { ClusterFacts, IndexFacts, PairFacts, PreflightFacts, StoreFacts } from './facts.ts';
 import { findMissing, probesFor } from './privileges.ts';
 
@@ -49,11 +50,20 @@ const unreachable = (problem: string): ClusterFacts => ({
   missingPrivileges: [],
 });
 
+/** Whoever waits sits before a terminal: a cluster that does not say its name by then is not asked for more. */
+const firstContactMs = 5_000;
+
 type Asked = { cluster: ClusterControl; spec: RouteSpec; side: Side; nowMs: number };
+
+const withPrimaries = async ({ cluster, spec, side }: Omit<Asked, 'nowMs'>): Promise<string[]> => {
+  const names = spec.indices.map((pair) => pair[side]);
+  const lost = await Promise.all(names.map((name) => lacksPrimary(cluster, name)));
+  return names.filter((_, i) => lost[i] === false);
+};
 
 const clusterFacts = async ({ cluster, spec, side, nowMs }: Asked): Promise<ClusterFacts> => {
   try {
-    const info = await cluster.info();
+    const info = await cluster.info({ timeoutMs: firstContactMs });
     const [health, allocation] = await Promise.all([
       cluster.json('GET', '/_cat/health?format=json'),
       cluster.json('GET', '/_cat/allocation?format=json&bytes=b'),
@@ -62,10 +72,13 @@ const clusterFacts = async ({ cluster, spec, side, nowMs }: Asked): Promise<Clus
     return {
       info,
       problem: undefined,
-      health: cell(health.body, 'status') ?? 'unknown',
+      health: isDenied(health.status) ? 'denied' : (cell(health.body, 'status') ?? 'unknown'),
       freeDiskBytes: allocation.status === 200 ? freeDisk(allocation.body) : undefined,
       clockSkewSeconds: Number.isFinite(epoch) ? epoch - Math.floor(nowMs / 1000) : undefined,
-      missingPrivileges: await findMissing(cluster, probesFor(spec, side)),
+      missingPrivileges: await findMissing(
+        cluster,
+        probesFor(spec, side, await withPrimaries({ cluster, spec, side })),
+      ),
     };
   } catch (error) {
     return unreachable(withCauses(error));

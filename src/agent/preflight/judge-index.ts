@@ -15,9 +15,23 @@ const isCopyAliasOfAnother = (name: string, slug: string): boolean => {
 /** No application counts so far; an application that sets versions itself, often from a clock, soon does. */
 const largestCountedVersion = 2n ** 48n;
 
+/** What is unknown is no shard that is lost: the one needs a right or an answer, the other a node. */
+export const unreadHealth = (health: string): readonly [reason: string, todo: string] | undefined => {
+  if (health === 'denied') return ['health cannot be read', 'grant cluster:monitor/health to the configured user'];
+  if (health === 'unreachable') return ['health cannot be read', 'the cluster gave no answer in time: try again'];
+  return undefined;
+};
+
 /** Without one of its primaries counts mean nothing. */
 const healthFindings = (say: Say, { health }: IndexFacts): Finding[] =>
-  isWhole(health) ? [] : [say('refuse', `health ${health}`, 'bring every primary shard back first')];
+  isWhole(health)
+    ? []
+    : [
+        say(
+          'refuse',
+          ...(unreadHealth(health) ?? ([`health ${health}`, 'bring every primary shard back first'] as const)),
+        ),
+      ];
 
 /** What makes any index unfit, on the side that is read. */
 export const sourceFindings = (facts: PreflightFacts, name: string, index: IndexFacts | undefined): Finding[] => {

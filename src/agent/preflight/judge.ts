@@ -8,7 +8,7 @@ import { type Side, sides } from '../../coordination/records.ts';
 import { isWhole } from '../control-answers.ts';
 import type { Finding, PreflightFacts } from './facts.ts';
 import { about } from './finding.ts';
-import { aliasFindings, sourceFindings, targetFindings } from './judge-index.ts';
+import { aliasFindings, sourceFindings, targetFindings, unreadHealth } from './judge-index.ts';
 import { pairFindings } from './judge-pair.ts';
 import type { MissingPrivilege } from './privileges.ts';
 
@@ -21,6 +21,8 @@ const privilegeFinding = (side: Side, { privilege, on, without }: MissingPrivile
   if (without === undefined) return say('refuse', reason, 'grant it to the configured user');
   return say('warn', reason, `grant it to the configured user; without it ${without}`);
 };
+
+const foreignShard = 'some index lacks a primary shard; the route needs its own indices only';
 
 const clusterFindings = ({ clusters }: PreflightFacts): Finding[] =>
   sides.flatMap((side) => {
@@ -35,7 +37,7 @@ const clusterFindings = ({ clusters }: PreflightFacts): Finding[] =>
         : say('refuse', `${version} is not supported`, 'use OpenSearch 1.x to 3.x or Elasticsearch 7.10'),
       isWhole(health)
         ? say('ok', `health ${health}`)
-        : say('warn', `health ${health}`, 'some index lacks a primary shard; the route needs its own indices only'),
+        : say('warn', ...(unreadHealth(health) ?? ([`health ${health}`, foreignShard] as const))),
       ...missingPrivileges.map((missing) => privilegeFinding(side, missing)),
       ...(Math.abs(clockSkewSeconds ?? 0) > 30
         ? [

@@ -106,9 +106,15 @@ const indexProbes = (index: string): Probe[] => [
   },
 ];
 
-/** In groups that are asked one after the other. */
-export const probesFor = (spec: RouteSpec, side: Side): Probe[][] => {
-  const indices = spec.indices.map((pair) => pair[side]);
+/**
+ * In groups that are asked one after the other. `indices`: without those that lack a primary, whose probes would wait for it
+ * for a minute; such an index is refused by its health.
+ */
+export const probesFor = (
+  spec: RouteSpec,
+  side: Side,
+  indices: readonly string[] = spec.indices.map((pair) => pair[side]),
+): Probe[][] => {
   const extra = (index: string): Probe[] =>
     side === 'source' ? [settingsProbe(index)] : spec.createTarget ? [createProbe(index)] : [];
   return [

@@ -119,6 +119,15 @@ describe.skipIf(missing !== undefined)(`a cluster with users${missing ? ` (skipp
       'refuse privileges source: missing: indices:admin/mapping/put on products_v1',
       'refuse privileges target: missing: indices:admin/mapping/put on products_v2',
     ]);
+    const without = role.cluster_permissions.filter((action) => action !== 'cluster:monitor/health');
+    await setRole(own.name, { ...role, cluster_permissions: without });
+    expect(await problems()).toEqual([
+      'warn cluster source: health cannot be read',
+      'refuse privileges source: missing: cluster:monitor/health',
+      'warn cluster target: health cannot be read',
+      'refuse privileges target: missing: cluster:monitor/health',
+      'refuse source index products_v1: health cannot be read',
+    ]);
     await setRole(own.name, role);
   });
 

@@ -224,6 +224,22 @@ describe('preflight', () => {
     });
   }
 
+  it('says of a health that it could not read what is needed to read it, and nothing of shards', () => {
+    const right = { privilege: 'cluster:monitor/health', on: undefined, without: undefined };
+    const found = judge({
+      ...source({ health: 'denied' }),
+      clusters: { source: cluster({ health: 'denied', missingPrivileges: [right] }), target: cluster() },
+    });
+    const said = found.filter(({ level }) => level !== 'ok').map(({ reason, todo }) => `${reason}; ${todo}`);
+    expect(said).toEqual([
+      'health cannot be read; grant cluster:monitor/health to the configured user',
+      'missing: cluster:monitor/health; grant it to the configured user',
+      'health cannot be read; grant cluster:monitor/health to the configured user',
+    ]);
+    const silent = judge(target({ health: 'unreachable' })).map(({ todo }) => todo ?? '');
+    expect(silent.filter((todo) => /shard/.test(todo))).toEqual([]);
+  });
+
   it('lets a missing target pass when it is to be created', () => {
     expect(
       worst(judge(facts({ spec: spec({ createTarget: true }), pairs: [{ source: index('p1'), target: undefined }] }))),

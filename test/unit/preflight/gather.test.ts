@@ -1,0 +1,37 @@
+import { expect, it } from 'vitest';
+import { createClusterControl } from '../../../src/agent/cluster.ts';
+import { gatherFacts } from '../../../src/agent/preflight/gather.ts';
+import { judge } from '../../../src/agent/preflight/judge.ts';
+import { RouteSpec } from '../../../src/coordination/route-spec.ts';
+import type { Side } from '../../../src/coordination/records.ts';
+import { timedOut } from '../../../src/upstream/low-level-errors.ts';
+import type { UpstreamRequest } from '../../../src/upstream/types.ts';
+
+it('two clusters that hang are asked side by side, wait for one first answer of seconds, and are told apart', async () => {
+  const asked: { side: Side; path: string; timeoutMs: number | undefined }[] = [];
+  const both = Promise.withResolvers<void>();
+  const hung = (side: Side) =>
+    createClusterControl({
+      request: async ({ path, timeoutMs }: UpstreamRequest) => {
+        if (asked.push({ side, path, timeoutMs }) === 2) both.resolve();
+        // Neither fails before both were asked.
+        await both.promise;
+        throw timedOut(`the ${side} cluster (http://${side}:9200)`);
+      },
+    });
+  const facts = await gatherFacts({
+    clusters: { source: hung('source'), target: hung('target') },
+    spec: RouteSpec.parse({ route: 'products', indices: [{ source: 'p1', target: 'p2' }] }),
+    store: { kind: 'nats', connected: true, detail: '', members: 1 },
+    byQuerySeen: 0,
+    nowMs: 0,
+  });
+  expect(asked).toEqual([
+    { side: 'source', path: '/', timeoutMs: 5_000 },
+    { side: 'target', path: '/', timeoutMs: 5_000 },
+  ]);
+  expect(judge(facts).filter(({ level }) => level === 'refuse')).toMatchObject([
+    { about: 'source', reason: 'cannot be asked: No answer from the source cluster (http://source:9200) in time.' },
+    { about: 'target', reason: 'cannot be asked: No answer from the target cluster (http://target:9200) in time.' },
+  ]);
+});
