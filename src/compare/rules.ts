@@ -64,9 +64,16 @@ export const compileProfile = (profile: Profile): Rules => {
   return { profile, at };
 };
 
+/** What documents hold, wherever an answer shows it. */
+const contents: readonly string[] = ['_source', 'fields'];
+
 /**
- * Rules from what an operator wrote: only what differs from the defaults.
+ * Rules from what an operator wrote: only what differs from the defaults. Documents that a transform made differ on purpose,
+ * so their contents are compared only where the operator says which parts of them to ignore; verify knows the transform.
  * @throws z.ZodError naming each field that is wrong.
  */
-export const rulesFrom = (overrides: unknown): Rules =>
-  overrides === undefined ? compileProfile(defaultProfile) : compileProfile(Profile.parse(overrides));
+export const rulesFrom = (overrides: unknown, { transformed = false }: { transformed?: boolean } = {}): Rules => {
+  const profile = overrides === undefined ? defaultProfile : Profile.parse(overrides);
+  const says = (overrides as { ignore?: unknown } | undefined)?.ignore !== undefined;
+  return compileProfile(transformed && !says ? { ...profile, ignore: [...contents] } : profile);
+};

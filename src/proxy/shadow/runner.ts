@@ -247,7 +247,11 @@ export class ShadowReads implements ShadowRunner {
     const work = this.#workOf(state);
     const { specRevision: revision, spec } = state;
     if (work.derived?.revision !== revision)
-      work.derived = { revision, rules: rulesFrom(spec.shadow.profile), names: clientNames([state]) };
+      work.derived = {
+        revision,
+        rules: rulesFrom(spec.shadow.profile, { transformed: spec.transform !== undefined }),
+        names: clientNames([state]),
+      };
     return work.derived;
   }
 

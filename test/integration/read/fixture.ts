@@ -30,6 +30,7 @@ export type Fixture = {
 
 type Options = Pick<Parameters<typeof startReadStack>[0], 'deps' | 'shadow'>;
 
+let revisions = 1;
 export const stateFor = (
   { slug, source, target }: Pick<Fixture, 'slug' | 'source' | 'target'>,
   { phase = 'dual', reign = 1, percent = {}, stop = false, spec = {} }: Parameters<Fixture['set']>[0],
@@ -37,7 +38,8 @@ export const stateFor = (
   const indices = [{ source, target }];
   const state = routeState({ slug, phase, indices, aliases: [slug], percent, stop });
   const parsed = RouteSpec.parse({ route: slug, indices, aliases: [slug], ...spec });
-  return { ...state, spec: parsed, phase: { ...state.phase, reign } };
+  // What is derived from a spec is kept by its revision.
+  return { ...state, spec: parsed, specRevision: revisions++, phase: { ...state.phase, reign } };
 };
 
 export const useRoute = (options: Options = {}): Fixture => {

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { isBalanced } from '../../../src/proxy/shadow/tally.ts';
 import { eventually } from '../../support/eventually.ts';
 import { useRoute } from './fixture.ts';
@@ -46,6 +46,46 @@ describe('reads of equal data agree on both sides', () => {
     await route.send(method, path(route), { body });
     await settled(1);
     expect(route.stack.reports[0]).toMatchObject({ authority: 'source', observation: { severity: 'none' } });
+  });
+});
+
+describe('on a route with a transform', () => {
+  const transformed = { n: 12, name: 'document 12', exact: 1.5 };
+  const use = (profile?: object) =>
+    set({
+      spec: { transform: '/etc/crossfade/products.mjs', shadow: { baselinePercent: 0, ...(profile && { profile }) } },
+    });
+  const severity = async (method: string, path: string, body?: unknown) => {
+    route.stack.reports.length = 0;
+    await route.send(method, `/${route.slug}${path}`, { body });
+    await settled(1);
+    return route.stack.reports[0]?.observation.severity;
+  };
+  const search = (n: number) => ({ query: { term: { n } }, fields: ['*'] });
+  beforeAll(async () => {
+    await route.on('target', 'PUT', `/${route.target}/_doc/12?refresh=true`, transformed);
+  });
+
+  it.each([
+    ['a search', 'POST', '/_search', search(12)],
+    ['searches', 'POST', '/_msearch', [{}, search(12)]],
+    ['a document', 'GET', '/_doc/12', undefined],
+    ['documents', 'POST', '/_mget', { ids: ['12'] }],
+    ['what a document holds', 'GET', '/_source/12', undefined],
+  ])('%s is not held against it for what documents hold', async (_title, method, path, body) => {
+    use();
+    expect(await severity(method, path, body)).toBe('none');
+  });
+
+  it('a document that is missing is, and so are the contents that the operator does not ignore', async () => {
+    await route.on('target', 'DELETE', `/${route.target}/_doc/13?refresh=true`);
+    use();
+    expect(await severity('GET', '/_doc/13')).toBe('S4');
+    expect(await severity('POST', '/_search', search(13))).toBe('S3');
+    use({ ignore: ['_source.name'] });
+    expect(await severity('GET', '/_doc/12')).toBe('S7');
+    use({ ignore: ['_source.name', '_source.text'] });
+    expect(await severity('GET', '/_doc/12')).toBe('none');
   });
 });
 

@@ -80,6 +80,22 @@ describe('a profile', () => {
   });
 });
 
+describe('a route with a transform', () => {
+  const source: PathSegment[] = ['hits', 'hits', { key: '1' }, '_source', 'price'];
+  const fields: PathSegment[] = ['docs', { key: '1' }, 'fields', 'price', 0];
+  const ignored = (profile: unknown) => {
+    const { at } = rulesFrom(profile, { transformed: true });
+    return [source, fields, ['hits', 'total']].map((path) => at(path).length > 0);
+  };
+
+  it.each<[string, unknown, boolean[]]>([
+    ['leaves contents out', undefined, [true, true, false]],
+    ['leaves contents out beside other rules', { totals: { absolute: 3 } }, [true, true, false]],
+    ['compares what the operator does not ignore', { ignore: ['_source.name'] }, [false, false, false]],
+    ['compares all where the operator ignores nothing', { ignore: [] }, [false, false, false]],
+  ])('%s', (_, profile, expected) => expect(ignored(profile)).toEqual(expected));
+});
+
 it('a path reads as people write it', () => {
   expect(pathText(hitField)).toBe('hits.hits.p.7._source.audit.at');
 });
