@@ -6,7 +6,7 @@ import type { CliConfig } from '../config.ts';
 import { openFileStore } from '../coordination/file-store.ts';
 import { openNatsStore } from '../coordination/nats-store.ts';
 import type { Store } from '../coordination/ports.ts';
-import { CrossfadeError, isCrossfadeError } from '../errors.ts';
+import { CrossfadeError } from '../errors.ts';
 import { silentLogger } from '../log.ts';
 
 const readyMs = 5000;
@@ -32,9 +32,6 @@ export const openCliStore = async ({ nats, store: { file } }: CliConfig, options
     return store;
   } catch (error) {
     await store.close();
-    if (!isCrossfadeError(error, 'STORE_UNAVAILABLE')) throw error;
-    throw new CrossfadeError('STORE_UNAVAILABLE', `${error.message} (nats.servers: ${nats.servers.join(', ')})`, {
-      cause: error,
-    });
+    throw error;
   }
 };

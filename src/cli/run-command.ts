@@ -57,12 +57,18 @@ export const runOffline = async (
   try {
     return print(await run(), { io, options });
   } catch (error) {
-    return printFailure(error, io, options.json);
+    return printFailure(failureOf(error), io, options.json);
   }
 };
 
-const printFailure = (error: unknown, io: CliIo, json: boolean): number => {
-  const failure = failureOf(error);
+/** Somebody on the wrong host sees by it where the command has looked. */
+const withPlace = (failure: Failure, nats: CliConfig['nats']): Failure => {
+  if (failure.exit !== 'store' || nats === undefined) return failure;
+  const place = `nats.bucket: ${nats.bucket}, nats.servers: ${nats.servers.join(', ')}`;
+  return { ...failure, message: `${failure.message.replace(/\.$/, '')} (${place})` };
+};
+
+const printFailure = (failure: Failure, io: CliIo, json: boolean): number => {
   const { exit, message, next } = failure;
   if (json) io.out(errorJson(failure));
   io.note(`crossfade: ${message}`);
@@ -79,12 +85,14 @@ export const runCommand = async (
 ): Promise<number> => {
   const { io, env } = deps;
   let store: Store | undefined;
+  let nats: CliConfig['nats'];
   try {
     const config = readCliConfig(env, configPath ?? env['CROSSFADE_CONFIG']);
+    ({ nats } = config);
     store = await deps.openStore(config, { note: io.note, mayBegin });
     return print(await run({ io, options, config, store, newId: deps.newId }), { io, options });
   } catch (error) {
-    return printFailure(error, io, options.json);
+    return printFailure(withPlace(failureOf(error), nats), io, options.json);
   } finally {
     await store?.close().catch(() => undefined);
   }

@@ -50,7 +50,7 @@ export class NatsBucket implements Bucket {
       if (message === undefined) await this.follower.look();
       return message?.value === undefined ? undefined : { key, value: message.value, revision: message.revision };
     } catch (error) {
-      throw toStoreError(error, 'read');
+      throw toStoreError(error, 'read', this.name);
     }
   }
 
@@ -64,7 +64,7 @@ export class NatsBucket implements Bucket {
     try {
       return await kv.put(key, value);
     } catch (error) {
-      throw toStoreError(error, 'write');
+      throw toStoreError(error, 'write', this.name);
     }
   }
 
@@ -85,7 +85,7 @@ export class NatsBucket implements Bucket {
       await kv.delete(key, expected === undefined ? {} : { previousSeq: expected });
     } catch (error) {
       if (isConflict(error)) throw new CrossfadeError('STORE_CONFLICT', undefined, { cause: error });
-      throw toStoreError(error, 'write');
+      throw toStoreError(error, 'write', this.name);
     }
   }
 
@@ -96,7 +96,7 @@ export class NatsBucket implements Bucket {
       const marker = await reader.last(key);
       if (marker?.value === undefined && marker !== undefined) await reader.purge(key, marker.revision);
     } catch (error) {
-      throw toStoreError(error, 'write');
+      throw toStoreError(error, 'write', this.name);
     }
   }
 

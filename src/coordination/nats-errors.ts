@@ -28,14 +28,16 @@ const surelyNotStored = (error: unknown): boolean =>
 
 export type Access = 'read' | 'write';
 
-/** Errors of ours pass unchanged. */
-export const toStoreError = (error: unknown, access: Access): CrossfadeError => {
+/** Errors of ours pass unchanged. `bucket`: what was asked, so that whoever finds it gone is told which one it was. */
+export const toStoreError = (error: unknown, access: Access, bucket?: string): CrossfadeError => {
   if (error instanceof CrossfadeError) return error;
   const denied = deniedBy(error);
   if (denied !== undefined)
     return new CrossfadeError('STORE_UNSUPPORTED', `NATS permissions do not allow: ${denied}`, { cause: error });
   if (access === 'write' && !surelyNotStored(error))
     return new CrossfadeError('STORE_OUTCOME_UNKNOWN', undefined, { cause: error });
+  if (bucket !== undefined && isStreamMissing(error))
+    return new CrossfadeError('STORE_UNAVAILABLE', `bucket ${bucket} is gone`, { cause: error });
   const reason = error instanceof Error ? error.message : String(error);
   return new CrossfadeError('STORE_UNAVAILABLE', `The coordination store cannot be used: ${reason}`, { cause: error });
 };

@@ -118,7 +118,7 @@ export class NatsFollower {
     try {
       while ((await this.#catchUp()) === 'again');
     } catch (error) {
-      const mapped = toStoreError(error, 'read');
+      const mapped = toStoreError(error, 'read', this.#reader?.bucket);
       this.#options.onLook(mapped);
       throw mapped;
     }

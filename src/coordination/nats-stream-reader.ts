@@ -21,11 +21,13 @@ const stored = (
 };
 
 export class NatsStreamReader {
+  readonly bucket: string;
   readonly stream: string;
   readonly #prefix: string;
   readonly #manager: JetStreamManager;
 
   constructor(bucket: string, manager: JetStreamManager) {
+    this.bucket = bucket;
     this.stream = `KV_${bucket}`;
     this.#prefix = `$KV.${bucket}.`;
     this.#manager = manager;

@@ -9,7 +9,11 @@ import type { Ran } from '../../support/agent-process.ts';
 
 const noProcess = (): Promise<number> => Promise.reject(new Error('no process is started here'));
 
-export const runHere = async (args: readonly string[], env: Record<string, string>): Promise<Ran> => {
+export const runHere = async (
+  args: readonly string[],
+  env: Record<string, string>,
+  openStore = openCliStore,
+): Promise<Ran> => {
   let out = '';
   let err = '';
   const io = {
@@ -27,11 +31,9 @@ export const runHere = async (args: readonly string[], env: Record<string, strin
   };
   const deps = { io, env: { CROSSFADE_ACTOR: 'test', ...env }, newId: randomUUID, version: 'test', userName: 'test' };
   const processes = { runAgent: noProcess, runWorker: noProcess, runOperator: noProcess };
-  const exit = await runProgram(args, { ...deps, ...processes, openStore: openCliStore, preflight }).catch(
-    (error: unknown) => {
-      err += error instanceof Error ? (error.stack ?? error.message) : String(error);
-      return exitCode('crashed');
-    },
-  );
+  const exit = await runProgram(args, { ...deps, ...processes, openStore, preflight }).catch((error: unknown) => {
+    err += error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return exitCode('crashed');
+  });
   return { exit, out, err };
 };

@@ -145,7 +145,7 @@ const clusterKinds = (
   return {
     ...(mortal === undefined
       ? {}
-      : { ...kind(2, 'killed', crash(hands, mortal, [0, 8])), ...kind(3, 'stalled', stall(hands, mortal, [1, 15])) }),
+      : { ...kind(6, 'killed', crash(hands, mortal, [0, 8])), ...kind(3, 'stalled', stall(hands, mortal, [1, 15])) }),
     ...misdeed(3, 'is silent', [{ kind: 'hang' }, 1], any),
     ...misdeed(3, 'is away', [{ kind: 'reset' }, 1], any),
     ...misdeed(4, 'drops answers to writes', [{ kind: 'drop-answer' }, 0.3], isWrite),
