@@ -154,7 +154,7 @@ export const runWorker = async (options: WorkerOptions): Promise<void> => {
   };
   const pacer = createPacer({ runtime, rate, live, signal });
   const worker: Worker = { ...options, pacer, progress, refreshedAt: new Map() };
-  const stopProgress = progress.publish(() => pacer.state());
+  const stopProgress = progress.publish(() => (pause.isKnown() ? pacer.state() : 'running'));
   const lanes = state()?.spec.backfill.concurrency ?? 2;
   await Promise.all(Array.from({ length: lanes }, () => workLane(worker)));
   stopProgress();

@@ -274,6 +274,21 @@ describe('the progress of the workers of a backfill', () => {
     idle?.stop();
   });
 
+  it('is called paused by a worker that knows of a pause, and not by one that has just begun', async () => {
+    const made = setUp();
+    const told: string[] = [];
+    const { put } = made.store.live;
+    made.store.live.put = (key, value) => {
+      told.push((JSON.parse(value) as { state: string }).state);
+      return put.call(made.store.live, key, value);
+    };
+    await made.store.config.put(keys.job('products', 'state'), JSON.stringify({ paused: true }));
+    const worker = work(made, 'a');
+    await eventually(() => told.includes('paused'), { what: 'the pause in the progress' });
+    await worker.stop();
+    expect(told[0]).toBe('running');
+  });
+
   it('says how much of a chunk in hand is done, and a rate over several pages', async () => {
     const bucket = new MemoryBucket(new ManualTime());
     const runtime = manualRuntime();
