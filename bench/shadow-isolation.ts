@@ -9,7 +9,7 @@
  * it: the first process is measured before every row, so its code and memory are warmer than those of all others.
  * Also printed: resident memory, and how many samples were compared.
  * In the same run the rival: nginx that mirrors to the same targets, beside an nginx that does not, measured in the same way;
- * its last ratio is beside a second nginx that does not.
+ * its last ratio is beside a second nginx that does not. What waits at the end for a mirror that hangs is in no p99: see req/s.
  * `node bench/shadow-isolation.ts [--check] [--source URL] [--target URL]`: with --check, exit 1 when a ratio is above
  * 1.05; --source takes a real cluster instead of the stub, --target one as the target that is well.
  */
