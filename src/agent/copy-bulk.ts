@@ -51,7 +51,8 @@ export const encodeBulk = (writes: readonly StampedWrite[]): EncodedBulk => {
   const [first] = writes;
   const shared = first !== undefined && writes.every(({ alias }) => alias === first.alias);
   const actions = writes.map((write) => actionLine(write, shared));
-  const guards = guardedAliases(writes).map(guardLine).join('');
+  const isHeld = shared && writes.some(({ op }) => op === 'index');
+  const guards = isHeld ? '' : guardedAliases(writes).map(guardLine).join('');
   let size = Buffer.byteLength(guards);
   writes.forEach((write, i) => {
     size += Buffer.byteLength(actions[i] as string) + (write.op === 'index' ? write.source.length + 1 : 0);
@@ -92,10 +93,13 @@ const isAliasTrouble = (error: ItemError | undefined): boolean =>
 const isMappingRace = (error: ItemError | undefined): boolean =>
   error?.type === 'illegal_argument_exception' && / cannot be changed from type \[/.test(error.reason ?? '');
 
+const applied: WriteFate = { kind: 'applied' };
+const superseded: WriteFate = { kind: 'superseded' };
+
 /** The fate of one item by its status; `error` is present exactly when the write was not applied. */
 export const itemFate = ({ status, error }: Item): WriteFate => {
-  if (status < 300 || (status === 404 && error === undefined)) return { kind: 'applied' };
-  if (status === 409) return { kind: 'superseded' };
+  if (status < 300 || (status === 404 && error === undefined)) return applied;
+  if (status === 409) return superseded;
   const reason = explain(status, error);
   if (isFence(error)) return { kind: 'fenced' };
   if (status === 500) return { kind: 'retry', cause: 'error', reason };

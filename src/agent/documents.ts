@@ -4,7 +4,7 @@
  * JavaScript would change. Invariant: an answer that covers only part of what was asked is an error, never a short list.
  * An answer that a document has made invalid JSON is a SyntaxError; odd-documents.ts says how to go on.
  */
-import { isKey, parseSlice, rawOf, type Slice, skipValue, walkElements, walkMembers } from '../json/scan.ts';
+import { isKey, numberOf, parseSlice, rawOf, type Slice, skipValue, walkElements, walkMembers } from '../json/scan.ts';
 
 export type StoredDoc = {
   id: string;
@@ -40,8 +40,8 @@ const emptyDoc = (): StoredDoc => ({
 const takeMember = (doc: StoredDoc, buf: Uint8Array, key: Slice, value: Slice): boolean => {
   if (isKey(buf, key, '_id')) doc.id = text(buf, value);
   else if (isKey(buf, key, '_source')) doc.source = buf.subarray(value.start, value.end);
-  else if (isKey(buf, key, '_seq_no')) doc.seqNo = Number(rawOf(buf, value));
-  else if (isKey(buf, key, '_primary_term')) doc.primaryTerm = Number(rawOf(buf, value));
+  else if (isKey(buf, key, '_seq_no')) doc.seqNo = numberOf(buf, value);
+  else if (isKey(buf, key, '_primary_term')) doc.primaryTerm = numberOf(buf, value);
   else if (isKey(buf, key, '_version')) doc.version = BigInt(rawOf(buf, value));
   else if (isKey(buf, key, '_routing')) doc.routing = text(buf, value);
   else return false;

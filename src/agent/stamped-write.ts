@@ -24,25 +24,33 @@ export const deleteWrite = (
   target: Pick<Target, 'slug' | 'epoch'>,
 ): StampedWrite => ({ alias: copyAliasOf(target, ordinal), id, routing, stamp, op: 'delete' });
 
-/** `ok: false` when the operator's function fails: the copy is refused with that reason, and others go on. */
-export const prepareWrite = async (
+/**
+ * `ok: false` when the operator's function fails: the copy is refused with that reason, and others go on. A promise only
+ * where there is such a function: a page has thousands of documents.
+ */
+export const prepareWrite = (
   { ordinal, id, routing, stamp, source }: Content,
   target: Target,
   transform: TransformFunction | undefined,
-): Promise<Prepared> => {
+): Prepared | Promise<Prepared> => {
   const head = { alias: copyAliasOf(target, ordinal), id, routing, stamp };
   const gone: Prepared = { ok: true, write: { ...head, op: 'delete' } };
   if (source === undefined) return gone;
   const line = documentLine(source);
   if (line === undefined) return { ok: false, reason: 'its _source is no JSON object in UTF-8' };
   if (transform === undefined) return { ok: true, write: { ...head, op: 'index', source: line } };
+  const meta = { id, routing, index: indexOn(target, ordinal, target.authority) };
+  return transformed(head, line, (text) => transformSource(transform, text, meta));
+};
+
+const transformed = async (
+  head: Omit<StampedWrite, 'op' | 'source'>,
+  line: Uint8Array,
+  transform: (line: Uint8Array) => Promise<Uint8Array | null>,
+): Promise<Prepared> => {
   try {
-    const made = await transformSource(transform, line, {
-      id,
-      routing,
-      index: indexOn(target, ordinal, target.authority),
-    });
-    return made === null ? gone : { ok: true, write: { ...head, op: 'index', source: made } };
+    const source = await transform(line);
+    return { ok: true, write: source === null ? { ...head, op: 'delete' } : { ...head, op: 'index', source } };
   } catch (error) {
     return { ok: false, reason: `transform: ${error instanceof Error ? error.message : String(error)}` };
   }

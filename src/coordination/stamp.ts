@@ -8,6 +8,14 @@
 import type { StampLayout } from './records.ts';
 
 const bits = { narrow: { reign: 6n, term: 10n, seq: 37n }, wide: { reign: 8n, term: 15n, seq: 40n } } as const;
+type Widths = Record<keyof StampParts, bigint>;
+/** As plain numbers: of each layout they are small enough, and a stamp is made for each document that is copied. */
+const limitsOf = ({ reign, term, seq }: Widths): StampParts => ({
+  reign: 2 ** Number(reign),
+  term: 2 ** Number(term),
+  seq: 2 ** Number(seq),
+});
+const limits = { narrow: limitsOf(bits.narrow), wide: limitsOf(bits.wide) };
 
 export type StampParts = { reign: number; term: number; seq: number };
 
@@ -15,16 +23,15 @@ export const maxReign = (layout: StampLayout): number => Number((1n << bits[layo
 
 /** True when a write with this term and sequence number can be stamped; out of range is never wrapped around. */
 export const fitsLayout = (layout: StampLayout, { reign, term, seq }: StampParts): boolean => {
-  const width = bits[layout];
-  const fits = (value: number, size: bigint, least: number) => value >= least && BigInt(value) < 1n << size;
-  return fits(reign, width.reign, 1) && fits(term, width.term, 1) && fits(seq, width.seq, 0);
+  const below = limits[layout];
+  return reign >= 1 && reign < below.reign && term >= 1 && term < below.term && seq >= 0 && seq < below.seq;
 };
 
 /** @throws RangeError when a part does not fit: the caller quarantines the copy rather than send a wrong order. */
 export const packStamp = (layout: StampLayout, parts: StampParts): bigint => {
   if (!fitsLayout(layout, parts)) throw new RangeError(`stamp out of range for ${layout} layout`);
-  const width = bits[layout];
-  return (((BigInt(parts.reign) << width.term) | BigInt(parts.term)) << width.seq) | BigInt(parts.seq);
+  const before = parts.reign * limits[layout].term + parts.term;
+  return (BigInt(before) << bits[layout].seq) | BigInt(parts.seq);
 };
 
 export const unpackStamp = (layout: StampLayout, stamp: bigint): StampParts => {

@@ -103,7 +103,25 @@ export const parseSlice = (buf: Uint8Array, { start, end }: Slice): unknown =>
 
 /** Raw text of a slice, for numbers that JavaScript cannot hold. */
 export const rawOf = (buf: Uint8Array, { start, end }: Slice): string =>
-  Buffer.from(buf.buffer, buf.byteOffset + start, end - start).toString('utf8');
+  Buffer.isBuffer(buf)
+    ? buf.toString('utf8', start, end)
+    : Buffer.from(buf.buffer, buf.byteOffset + start, end - start).toString('utf8');
+
+const ZERO = 0x30;
+/** So many digits are a safe integer whatever they are. */
+const safeDigits = 15;
+
+/** Number of a slice; plain counts, which most are, without making a string. */
+export const numberOf = (buf: Uint8Array, slice: Slice): number => {
+  if (slice.end - slice.start > safeDigits) return Number(rawOf(buf, slice));
+  let value = 0;
+  for (let i = slice.start; i < slice.end; i++) {
+    const digit = (buf[i] as number) - ZERO;
+    if (digit < 0 || digit > 9) return Number(rawOf(buf, slice));
+    value = value * 10 + digit;
+  }
+  return value;
+};
 
 /**
  * What a walk made of a value: its end when it went through it itself, undefined to have it skipped, `stop` to end there.
