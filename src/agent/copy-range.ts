@@ -9,7 +9,7 @@ import type { ClusterControl } from './cluster.ts';
 import type { StampedWrite } from './copy-bulk.ts';
 import { type Direction, indexOn, stampOf } from './direction.ts';
 import type { StoredDoc } from './documents.ts';
-import type { PageLimits } from './page-size.ts';
+import type { KnownPages, PageLimits } from './page-size.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Runtime } from './runtime.ts';
 import { readSeqRange, type SeqPage } from './seq-reader.ts';
@@ -22,8 +22,11 @@ export type CopyIo = {
   direction: Direction;
   transform: TransformFunction | undefined;
   limits: PageLimits;
+  known?: KnownPages | undefined;
   quarantine: Quarantine;
   signal?: AbortSignal | undefined;
+  /** Works on a page once it may; default at once. */
+  inTurn?: <T>(work: () => Promise<T>) => Promise<T>;
   /** After each page; may wait, to throttle. */
   onPage?: (page: PageReport) => Promise<void> | void;
   onRetry?: (reason: string) => void;
@@ -51,12 +54,12 @@ export type RangeResult = {
 
 const noSource = 'the authority keeps no _source for this document';
 
-const prepareDoc = async (doc: StoredDoc, ordinal: number, io: CopyIo): Promise<Prepared> => {
+const prepareDoc = (doc: StoredDoc, ordinal: number, io: CopyIo): Prepared | Promise<Prepared> => {
   const { id, routing, source } = doc;
   if (source === undefined) return { ok: false, reason: doc.unreadable ?? noSource };
   try {
     const stamp = stampOf(io.direction, doc);
-    return await prepareWrite({ ordinal, id, routing, stamp, source }, io.direction, io.transform);
+    return prepareWrite({ ordinal, id, routing, stamp, source }, io.direction, io.transform);
   } catch (error) {
     return { ok: false, reason: `stamp: ${error instanceof Error ? error.message : String(error)}` };
   }
@@ -81,7 +84,8 @@ const noteFates = (writes: readonly StampedWrite[], { fates }: SendResult, ordin
 type Sent = Pick<SendResult, 'end' | 'reason'> & { applied: number; superseded: number; retried: boolean };
 
 const sendPage = async (page: SeqPage, ordinal: number, io: CopyIo): Promise<Sent> => {
-  const prepared = await Promise.all(page.docs.map((doc) => prepareDoc(doc, ordinal, io)));
+  const preparing = page.docs.map((doc) => prepareDoc(doc, ordinal, io));
+  const prepared = io.transform === undefined ? (preparing as Prepared[]) : await Promise.all(preparing);
   noteRefusals(page.docs, prepared, ordinal, io);
   const writes = prepared.filter((one) => one.ok).map(({ write }) => write);
   let retried = false;
@@ -102,22 +106,31 @@ const sendPage = async (page: SeqPage, ordinal: number, io: CopyIo): Promise<Sen
   return { end, reason, applied: count('applied'), superseded: count('superseded'), retried };
 };
 
+/** Moves `result` past the page once all of it is settled. */
+const takePage = async (page: SeqPage, ordinal: number, result: RangeResult, io: CopyIo): Promise<void> => {
+  const began = io.runtime.now();
+  const { end, reason, applied, superseded, retried } = await sendPage(page, ordinal, io);
+  result.applied += applied;
+  result.superseded += superseded;
+  if (end !== 'done') return void Object.assign(result, { end, reason });
+  result.docs += page.docs.length;
+  result.through = page.through;
+  const report = { docs: page.docs.length, bytes: page.bytes, through: page.through, retried };
+  await io.onPage?.({ ...report, sendMs: io.runtime.now() - began });
+};
+
+const atOnce = <T>(work: () => Promise<T>): Promise<T> => work();
+
 export const copyRange = async ({ ordinal, ...range }: ShardRange, io: CopyIo): Promise<RangeResult> => {
-  const { clusters, runtime, direction, limits, signal } = io;
+  const { clusters, runtime, direction, limits, known, signal, inTurn = atOnce } = io;
   const index = indexOn(direction, ordinal, direction.authority);
   const result: RangeResult = { through: range.from, end: 'done', docs: 0, applied: 0, superseded: 0 };
   const cluster = clusters[direction.authority];
+  const read = { cluster, runtime, limits, known, signal, source: true };
   let pages = 0;
-  for await (const page of readSeqRange({ index, ...range }, { cluster, runtime, limits, signal, source: true })) {
-    const began = runtime.now();
-    const sent = await sendPage(page, ordinal, io);
-    result.applied += sent.applied;
-    result.superseded += sent.superseded;
-    if (sent.end !== 'done') return { ...result, end: sent.end, reason: sent.reason };
-    result.docs += page.docs.length;
-    result.through = page.through;
-    const report = { docs: page.docs.length, bytes: page.bytes, through: page.through, retried: sent.retried };
-    await io.onPage?.({ ...report, sendMs: runtime.now() - began });
+  for await (const page of readSeqRange({ index, ...range }, read)) {
+    await inTurn(() => takePage(page, ordinal, result, io));
+    if (result.end !== 'done') return result;
     if (++pages === io.maxPages) break;
   }
   if (result.through >= range.to) return result;

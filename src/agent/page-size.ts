@@ -16,6 +16,13 @@ export const firstPage = ({ maxPageDocs }: PageLimits): PagePlan => {
   return { docs, span: docs };
 };
 
+/** What the walks of each index have learned of its documents, so that the next one need not begin with small pages. */
+export type KnownPages = Map<string, PagePlan>;
+
+/** `known`: what an earlier walk would have asked for next. */
+export const beginPage = (known: PagePlan | undefined, limits: PageLimits): PagePlan =>
+  known === undefined ? firstPage(limits) : { docs: Math.min(known.docs, limits.maxPageDocs), span: known.span };
+
 const clamp = (value: number, low: number, high: number): number => Math.max(low, Math.min(high, value));
 
 export const nextPage = (plan: PagePlan, seen: PageSeen, { pageBytes, maxPageDocs }: PageLimits): PagePlan => {

@@ -9,7 +9,15 @@ import type { ClusterControl } from './cluster.ts';
 import type { CallOptions } from './control-calls.ts';
 import type { StoredDoc } from './documents.ts';
 import { isSpoilt, readAlone } from './odd-documents.ts';
-import { answerBytes, firstPage, nextPage, type PageLimits, type PagePlan, smallerPage } from './page-size.ts';
+import {
+  answerBytes,
+  beginPage,
+  type KnownPages,
+  nextPage,
+  type PageLimits,
+  type PagePlan,
+  smallerPage,
+} from './page-size.ts';
 import { retrying } from './retry.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -27,6 +35,7 @@ export type ReadOptions = {
   cluster: ClusterControl;
   runtime: Runtime;
   limits: PageLimits;
+  known?: KnownPages | undefined;
   source: boolean;
   signal?: AbortSignal | undefined;
   timeoutMs?: number;
@@ -95,9 +104,11 @@ const readSizedPage = async (range: SeqRange, plan: PagePlan, options: ReadOptio
 /** Pages until `through` reaches `to`; ends early, without an error, when the signal fires. */
 export async function* readSeqRange(range: SeqRange, options: ReadOptions): AsyncGenerator<SeqPage> {
   if (range.from >= range.to) return;
-  let ahead = readSizedPage(range, firstPage(options.limits), options);
+  const { known } = options;
+  let ahead = readSizedPage(range, beginPage(known?.get(range.index), options.limits), options);
   for (;;) {
     const { page, plan, limits } = await ahead;
+    known?.set(range.index, plan);
     const done = page.through >= range.to;
     if (!done) {
       ahead = readSizedPage({ ...range, from: page.through }, plan, { ...options, limits });

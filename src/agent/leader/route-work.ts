@@ -9,6 +9,7 @@ import { authorityIn, type Side } from '../../coordination/records.ts';
 import type { ClusterControl } from '../cluster.ts';
 import type { CopyIo } from '../copy-range.ts';
 import { type Direction, directionOf } from '../direction.ts';
+import type { KnownPages } from '../page-size.ts';
 import type { QuarantineRecord } from '../quarantine.ts';
 import type { RepairIo } from '../repair.ts';
 import { type Runtime, sleep } from '../runtime.ts';
@@ -72,6 +73,7 @@ export class RouteWork {
   /** While the tail is at work. */
   #tailBegunAtMs: number | undefined;
   readonly #askTerms: AskTerms;
+  readonly #known: KnownPages = new Map();
 
   constructor(deps: RouteWorkDeps) {
     this.#deps = deps;
@@ -193,6 +195,7 @@ export class RouteWork {
       direction,
       transform: await transforms.towards(state.spec.transform, direction.follower),
       limits: { pageBytes, maxPageDocs },
+      known: this.#known,
       quarantine: this.#quarantine.own(),
       askTerms: this.#askTerms,
       signal,
