@@ -6,10 +6,13 @@
 import { keys } from '../coordination/keys.ts';
 import type { Chunk, ChunkDelivery, RouteState, Store } from '../coordination/ports.ts';
 import type { Side } from '../coordination/records.ts';
+import { BackfillSettings } from '../coordination/route-spec.ts';
 import { BackfillRecord, backfillName } from './backfill.ts';
 import type { ClusterControl } from './cluster.ts';
 import { type CopyIo, copyRange, type PageReport } from './copy-range.ts';
 import { type Direction, directionOf, indexOn } from './direction.ts';
+import { type Gait, gaitAt } from './gait.ts';
+import type { KnownPages } from './page-size.ts';
 import { createPacer, type Pacer, type LiveTraffic } from './pacer.ts';
 import { watchPause } from './pause-watch.ts';
 import { checkPosition, currentShards } from './positions.ts';
@@ -18,6 +21,7 @@ import { chunkOwner, saveQuarantine } from './quarantine-store.ts';
 import { retrying } from './retry.ts';
 import { every, type Runtime, sleep } from './runtime.ts';
 import type { Transforms } from './transform.ts';
+import { createTurns, type Turns } from './turns.ts';
 import { type ChunkInHand, createProgress, type Progress } from './worker-progress.ts';
 
 export type WorkerOptions = {
@@ -36,7 +40,15 @@ export type WorkerOptions = {
   onProblem?: (chunk: Chunk, detail: string) => void;
 };
 
-type Worker = WorkerOptions & { pacer: Pacer; progress: Progress; refreshedAt: Map<string, number> };
+type Worker = WorkerOptions & {
+  pacer: Pacer;
+  /** As it is now. */
+  gait: () => Gait;
+  turns: Turns;
+  progress: Progress;
+  refreshedAt: Map<string, number>;
+  known: KnownPages;
+};
 type Working = Worker & { inHand: ChunkInHand };
 /** retry: give the chunk back for so long. */
 type ChunkEnd = { kind: 'done' } | { kind: 'retry'; delayMs: number; detail: string };
@@ -61,8 +73,8 @@ const refreshOnce = async (worker: Worker, { authority }: Direction, index: stri
 };
 
 const copyIo = async (worker: Working, state: RouteState, direction: Direction): Promise<CopyIo> => {
-  const { clusters, runtime, transforms, signal, pacer, inHand } = worker;
-  const { pageBytes, maxPageDocs } = state.spec.backfill;
+  const { clusters, runtime, transforms, signal, pacer, gait, turns, inHand, known } = worker;
+  const { maxPageDocs } = state.spec.backfill;
   return {
     clusters,
     runtime,
@@ -70,11 +82,15 @@ const copyIo = async (worker: Working, state: RouteState, direction: Direction):
     signal,
     transform: await transforms.towards(state.spec.transform, direction.follower),
     limits: {
-      pageBytes,
+      get pageBytes() {
+        return gait().pageBytes;
+      },
       get maxPageDocs() {
         return pacer.pageDocs(maxPageDocs);
       },
     },
+    known,
+    inTurn: turns.take,
     quarantine: createQuarantine(),
     onPage: async (page: PageReport) => {
       inHand.add(page);
@@ -143,20 +159,31 @@ const workLane = async (worker: Worker): Promise<void> => {
   }
 };
 
+const defaultBackfill = BackfillSettings.parse({});
+
+/** How the work goes among the clients of this process. */
+const createPace = (options: WorkerOptions, rate: () => number | 'pause' | undefined) => {
+  const { runtime, signal, live, state } = options;
+  const gait = () => gaitAt(live?.share() ?? 1, state()?.spec.backfill ?? defaultBackfill);
+  const duty = live && { worked: live.worked, share: () => gait().duty };
+  const pacer = createPacer({ runtime, rate, live: duty, signal });
+  return { gait, pacer, turns: createTurns(() => gait().pages) };
+};
+
 /** Runs until `signal` fires; chunks under way are then given back. */
 export const runWorker = async (options: WorkerOptions): Promise<void> => {
-  const { runtime, state, signal, live, store, slug, worker: name } = options;
+  const { runtime, state, store, slug, worker: name } = options;
   const progress = createProgress({ bucket: store.live, slug, worker: name, runtime });
   const pause = watchPause({ bucket: store.config, slug, runtime });
   const rate = () => {
     const asked = pause.paused() ? 'pause' : state()?.rate;
     return typeof asked === 'number' ? asked / progress.workers() : asked;
   };
-  const pacer = createPacer({ runtime, rate, live, signal });
-  const worker: Worker = { ...options, pacer, progress, refreshedAt: new Map() };
-  const stopProgress = progress.publish(() => (pause.isKnown() ? pacer.state() : 'running'));
-  const lanes = state()?.spec.backfill.concurrency ?? 2;
-  await Promise.all(Array.from({ length: lanes }, () => workLane(worker)));
+  const { concurrency } = state()?.spec.backfill ?? defaultBackfill;
+  const pace = createPace(options, rate);
+  const worker: Worker = { ...options, ...pace, progress, refreshedAt: new Map(), known: new Map() };
+  const stopProgress = progress.publish(() => (pause.isKnown() ? pace.pacer.state() : 'running'));
+  await Promise.all(Array.from({ length: concurrency }, () => workLane(worker)));
   stopProgress();
   pause.stop();
 };

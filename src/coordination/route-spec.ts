@@ -152,7 +152,7 @@ export const BackfillSettings = z.strictObject({
     .int()
     .min(1024)
     .default(4 * 1024 * 1024)
-    .describe('aim for the size of one page'),
+    .describe('aim for the size of one page; less where clients could suffer from large ones'),
   maxPageDocs: z.int().min(1).max(10_000).default(5000),
   chunkDocs: z.int().min(1).default(50_000).describe('sequence numbers in one chunk'),
   concurrency: z.int().min(1).default(2).describe('chunks one process works on at once'),

@@ -21,8 +21,8 @@ const fastTimers = { set: (callback: () => void, delayMs: number) => systemTimer
 
 type Backfill = Engine & { store: Store; queue: WorkQueue; now: { state: RouteState } };
 
-const setUp = (docs = 200): Backfill => {
-  const made = engine();
+const setUp = (docs = 200, backfill: Record<string, number> = {}): Backfill => {
+  const made = engine({}, { backfill });
   for (let i = 0; i < docs; i++) made.put(`d${i}`, { i });
   const time = new ManualTime();
   const queue = new MemoryWorkQueue({ timers: fastTimers, ackWaitMs: 60_000 });
@@ -102,7 +102,7 @@ describe('a backfill', () => {
   });
 
   it('goes on with other workers when one dies in the middle of a chunk', async () => {
-    const made = setUp();
+    const made = setUp(200, { maxPageDocs: 40 });
     await plan(made, 1000);
     const dying = new AbortController();
     let bulks = 0;
@@ -128,6 +128,31 @@ describe('a backfill', () => {
     const heir = work(made, 'heir');
     await finished(made);
     await heir.stop();
+    expect(made.contents('target')).toEqual(made.contents('source'));
+  });
+
+  it.each([
+    ['one page at a time while it may use half of itself', 0.5, 1],
+    ['a page of each lane while nothing holds it back', 1, 2],
+  ])('sends %s, and ends', async (_, share, expected) => {
+    const made = setUp(200, { maxPageDocs: 20, concurrency: 2 });
+    await plan(made, 50);
+    const { bulk, ...rest } = made.io.clusters.target;
+    let under = 0;
+    let most = 0;
+    const target = {
+      ...rest,
+      bulk: async (call: Parameters<typeof bulk>[0]) => {
+        most = Math.max(most, ++under);
+        await new Promise(setImmediate);
+        return bulk(call).finally(() => under--);
+      },
+    };
+    const live = { worked: () => undefined, share: () => share };
+    const worker = work(made, 'w', { clusters: { ...made.io.clusters, target }, live });
+    await finished(made);
+    await worker.stop();
+    expect(most).toBe(expected);
     expect(made.contents('target')).toEqual(made.contents('source'));
   });
 

@@ -4,7 +4,7 @@ import { defaultLiveWatchOptions, LiveWatch } from '../../../src/agent/live-watc
 import { createPacer } from '../../../src/agent/pacer.ts';
 import type { Runtime } from '../../../src/agent/runtime.ts';
 
-const { windowMs, minAnswers, maxWindows, cut, step, leastShare } = defaultLiveWatchOptions;
+const { windowMs, minAnswers, maxWindows, cut, step, firstShare, leastShare } = defaultLiveWatchOptions;
 type Window = { tailMs: number; share: number; answers?: number };
 
 /** Lives through the windows, each with one slow answer in fifty, and says after each which share work may take. */
@@ -24,16 +24,34 @@ const busy = (tailMs: number): Window => ({ tailMs, share: 0.9 });
 
 describe('the watch over live traffic', () => {
   it.each<[string, Window[], number[]]>([
-    ['gives all of the time while clients are served as before', [quiet(10), busy(12), busy(14)], [1, 1, 1]],
-    ['cuts it when they are served clearly slower', [quiet(10), busy(30), busy(30)], [1, cut, cut * cut]],
-    ['gives it back step by step', [quiet(10), busy(30), busy(11), busy(11)], [1, cut, cut + step, cut + 2 * step]],
-    ['does not mind a few milliseconds', [quiet(1), busy(5)], [1, 1]],
+    ['begins with a part where there are clients', [quiet(10), quiet(10)], [firstShare, firstShare]],
+    [
+      'gives more step by step while they are at ease',
+      [quiet(10), busy(12), busy(12)],
+      [firstShare, firstShare + step, firstShare + 2 * step],
+    ],
+    [
+      'stays where they are slower and do not yet suffer',
+      [quiet(10), busy(14), busy(15)],
+      [firstShare, firstShare, firstShare],
+    ],
+    [
+      'cuts it when they suffer',
+      [quiet(10), busy(16), busy(30)],
+      [firstShare, firstShare * cut, firstShare * cut * cut],
+    ],
+    [
+      'gives it back step by step',
+      [quiet(10), busy(30), busy(11), busy(11)],
+      [firstShare, firstShare * cut, firstShare * cut + step, firstShare * cut + 2 * step],
+    ],
+    ['does not mind a millisecond or two', [quiet(1), busy(3)], [firstShare, firstShare + step]],
     ['blames nobody before it has seen how it is without the work', [busy(10), busy(1000)], [1, 1]],
-    ['never blames work that hardly ran', [quiet(10), quiet(1000)], [1, 1]],
+    ['never blames work that hardly ran', [quiet(10), quiet(1000)], [firstShare, firstShare]],
     [
       'blames nobody for a window with too few answers',
       [quiet(10), { ...busy(1000), answers: minAnswers - 1 }],
-      [1, 1],
+      [firstShare, firstShare],
     ],
   ])('%s', (_, windows, expected) => {
     expect(after(windows).map((share) => share.toFixed(6))).toEqual(expected.map((share) => share.toFixed(6)));
@@ -46,15 +64,19 @@ describe('the watch over live traffic', () => {
 
   it('gives time back when hardly any clients are left', () => {
     const silent = Array.from({ length: maxWindows }, () => ({ ...busy(30), answers: 1 }));
-    expect(after([quiet(10), busy(30), ...silent]).at(-1)).toBeCloseTo(cut + step);
+    expect(after([quiet(10), busy(30), ...silent]).at(-1)).toBeCloseTo(firstShare * cut + step);
+  });
+
+  it('gives all of it in the end to work that clients do not feel', () => {
+    expect(after([quiet(10), ...Array.from({ length: 50 }, () => busy(10))]).at(-1)).toBe(1);
   });
 
   it('takes a load that stays slow without the work for the new normal', () => {
-    const windows = [quiet(10), busy(100), ...Array.from({ length: 20 }, () => quiet(100)), busy(100)];
-    expect(after(windows).at(-1)).toBe(1);
+    const windows = [quiet(10), busy(100), ...Array.from({ length: 30 }, () => quiet(100)), busy(100)];
+    expect(after(windows).at(-1)).toBeGreaterThan(firstShare);
   });
 
-  it('keeps its share in bounds after any windows, and all of it for work below the quiet share', () => {
+  it('keeps its share in bounds after any windows, and cuts nothing for work below the quiet share', () => {
     const window = (max: number) =>
       fc.record({ tailMs: fc.integer({ min: 1, max: 10_000 }), share: fc.double({ min: 0, max, noNaN: true }) });
     fc.assert(
@@ -62,7 +84,9 @@ describe('the watch over live traffic', () => {
         after(windows).every((share) => share >= leastShare && share <= 1),
       ),
     );
-    fc.assert(fc.property(fc.array(window(0.1), { maxLength: 20 }), (windows) => after(windows).every((s) => s === 1)));
+    fc.assert(
+      fc.property(fc.array(window(0.1), { maxLength: 20 }), (windows) => after(windows).every((s) => s === firstShare)),
+    );
   });
 });
 
