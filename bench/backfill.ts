@@ -1,9 +1,10 @@
 /**
  * Backfill beside `_reindex` from remote, in turns on the same two clusters: the same documents, the same settings, a
  * fresh target index each time. Prints documents per second, the ratio of the medians, and the memory of this process; with
- * live writes to the source also their 99th percentile, without and beside either.
+ * live writes to the source also their 99th percentile, without and beside either. `_reindex` runs with each page size
+ * given, and the ratio is against the best of them.
  * `node bench/backfill.ts SOURCE_URL TARGET_URL [--documents 300000] [--bytes 400] [--shards 1] [--runs 3]
- *  [--liveWrites 0] [--reindexSize 5000] [--concurrency 2] [--pageBytes 4194304]`
+ *  [--liveWrites 0] [--reindexSize 1000,5000,10000] [--concurrency 2] [--pageBytes 4194304]`
  * The target must list the source in `reindex.remote.allowlist`.
  */
 import { fork } from 'node:child_process';
@@ -21,7 +22,7 @@ import { systemRuntime } from '../src/agent/runtime.ts';
 import { createTransforms } from '../src/agent/transform.ts';
 import { openFileStore } from '../src/coordination/file-store.ts';
 import { keys } from '../src/coordination/keys.ts';
-import { keepReport, median, percentile, table } from './lib/report.ts';
+import { keepReport, machine, median, percentile, table } from './lib/report.ts';
 import type { Told } from './lib/writer.ts';
 import { benchRoute, connectSides, dropIndex, fillIndex, freshIndex, names } from './lib/route.ts';
 
@@ -33,7 +34,7 @@ const { values, positionals } = parseArgs({
     shards: { type: 'string', default: '1' },
     runs: { type: 'string', default: '3' },
     liveWrites: { type: 'string', default: '0' },
-    reindexSize: { type: 'string', default: '5000' },
+    reindexSize: { type: 'string', default: '1000,5000,10000' },
     concurrency: { type: 'string', default: '2' },
     pageBytes: { type: 'string', default: String(4 * 1024 * 1024) },
   },
@@ -45,9 +46,12 @@ const liveWrites = Number(values.liveWrites);
 const clusters = connectSides(positionals);
 const state = benchRoute({ concurrency: Number(values.concurrency), pageBytes: Number(values.pageBytes) });
 
+const settleMs = 5_000;
 /** Clients that write to the source meanwhile. */
 const watch = new LiveWatch();
 let tookMs: number[] = [];
+/** What another load does to clients is no measure of how they are without the backfill. */
+let heard = true;
 const startClients = (): { stop(): void } => {
   if (liveWrites === 0) return { stop: () => undefined };
   const writer = fork(join(import.meta.dirname, 'lib', 'writer.ts'), [
@@ -58,7 +62,7 @@ const startClients = (): { stop(): void } => {
   writer.on('message', (message) => {
     for (const one of (message as Told).acknowledged) {
       tookMs.push(one.tookMs);
-      watch.answered(one.tookMs, performance.now());
+      if (heard) watch.answered(one.tookMs, performance.now());
     }
   });
   return { stop: () => void writer.kill() };
@@ -84,9 +88,9 @@ const checked = async (run: () => Promise<void>): Promise<number> => {
   return documents / seconds;
 };
 
-const reindex = () =>
+const reindex = (size: number) =>
   checked(async () => {
-    const source = { remote: { host: sourceUrl }, index: names.source, size: Number(values.reindexSize) };
+    const source = { remote: { host: sourceUrl }, index: names.source, size };
     const body = { source, dest: { index: names.target } };
     const answer = await clusters.target.json('POST', '/_reindex?refresh=false', body, { timeoutMs: 3_600_000 });
     if (answer.status !== 200) throw new Error(`_reindex: ${JSON.stringify(answer.body)}`);
@@ -113,21 +117,29 @@ await freshIndex(clusters, 'source', shards);
 await fillIndex(clusters, 'source', { documents, bytes: Number(values.bytes) });
 const clients = startClients();
 const aloneP99Ms = liveWrites === 0 ? Number.NaN : (await beside(() => delay(20_000))).p99Ms;
-type Contender = 'backfill' | 'reindex';
-const rates: Record<Contender, number[]> = { backfill: [], reindex: [] };
-const p99s: Record<Contender, number[]> = { backfill: [], reindex: [] };
-const run = async (name: Contender, work: () => Promise<number>): Promise<string> => {
+const sizes = values.reindexSize.split(',').map(Number);
+const rivals = sizes.map((size) => `_reindex ${size}`);
+const rates = new Map<string, number[]>();
+const p99s = new Map<string, number[]>();
+const note = (kept: Map<string, number[]>, name: string, value: number) =>
+  kept.set(name, [...(kept.get(name) ?? []), value]);
+const run = async (name: string, work: () => Promise<number>): Promise<string> => {
+  heard = name === 'backfill';
   const { result, p99Ms } = await beside(work);
-  rates[name].push(result);
-  p99s[name].push(p99Ms);
+  // Clients are served as before only after what was begun beside them has ended, merges too.
+  if (liveWrites > 0) await delay(settleMs);
+  note(rates, name, result);
+  note(p99s, name, p99Ms);
   return `${name} ${result.toFixed(0)}/s${liveWrites === 0 ? '' : ` (clients' p99 ${p99Ms.toFixed(1)} ms)`}`;
 };
 const cpu: number[] = [];
 const rssMb: number[] = [];
 for (let n = 1; n <= Number(values.runs); n++) {
-  const told = await run('reindex', reindex);
+  const told: string[] = [];
+  for (const [at, size] of sizes.entries()) told.push(await run(rivals[at] as string, () => reindex(size)));
   const before = process.cpuUsage();
-  process.stdout.write(`run ${n}: ${told}, ${await run('backfill', backfill)}\n`);
+  told.push(await run('backfill', backfill));
+  process.stdout.write(`run ${n}: ${told.join(', ')}\n`);
   const { user, system } = process.cpuUsage(before);
   cpu.push((user + system) / documents);
   rssMb.push(process.memoryUsage.rss() / 2 ** 20);
@@ -135,18 +147,20 @@ for (let n = 1; n <= Number(values.runs); n++) {
 clients.stop();
 for (const side of ['source', 'target'] as const) await dropIndex(clusters, side);
 const shownMs = (ms: number): string => (Number.isNaN(ms) ? '' : ms.toFixed(1));
-const rows = (['backfill', 'reindex'] as const).map((name) => ({
+const rateOf = (name: string): number => median(rates.get(name) ?? []);
+const rows = ['backfill', ...rivals].map((name) => ({
   name,
-  'docs/s (median)': median(rates[name]).toFixed(0),
-  'docs/s (each)': rates[name].map((rate) => rate.toFixed(0)).join(' '),
+  'docs/s (median)': rateOf(name).toFixed(0),
+  'docs/s (each)': (rates.get(name) ?? []).map((rate) => rate.toFixed(0)).join(' '),
   'CPU µs/doc': name === 'backfill' ? median(cpu).toFixed(1) : '',
   'rss MB (each)': name === 'backfill' ? rssMb.map((mb) => mb.toFixed(0)).join(' ') : '',
-  "clients' p99 ms": shownMs(median(p99s[name])),
+  "clients' p99 ms": shownMs(median(p99s.get(name) ?? [])),
   'without ms': shownMs(aloneP99Ms),
 }));
-const ratios = { 'backfill / _reindex': median(rates.backfill) / median(rates.reindex) };
+const ratios = { 'backfill / _reindex': rateOf('backfill') / Math.max(...rivals.map(rateOf)) };
+const kept = { rates: Object.fromEntries(rates), p99s: Object.fromEntries(p99s), cpu, rssMb, aloneP99Ms };
 process.stdout.write(`${table(rows)}\nratio ${ratios['backfill / _reindex'].toFixed(2)}\n`);
 process.stdout.write(
-  `kept in ${keepReport({ name: 'backfill', rows, ratios, raw: { values, rates, cpu, rssMb, p99s, aloneP99Ms } })}\n`,
+  `${machine()}\nkept in ${keepReport({ name: 'backfill', rows, ratios, raw: { values, ...kept } })}\n`,
 );
 process.exit(0);

@@ -1,10 +1,12 @@
 /**
- * The tail in steady state, one poll a second as the leader makes it: first with nothing to do, then with everything to
- * do, because no member copies. Prints the CPU share of this process, requests per poll, and the lag from the client's
- * acknowledgement until the poll that has brought the write to the follower has ended.
+ * The tail in steady state, one poll a second as the leader makes it: with nothing to do; under writes that members copy
+ * directly, which it only looks after; and with everything to do, because no member copies. Prints the CPU share of this
+ * process, which does nothing but the tail: writers, and the copies of members, are processes of their own. Also requests
+ * per poll, and the lag from the client's acknowledgement until the poll that has passed the write on has ended.
  * `node bench/tail.ts SOURCE_URL TARGET_URL [--writesPerSecond 1000] [--seconds 30]`
  */
 import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -12,8 +14,8 @@ import { directionOf } from '../src/agent/direction.ts';
 import { createQuarantine } from '../src/agent/quarantine.ts';
 import { systemRuntime } from '../src/agent/runtime.ts';
 import { beginTail, type TailState, tailStep } from '../src/agent/tail.ts';
-import type { Acknowledged, Told } from './lib/writer.ts';
-import { keepReport, percentile, table } from './lib/report.ts';
+import type { Told } from './lib/writer.ts';
+import { keepReport, machine, percentile, table } from './lib/report.ts';
 import { benchRoute, connectSides, dropIndex, freshIndex, names } from './lib/route.ts';
 
 const { values, positionals } = parseArgs({
@@ -22,6 +24,7 @@ const { values, positionals } = parseArgs({
 });
 const pollMs = 1000;
 const polls = Number(values.seconds);
+const warmUpPolls = 10;
 let requests = 0;
 const clusters = connectSides(positionals, (_side, transport) => ({
   request: (asked) => {
@@ -38,26 +41,32 @@ const io = {
   transform: undefined,
   limits: { pageBytes, maxPageDocs },
   quarantine: createQuarantine(),
+  known: new Map(),
 };
-// One shard, so that a sequence number tells a write.
-for (const side of ['source', 'target'] as const) await freshIndex(clusters, side, 1);
-const begun = await beginTail('start', io);
-if (begun.kind !== 'ok') throw new Error(begun.detail);
-let tail: TailState = begun.state;
+let tail: TailState;
+/** One shard, so that a sequence number tells a write. */
+const begin = async (): Promise<void> => {
+  for (const side of ['source', 'target'] as const) await freshIndex(clusters, side, 1);
+  const begun = await beginTail('start', io);
+  if (begun.kind !== 'ok') throw new Error(begun.detail);
+  tail = begun.state;
+};
 
-type Measured = { cpuShare: number; requestsPerPoll: number; docs: number };
+type Measured = { cpuShare: number; requestsPerPoll: number; docs: number; applied: number };
 
 /** `onPoll` is told how far the follower is after each poll. */
-const measure = async (onPoll: (cursor: number) => void): Promise<Measured> => {
+const measure = async (polls: number, onPoll: (cursor: number) => void): Promise<Measured> => {
   const cpuBefore = process.cpuUsage();
   const began = performance.now();
   requests = 0;
   let docs = 0;
+  let applied = 0;
   for (let poll = 1; poll <= polls; poll++) {
     const result = await tailStep(tail, io);
     if (result.kind !== 'ok') throw new Error(result.detail);
     tail = result.state;
     docs += result.docs;
+    applied += result.applied;
     onPoll(tail.indices[0]?.cursors[0] ?? -1);
     await delay(Math.max(0, began + poll * pollMs - performance.now()));
   }
@@ -66,48 +75,58 @@ const measure = async (onPoll: (cursor: number) => void): Promise<Measured> => {
     cpuShare: (user + system) / 1000 / (performance.now() - began),
     requestsPerPoll: requests / polls,
     docs,
+    applied,
   };
 };
 
-const idle = await measure(() => undefined);
-const writer = fork(join(import.meta.dirname, 'lib', 'writer.ts'), [
-  positionals[0] as string,
-  names.source,
-  values.writesPerSecond,
-]);
-let waiting: Acknowledged[] = [];
-let failed = 0;
-const lags: number[] = [];
-writer.on('message', (message) => {
-  const told = message as Told;
-  waiting.push(...told.acknowledged);
-  failed = told.failed;
-});
-const reached: { cursor: number; atMs: number }[] = [];
-const busy = await measure((cursor) => reached.push({ cursor, atMs: performance.timeOrigin + performance.now() }));
-writer.kill();
-// Acknowledgements come in batches, so they are matched with the polls afterwards.
-for (const { seq, atMs } of waiting) {
-  const poll = reached.find(({ cursor }) => cursor >= seq);
-  if (poll !== undefined) lags.push(Math.max(0, poll.atMs - atMs));
-}
-waiting = [];
+type Busy = Measured & { lags: number[]; failed: number };
+
+/** Acknowledgements are told after the measurement, and matched with the polls then: to hear of them costs CPU. */
+const under = async (options: readonly string[]): Promise<Busy> => {
+  await begin();
+  const [source] = positionals as [string];
+  const args = [source, names.source, values.writesPerSecond, '--tellEveryMs', '3600000', ...options];
+  const writer = fork(join(import.meta.dirname, 'lib', 'writer.ts'), args);
+  // What runs for the first time costs more than what has run for hours.
+  await measure(warmUpPolls, () => undefined);
+  const reached: { cursor: number; atMs: number }[] = [];
+  const measured = await measure(polls, (cursor) =>
+    reached.push({ cursor, atMs: performance.timeOrigin + performance.now() }),
+  );
+  writer.send('tell');
+  const [{ acknowledged, failed }] = (await once(writer, 'message')) as [Told];
+  writer.kill();
+  const lags = acknowledged.flatMap(({ seq, atMs }) => {
+    const poll = reached.find(({ cursor }) => cursor >= seq);
+    return poll === undefined || poll === reached[0] ? [] : [Math.max(0, poll.atMs - atMs)];
+  });
+  return { ...measured, lags, failed };
+};
+
+await begin();
+await measure(warmUpPolls, () => undefined);
+const idle = await measure(polls, () => undefined);
+const copied = await under(['--copyTo', String(positionals[1])]);
+const alone = await under([]);
 for (const side of ['source', 'target'] as const) await dropIndex(clusters, side);
 
-const rowOf = (load: string, { cpuShare, requestsPerPoll, docs }: Measured) => ({
+const rowOf = (load: string, { cpuShare, requestsPerPoll, docs, applied }: Measured) => ({
   load,
   'CPU %': (100 * cpuShare).toFixed(2),
   'requests/poll': requestsPerPoll.toFixed(1),
   'docs/s': (docs / polls).toFixed(0),
+  'copied by the tail/s': (applied / polls).toFixed(0),
+});
+const busyRow = (load: string, { lags, failed, ...measured }: Busy) => ({
+  ...rowOf(load, measured),
+  'lag p50 ms': percentile(lags, 0.5).toFixed(0),
+  'lag p99 ms': percentile(lags, 0.99).toFixed(0),
+  failed: String(failed),
 });
 const rows = [
   { ...rowOf('idle', idle), 'lag p50 ms': '', 'lag p99 ms': '', failed: '' },
-  {
-    ...rowOf(`${values.writesPerSecond} writes/s`, busy),
-    'lag p50 ms': percentile(lags, 0.5).toFixed(0),
-    'lag p99 ms': percentile(lags, 0.99).toFixed(0),
-    failed: String(failed),
-  },
+  busyRow(`${values.writesPerSecond} writes/s, copied directly`, copied),
+  busyRow(`${values.writesPerSecond} writes/s, copied by the tail`, alone),
 ];
-process.stdout.write(`${table(rows)}\nkept in ${keepReport({ name: 'tail', rows, ratios: {} })}\n`);
+process.stdout.write(`${table(rows)}\n${machine()}\nkept in ${keepReport({ name: 'tail', rows, ratios: {} })}\n`);
 process.exit(0);
