@@ -167,7 +167,7 @@ const createPace = (options: WorkerOptions, rate: () => number | 'pause' | undef
   const gait = () => gaitAt(live?.share() ?? 1, state()?.spec.backfill ?? defaultBackfill);
   const duty = live && { worked: live.worked, share: () => gait().duty };
   const pacer = createPacer({ runtime, rate, live: duty, signal });
-  return { gait, pacer, turns: createTurns(() => gait().pages) };
+  return { gait, pacer, turns: createTurns(() => gait().steps) };
 };
 
 /** Runs until `signal` fires; chunks under way are then given back. */

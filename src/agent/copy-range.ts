@@ -15,6 +15,7 @@ import type { Runtime } from './runtime.ts';
 import { readSeqRange, type SeqPage } from './seq-reader.ts';
 import { type Prepared, prepareWrite } from './stamped-write.ts';
 import type { TransformFunction } from './transform.ts';
+import { atOnce, type InTurn } from './turns.ts';
 
 export type CopyIo = {
   clusters: Record<Side, ClusterControl>;
@@ -25,8 +26,8 @@ export type CopyIo = {
   known?: KnownPages | undefined;
   quarantine: Quarantine;
   signal?: AbortSignal | undefined;
-  /** Works on a page once it may; default at once. */
-  inTurn?: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Reads or writes a page once it may; default at once. */
+  inTurn?: InTurn;
   /** After each page; may wait, to throttle. */
   onPage?: (page: PageReport) => Promise<void> | void;
   onRetry?: (reason: string) => void;
@@ -119,14 +120,12 @@ const takePage = async (page: SeqPage, ordinal: number, result: RangeResult, io:
   await io.onPage?.({ ...report, sendMs: io.runtime.now() - began });
 };
 
-const atOnce = <T>(work: () => Promise<T>): Promise<T> => work();
-
 export const copyRange = async ({ ordinal, ...range }: ShardRange, io: CopyIo): Promise<RangeResult> => {
   const { clusters, runtime, direction, limits, known, signal, inTurn = atOnce } = io;
   const index = indexOn(direction, ordinal, direction.authority);
   const result: RangeResult = { through: range.from, end: 'done', docs: 0, applied: 0, superseded: 0 };
   const cluster = clusters[direction.authority];
-  const read = { cluster, runtime, limits, known, signal, source: true };
+  const read = { cluster, runtime, limits, known, signal, inTurn, source: true };
   let pages = 0;
   for await (const page of readSeqRange({ index, ...range }, read)) {
     await inTurn(() => takePage(page, ordinal, result, io));

@@ -1,13 +1,14 @@
 /**
- * Pure: how a backfill goes when it may take only a share of what it is configured for. All of it: as many pages at once
- * as there are lanes, as large as configured. Less: small pages, fewer at once, and rests only for what is less than one
- * page at a time. A client's request waits behind whole pages, in queues and for a core: many small pages one after the
- * other copy as much as few large ones side by side, and let it through in between. Invariant: some work always goes on.
+ * Pure: how a backfill goes when it may take only a share of what it is configured for. All of it: each lane reads ahead of
+ * what it writes, in pages as large as configured. Less: small pages, as few steps at once as lanes are left, each a page
+ * read or a page written, and rests only for what is less than one step at a time. A client's request waits behind whole
+ * pages, in queues and for a core: small steps one after the other leave a core free, and copy no less for each second of
+ * work. Invariant: some work always goes on.
  */
 export type Gait = {
-  /** Pages worked on at once. */
-  pages: number;
-  /** Share of the time that each of them may take. */
+  /** Pages read or written at once. */
+  steps: number;
+  /** Share of the time that they may take. */
   duty: number;
   pageBytes: number;
 };
@@ -18,7 +19,7 @@ const gentlePageBytes = 512 * 1024;
 
 /** `share` in (0, 1]. */
 export const gaitAt = (share: number, { concurrency, pageBytes }: GaitLimits): Gait => {
-  if (share >= 1) return { pages: concurrency, duty: 1, pageBytes };
-  const pages = Math.max(1, Math.floor(share * concurrency));
-  return { pages, duty: Math.min(1, (share * concurrency) / pages), pageBytes: Math.min(pageBytes, gentlePageBytes) };
+  if (share >= 1) return { steps: Number.POSITIVE_INFINITY, duty: 1, pageBytes };
+  const steps = Math.max(1, Math.floor(share * concurrency));
+  return { steps, duty: Math.min(1, (share * concurrency) / steps), pageBytes: Math.min(pageBytes, gentlePageBytes) };
 };

@@ -1,8 +1,8 @@
 /**
  * Pure: which share of itself may background work use without clients suffering from it? The 99th percentile of the
- * clusters' answers to the clients of this process, window by window, is held against what it was in windows in which the
- * work hardly ran: each window in which clients suffer cuts the share, each in which they are at ease gives a little back,
- * and in between it stays. Where there are clients, work begins with a part of itself: what it does to them is not known
+ * clusters' answers to the clients of this process, over the last windows in which the work hardly ran, is what they are
+ * used to: over many, because pauses of a cluster come by the minute, and clients know them. Of a window beside the work the answers much slower than that are counted, since one percentile of some hundred answers is
+ * mostly chance: more than a few cut the share, as few as ever give a little back, and in between it stays. Where there are clients, work begins with a part of itself: what it does to them is not known
  * yet, and a short backfill would be over before it was. Work that is held back because of a change it did not cause soon
  * makes quiet windows itself, and they move the baseline: so it is never held back for long by a load that merely changed.
  */
@@ -14,12 +14,14 @@ export type LiveWatchOptions = {
   maxWindows: number;
   /** Up to this share of a window spent working it counts as quiet. */
   quietShare: number;
-  /** How much slower than the baseline is suffering, and up to where clients are at ease; within `slackMs` they always are. */
+  /** How much longer than the baseline is slow; within `slackMs` of it nothing is. */
   factor: number;
-  easeFactor: number;
   slackMs: number;
-  /** Weight of a new quiet window in the baseline. */
-  weight: number;
+  /** With more slow answers than this share clients suffer, with no more than that they are at ease. */
+  sufferShare: number;
+  easeShare: number;
+  /** What a new quiet window leaves of the weight of those before it. */
+  fade: number;
   leastShare: number;
   /** Where there are clients, quiet windows leave no more than this. */
   firstShare: number;
@@ -34,9 +36,10 @@ export const defaultLiveWatchOptions: LiveWatchOptions = {
   maxWindows: 10,
   quietShare: 0.1,
   factor: 1.5,
-  easeFactor: 1.25,
   slackMs: 2,
-  weight: 0.15,
+  sufferShare: 0.015,
+  easeShare: 0.005,
+  fade: 0.95,
   leastShare: 0.02,
   firstShare: 0.5,
   cut: 0.7,
@@ -44,20 +47,47 @@ export const defaultLiveWatchOptions: LiveWatchOptions = {
 };
 /** More answers in one window are not needed to know its tail. */
 const maxAnswers = 4096;
+const leastMs = 0.01;
+const bucketLog = Math.log(1.05);
 
-const p99 = (answersMs: readonly number[]): number =>
-  answersMs.toSorted((a, b) => a - b)[Math.floor(0.99 * answersMs.length)] ?? 0;
+/** How long answers took, by buckets of 5 %: older ones count less and less. */
+class Usual {
+  #weights = new Map<number, number>();
+  readonly #fade: number;
+
+  constructor(fade: number) {
+    this.#fade = fade;
+  }
+
+  add(answersMs: readonly number[]): void {
+    for (const [bucket, weight] of this.#weights) this.#weights.set(bucket, weight * this.#fade);
+    for (const tookMs of answersMs) {
+      const bucket = Math.ceil(Math.log(Math.max(tookMs, leastMs)) / bucketLog);
+      this.#weights.set(bucket, (this.#weights.get(bucket) ?? 0) + 1);
+    }
+  }
+
+  /** Undefined before anything was added. */
+  p99Ms(): number | undefined {
+    const slowestFirst = [...this.#weights].sort(([a], [b]) => b - a);
+    let left = 0.01 * slowestFirst.reduce((sum, [, weight]) => sum + weight, 0);
+    const found = slowestFirst.find(([, weight]) => (left -= weight) <= 0);
+    return found && Math.exp(found[0] * bucketLog);
+  }
+}
 
 export class LiveWatch {
   readonly #options: LiveWatchOptions;
   #answersMs: number[] = [];
   #workedMs = 0;
   #sinceMs: number | undefined;
+  readonly #usual: Usual;
   #baselineMs: number | undefined;
   #share = 1;
 
   constructor(options: LiveWatchOptions = defaultLiveWatchOptions) {
     this.#options = options;
+    this.#usual = new Usual(options.fade);
   }
 
   /** A cluster answered a client's request after `tookMs`. */
@@ -86,26 +116,26 @@ export class LiveWatch {
     const telling = this.#answersMs.length >= minAnswers;
     if (!telling && lengthMs < maxWindows * windowMs) return;
     if (!telling) this.#raise(step, 1);
-    else if (this.#workedMs / lengthMs <= this.#options.quietShare) this.#noteQuiet(p99(this.#answersMs));
-    else this.#judge(p99(this.#answersMs));
+    else if (this.#workedMs / lengthMs <= this.#options.quietShare) this.#noteQuiet(this.#answersMs);
+    else this.#judge(this.#answersMs);
     this.#answersMs = [];
     this.#workedMs = 0;
     this.#sinceMs = nowMs;
   }
 
-  #noteQuiet(tailMs: number): void {
-    const { weight, step, firstShare } = this.#options;
-    const before = this.#baselineMs;
-    this.#baselineMs = before === undefined ? tailMs : before + weight * (tailMs - before);
-    this.#raise(step, firstShare);
+  #noteQuiet(answersMs: readonly number[]): void {
+    this.#usual.add(answersMs);
+    this.#baselineMs = this.#usual.p99Ms();
+    this.#raise(this.#options.step, this.#options.firstShare);
   }
 
-  #judge(tailMs: number): void {
-    const { factor, easeFactor, slackMs, cut, step, leastShare } = this.#options;
-    const baselineMs = this.#baselineMs ?? tailMs;
-    if (tailMs > Math.max(factor * baselineMs, baselineMs + slackMs))
-      this.#share = Math.max(leastShare, this.#share * cut);
-    else if (tailMs <= Math.max(easeFactor * baselineMs, baselineMs + slackMs)) this.#raise(step, 1);
+  #judge(answersMs: readonly number[]): void {
+    const { factor, slackMs, sufferShare, easeShare, cut, step, leastShare } = this.#options;
+    const baselineMs = this.#baselineMs ?? Number.POSITIVE_INFINITY;
+    const limitMs = Math.max(factor * baselineMs, baselineMs + slackMs);
+    const slowShare = answersMs.filter((tookMs) => tookMs > limitMs).length / answersMs.length;
+    if (slowShare > sufferShare) this.#share = Math.max(leastShare, this.#share * cut);
+    else if (slowShare <= easeShare) this.#raise(step, 1);
   }
 
   #raise(step: number, most: number): void {

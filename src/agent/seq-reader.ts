@@ -20,6 +20,7 @@ import {
 } from './page-size.ts';
 import { retrying } from './retry.ts';
 import type { Runtime } from './runtime.ts';
+import { atOnce, type InTurn } from './turns.ts';
 
 export type SeqRange = {
   index: string;
@@ -38,6 +39,8 @@ export type ReadOptions = {
   known?: KnownPages | undefined;
   source: boolean;
   signal?: AbortSignal | undefined;
+  /** Reads a page once it may; default at once. */
+  inTurn?: InTurn;
   timeoutMs?: number;
 };
 /** `alone`: the page is read without sources, and these one by one. */
@@ -104,14 +107,16 @@ const readSizedPage = async (range: SeqRange, plan: PagePlan, options: ReadOptio
 /** Pages until `through` reaches `to`; ends early, without an error, when the signal fires. */
 export async function* readSeqRange(range: SeqRange, options: ReadOptions): AsyncGenerator<SeqPage> {
   if (range.from >= range.to) return;
-  const { known } = options;
-  let ahead = readSizedPage(range, beginPage(known?.get(range.index), options.limits), options);
+  const { known, inTurn = atOnce } = options;
+  const read = (from: number, plan: PagePlan, limits: PageLimits) =>
+    inTurn(() => readSizedPage({ ...range, from }, plan, { ...options, limits }));
+  let ahead = read(range.from, beginPage(known?.get(range.index), options.limits), options.limits);
   for (;;) {
     const { page, plan, limits } = await ahead;
     known?.set(range.index, plan);
     const done = page.through >= range.to;
     if (!done) {
-      ahead = readSizedPage({ ...range, from: page.through }, plan, { ...options, limits });
+      ahead = read(page.through, plan, limits);
       // The caller may stop before it asks for this page; its failure then concerns nobody.
       ahead.catch(() => undefined);
     }

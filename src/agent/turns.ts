@@ -3,6 +3,10 @@
  * any time and takes effect with the next turn that ends. Invariant: with a limit of at least one, a turn always comes.
  */
 export type Turns = { take<T>(work: () => Promise<T>): Promise<T> };
+export type InTurn = Turns['take'];
+
+/** Where nothing has to wait. */
+export const atOnce: InTurn = (work) => work();
 
 export const createTurns = (limit: () => number): Turns => {
   let busy = 0;

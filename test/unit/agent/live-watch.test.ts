@@ -5,34 +5,34 @@ import { createPacer } from '../../../src/agent/pacer.ts';
 import type { Runtime } from '../../../src/agent/runtime.ts';
 
 const { windowMs, minAnswers, maxWindows, cut, step, firstShare, leastShare } = defaultLiveWatchOptions;
-type Window = { tailMs: number; share: number; answers?: number };
+type Window = { tailMs: number; share: number; answers?: number; slow?: number };
 
-/** Lives through the windows, each with one slow answer in fifty, and says after each which share work may take. */
+/** Lives through the windows, each with a few answers of `tailMs`, and says after each which share work may take. */
 const after = (windows: Window[]): number[] => {
   const watch = new LiveWatch();
   let nowMs = 0;
   watch.share(nowMs);
-  return windows.map(({ tailMs, share, answers = 100 }) => {
-    for (let i = 0; i < answers; i++) watch.answered(i % 50 === 0 ? tailMs : 1, nowMs + 1);
+  return windows.map(({ tailMs, share, answers = 100, slow = 4 }) => {
+    for (let i = 0; i < answers; i++) watch.answered(i < slow ? tailMs : 1, nowMs + 1);
     watch.worked(share * windowMs, nowMs + 1);
     nowMs += windowMs;
     return watch.share(nowMs);
   });
 };
 const quiet = (tailMs: number): Window => ({ tailMs, share: 0 });
-const busy = (tailMs: number): Window => ({ tailMs, share: 0.9 });
+const busy = (tailMs: number, slow?: number): Window => ({ tailMs, share: 0.9, ...(slow && { slow }) });
 
 describe('the watch over live traffic', () => {
   it.each<[string, Window[], number[]]>([
     ['begins with a part where there are clients', [quiet(10), quiet(10)], [firstShare, firstShare]],
     [
       'gives more step by step while they are at ease',
-      [quiet(10), busy(12), busy(12)],
+      [quiet(10), busy(15), busy(12)],
       [firstShare, firstShare + step, firstShare + 2 * step],
     ],
     [
-      'stays where they are slower and do not yet suffer',
-      [quiet(10), busy(14), busy(15)],
+      'stays where so few are slow that it may be chance',
+      [quiet(10), busy(16, 1), busy(100, 1)],
       [firstShare, firstShare, firstShare],
     ],
     [
@@ -74,6 +74,12 @@ describe('the watch over live traffic', () => {
   it('takes a load that stays slow without the work for the new normal', () => {
     const windows = [quiet(10), busy(100), ...Array.from({ length: 30 }, () => quiet(100)), busy(100)];
     expect(after(windows).at(-1)).toBeGreaterThan(firstShare);
+  });
+
+  it('blames nobody for pauses that clients knew before', () => {
+    const pause = { ...quiet(100), slow: 20 };
+    const seen = after([...Array.from({ length: 9 }, () => quiet(1)), pause, busy(100, 20)]);
+    expect(seen.at(-1)).toBeCloseTo(firstShare + step);
   });
 
   it('keeps its share in bounds after any windows, and cuts nothing for work below the quiet share', () => {
