@@ -1,8 +1,8 @@
 /**
- * What the sidecar costs against a real cluster: search, get, single index and bulk, direct beside off, dual and shadow
- * 100 %, on the same two clusters in one run, first on cores that all of them share, then `off` again with the clusters on a
- * core of their own: with few connections, whose number and the way there and back decide what passes, and with so many that
- * the cluster's core is busy. Rounds are interleaved; ratios are taken within a round.
+ * What the sidecar costs against a real cluster: search, get, single index and bulk, direct beside nginx, off, dual and
+ * shadow 100 %, on the same two clusters in one run, first on cores that all of them share, then nginx and `off` again with
+ * the clusters on a core of their own: with few connections, whose number and the way there and back decide what passes, and
+ * with so many that the cluster's core is busy. Rounds are interleaved; ratios are taken within a round.
  */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import { startServices } from '../test/support/services/start.ts';
 import { type Load, type LoadResult, runLoad } from './lib/load.ts';
 import { pin } from './lib/process-cost.ts';
 import { median, type Report, table } from './lib/report.ts';
-import { needPrograms, startCrossfade } from './lib/servers.ts';
+import { needPrograms, startCrossfade, startNginx } from './lib/servers.ts';
 
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3);
 const seconds = Number(process.env['BENCH_SECONDS'] ?? 4);
@@ -79,18 +79,18 @@ const measure = async (urls: Urls, { dir, core, connections }: Measuring): Promi
 
 /**
  * As where a sidecar runs: clusters have their own machine, and a request costs them no CPU that the sidecar takes.
- * The clusters share the first core, the sidecar and the load the second.
+ * The clusters share the first core, the proxy and the load the second.
  */
 const measureApart = async (
-  { direct, off }: { direct: string; off: string },
-  { dir, pids }: { dir: string; pids: { clusters: number[]; sidecar: number } },
+  urls: Urls,
+  { dir, pids }: { dir: string; pids: { clusters: number[]; proxies: number[] } },
 ): Promise<Results[]> => {
   for (const pid of pids.clusters) await pin(pid, 0);
-  await pin(pids.sidecar, 1);
+  for (const pid of pids.proxies) await pin(pid, 1);
   const results: Results[] = [];
   for (const connections of [few, many]) {
-    const urls = { [`direct${apart(connections)}`]: direct, [`off${apart(connections)}`]: off };
-    results.push(await measure(urls, { dir, core: 1, connections }));
+    const named = Object.entries(urls).map(([name, url]) => [`${name}${apart(connections)}`, url]);
+    results.push(await measure(Object.fromEntries(named), { dir, core: 1, connections }));
   }
   return results;
 };
@@ -107,6 +107,7 @@ const started = async (dir: string, source: string, target: string) => {
   const crossfade = (name: string, mode: Parameters<typeof startCrossfade>[0]['mode']) =>
     startCrossfade({ name, dir, source, target, mode });
   return {
+    nginx: await startNginx(dir, source),
     off: await crossfade('off', { phase: 'off' }),
     dual: await crossfade('dual', { phase: 'dual' }),
     shadow: await crossfade('shadow', { phase: 'dual', shadow: 100 }),
@@ -136,17 +137,18 @@ const report = (results: Results): Report => {
 };
 
 export const benchCluster = async (): Promise<Report> => {
-  needPrograms(['wrk', 'taskset']);
+  needPrograms(['wrk', 'taskset', 'nginx']);
   const dir = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
   const services = await startServices({ onProgress: (message) => process.stdout.write(`${message}\n`) });
   const { sourceUrl: source, targetUrl: target } = services;
   const servers = await started(dir, source, target);
-  const { off, dual, shadow } = servers;
+  const { nginx, off, dual, shadow } = servers;
   try {
-    const urls = { direct: source, off: off.url, dual: dual.url, 'shadow 100 %': shadow.url };
+    const passing = { direct: source, nginx: nginx.url, off: off.url };
+    const urls = { ...passing, dual: dual.url, 'shadow 100 %': shadow.url };
     const shared = await measure(urls, { dir, connections: few });
-    const pids = { clusters: await Promise.all([source, target].map(processOf)), sidecar: off.pid };
-    const all = [shared, ...(await measureApart({ direct: source, off: off.url }, { dir, pids }))];
+    const pids = { clusters: await Promise.all([source, target].map(processOf)), proxies: [nginx.pid, off.pid] };
+    const all = [shared, ...(await measureApart(passing, { dir, pids }))];
     const ofKind = (kind: string) => Object.assign({}, ...all.map((results) => results[kind])) as Results[string];
     return report(Object.fromEntries(Object.keys(loads).map((kind) => [kind, ofKind(kind)])));
   } finally {
