@@ -14,7 +14,7 @@ export type CountOptions = CallOptions & { primary?: boolean; without?: Record<s
 /** A call takes at most this long, whatever it asked for itself. */
 export type CallLimits = { timeoutMs: () => number; signal?: (() => AbortSignal | undefined) | undefined };
 
-/** `reads`: a POST that changes nothing, so the transport may repeat it when a pooled connection proves dead. */
+/** `reads`: a POST that changes nothing, so the transport may repeat it, as any GET, when a pooled connection proves dead. */
 export type Call = CallOptions & { method: string; path: string; body?: unknown; reads?: boolean };
 
 export interface ControlCalls {
@@ -88,7 +88,7 @@ export const createControlCalls = (transport: Transport): ControlCalls => {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       timeoutMs: timeoutMs ?? defaultTimeoutMs,
       signal,
-      safeToRepeat: reads,
+      safeToRepeat: reads ?? method === 'GET',
       ...(maxBodyBytes === undefined ? {} : { maxBodyBytes }),
     });
   const accepted = (call: Call, { status, body }: UpstreamAnswer): Buffer => {
