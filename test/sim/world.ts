@@ -405,7 +405,8 @@ export class World {
     if (this.#ended || !this.#drawn.foreignWrites) return;
     this.scheduler.after(this.random.between(200, 8_000), '', () => {
       const record = this.checker.steps.at(-1)?.record;
-      const may = !this.#foreignQuiet && record?.hold === undefined && this.checker.authority === 'source';
+      const isAllowed = !this.#ended && !this.#foreignQuiet;
+      const may = isAllowed && record?.hold === undefined && this.checker.authority === 'source';
       if (may && !this.clusters.source.down) this.#foreignWrite();
       this.#foreign();
     });
