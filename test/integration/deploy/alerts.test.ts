@@ -175,12 +175,12 @@ describe.skipIf(tools === undefined)('alerts in a real Prometheus', () => {
   test('tell of a switch that was given up because a member hung', async () => {
     await gateIsOpen();
     const { process: paused } = await follower();
-    paused.signal('SIGSTOP');
     // Written as the command line does, and sooner than the gate can miss the member.
     const ask = { schema: 1, id: 'ask', action: 'advance', by: 'test', reason: '', at: '' };
-    await withNats(nats.url, (connection) =>
-      kvPut(connection, world.slug, { key: keys.ask(world.slug), value: JSON.stringify(ask) }),
-    );
+    await withNats(nats.url, (connection) => {
+      paused.signal('SIGSTOP');
+      return kvPut(connection, world.slug, { key: keys.ask(world.slug), value: JSON.stringify(ask) });
+    });
     await fires('CrossfadeSwitchGivenUp');
     paused.signal('SIGCONT');
     expect((await world.status()).phase).toBe('dual');
