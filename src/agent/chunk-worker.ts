@@ -21,7 +21,7 @@ import { chunkOwner, saveQuarantine } from './quarantine-store.ts';
 import { retrying } from './retry.ts';
 import { every, type Runtime, sleep } from './runtime.ts';
 import type { Transforms } from './transform.ts';
-import { createTurns, type Turns } from './turns.ts';
+import { createSlots, type InSlot } from './slots.ts';
 import { type ChunkInHand, createProgress, type Progress } from './worker-progress.ts';
 
 export type WorkerOptions = {
@@ -44,7 +44,7 @@ type Worker = WorkerOptions & {
   pacer: Pacer;
   /** As it is now. */
   gait: () => Gait;
-  turns: Turns;
+  inSlot: InSlot;
   progress: Progress;
   refreshedAt: Map<string, number>;
   known: KnownPages;
@@ -73,7 +73,7 @@ const refreshOnce = async (worker: Worker, { authority }: Direction, index: stri
 };
 
 const copyIo = async (worker: Working, state: RouteState, direction: Direction): Promise<CopyIo> => {
-  const { clusters, runtime, transforms, signal, pacer, gait, turns, inHand, known } = worker;
+  const { clusters, runtime, transforms, signal, pacer, gait, inSlot, inHand, known } = worker;
   const { maxPageDocs } = state.spec.backfill;
   return {
     clusters,
@@ -90,7 +90,7 @@ const copyIo = async (worker: Working, state: RouteState, direction: Direction):
       },
     },
     known,
-    inTurn: turns.take,
+    inSlot,
     quarantine: createQuarantine(),
     onPage: async (page: PageReport) => {
       inHand.add(page);
@@ -167,7 +167,7 @@ const createPace = (options: WorkerOptions, rate: () => number | 'pause' | undef
   const gait = () => gaitAt(live?.share() ?? 1, state()?.spec.backfill ?? defaultBackfill);
   const duty = live && { worked: live.worked, share: () => gait().duty };
   const pacer = createPacer({ runtime, rate, live: duty, signal });
-  return { gait, pacer, turns: createTurns(() => gait().steps) };
+  return { gait, pacer, inSlot: createSlots(() => gait().steps) };
 };
 
 /** Runs until `signal` fires; chunks under way are then given back. */

@@ -15,7 +15,7 @@ import type { Runtime } from './runtime.ts';
 import { readSeqRange, type SeqPage } from './seq-reader.ts';
 import { type Prepared, prepareWrite } from './stamped-write.ts';
 import type { TransformFunction } from './transform.ts';
-import { atOnce, type InTurn } from './turns.ts';
+import { atOnce, type InSlot } from './slots.ts';
 
 export type CopyIo = {
   clusters: Record<Side, ClusterControl>;
@@ -27,7 +27,7 @@ export type CopyIo = {
   quarantine: Quarantine;
   signal?: AbortSignal | undefined;
   /** Reads or writes a page once it may; default at once. */
-  inTurn?: InTurn;
+  inSlot?: InSlot;
   /** After each page; may wait, to throttle. */
   onPage?: (page: PageReport) => Promise<void> | void;
   onRetry?: (reason: string) => void;
@@ -121,14 +121,14 @@ const takePage = async (page: SeqPage, ordinal: number, result: RangeResult, io:
 };
 
 export const copyRange = async ({ ordinal, ...range }: ShardRange, io: CopyIo): Promise<RangeResult> => {
-  const { clusters, runtime, direction, limits, known, signal, inTurn = atOnce } = io;
+  const { clusters, runtime, direction, limits, known, signal, inSlot = atOnce } = io;
   const index = indexOn(direction, ordinal, direction.authority);
   const result: RangeResult = { through: range.from, end: 'done', docs: 0, applied: 0, superseded: 0 };
   const cluster = clusters[direction.authority];
-  const read = { cluster, runtime, limits, known, signal, inTurn, source: true };
+  const read = { cluster, runtime, limits, known, signal, inSlot, source: true };
   let pages = 0;
   for await (const page of readSeqRange({ index, ...range }, read)) {
-    await inTurn(() => takePage(page, ordinal, result, io));
+    await inSlot(() => takePage(page, ordinal, result, io));
     if (result.end !== 'done') return result;
     if (++pages === io.maxPages) break;
   }

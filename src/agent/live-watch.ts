@@ -82,7 +82,6 @@ export class LiveWatch {
   #workedMs = 0;
   #sinceMs: number | undefined;
   readonly #usual: Usual;
-  #baselineMs: number | undefined;
   #share = 1;
 
   constructor(options: LiveWatchOptions = defaultLiveWatchOptions) {
@@ -125,13 +124,12 @@ export class LiveWatch {
 
   #noteQuiet(answersMs: readonly number[]): void {
     this.#usual.add(answersMs);
-    this.#baselineMs = this.#usual.p99Ms();
     this.#raise(this.#options.step, this.#options.firstShare);
   }
 
   #judge(answersMs: readonly number[]): void {
     const { factor, slackMs, sufferShare, easeShare, cut, step, leastShare } = this.#options;
-    const baselineMs = this.#baselineMs ?? Number.POSITIVE_INFINITY;
+    const baselineMs = this.#usual.p99Ms() ?? Number.POSITIVE_INFINITY;
     const limitMs = Math.max(factor * baselineMs, baselineMs + slackMs);
     const slowShare = answersMs.filter((tookMs) => tookMs > limitMs).length / answersMs.length;
     if (slowShare > sufferShare) this.#share = Math.max(leastShare, this.#share * cut);

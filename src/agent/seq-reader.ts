@@ -20,7 +20,7 @@ import {
 } from './page-size.ts';
 import { retrying } from './retry.ts';
 import type { Runtime } from './runtime.ts';
-import { atOnce, type InTurn } from './turns.ts';
+import { atOnce, type InSlot } from './slots.ts';
 
 export type SeqRange = {
   index: string;
@@ -40,7 +40,7 @@ export type ReadOptions = {
   source: boolean;
   signal?: AbortSignal | undefined;
   /** Reads a page once it may; default at once. */
-  inTurn?: InTurn;
+  inSlot?: InSlot;
   timeoutMs?: number;
 };
 /** `alone`: the page is read without sources, and these one by one. */
@@ -107,9 +107,9 @@ const readSizedPage = async (range: SeqRange, plan: PagePlan, options: ReadOptio
 /** Pages until `through` reaches `to`; ends early, without an error, when the signal fires. */
 export async function* readSeqRange(range: SeqRange, options: ReadOptions): AsyncGenerator<SeqPage> {
   if (range.from >= range.to) return;
-  const { known, inTurn = atOnce } = options;
+  const { known, inSlot = atOnce } = options;
   const read = (from: number, plan: PagePlan, limits: PageLimits) =>
-    inTurn(() => readSizedPage({ ...range, from }, plan, { ...options, limits }));
+    inSlot(() => readSizedPage({ ...range, from }, plan, { ...options, limits }));
   let ahead = read(range.from, beginPage(known?.get(range.index), options.limits), options.limits);
   for (;;) {
     const { page, plan, limits } = await ahead;

@@ -16,7 +16,7 @@ export const isReset = (error: unknown): boolean => {
 };
 
 /** `cluster`: which one and where, for whoever has two of them. */
-export const unreachable = (cluster: string, cause: unknown): CrossfadeError =>
+const unreachable = (cluster: string, cause: unknown): CrossfadeError =>
   new CrossfadeError('UPSTREAM_UNREACHABLE', `No connection to ${cluster} could be made; the request was not sent.`, {
     cause,
   });

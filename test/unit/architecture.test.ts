@@ -63,7 +63,7 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/proxy/write':
     'answer-facts answer-form asking bulk-answer bulk-groups bulk-lines bulk-request bulk-results fence filter-path names ndjson post-image refusals single-request tokens update-term',
   'src/agent':
-    'chunks control-answers direction documents exact-json gait ledger live-watch page-size throttle turns verify-judge write-counts',
+    'chunks control-answers direction documents exact-json gait ledger live-watch page-size slots throttle verify-judge write-counts',
   'src/agent/leader': 'auto drift epochs events gate next-path out-of-reach verdict-status',
   'src/agent/preflight': 'difference facts finding judge judge-index judge-pair',
   'src/operator': 'conditions plan resource',

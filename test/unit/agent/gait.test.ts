@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { gaitAt } from '../../../src/agent/gait.ts';
-import { createTurns } from '../../../src/agent/turns.ts';
+import { createSlots } from '../../../src/agent/slots.ts';
 
 const kib = 1024;
 const large = 4 * kib * kib;
@@ -38,22 +38,20 @@ describe('the gait of a backfill', () => {
   });
 });
 
-describe('turns', () => {
+describe('slots', () => {
   /** Works that end when they are told to. */
   const works = (limit: () => number, count: number) => {
-    const turns = createTurns(limit);
+    const inSlot = createSlots(limit);
     const began: number[] = [];
     const ends: ((failure?: Error) => void)[] = [];
     const results = Array.from({ length: count }, (_, n) =>
-      turns
-        .take(
-          () =>
-            new Promise<void>((resolve, reject) => {
-              began.push(n);
-              ends[n] = (failure) => (failure === undefined ? resolve() : reject(failure));
-            }),
-        )
-        .catch(() => undefined),
+      inSlot(
+        () =>
+          new Promise<void>((resolve, reject) => {
+            began.push(n);
+            ends[n] = (failure) => (failure === undefined ? resolve() : reject(failure));
+          }),
+      ).catch(() => undefined),
     );
     const end = async (n: number, failure?: Error): Promise<void> => {
       ends[n]?.(failure);
