@@ -10,6 +10,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { createLooks } from '../src/agent/already-there.ts';
 import { directionOf } from '../src/agent/direction.ts';
 import { createQuarantine } from '../src/agent/quarantine.ts';
 import { systemRuntime } from '../src/agent/runtime.ts';
@@ -42,6 +43,7 @@ const io = {
   limits: { pageBytes, maxPageDocs },
   quarantine: createQuarantine(),
   known: new Map(),
+  looks: createLooks(),
 };
 let tail: TailState;
 /** One shard, so that a sequence number tells a write. */

@@ -1,137 +1,79 @@
 /**
- * Copies a range of one shard to the follower: read, stamp, send, page by page. Tail and backfill are this with
- * different ranges. Invariant: `through` moves past a page only when each of its documents is on the follower, was
- * superseded there, or stands in the quarantine, so a range can be taken up again from `through` at any time.
+ * Copies a range of one shard to the follower, page by page. Tail and backfill are this with different ranges. Where the
+ * follower had most of what the last range held, the next one asks it first, and reads and sends only what it lacks.
+ * Invariant: `through` moves past a page only when it is settled (copy-page.ts), so a range can be taken up again from
+ * `through` at any time.
  */
-import type { Side } from '../coordination/records.ts';
-import { type FinalFate, type SendResult, sendAll } from './bulk-send.ts';
-import type { ClusterControl } from './cluster.ts';
-import type { StampedWrite } from './copy-bulk.ts';
-import { type Direction, indexOn, stampOf } from './direction.ts';
+import { alreadyThere, noteLook } from './already-there.ts';
+import { type CopyIo, type RangeResult, type ShardRange, takePage } from './copy-page.ts';
+import { indexOn, stampOf } from './direction.ts';
 import type { StoredDoc } from './documents.ts';
-import type { KnownPages, PageLimits } from './page-size.ts';
-import type { Quarantine } from './quarantine.ts';
-import type { Runtime } from './runtime.ts';
 import { readSeqRange, type SeqPage } from './seq-reader.ts';
-import { type Prepared, prepareWrite } from './stamped-write.ts';
-import type { TransformFunction } from './transform.ts';
-import { atOnce, type InSlot } from './slots.ts';
+import { atOnce } from './slots.ts';
 
-export type CopyIo = {
-  clusters: Record<Side, ClusterControl>;
-  runtime: Runtime;
-  direction: Direction;
-  transform: TransformFunction | undefined;
-  limits: PageLimits;
-  known?: KnownPages | undefined;
-  quarantine: Quarantine;
-  signal?: AbortSignal | undefined;
-  /** Reads or writes a page once it may; default at once. */
-  inSlot?: InSlot;
-  /** After each page; may wait, to throttle. */
-  onPage?: (page: PageReport) => Promise<void> | void;
-  onRetry?: (reason: string) => void;
-  /** Ends a range early, with progress kept, so that a caller can save it. */
-  maxPages?: number;
-  /** Ends a range as `stuck` when the follower has taken no page for so long. */
-  repeatForMs?: number | undefined;
-  /** How long copies under way may go on after the signal. */
-  patienceMs?: number | undefined;
-};
-/** What a pacer looks at: how much a page was, how long the other side took for it, and whether it pushed back. */
-export type PageWork = { docs: number; sendMs: number; retried: boolean };
-export type PageReport = PageWork & { bytes: number; through: number };
-export type ShardRange = { ordinal: number; shard: number; node: string; from: number; to: number };
-export type RangeResult = {
-  through: number;
-  /** more: `maxPages` was reached. */
-  end: 'done' | 'more' | 'fenced' | 'stopped' | 'stuck';
-  /** Of `stuck`: what the follower said last. */
-  reason?: string | undefined;
-  docs: number;
-  applied: number;
-  superseded: number;
+type Walk = Pick<ShardRange, 'from' | 'to'> & { source: boolean };
+
+const walk = ({ ordinal, ...range }: ShardRange, { source, ...part }: Walk, io: CopyIo) => {
+  const { clusters, runtime, direction, limits, looks, signal, inSlot = atOnce } = io;
+  const { authority } = direction;
+  const known = source ? io.known : looks?.pages;
+  const read = { cluster: clusters[authority], runtime, limits, known, signal, source, inSlot };
+  return readSeqRange({ index: indexOn(direction, ordinal, authority), ...range, ...part }, read);
 };
 
-const noSource = 'the authority keeps no _source for this document';
-
-const prepareDoc = (doc: StoredDoc, ordinal: number, io: CopyIo): Prepared | Promise<Prepared> => {
-  const { id, routing, source } = doc;
-  if (source === undefined) return { ok: false, reason: doc.unreadable ?? noSource };
-  try {
-    const stamp = stampOf(io.direction, doc);
-    return prepareWrite({ ordinal, id, routing, stamp, source }, io.direction, io.transform);
-  } catch (error) {
-    return { ok: false, reason: `stamp: ${error instanceof Error ? error.message : String(error)}` };
+/** Reads once more, with contents, those of the page that the follower lacks. Counts of them what is still to be found. */
+const takeMissing = async (
+  missing: readonly StoredDoc[],
+  range: ShardRange,
+  result: RangeResult,
+  io: CopyIo,
+): Promise<void> => {
+  const numbers = new Set(missing.map(({ seqNo }) => seqNo));
+  const part = { from: Math.min(...numbers) - 1, to: Math.max(...numbers), source: true };
+  for await (const page of walk(range, part, { ...io, inSlot: atOnce })) {
+    const docs = page.docs.filter(({ seqNo }) => numbers.has(seqNo));
+    await takePage({ ...page, docs }, range.ordinal, result, io);
+    if (result.end !== 'done') return;
   }
+  if (result.through < part.to) result.end = 'stopped';
 };
 
-/** A refusal made here has no stamp of its own; 0 is below any real one, so the next copy of the document settles it. */
-const noteRefusals = (docs: readonly StoredDoc[], prepared: readonly Prepared[], ordinal: number, io: CopyIo): void => {
-  prepared.forEach((one, i) => {
-    const { id, routing } = docs[i] as StoredDoc;
-    if (!one.ok) io.quarantine.add({ ordinal, id, routing }, 0n, one.reason);
-  });
+const takeWhole = (page: SeqPage, { ordinal }: ShardRange, result: RangeResult, io: CopyIo): Promise<void> =>
+  takePage(page, ordinal, result, io);
+
+const settleThere = (docs: readonly StoredDoc[], ordinal: number, io: CopyIo): void => {
+  for (const doc of docs) io.quarantine.settle({ ordinal, ...doc }, stampOf(io.direction, doc));
 };
 
-const noteFates = (writes: readonly StampedWrite[], { fates }: SendResult, ordinal: number, io: CopyIo): void => {
-  for (const [i, { id, routing, stamp }] of writes.entries()) {
-    const fate = fates[i];
-    if (fate?.kind === 'quarantine') io.quarantine.add({ ordinal, id, routing }, stamp, fate.reason);
-    else if (fate !== undefined && fate.kind !== 'fenced') io.quarantine.settle({ ordinal, id, routing }, stamp);
-  }
-};
-
-type Sent = Pick<SendResult, 'end' | 'reason'> & { applied: number; superseded: number; retried: boolean };
-
-const sendPage = async (page: SeqPage, ordinal: number, io: CopyIo): Promise<Sent> => {
-  const preparing = page.docs.map((doc) => prepareDoc(doc, ordinal, io));
-  const prepared = io.transform === undefined ? (preparing as Prepared[]) : await Promise.all(preparing);
-  noteRefusals(page.docs, prepared, ordinal, io);
-  const writes = prepared.filter((one) => one.ok).map(({ write }) => write);
-  let retried = false;
-  const result = await sendAll(writes, {
-    cluster: io.clusters[io.direction.follower],
-    runtime: io.runtime,
-    signal: io.signal,
-    repeatForMs: io.repeatForMs,
-    patienceMs: io.patienceMs,
-    onRetry: ({ reason }) => {
-      retried = true;
-      io.onRetry?.(reason);
-    },
-  });
-  noteFates(writes, result, ordinal, io);
-  const count = (kind: FinalFate['kind']) => result.fates.filter((fate) => fate?.kind === kind).length;
-  const { end, reason = '' } = result;
-  return { end, reason, applied: count('applied'), superseded: count('superseded'), retried };
-};
-
-/** Moves `result` past the page once all of it is settled. */
-const takePage = async (page: SeqPage, ordinal: number, result: RangeResult, io: CopyIo): Promise<void> => {
-  const began = io.runtime.now();
-  const { end, reason, applied, superseded, retried } = await sendPage(page, ordinal, io);
-  result.applied += applied;
-  result.superseded += superseded;
-  if (end !== 'done') return void Object.assign(result, { end, reason });
-  result.docs += page.docs.length;
+/** A page without contents: asks the follower first. */
+const lookThrough = async (page: SeqPage, range: ShardRange, result: RangeResult, io: CopyIo): Promise<void> => {
+  const { ordinal } = range;
+  const flags = await alreadyThere(page.docs, ordinal, io);
+  const there = page.docs.filter((_, i) => flags[i]);
+  const missing = page.docs.filter((_, i) => !flags[i]);
+  settleThere(there, ordinal, io);
+  if (missing.length > 0) await takeMissing(missing, range, result, io);
+  if (result.end !== 'done') return;
+  result.docs += there.length;
+  result.superseded += there.length;
   result.through = page.through;
-  const report = { docs: page.docs.length, bytes: page.bytes, through: page.through, retried };
-  await io.onPage?.({ ...report, sendMs: io.runtime.now() - began });
+  await io.onPage?.({ docs: there.length, bytes: page.bytes, through: page.through, sendMs: 0, retried: false });
 };
 
-export const copyRange = async ({ ordinal, ...range }: ShardRange, io: CopyIo): Promise<RangeResult> => {
-  const { clusters, runtime, direction, limits, known, signal, inSlot = atOnce } = io;
+export const copyRange = async (range: ShardRange, io: CopyIo): Promise<RangeResult> => {
+  const { ordinal, from, to } = range;
+  const { direction, looks, signal, inSlot = atOnce } = io;
   const index = indexOn(direction, ordinal, direction.authority);
-  const result: RangeResult = { through: range.from, end: 'done', docs: 0, applied: 0, superseded: 0 };
-  const cluster = clusters[direction.authority];
-  const read = { cluster, runtime, limits, known, signal, inSlot, source: true };
+  const looking = looks?.worth.get(index) === true;
+  const take = looking ? lookThrough : takeWhole;
+  const result: RangeResult = { through: from, end: 'done', docs: 0, applied: 0, superseded: 0 };
   let pages = 0;
-  for await (const page of readSeqRange({ index, ...range }, read)) {
-    await inSlot(() => takePage(page, ordinal, result, io));
+  for await (const page of walk(range, { from, to, source: !looking }, io)) {
+    await inSlot(() => take(page, range, result, io));
     if (result.end !== 'done') return result;
     if (++pages === io.maxPages) break;
   }
-  if (result.through >= range.to) return result;
+  noteLook(looks, index, { docs: result.docs, there: result.superseded });
+  if (result.through >= to) return result;
   return { ...result, end: signal?.aborted ? 'stopped' : 'more' };
 };

@@ -31,6 +31,8 @@ export type MultiGet = CallOptions & {
   index: string;
   docs: readonly DocAddress[];
   source: boolean;
+  /** Answers tell no more than whether a document is there, and its version. */
+  versionsOnly?: boolean;
   /** Ask primaries only: needed where replicas may lag, see IndexInfo.segmentReplication. */
   primary?: boolean;
   /** Ask this node only. */
@@ -44,6 +46,9 @@ const preferenceOf = ({ primary, node }: { primary?: boolean | undefined; node?:
   if (node !== undefined) return `&preference=${name(`_only_nodes:${node}`)}`;
   return primary ? '&preference=_primary' : '';
 };
+
+const hitFields = `timed_out,_shards,${['_id', '_routing', '_seq_no', '_primary_term', '_version'].map((field) => `hits.hits.${field}`)}`;
+const versionFields = 'docs.found,docs._version,docs.error';
 
 /** Raw: the status is the caller's to read. */
 export const bulk = ({ transport }: ControlCalls, { path, body, refresh, timeoutMs, signal }: BulkCall) =>
@@ -61,7 +66,9 @@ export const bulk = ({ transport }: ControlCalls, { path, body, refresh, timeout
 export const searchBySeq = async (calls: ControlCalls, search: SeqSearch): Promise<StoredDoc[]> => {
   const { index, shard, node, after, upTo, size, source, ...options } = search;
   const preference = name(`_shards:${shard}|_only_nodes:${node}`);
-  const path = `/${name(index)}/_search?preference=${preference}&allow_partial_search_results=false`;
+  // Contents are not filtered: the cluster would read and write each of them anew.
+  const only = source ? '' : `&filter_path=${hitFields}`;
+  const path = `/${name(index)}/_search?preference=${preference}&allow_partial_search_results=false${only}`;
   const body = {
     size,
     query: { range: { _seq_no: { gt: after, lte: upTo } } },
@@ -79,9 +86,10 @@ export const searchBySeq = async (calls: ControlCalls, search: SeqSearch): Promi
 };
 
 export const mget = async (calls: ControlCalls, get: MultiGet): Promise<GotDoc[]> => {
-  const { index, docs, source, primary, node, ...options } = get;
+  const { index, docs, source, versionsOnly = false, primary, node, ...options } = get;
   if (docs.length === 0) return [];
-  const path = `/${name(index)}/_mget?realtime=true&_source=${source}${preferenceOf({ primary, node })}`;
+  const only = versionsOnly ? `&filter_path=${versionFields}` : '';
+  const path = `/${name(index)}/_mget?realtime=true&_source=${source}${only}${preferenceOf({ primary, node })}`;
   const body = { docs: docs.map(({ id, routing }) => ({ _id: id, ...(routing === undefined ? {} : { routing }) })) };
   const got = readMultiGet(await calls.body({ method: 'POST', path, body, reads: true, ...options }));
   if (got.length === docs.length) return got;

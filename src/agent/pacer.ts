@@ -2,7 +2,7 @@
  * Applies throttle.ts over time: one pacer per process and route, shared by all chunks under way. `wait` is called after
  * each page and returns when the next one may be worked on.
  */
-import type { PageWork } from './copy-range.ts';
+import type { PageWork } from './copy-page.ts';
 import type { LiveWatch } from './live-watch.ts';
 import { type Runtime, sleep } from './runtime.ts';
 import { type Bucket, freeGovernor, fullBucket, govern, restMs, take } from './throttle.ts';

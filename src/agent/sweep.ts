@@ -10,7 +10,7 @@ import { type Side, sides } from '../coordination/records.ts';
 import { documentLine } from '../json/document-line.ts';
 import { sendAll } from './bulk-send.ts';
 import type { ClusterControl } from './cluster.ts';
-import type { PageWork } from './copy-range.ts';
+import type { PageWork } from './copy-page.ts';
 import { type Direction, indexOn } from './direction.ts';
 import type { GotDoc, StoredDoc } from './documents.ts';
 import { getDocuments } from './odd-documents.ts';

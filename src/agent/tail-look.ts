@@ -6,7 +6,7 @@
 import type { ClusterControl } from './cluster.ts';
 import type { CallOptions } from './control-calls.ts';
 import type { ShardSeq } from './control-answers.ts';
-import type { CopyIo } from './copy-range.ts';
+import type { CopyIo } from './copy-page.ts';
 import { indexOn } from './direction.ts';
 import { type Doubts, inDoubt, lookAgain } from './doubts.ts';
 import { checkPosition, currentShards, type IndexPosition, type PositionProblem } from './positions.ts';

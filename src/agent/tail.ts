@@ -10,7 +10,8 @@
 import * as z from 'zod';
 import { sides } from '../coordination/records.ts';
 import type { ShardSeq } from './control-answers.ts';
-import { type CopyIo, copyRange, type PageReport, type RangeResult } from './copy-range.ts';
+import type { CopyIo, PageReport, RangeResult } from './copy-page.ts';
+import { copyRange } from './copy-range.ts';
 import { type Direction, indexOn } from './direction.ts';
 import { doubtRead, Doubts, inDoubt, noDoubts } from './doubts.ts';
 import { mapLimited } from './limited.ts';

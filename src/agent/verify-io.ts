@@ -1,7 +1,7 @@
 /** What a verification needs from outside. */
 import type { Side } from '../coordination/records.ts';
 import type { ClusterControl } from './cluster.ts';
-import type { PageWork } from './copy-range.ts';
+import type { PageWork } from './copy-page.ts';
 import type { Direction } from './direction.ts';
 import type { PageLimits } from './page-size.ts';
 import type { Runtime } from './runtime.ts';

@@ -7,7 +7,8 @@ import type { Membership } from '../../coordination/membership.ts';
 import type { RouteState, Store } from '../../coordination/ports.ts';
 import { authorityIn, type Side } from '../../coordination/records.ts';
 import type { ClusterControl } from '../cluster.ts';
-import type { CopyIo } from '../copy-range.ts';
+import { createLooks } from '../already-there.ts';
+import type { CopyIo } from '../copy-page.ts';
 import { type Direction, directionOf } from '../direction.ts';
 import type { KnownPages } from '../page-size.ts';
 import type { QuarantineRecord } from '../quarantine.ts';
@@ -74,6 +75,7 @@ export class RouteWork {
   #tailBegunAtMs: number | undefined;
   readonly #askTerms: AskTerms;
   readonly #known: KnownPages = new Map();
+  readonly #looks = createLooks();
 
   constructor(deps: RouteWorkDeps) {
     this.#deps = deps;
@@ -196,6 +198,7 @@ export class RouteWork {
       transform: await transforms.towards(state.spec.transform, direction.follower),
       limits: { pageBytes, maxPageDocs },
       known: this.#known,
+      looks: this.#looks,
       quarantine: this.#quarantine.own(),
       askTerms: this.#askTerms,
       signal,

@@ -1,7 +1,7 @@
 /** A route on the real clusters: its own indices and aliases, the engine's inputs, and what both sides hold. */
 import { afterAll } from 'vitest';
 import { createClusterControl } from '../../../src/agent/cluster.ts';
-import type { CopyIo } from '../../../src/agent/copy-range.ts';
+import type { CopyIo } from '../../../src/agent/copy-page.ts';
 import { type Direction, directionOf } from '../../../src/agent/direction.ts';
 import { createQuarantine } from '../../../src/agent/quarantine.ts';
 import { systemRuntime } from '../../../src/agent/runtime.ts';

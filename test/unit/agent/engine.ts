@@ -1,5 +1,5 @@
 /** The engine's inputs and outputs over two fake clusters, and writes as an application would make them. */
-import type { CopyIo } from '../../../src/agent/copy-range.ts';
+import type { CopyIo } from '../../../src/agent/copy-page.ts';
 import { type Direction, directionOf } from '../../../src/agent/direction.ts';
 import { createQuarantine } from '../../../src/agent/quarantine.ts';
 import type { RouteState } from '../../../src/coordination/ports.ts';

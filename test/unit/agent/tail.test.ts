@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { beginTail, type TailState, tailStep } from '../../../src/agent/tail.ts';
+import { createLooks } from '../../../src/agent/already-there.ts';
+import { stampOf } from '../../../src/agent/direction.ts';
 import { CrossfadeError } from '../../../src/errors.ts';
+import type { Doc } from '../../sim/storage.ts';
 import { type Engine, engine } from './engine.ts';
 import { controls } from './route.ts';
 
@@ -9,6 +12,27 @@ const begin = async ({ io }: Engine, at: 'start' | 'checkpoint' = 'start'): Prom
   const begun = await beginTail(at, io);
   if (begun.kind !== 'ok') throw new Error(begun.detail);
   return begun.state;
+};
+
+/** What a member does that copies its own writes. */
+const copyDirectly = ({ pair, direction }: Engine, id: string): void => {
+  const { seq, term, source } = pair.source.storage.contents('p1').get(id) as Doc;
+  const version = stampOf(direction, { seqNo: seq, primaryTerm: term });
+  pair.target.storage.write({ op: 'index', index: 'p2', id, source, external: true, version });
+};
+
+const pathsOf = ({ requests }: { requests: { path: string }[] }): string[] =>
+  requests.splice(0).map(({ path }) => path.split('?')[0] as string);
+
+/** Its last range held what the follower had. */
+const onceFoundThere = async () => {
+  const made = engine();
+  const io = { ...made.io, looks: createLooks() };
+  made.put('first', {});
+  copyDirectly(made, 'first');
+  const { state } = await tailStep(await begin(made), io);
+  pathsOf(made.pair.target);
+  return { made, io, state };
 };
 
 describe('the tail', () => {
@@ -160,6 +184,64 @@ describe('the tail', () => {
     expect(await tailStep(state, made.io)).toMatchObject({ kind: 'index_recreated', state });
   });
 
+  it('asks the follower first where it had the last ones already, and sends only what it lacks', async () => {
+    const { made, io, state } = await onceFoundThere();
+    for (let i = 0; i < 30; i++) {
+      made.put(`d${i}`, { i });
+      if (i !== 3 && i !== 20) copyDirectly(made, `d${i}`);
+    }
+    const result = await tailStep(state, io);
+    expect(result).toMatchObject({ kind: 'ok', caughtUp: true, docs: 30, applied: 2 });
+    expect(made.contents('target')).toEqual(made.contents('source'));
+    made.put('d3', { i: 'again' });
+    copyDirectly(made, 'd3');
+    pathsOf(made.pair.target);
+    expect(await tailStep(result.state, io)).toMatchObject({ caughtUp: true, docs: 1, applied: 0 });
+    expect(pathsOf(made.pair.target)).toEqual(['/crossfade-products-c1/_mget']);
+  });
+
+  it('sends at once again when the follower no longer has most of them', async () => {
+    const { made, io, state } = await onceFoundThere();
+    made.put('a', {});
+    const { state: after } = await tailStep(state, io);
+    made.put('b', {});
+    pathsOf(made.pair.target);
+    await tailStep(after, io);
+    expect(pathsOf(made.pair.target)).toEqual(['/crossfade-products-c1/_bulk']);
+    expect(made.contents('target')).toEqual(made.contents('source'));
+  });
+
+  it('takes an older version on the follower, and one it cannot be asked for, as missing', async () => {
+    const { made, io, state } = await onceFoundThere();
+    made.put('first', { n: 2 });
+    const unable = { ...made.io.clusters.target, mget: () => Promise.reject(new CrossfadeError('UPSTREAM_TIMEOUT')) };
+    const blind = { ...io, clusters: { ...io.clusters, target: unable } };
+    expect(await tailStep(state, blind)).toMatchObject({ caughtUp: true, applied: 1 });
+    expect(await tailStep(state, io)).toMatchObject({ caughtUp: true });
+    expect(made.contents('target')).toEqual({ first: '{"n":2}' });
+  });
+
+  it('settles a refusal that a newer copy has overtaken, also where it only asked', async () => {
+    const { made, io, state } = await onceFoundThere();
+    io.quarantine.add({ ordinal: 0, id: 'first', routing: undefined }, 0n, 'refused');
+    made.put('first', { n: 2 });
+    copyDirectly(made, 'first');
+    await tailStep(state, io);
+    expect(io.quarantine.size()).toBe(0);
+  });
+
+  it('is fenced also where it asked first', async () => {
+    const { made, io, state } = await onceFoundThere();
+    made.put('first', { n: 2 });
+    copyDirectly(made, 'first');
+    made.pair.target.storage.createIndex('crossfade-fence', { blocked: true });
+    made.pair.target.storage.updateAliases([
+      { kind: 'remove', index: 'p2', alias: 'crossfade-products-c1' },
+      { kind: 'add', index: 'crossfade-fence', alias: 'crossfade-products-c1' },
+    ]);
+    expect(await tailStep(state, io)).toMatchObject({ kind: 'fenced', caughtUp: false });
+  });
+
   it('is stale under another reign', async () => {
     const made = engine();
     const state = await begin(made);
@@ -192,18 +274,21 @@ describe('the tail', () => {
   });
 
   it('brings every surviving document over, whatever is written between its steps', async () => {
-    const write = fc.record({ id: fc.nat(8), remove: fc.boolean(), value: fc.nat() });
+    const write = fc.record({ id: fc.nat(8), remove: fc.boolean(), value: fc.nat(), direct: fc.boolean() });
     await fc.assert(
       fc.asyncProperty(fc.array(fc.array(write, { maxLength: 15 }), { maxLength: 6 }), async (rounds) => {
         const made = engine();
+        const io = { ...made.io, looks: createLooks() };
         let state = await begin(made);
         for (const writes of rounds) {
-          for (const { id, remove, value } of writes)
+          for (const { id, remove, value, direct } of writes) {
             if (remove) made.remove(`d${id}`);
             else made.put(`d${id}`, { value });
-          state = (await tailStep(state, made.io)).state;
+            if (!remove && direct) copyDirectly(made, `d${id}`);
+          }
+          state = (await tailStep(state, io)).state;
         }
-        const { caughtUp } = await tailStep(state, made.io);
+        const { caughtUp } = await tailStep(state, io);
         expect(caughtUp).toBe(true);
         expect(made.contents('target')).toMatchObject(made.contents('source'));
       }),
