@@ -14,6 +14,8 @@ export type StampedWrite = {
   id: string;
   routing: string | undefined;
   stamp: bigint;
+  /** Takes the place of a copy of the same stamp, for whoever knows that its content is another. */
+  orEqual?: boolean;
 } & ({ op: 'index'; source: Uint8Array } | { op: 'delete' });
 
 export type EncodedBulk = { path: string; body: Uint8Array; aliases: string[] };
@@ -35,7 +37,8 @@ const answerFields = 'errors,items.*.status,items.*.error.type,items.*.error.rea
 const actionLine = (write: StampedWrite, shared: boolean): string => {
   const index = shared ? '' : `"_index":${JSON.stringify(write.alias)},`;
   const routing = write.routing === undefined ? '' : `"routing":${JSON.stringify(write.routing)},`;
-  return `{"${write.op}":{${index}"_id":${JSON.stringify(write.id)},${routing}"version":${write.stamp},"version_type":"external"}}\n`;
+  const type = write.orEqual ? 'external_gte' : 'external';
+  return `{"${write.op}":{${index}"_id":${JSON.stringify(write.id)},${routing}"version":${write.stamp},"version_type":"${type}"}}\n`;
 };
 
 const guardLine = (alias: string): string =>
@@ -93,6 +96,11 @@ const isAliasTrouble = (error: ItemError | undefined): boolean =>
 const isMappingRace = (error: ItemError | undefined): boolean =>
   error?.type === 'illegal_argument_exception' && / cannot be changed from type \[/.test(error.reason ?? '');
 
+/** Somebody changes analyzers, and will open it again. */
+const isClosed = (error: ItemError | undefined): boolean => error?.type === 'index_closed_exception';
+/** And redirects: what stands before a cluster wants somebody to log in. */
+const blockedStatus: ReadonlySet<number> = new Set([401, 403, 404, 405]);
+
 const applied: WriteFate = { kind: 'applied' };
 const superseded: WriteFate = { kind: 'superseded' };
 
@@ -105,7 +113,7 @@ export const itemFate = ({ status, error }: Item): WriteFate => {
   if (status === 500) return { kind: 'retry', cause: 'error', reason };
   if (isMappingRace(error)) return { kind: 'retry', cause: 'error', reason };
   if (isPassingStatus(status) || status > 500) return { kind: 'retry', cause: 'busy', reason };
-  const blocked = status === 401 || status === 403 || status === 404 || status === 405 || isAliasTrouble(error);
+  const blocked = blockedStatus.has(status) || status < 400 || isAliasTrouble(error) || isClosed(error);
   return blocked ? { kind: 'retry', cause: 'blocked', reason } : { kind: 'quarantine', reason };
 };
 

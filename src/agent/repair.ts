@@ -21,6 +21,11 @@ import type { Runtime } from './runtime.ts';
 import { deleteWrite, prepareWrite } from './stamped-write.ts';
 import type { TransformFunction } from './transform.ts';
 
+/**
+ * same_stamp: a copy of this very write, for whoever knows that its content may be another. any: also a later version, as
+ * a foreign writer leaves it; done only where every later write of the authority still gets a greater stamp.
+ */
+export type Overwrite = 'same_stamp' | 'any';
 export type RepairIo = {
   clusters: Record<Side, ClusterControl>;
   runtime: Runtime;
@@ -31,18 +36,15 @@ export type RepairIo = {
   /** Read primaries only, by side: needed where replicas may lag. */
   primary?: Partial<Record<Side, boolean>>;
   signal?: AbortSignal | undefined;
-  /**
-   * Overwrite also a follower that holds this stamp or a later version, as a foreign writer or another transform leaves
-   * it. Done only where every later write of the authority still gets a greater stamp.
-   */
-  force?: boolean;
+  /** What may be overwritten besides older copies; default nothing. */
+  overwrite?: Overwrite | undefined;
 };
 export type RepairOutcome =
   | { kind: 'copied'; stamp: bigint }
   | { kind: 'deleted' }
   /** Nothing to do: absent on both sides, or the follower has this stamp or a newer one. */
   | { kind: 'kept'; stamp: bigint | undefined }
-  /** The follower has a later version than the authority gave: somebody else wrote it, and only force overwrites it. */
+  /** The follower has a later version than the authority gave: somebody else wrote it, and only `any` overwrites it. */
   | { kind: 'foreign'; stamp: bigint }
   /** The follower refuses the document: see the quarantine. */
   | { kind: 'refused'; stamp: bigint; reason: string }
@@ -88,6 +90,7 @@ const copyVersion = (stored: StoredDoc, held: bigint, io: RepairIo, ground: Grou
   const own = stampOf(io.direction, stored);
   const free = highestFree(stored, io, ground);
   if (held < own) return ground.buried && free > own ? free : own;
+  if (held === own) return own;
   return held < free ? held + 1n : undefined;
 };
 
@@ -97,13 +100,15 @@ const planCopy = async (read: Read, stored: StoredDoc, io: RepairIo, ground: Gro
   if (stored.unreadable !== undefined) return { outcome: { kind: 'refused', stamp: own, reason: stored.unreadable } };
   if (stored.source === undefined) return failed('the authority keeps no _source for this document');
   const held = read.follower.kind === 'found' ? (read.follower.doc.version as bigint) : -1n;
-  if (held >= own && !io.force) return { outcome: { kind: held > own ? 'foreign' : 'kept', stamp: own } };
+  if (held > own && io.overwrite !== 'any') return { outcome: { kind: 'foreign', stamp: own } };
+  if (held === own && io.overwrite === undefined) return { outcome: { kind: 'kept', stamp: own } };
   const stamp = copyVersion(stored, held, io, ground);
   if (stamp === undefined) return failed('the follower holds a later version than the authority can give yet');
   const content = { ordinal, id, routing, stamp, source: stored.source };
   const prepared = await prepareWrite(content, io.direction, io.transform);
   if (!prepared.ok) return { outcome: { kind: 'refused', stamp, reason: prepared.reason } };
-  return { write: prepared.write, wasThere: held >= 0n };
+  const { write } = prepared;
+  return { write: held === own ? { ...write, orEqual: true } : write, wasThere: held >= 0n };
 };
 
 const plan = async (read: Read, io: RepairIo, ground: Ground): Promise<Planned> => {

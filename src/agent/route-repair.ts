@@ -10,7 +10,7 @@ import { type Direction, directionOf } from './direction.ts';
 import { type IndexPosition, takePosition } from './positions.ts';
 import type { DocAddressOf, QuarantineRecord } from './quarantine.ts';
 import { createQuarantine } from './quarantine.ts';
-import { type Repaired, type RepairIo, repairIds } from './repair.ts';
+import { type Overwrite, type Repaired, type RepairIo, repairIds } from './repair.ts';
 import { retrying } from './retry.ts';
 import type { Runtime } from './runtime.ts';
 import type { Transforms } from './transform.ts';
@@ -27,7 +27,7 @@ export interface RouteRepair {
    */
   repair(state: RouteState, docs: readonly DocAddressOf[], options?: RepairCall): Promise<Repaired[]>;
 }
-export type RepairCall = { force?: boolean; signal?: AbortSignal };
+export type RepairCall = { overwrite?: Overwrite | undefined; signal?: AbortSignal };
 
 type SideIo = { clusters: Record<Side, ClusterControl>; runtime: Runtime; direction: Direction };
 
@@ -68,7 +68,7 @@ export const createRouteRepair = ({ clusters, runtime, transforms }: RouteRepair
     return pinned;
   };
   return {
-    repair: async (state, docs, { force = false, signal } = {}) => {
+    repair: async (state, docs, { overwrite, signal } = {}) => {
       const direction = directionOf(state);
       const transform = await transforms.towards(state.spec.transform, direction.follower);
       return repairIds(docs, {
@@ -76,7 +76,7 @@ export const createRouteRepair = ({ clusters, runtime, transforms }: RouteRepair
         runtime,
         direction,
         transform,
-        force,
+        overwrite,
         signal,
         ...(await pinnedFor(direction)),
       });

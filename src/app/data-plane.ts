@@ -5,6 +5,7 @@
 import type { Copier } from '../agent/copier.ts';
 import type { TailPassed } from '../agent/leader/tail-passed.ts';
 import type { LiveWatch } from '../agent/live-watch.ts';
+import type { Overwrite, RepairOutcome } from '../agent/repair.ts';
 import type { RouteRepair } from '../agent/route-repair.ts';
 import type { Config } from '../config.ts';
 import type { AdmissionControl } from '../coordination/admission.ts';
@@ -61,18 +62,25 @@ export type DataPlane = {
 
 const maxRepairIds = 1000;
 
+/** On the authority. */
+const isAbsent = (outcome: RepairOutcome): boolean =>
+  outcome.kind === 'deleted' || (outcome.kind === 'kept' && outcome.stamp === undefined);
+
 /**
  * Repairs in slices, so that a delete-by-query of many documents takes no more memory than one page.
  * @throws when a document could not be decided, so that the caller asks for a sweep
  */
 const repairIdsOf =
   ({ repair }: DataPlaneOptions) =>
-  async (state: RouteState, keys: readonly DocKey[]): Promise<void> => {
+  async (state: RouteState, keys: readonly DocKey[], overwrite?: Overwrite): Promise<number> => {
+    let absent = 0;
     for (let at = 0; at < keys.length; at += maxRepairIds) {
-      const repaired = await repair.repair(state, keys.slice(at, at + maxRepairIds));
+      const repaired = await repair.repair(state, keys.slice(at, at + maxRepairIds), { overwrite });
       const undecided = repaired.filter(({ outcome }) => outcome.kind === 'failed').length;
       if (undecided > 0) throw new CrossfadeError('UPSTREAM_REFUSED', `${undecided} documents could not be repaired`);
+      absent += repaired.filter(({ outcome }) => isAbsent(outcome)).length;
     }
+    return absent;
   };
 
 const writeExecutors = (options: DataPlaneOptions) => {

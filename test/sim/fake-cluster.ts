@@ -60,13 +60,17 @@ type Meta = {
 export type Received = { names: readonly string[]; resolve(): readonly string[]; run(): UpstreamAnswer };
 type BulkItem = { action: WriteOp['op']; meta: Meta; version: bigint | undefined; source: string | undefined };
 
+const orEqual = 'external_gte';
+const isExternal = (versionType: string | null | undefined): boolean =>
+  versionType === 'external' || versionType === orEqual;
+
 const readBulk = (body: string): BulkItem[] => {
   const lines = body.split('\n').filter((line) => line !== '');
   const items: BulkItem[] = [];
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i] as string;
     const [[action, meta]] = Object.entries(JSON.parse(line) as Record<string, Meta>) as [[WriteOp['op'], Meta]];
-    const version = meta.version_type === 'external' ? /"version":\s*"?(\d+)/.exec(line)?.[1] : undefined;
+    const version = isExternal(meta.version_type) ? /"version":\s*"?(\d+)/.exec(line)?.[1] : undefined;
     const source = action === 'delete' ? undefined : lines[++i];
     items.push({ action, meta, version: version === undefined ? undefined : BigInt(version), source });
   }
@@ -127,7 +131,8 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
     ...over,
     source: ask.body,
     routing: ask.query.get('routing') ?? undefined,
-    external: ask.query.get('version_type') === 'external',
+    external: isExternal(ask.query.get('version_type')),
+    orEqual: ask.query.get('version_type') === orEqual,
     version: ask.query.has('version') ? BigInt(ask.query.get('version') as string) : undefined,
     ifSeqNo: number(ask.query.get('if_seq_no')),
     ifTerm: number(ask.query.get('if_primary_term')),
@@ -149,7 +154,8 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
         index,
         id: meta._id ?? newId(),
         routing: meta.routing,
-        external: meta.version_type === 'external',
+        external: isExternal(meta.version_type),
+        orEqual: meta.version_type === orEqual,
         version,
         ifSeqNo: meta.if_seq_no,
         ifTerm: meta.if_primary_term,

@@ -42,6 +42,8 @@ export type WriteOp = {
   source?: string | undefined;
   version?: bigint | undefined;
   external?: boolean;
+  /** An external version takes the place of an equal one too. */
+  orEqual?: boolean;
   ifSeqNo?: number | undefined;
   ifTerm?: number | undefined;
   requireAlias?: boolean;
@@ -264,12 +266,10 @@ export class Storage {
       (existing === undefined || existing.seq !== op.ifSeqNo || existing.term !== op.ifTerm)
     )
       return this.#conflict(index, op.id, `required seqNo [${op.ifSeqNo}], primary term [${op.ifTerm}]`);
-    if (op.external && known !== undefined && (op.version as bigint) <= known)
-      return this.#conflict(
-        index,
-        op.id,
-        `current version [${known}] is higher or equal to the one provided [${op.version}]`,
-      );
+    if (op.external && known !== undefined && (op.version as bigint) < known + (op.orEqual ? 0n : 1n)) {
+      const than = op.orEqual ? 'higher than' : 'higher or equal to';
+      return this.#conflict(index, op.id, `current version [${known}] is ${than} the one provided [${op.version}]`);
+    }
     if (op.op === 'create' && existing !== undefined)
       return this.#conflict(index, op.id, `document already exists (current version [${existing.version}])`);
     const refusal = op.op === 'delete' ? undefined : this.refusal(op.source ?? '{}');

@@ -177,12 +177,14 @@ export class TestRoute {
   }
 
   /** Deletes on the follower, as a sweep does it, what is absent on the authority. */
-  readonly repairIds = async (state: RouteState, keys: readonly DocKey[]): Promise<void> => {
+  readonly repairIds = async (state: RouteState, keys: readonly DocKey[]): Promise<number> => {
+    let absent = 0;
     const authority = authorityIn(state.phase.phase);
     const pathOf = (side: Side, { ordinal, id, routing }: DocKey) =>
       `/${state.spec.indices[ordinal]?.[side]}/_doc/${encodeURIComponent(id)}${routing === undefined ? '' : `?routing=${routing}`}`;
     for (const key of keys) {
       if ((await this.call(authority, 'GET', pathOf(authority, key))).status !== 404) continue;
+      absent++;
       const path = pathOf(otherSide(authority), key);
       const held = JSON.parse((await this.call(otherSide(authority), 'GET', path)).body.toString()) as Json;
       if (held['found'] !== true) continue;
@@ -190,6 +192,7 @@ export class TestRoute {
       const joint = path.includes('?') ? '&' : '?';
       await this.call(otherSide(authority), 'DELETE', `${path}${joint}version=${version}&version_type=external`);
     }
+    return absent;
   };
 
   /** Every document of one index: routing and raw `_source` by id. */

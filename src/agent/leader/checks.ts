@@ -154,7 +154,12 @@ export const repairRoute = async (checking: Checking, args: unknown): Promise<Re
   const wanted = ids === undefined ? await foundDocs(checking) : namedDocs(state, { ids, index, routing });
   if (wanted === undefined) return undefined;
   const io = await verifyIo(leading, state);
-  const repaired = await repairIds(wanted.docs, { ...io, pins: pinsOf(leading), force, signal });
+  const repaired = await repairIds(wanted.docs, {
+    ...io,
+    pins: pinsOf(leading),
+    overwrite: force ? 'any' : undefined,
+    signal,
+  });
   if (signal.aborted) return undefined;
   const result = repairResult(state, repaired, wanted);
   const outcomes = result.details?.['outcomes'];

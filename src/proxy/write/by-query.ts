@@ -5,6 +5,7 @@
  * a fenced alias finds nothing and succeeds, so an answer that found nothing is checked, and repeated when the epoch moved.
  */
 
+import { followerServesReads } from '../../coordination/effective.ts';
 import type { RouteState, Ticket } from '../../coordination/ports.ts';
 import { CrossfadeError } from '../../errors.ts';
 import type { UpstreamAnswer } from '../../upstream/types.ts';
@@ -18,7 +19,6 @@ import {
   admit,
   aliasIsFenced,
   awaitReplay,
-  followerServesReads,
   knowsNewer,
   mayHaveBeenApplied,
   recordByQuery,
@@ -42,7 +42,7 @@ import { credentialsOf } from './credentials.ts';
 import { authorityOf, isCopying, shownNames } from './names.ts';
 import type { WriteClient, WriteDeps } from './ports.ts';
 import { type RequestBody, readRequestBody } from './request-body.ts';
-import { followTask, showTask, taskOf } from './tasks.ts';
+import { followTask, type RunningTask, showTask, taskOf } from './tasks.ts';
 
 type ByQueryPlan = Extract<Plan, { kind: 'by_query' }>;
 
@@ -125,16 +125,14 @@ const runAttempt = async (attempt: Attempt): Promise<'done' | 'fenced'> => {
   const answer = await send(attempt);
   const counts = answer.status < 500 ? readCounts(answer.body) : undefined;
   const task = answer.status === 200 ? taskOf(answer.body) : undefined;
-  // An answer that is no JSON tells nothing, and so may have found nothing.
-  const unread = counts === undefined && answer.status === 200;
-  const doubtful = counts?.total === 0 || unread || answer.status === 403 || answer.status === 404;
-  if (doubtful && (await isFenced(attempt))) {
+  const side = authorityOf(state);
+  const headers = credentialsOf(attempt.body.headers);
+  const follow = () => followTask(deps, { side, id: (task as RunningTask).id, headers });
+  if (await metFence(attempt, { status: answer.status, counts, follow: task && follow })) {
     ticket.done();
     return 'fenced';
   }
-  const side = authorityOf(state);
-  const headers = credentialsOf(attempt.body.headers);
-  const ended = task === undefined ? Promise.resolve(counts) : followTask(deps, { side, id: task.id, headers });
+  const ended = task === undefined ? Promise.resolve(counts) : follow();
   const settled = ended
     .then((result) => settle(attempt, { enumerated, counts: result, status: answer.status }))
     .finally(() => ticket.done());
@@ -195,12 +193,29 @@ const enumerate = async ({ deps, body, query }: Attempt): Promise<Enumerated | u
   }
 };
 
-/** The alias points at the fence, or a newer phase is known already. */
-const isFenced = async ({ deps, body, query }: Attempt): Promise<boolean> => {
+const isFenced = ({ deps, body, query }: Attempt): Promise<boolean> => {
   const { state, indices } = query;
-  if (await knowsNewer(deps, state)) return true;
   const [alias = ''] = aliasesOf(state, indices);
   return aliasIsFenced(deps, { side: authorityOf(state), alias, headers: credentialsOf(body.headers) });
+};
+
+type Told = {
+  status: number;
+  counts: ByQueryCounts | undefined;
+  /** Of a run that goes on as a task. */
+  follow: (() => Promise<ByQueryCounts | undefined>) | undefined;
+};
+
+/**
+ * Whether it surely reached nothing because its epoch was over, and may be sent again. A newer phase says so only of what
+ * found nothing or was refused: a task may have begun before, and an answer that is no JSON may tell of any number.
+ */
+const metFence = async (attempt: Attempt, { status, counts, follow }: Told): Promise<boolean> => {
+  if (follow !== undefined) return (await isFenced(attempt)) && (await follow())?.total === 0;
+  const reachedNothing = counts?.total === 0 || status === 403 || status === 404;
+  if (reachedNothing && (await knowsNewer(attempt.deps, attempt.query.state))) return true;
+  const unread = counts === undefined && status === 200;
+  return (reachedNothing || unread) && isFenced(attempt);
 };
 
 type Ended = { enumerated: Enumerated | undefined; counts: ByQueryCounts | undefined; status: number };
@@ -219,10 +234,12 @@ const settle = async (attempt: Attempt, ended: Ended): Promise<boolean> => {
   const { enumerated, counts } = ended;
   recordByQuery(deps, state, { ordinal: indices[0]?.ordinal ?? 0, counts });
   if (needsNothing(ended)) return true;
-  const known = enumerated?.complete === true && counts?.total === enumerated.keys.length;
   const mayHaveDeleted = counts?.deleted !== 0;
+  let known = enumerated?.complete === true && counts?.total === enumerated.keys.length;
   try {
-    if (enumerated !== undefined) await deps.repairIds?.(state, enumerated.keys);
+    const absent = enumerated && (await deps.repairIds?.(state, enumerated.keys));
+    // It deleted others than those that were found before: as many came to match as ceased to.
+    if (absent !== undefined && absent < (counts?.deleted ?? 0)) known = false;
     if (!known && mayHaveDeleted) deps.copies.sweepNeeded(state.slug, 'by_query');
   } catch (error) {
     deps.logger.warn({ err: error, route: state.slug }, 'documents of a by-query were not repaired');

@@ -1,24 +1,25 @@
 /**
  * Knows whether an index of the authority has a default or final ingest pipeline: then the document stored is not the
  * document sent. Asked once per index and phase and again after a while; when it cannot be found out, a pipeline is
- * assumed, because reading a document back is always right and only slower.
+ * assumed, because reading a document back is always right and only slower. Documents copied as sent on the word of an
+ * answer that proves outdated are handed over, to be copied anew.
  */
-import type { RouteState } from '../../coordination/ports.ts';
+import type { DocKey, RouteState } from '../../coordination/ports.ts';
 import { eachMember, rawOf } from '../../json/scan.ts';
 import type { Transports } from '../../upstream/types.ts';
 import { authorityOf, concreteName } from './names.ts';
 import type { WriteEvent } from './ports.ts';
+import { SentAsWritten } from './sent-as-written.ts';
 
-/**
- * How long copies may carry a document as it was sent after somebody gave the index a pipeline; one small question to the
- * cluster for each index in this time.
- */
+/** One small question to the cluster for each index in this time. */
 const cacheMs = 1000;
 
 export type PipelineOptions = {
   readonly transports: Transports;
   readonly now: () => number;
   readonly onEvent?: (event: WriteEvent) => void;
+  /** The copies of these documents may carry another content than the authority stored. */
+  readonly onOutdated?: (state: RouteState, docs: readonly DocKey[]) => void;
 };
 type Headers = Record<string, string | string[]>;
 type Known = { readonly pipeline: boolean; readonly untilMs: number };
@@ -30,11 +31,14 @@ export interface Pipelines {
   find(state: RouteState, ordinal: number, headers: Headers): Promise<boolean>;
   /** An answer showed that a pipeline ran. */
   seen(state: RouteState, ordinal: number): void;
+  /** A document is copied as it was sent, because `known` said that there is no pipeline. */
+  sentAsWritten(doc: DocKey): void;
 }
 
-export const createPipelines = ({ transports, now, onEvent }: PipelineOptions): Pipelines => {
+export const createPipelines = ({ transports, now, onEvent, onOutdated }: PipelineOptions): Pipelines => {
   const cache = new Map<string, Known>();
   const asking = new Map<string, Promise<boolean>>();
+  const sent = new SentAsWritten();
   const keyOf = (state: RouteState, ordinal: number) => `${state.slug} ${state.phaseRevision} ${ordinal}`;
 
   const remember = (state: RouteState, ordinal: number, pipeline: boolean) => {
@@ -49,11 +53,18 @@ export const createPipelines = ({ transports, now, onEvent }: PipelineOptions): 
   const forget = (prefix: string, suffix: string) => {
     for (const key of cache.keys()) if (key.startsWith(prefix) && key.endsWith(suffix)) cache.delete(key);
   };
+  const found = (state: RouteState, ordinal: number, before: readonly DocKey[]) => {
+    const outdated = [...before, ...sent.take(state.slug, ordinal)];
+    if (outdated.length > 0) onOutdated?.(state, outdated);
+    remember(state, ordinal, true);
+  };
   const ask = async (state: RouteState, ordinal: number, headers: Headers): Promise<boolean> => {
-    const found = await askSettings(transports, { state, ordinal, headers });
-    const pipeline = found ?? true;
-    remember(state, ordinal, pipeline);
-    return pipeline;
+    const before = sent.take(state.slug, ordinal);
+    const pipeline = await askSettings(transports, { state, ordinal, headers });
+    if (pipeline === true) found(state, ordinal, before);
+    else remember(state, ordinal, pipeline ?? true);
+    if (pipeline === undefined) for (const doc of before) sent.note(doc);
+    return pipeline ?? true;
   };
   const known = (state: RouteState, ordinal: number) => {
     const entry = cache.get(keyOf(state, ordinal));
@@ -69,7 +80,8 @@ export const createPipelines = ({ transports, now, onEvent }: PipelineOptions): 
       asking.set(key, running);
       return running;
     },
-    seen: (state, ordinal) => remember(state, ordinal, true),
+    seen: (state, ordinal) => found(state, ordinal, []),
+    sentAsWritten: (doc) => sent.note(doc),
   };
 };
 

@@ -27,7 +27,7 @@ export type WriteEvent =
   | { kind: 'stamp_overflow'; slug: string }
   /** A write was refused because the route declares the other kind of versions. */
   | { kind: 'version_mode_mismatch'; slug: string }
-  /** A default or final pipeline appeared or went; copies made up to `cacheMs` earlier may carry the wrong content. */
+  /** A default or final pipeline appeared or went. */
   | { kind: 'pipeline_changed'; slug: string; ordinal: number; pipeline: boolean };
 
 export type WriteDeps = {
@@ -45,8 +45,11 @@ export type WriteDeps = {
   readonly onEvent?: (event: WriteEvent) => void;
   /** Both sides are one cluster, so one request may name indices of both. */
   readonly sameCluster?: boolean;
-  /** Makes these documents on the follower what they are on the authority; absent = a sweep does it later. */
-  readonly repairIds?: (state: RouteState, keys: readonly DocKey[]) => Promise<void>;
+  /**
+   * Makes these documents on the follower what they are on the authority, and tells how many of them that does not have;
+   * absent = a sweep does it later.
+   */
+  readonly repairIds?: (state: RouteState, keys: readonly DocKey[], overwrite?: 'same_stamp') => Promise<number>;
   /** Resolves when the tail has brought over what the authority holds now, or the signal fires; absent = nobody waits. */
   readonly tailPassed?: (state: RouteState, signal: AbortSignal) => Promise<void>;
   /** Names the side in a task id that the client will ask for later. */

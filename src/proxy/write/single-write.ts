@@ -2,6 +2,7 @@
  * Carries out index, create, update and delete of one document: prepared by single-request.ts, sent to the authority
  * through the epoch alias, copied to the follower from what the authority stored, answered as the authority answered.
  */
+import { followerServesReads } from '../../coordination/effective.ts';
 import type { Ticket } from '../../coordination/ports.ts';
 import { CrossfadeError } from '../../errors.ts';
 import { skipSpace } from '../../json/scan.ts';
@@ -14,7 +15,6 @@ import {
   acknowledge,
   admit,
   awaitReplay,
-  followerServesReads,
   metFence,
   mayHaveBeenApplied,
   recordUnknown,
@@ -174,11 +174,18 @@ const readApplied = (
   if (sure || answered.answer.status >= 300) return appliedOf(attempt, answered, false);
   if (prepared.pipeline !== undefined && prepared.pipeline !== '_none') return appliedOf(attempt, answered, true);
   const known = pipelines.known(ticket.state, index.ordinal);
-  if (known !== undefined) return appliedOf(attempt, answered, known);
+  if (known !== undefined) return appliedAsKnown(attempt, answered, known);
   const headers = credentialsOf(write.body.headers);
   return pipelines
     .find(ticket.state, index.ordinal, headers)
     .then((pipeline) => appliedOf(attempt, answered, pipeline));
+};
+
+/** What is known may be outdated, and then the copy is not what was stored. */
+const appliedAsKnown = (attempt: Attempt, answered: Answered, pipeline: boolean): AppliedWrite | undefined => {
+  const applied = appliedOf(attempt, answered, pipeline);
+  if (applied?.image.kind === 'index') attempt.pipelines.sentAsWritten({ slug: attempt.ticket.state.slug, ...applied });
+  return applied;
 };
 
 const factsOf = ({ body }: UpstreamAnswer): WriteFacts | undefined => {

@@ -112,7 +112,7 @@ describe('repair between real clusters', () => {
     const { clusters, state } = route;
     const repair = createRouteRepair({ clusters, runtime: systemRuntime, transforms: createTransforms() });
     const { findings } = await verifyAll(route, 'full');
-    const repaired = await repair.repair(state, findings, { force: true });
+    const repaired = await repair.repair(state, findings, { overwrite: 'any' });
     expect(repaired.filter(({ outcome }) => outcome.kind === 'failed' || outcome.kind === 'refused')).toEqual([]);
     expect(await route.contents('target')).toEqual(await route.contents('source'));
     expect(await verifyAll(route, 'full')).toMatchObject({ findings: [] });

@@ -9,6 +9,8 @@ type Step = { method: string; path: string; body?: unknown };
 const doc = (path: string, body?: unknown, method = 'PUT'): Step => ({ method, path: `/{index}/_doc/${path}`, body });
 const external = (id: string, version: number | string, body: unknown = { v: version }): Step =>
   doc(`${id}?version_type=external&version=${version}`, body);
+const orEqual = (id: string, version: number, body: unknown = { v: version }): Step =>
+  doc(`${id}?version_type=external_gte&version=${version}`, body);
 const externalDelete = (id: string, version: number | string): Step =>
   doc(`${id}?version_type=external&version=${version}`, undefined, 'DELETE');
 const bulk = (lines: unknown[], query = ''): Step => ({
@@ -62,6 +64,18 @@ const cases: [string, Step[]][] = [
   [
     'external versions only grow and equal ones conflict',
     [external('1', 10), external('1', 10), external('1', 9), external('1', 11), get('1')],
+  ],
+  [
+    'an external version of the other kind takes the place of an equal one, and of a delete',
+    [
+      external('1', 10),
+      orEqual('1', 10, { v: 100 }),
+      orEqual('1', 9),
+      get('1'),
+      externalDelete('1', 20),
+      orEqual('1', 20),
+      get('1'),
+    ],
   ],
   [
     'an external delete of an absent document leaves a tombstone that refuses lower versions',

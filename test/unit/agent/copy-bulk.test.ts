@@ -77,6 +77,8 @@ describe('the fate of one item', () => {
     ['200 is applied', { status: 200 }, 'applied'],
     ['a delete of an absent document is applied', { status: 404 }, 'applied'],
     ['409 is superseded', { status: 409, error: error('version_conflict_engine_exception') }, 'superseded'],
+    ['a closed index waits for somebody', { status: 400, error: error('index_closed_exception') }, 'retry blocked'],
+    ['a redirect waits for somebody', { status: 302, error: error('') }, 'retry blocked'],
     ['400 is refused for good', { status: 400, error: error('mapper_parsing_exception') }, 'quarantine'],
     ['413 is refused for good', { status: 413, error: error('too_large') }, 'quarantine'],
     ['429 is tried again', { status: 429, error: error('rejected_execution_exception') }, 'retry busy'],

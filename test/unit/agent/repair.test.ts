@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { stampOf } from '../../../src/agent/direction.ts';
 import { takePosition } from '../../../src/agent/positions.ts';
 import { createQuarantine } from '../../../src/agent/quarantine.ts';
 import { type RepairIo, repairIds } from '../../../src/agent/repair.ts';
 import { createRouteRepair, retryQuarantined } from '../../../src/agent/route-repair.ts';
 import { beginTail, tailStep } from '../../../src/agent/tail.ts';
 import { packStamp } from '../../../src/coordination/stamp.ts';
+import type { Doc } from '../../sim/storage.ts';
 import { type Engine, engine } from './engine.ts';
 import { noTransforms } from './route.ts';
 
@@ -129,14 +131,32 @@ describe('repairing given documents', () => {
     await tailAll(made);
     overwrite(made, 'a');
     expect(kinds(await repairIds([doc('a')], await repairIo(made)))).toEqual(['foreign']);
-    expect(kinds(await repairIds([doc('a')], await repairIo(made, { force: true })))).toEqual(['failed']);
+    expect(kinds(await repairIds([doc('a')], await repairIo(made, { overwrite: 'any' })))).toEqual(['failed']);
     for (let i = 0; i < 20; i++) made.put(`later${i}`, {});
-    expect(kinds(await repairIds([doc('a')], await repairIo(made, { force: true })))).toEqual(['copied']);
+    expect(kinds(await repairIds([doc('a')], await repairIo(made, { overwrite: 'any' })))).toEqual(['copied']);
     expect(made.contents('target')['a']).toBe('{"n":1}');
     made.put('a', { n: 2 });
     await tailAll(made);
     expect(made.contents('target')['a']).toBe('{"n":2}');
   });
+
+  it.each([
+    ['another content', undefined, '{"n":1}'],
+    ['what the transform leaves out today', () => null, undefined],
+  ])(
+    'overwrites a copy of the same stamp with %s when forced, also of the last write',
+    async (_what, transform, left) => {
+      const made = engine();
+      made.put('a', { n: 1 });
+      const { seq, term } = made.pair.source.storage.contents('p1').get('a') as Doc;
+      const version = stampOf(made.direction, { seqNo: seq, primaryTerm: term });
+      made.pair.target.storage.write({ op: 'index', index: 'p2', id: 'a', source: '{"n":0}', external: true, version });
+      expect(kinds(await repairIds([doc('a')], await repairIo(made)))).toEqual(['kept']);
+      const io = { ...(await repairIo(made, { overwrite: 'any' })), transform };
+      expect(kinds(await repairIds([doc('a')], io))).toEqual([left === undefined ? 'deleted' : 'copied']);
+      expect(made.contents('target')['a']).toBe(left);
+    },
+  );
 
   it('takes a shard that cannot answer for a failure', async () => {
     const made = engine();

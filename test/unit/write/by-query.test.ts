@@ -28,11 +28,17 @@ const script =
     return { body: answers.done };
   };
 
-const repairing = () => {
+/** `present`: of the documents that were found before, how many the authority still has. */
+const repairing = (present = 0) => {
   const repaired: DocKey[][] = [];
   return {
     repaired,
-    deps: { repairIds: async (_: unknown, keys: readonly DocKey[]) => void repaired.push([...keys]) },
+    deps: {
+      repairIds: async (_: unknown, keys: readonly DocKey[]) => {
+        repaired.push([...keys]);
+        return keys.length - present;
+      },
+    },
   };
 };
 
@@ -80,6 +86,13 @@ describe('delete by query', () => {
     const answer = member.sender.send(deleteByQuery);
     await member.time.advance(1);
     await answer;
+    await member.time.settle();
+    expect(member.sweeps).toEqual(['by_query']);
+  });
+
+  it('leaves a sweep to do when what it deleted was not what was found before', async () => {
+    const member = new Member(script({ enumerated: found(['1', '2']), done: counts(2, 2) }), [{}], repairing(1).deps);
+    await member.sender.send(deleteByQuery);
     await member.time.settle();
     expect(member.sweeps).toEqual(['by_query']);
   });
@@ -167,6 +180,41 @@ describe('update by query', () => {
       ['source', '/crossfade-products-e1/_update_by_query'],
       ['target', '/crossfade-products-e2/_update_by_query'],
     ]);
+  });
+
+  /** A newer phase comes while the first run is under way. */
+  const overtaken = (answering: Script): Member => {
+    const member: Member = new Member((request, n) => {
+      if (request.path.includes('-e1/_update_by_query')) member.learn({ epoch: 2 });
+      return answering(request, n);
+    });
+    return member;
+  };
+  it('is not run twice when a newer phase comes while its answer tells no counts', async () => {
+    const member = overtaken(script({ done: '---\ntotal: 3\n' }));
+    const answer = member.sender.send(update);
+    await member.time.advance(1);
+    expect([(await answer).status, member.writes.length]).toEqual([200, 1]);
+  });
+
+  const asTask =
+    (fenced: boolean, total: number): Script =>
+    ({ method, path }) => {
+      if (method === 'HEAD') return { status: fenced ? 200 : 404, body: '' };
+      return path.includes('_tasks')
+        ? { body: { completed: true, response: counts(total) } }
+        : { body: { task: 'n:7' } };
+    };
+  it.each([
+    ['its alias is open', false, 3, 1],
+    ['its alias is closed and it had begun before', true, 3, 1],
+    ['its alias is closed and it reached nothing', true, 0, 2],
+  ])('as a task, when a newer phase comes and %s, is run so often', async (_title, fenced, total, times) => {
+    const member = overtaken(asTask(fenced, total));
+    const answer = member.sender.send({ ...update, path: `${update.path}?wait_for_completion=false` });
+    for (let i = 0; i < 4; i++) await member.time.advance(300);
+    expect(member.writes).toHaveLength(times);
+    void answer;
   });
 
   it('as a task keeps its ticket until the task has ended, and names the side in its id', async () => {

@@ -12,7 +12,6 @@ import { ManualTime } from '../coordination/manual-time.ts';
 
 export type Seen = { side: Side; method: string; path: string; body: string; ownAccount?: true };
 type Scripted = { status?: number; body: unknown; headers?: Record<string, string> };
-/** undefined = no settings of pipelines, as most indices answer. */
 export type Script = (request: Seen, n: number) => Scripted | Error | undefined | Promise<Scripted | Error | undefined>;
 
 const textOf = (body: UpstreamRequest['body']): string => {
@@ -34,6 +33,8 @@ export class Member {
   /** What an offered copy comes to; a promise that never settles = a follower that hangs. */
   outcome: Promise<CopyOutcome> = Promise.resolve('applied');
   readonly sender: ReturnType<typeof createSender>;
+  /** What a question for settings is answered; undefined = with an error. */
+  settings: Record<string, unknown> | undefined = {};
   readonly #states = new Map<string, RouteState>();
   #script: Script;
 
@@ -91,13 +92,17 @@ export class Member {
     this.admission.apply(this.#states);
   }
 
+  #settingsAnswer(): Scripted {
+    return this.settings === undefined ? { status: 503, body: {} } : { body: this.settings };
+  }
+
   #transport(side: Side) {
     return {
       request: async ({ method, path, body, ownAccount }: UpstreamRequest): Promise<UpstreamAnswer> => {
         const seen: Seen = { side, method, path, body: textOf(body), ...(ownAccount ? { ownAccount } : {}) };
         const before = this.seen.filter((other) => other.side === side).length;
         this.seen.push(seen);
-        const scripted = path.includes('/_settings/') ? undefined : await this.#script(seen, before);
+        const scripted = path.includes('/_settings/') ? this.#settingsAnswer() : await this.#script(seen, before);
         if (scripted instanceof Error) throw scripted;
         const { status = 200, body: text, headers } = scripted ?? { body: {} };
         return {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { packStamp, unpackStamp } from '../../../src/coordination/stamp.ts';
 import { CrossfadeError } from '../../../src/errors.ts';
+import type { WriteDeps } from '../../../src/proxy/write/index.ts';
 import { fakeClient } from '../../support/write-client.ts';
 import { fencedAnswer, Member, type Script, written } from './member.ts';
 
@@ -191,7 +192,8 @@ describe('a write whose outcome is unknown', () => {
 
   it.each([
     [500, 'x', [false]],
-    [503, 'unavailable_shards_exception', []],
+    [503, 'unavailable_shards_exception', [false]],
+    [500, 'security_exception', []],
     [429, 'rejected_execution_exception', []],
   ])('a %i of type %s is passed on', async (status, type, unknown) => {
     const member = new Member(() => ({ status, body: { error: { type, reason: 'r' }, status } }));
@@ -432,6 +434,82 @@ describe('a post-image that the request does not hold', () => {
     expect(asked()).toBe(2);
     await member.sender.send({ method: 'DELETE', path: '/products/_doc/1' });
     expect(asked()).toBe(2);
+  });
+});
+
+describe('an index that is given a pipeline', () => {
+  const given = { products_v1: { settings: { 'index.default_pipeline': 'p' } } };
+  const doc = { ...written(), found: true, _source: { made: 1 } };
+  const script: Script = ({ path }) => {
+    if (path.includes('_mget')) return { body: { docs: [doc] } };
+    if (path.includes('_bulk')) {
+      const items = [{ index: { ...written(), status: 201 } }];
+      return { body: { took: 1, ingest_took: 1, errors: false, items } };
+    }
+    return { body: written({ _id: /_doc\/(\w+)/.exec(path)?.[1] }) };
+  };
+  const repairing = () => {
+    const repaired: [string[], string | undefined][] = [];
+    const repairIds: WriteDeps['repairIds'] = async (_state, keys, overwrite) => {
+      repaired.push([keys.map(({ id }) => id), overwrite]);
+      return 0;
+    };
+    const member = new Member(script, [{}], { repairIds });
+    const write = async (id: string) => {
+      await member.sender.send({ ...put, path: `/products/_doc/${id}` });
+      await member.time.settle();
+    };
+    return { member, repaired, write };
+  };
+
+  it('has those documents copied anew that were copied as sent since it was last asked', async () => {
+    const { member, repaired, write } = repairing();
+    await write('first');
+    await write('a');
+    await write('b');
+    member.settings = given;
+    await member.time.advance(1_001);
+    await write('c');
+    expect(repaired).toEqual([[['a', 'b'], 'same_stamp']]);
+    expect(member.offered.map((copy) => copy.op === 'index' && Buffer.from(copy.source).toString()).at(-1)).toBe(
+      '{"made":1}',
+    );
+    await member.time.advance(1_001);
+    await write('d');
+    expect(repaired).toHaveLength(1);
+  });
+
+  it('has none copied anew after an answer that it still has none', async () => {
+    const { member, repaired, write } = repairing();
+    for (const id of ['a', 'b']) await write(id);
+    await member.time.advance(1_001);
+    await write('c');
+    member.settings = given;
+    await member.time.advance(1_001);
+    await write('d');
+    expect(repaired).toEqual([]);
+  });
+
+  it('keeps them in mind while it cannot be asked', async () => {
+    const { member, repaired, write } = repairing();
+    for (const id of ['a', 'b']) await write(id);
+    member.settings = undefined;
+    await member.time.advance(1_001);
+    await write('c');
+    expect(repaired).toEqual([]);
+    member.settings = given;
+    await member.time.advance(1_001);
+    await write('d');
+    expect(repaired).toEqual([[['b'], 'same_stamp']]);
+  });
+
+  it('shows it in the answer of a bulk', async () => {
+    const { member, repaired, write } = repairing();
+    for (const id of ['a', 'b']) await write(id);
+    const body = '{"index":{"_id":"1"}}\n{}\n';
+    await member.sender.send({ method: 'POST', path: '/products/_bulk', body });
+    await member.time.settle();
+    expect(repaired).toEqual([[['b'], 'same_stamp']]);
   });
 });
 
