@@ -4,6 +4,7 @@
  * remembers deletes, and waiting keeps it safe when it does not. Every offer is settled with the copy that stood for it.
  */
 import type { Copy, CopyOutcome } from '../coordination/ports.ts';
+import { HeldBuffers } from './held-buffers.ts';
 
 export type Offer = { reign: number; settle: (outcome: CopyOutcome) => void };
 /** One copy to send, on behalf of one or more offers. */
@@ -17,7 +18,8 @@ export type Pending = {
 };
 export type RefreshClass = 'none' | 'wait_for' | 'true';
 type Place = 'ready' | 'waiting' | 'behind_flight';
-type Slot = { next: Pending | undefined; flying: Pending | undefined; place: Place };
+/** `list`: where it is ready. In other lists it may stand too, from before a stronger refresh was asked for. */
+type Slot = { next: Pending | undefined; flying: Pending | undefined; place: Place; list: RefreshClass };
 
 const refreshRank: Record<RefreshClass, number> = { none: 0, wait_for: 1, true: 2 };
 const refreshClassOf = (copy: Pick<Copy, 'refresh'>): RefreshClass => copy.refresh ?? 'none';
@@ -45,6 +47,7 @@ export type BatchLimits = { maxDocs: number; maxBytes: number };
 export class CopyQueue {
   readonly #slots = new Map<string, Slot>();
   readonly #ready: Record<RefreshClass, Slot[]> = { none: [], wait_for: [], true: [] };
+  readonly #held = new HeldBuffers();
   #bytes = 0;
   #flyingBytes = 0;
   #copies = 0;
@@ -55,6 +58,14 @@ export class CopyQueue {
   /** Of those, what is not under way. */
   get queuedBytes(): number {
     return this.#bytes - this.#flyingBytes;
+  }
+  /** What the buffers have together in which the documents lie. */
+  get heldBytes(): number {
+    return this.#held.bytes;
+  }
+  /** By how much `heldBytes` would grow. */
+  heldGrowth(copy: Copy): number {
+    return copy.op === 'index' ? this.#held.growth(copy.source) : 0;
   }
   /** Copies queued or under way. */
   get size(): number {
@@ -80,11 +91,14 @@ export class CopyQueue {
   add(pending: Pending): void {
     const slot = this.#slots.get(pending.key);
     if (slot === undefined) {
-      const created: Slot = { next: undefined, flying: undefined, place: 'ready' };
+      const created: Slot = { next: undefined, flying: undefined, place: 'ready', list: 'none' };
       this.#slots.set(pending.key, created);
       this.#setNext(created, pending);
       this.#enqueue(created);
-    } else this.#setNext(slot, slot.next === undefined ? pending : coalesce(slot.next, pending));
+    } else {
+      this.#setNext(slot, slot.next === undefined ? pending : coalesce(slot.next, pending));
+      if (slot.place === 'ready' && refreshClassOf((slot.next as Pending).copy) !== slot.list) this.#enqueue(slot);
+    }
   }
 
   /** Ready copies of a class, counted only as far as needed. */
@@ -98,14 +112,11 @@ export class CopyQueue {
     let bytes = 0;
     let used = 0;
     for (const slot of this.#ready[kind]) {
+      const isHere = slot.place === 'ready' && slot.list === kind;
       const pending = slot.next as Pending;
-      const strays = refreshClassOf(pending.copy) !== kind;
-      if (!strays && batch.length > 0 && bytes + pending.bytes > limits.maxBytes) break;
+      if (isHere && batch.length > 0 && bytes + pending.bytes > limits.maxBytes) break;
       used++;
-      if (strays) {
-        this.#ready[refreshClassOf(pending.copy)].push(slot);
-        continue;
-      }
+      if (!isHere) continue;
       bytes += pending.bytes;
       batch.push(pending);
       slot.next = undefined;
@@ -146,17 +157,17 @@ export class CopyQueue {
   /** Empties the queue, also of what is under way, and returns it. */
   clear(): Pending[] {
     const all = [...this.#slots.values()].flatMap(({ next, flying }) => [next, flying]);
+    for (const pending of all) this.#account(pending, undefined);
     this.#slots.clear();
     for (const queue of Object.values(this.#ready)) queue.length = 0;
-    this.#bytes = 0;
     this.#flyingBytes = 0;
-    this.#copies = 0;
     return all.filter((pending) => pending !== undefined);
   }
 
   #enqueue(slot: Slot): void {
     slot.place = 'ready';
-    this.#ready[refreshClassOf((slot.next as Pending).copy)].push(slot);
+    slot.list = refreshClassOf((slot.next as Pending).copy);
+    this.#ready[slot.list].push(slot);
   }
   #setNext(slot: Slot, pending: Pending): void {
     this.#account(slot.next, pending);
@@ -170,5 +181,7 @@ export class CopyQueue {
   #account(before: Pending | undefined, after: Pending | undefined): void {
     this.#bytes += (after?.bytes ?? 0) - (before?.bytes ?? 0);
     this.#copies += (after === undefined ? 0 : 1) - (before === undefined ? 0 : 1);
+    if (after?.copy.op === 'index') this.#held.hold(after.copy.source);
+    if (before?.copy.op === 'index') this.#held.release(before.copy.source);
   }
 }

@@ -1,15 +1,16 @@
 /**
  * Copies of one route at one member: which are taken, what became of them, and the counts that a heartbeat reports.
- * Invariant: memory is bounded by `maxPendingBytes`; what does not fit is left to the tail, and a delete that is lost
+ * Invariant: memory is bounded by twice `maxPendingBytes`, once for documents and once for what they are views into; what does not fit is left to the tail, and a delete that is lost
  * this way is counted as needing a sweep, because the tail cannot see deletes.
  */
 import { bucketOf, isInShare } from '../coordination/bucket.ts';
+import { clientsAwaitCopies } from '../coordination/effective.ts';
 import type { Copy, CopyOutcome, CopyReport, DocKey, RouteState, SweepReason } from '../coordination/ports.ts';
 import { authorityIn, otherSide, type Side } from '../coordination/records.ts';
 import type { FinalFate } from './bulk-send.ts';
 import type { ClusterControl } from './cluster.ts';
 import { CopyLane } from './copy-lane.ts';
-import { bytesOf, type Pending } from './copy-queue.ts';
+import { bytesOf, type CopyQueue, type Pending } from './copy-queue.ts';
 import { directionOf } from './direction.ts';
 import { createQuarantine, docKeyText, type Quarantine, type QuarantineRecord } from './quarantine.ts';
 import type { Runtime } from './runtime.ts';
@@ -28,11 +29,23 @@ export type CopierOptions = {
   onSweepNeeded?: (slug: string, reason: SweepReason) => void;
 };
 
+/** As a view into a body or an answer it would keep all of that alive; these may have no more together than the copies. */
+const kept = (copy: Copy, queue: CopyQueue, maxPendingBytes: number): Copy => {
+  if (copy.op !== 'index' || queue.heldBytes + queue.heldGrowth(copy) <= maxPendingBytes) return copy;
+  return { ...copy, source: new Uint8Array(copy.source) };
+};
+
 const outcomeOf = (fate: FinalFate): CopyOutcome => (fate.kind === 'quarantine' ? 'quarantined' : fate.kind);
 
-/** Deletes are always copied directly: cheap, and nothing else would bring them over soon. */
-const isChosen = (copy: Copy, { percent, slug }: RouteState): boolean =>
-  copy.op === 'delete' || percent.write >= 100 || isInShare(bucketOf(`write:${slug}`, copy.id), percent.write);
+/**
+ * Deletes are always copied directly: cheap, and nothing else would bring them over soon. So is everything while clients
+ * wait for copies, or look for what they wrote on the follower.
+ */
+const isChosen = (copy: Copy, state: RouteState): boolean => {
+  const { percent, slug } = state;
+  if (copy.op === 'delete' || percent.write >= 100 || clientsAwaitCopies(state)) return true;
+  return isInShare(bucketOf(`write:${slug}`, copy.id), percent.write);
+};
 
 export class RouteCopies {
   readonly #slug: string;
@@ -58,12 +71,13 @@ export class RouteCopies {
     const { queue } = this.#lane(state);
     const key = docKeyText(copy);
     const bytes = bytesOf(copy);
-    const fits = queue.bytes + queue.growth(key, bytes, copy.stamp) <= state.spec.copies.maxPendingBytes;
+    const { maxPendingBytes } = state.spec.copies;
+    const fits = queue.bytes + queue.growth(key, bytes, copy.stamp) <= maxPendingBytes;
     if (!fits) return Promise.resolve(this.#lose(copy));
     return new Promise((settle) => {
       const sinceMs = this.#options.runtime.now();
       const offers = [{ reign: copy.reign, settle }];
-      this.#lane(state).add({ key, copy, bytes, sinceMs, attempts: 0, offers });
+      this.#lane(state).add({ key, copy: kept(copy, queue, maxPendingBytes), bytes, sinceMs, attempts: 0, offers });
     });
   }
 

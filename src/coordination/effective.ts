@@ -21,3 +21,10 @@ export const effectivePercents = ({ phase, percent, stop }: RouteState): Percent
       return phase.phase satisfies never;
   }
 };
+
+/** Reads may be answered by the follower, so a client has to find there what it wrote. */
+export const followerServesReads = (state: RouteState): boolean => effectivePercents(state).read > 0;
+
+/** Writes are answered once their copies are there, or `copies.ackTimeoutMs` has passed. */
+export const clientsAwaitCopies = (state: RouteState): boolean =>
+  state.spec.ackPolicy === 'both' || followerServesReads(state);

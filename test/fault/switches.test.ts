@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type SwitchPoint, switchPoints } from '../../src/agent/leader/switch.ts';
+import { eventually } from '../support/eventually.ts';
 import { services } from '../support/services.ts';
 import { call } from './documents.ts';
 import { unnoticed } from './standing.ts';
@@ -81,9 +82,33 @@ test.each(steps)(
   240_000,
 );
 
+test('a switch does not wait for a refresh that nobody makes, though writes do', async () => {
+  const urls = await services();
+  for (const side of ['source', 'target'] as const) {
+    const path = `${urls[`${side}Url`]}/${world.names[side]}/_settings`;
+    await call(path, 'PUT', { index: { refresh_interval: '-1' } });
+  }
+  const standing = world.standsAt('prepared');
+  const switching = world.switchTo('dual');
+  const { goOn } = await standing;
+  const url = (world.members[0] as Member).process.url;
+  const ids = Array.from({ length: 5 }, (_, i) => `waits-${i}`);
+  const told = ids.map((id) => world.recorder.begin({ kind: 'set', id, value: id }));
+  const writes = ids.map((id) => call(`${url}/${world.slug}/_doc/${id}?refresh=wait_for`, 'PUT', { value: id }));
+  const written = async (): Promise<boolean> => {
+    const found = ids.map((id) => call(`${urls.targetUrl}/${world.names.target}/_doc/${id}`, 'GET'));
+    return (await Promise.all(found)).every((doc) => (doc as { found: boolean }).found);
+  };
+  await eventually(written, { timeoutMs: 30_000 });
+  goOn();
+  expect((await switching).phase).toBe('dual');
+  await Promise.all(writes);
+  for (const one of told) world.recorder.settle(one, 'acknowledged', '201');
+}, 150_000);
+
 test('after all that nothing is lost or repeated, nobody was failed, and agents have joined at every point', async () => {
   await world.load.acknowledges(60);
-  expect((await world.status()).reign).toBe(4);
+  expect((await world.status()).reign).toBe(5);
   expect(await world.verdict()).toEqual([]);
   // The port of an agent that has just been stopped.
   expect(unnoticed(world).filter((answer) => answer !== 'ECONNREFUSED')).toEqual([]);

@@ -55,6 +55,8 @@ export type SwitchIoDeps = {
 };
 
 const taskPollMs = 20;
+/** Longer than members take to drain where nothing waits for a refresh. */
+const refreshEveryMs = 100;
 /** Outside of the hold: a change of the cluster's state may wait for a busy cluster. */
 const callTimeoutMs = 10_000;
 /** Beyond the budget a call is given up at once, but not before it was sent at all. */
@@ -92,6 +94,18 @@ const awaitDrained = async (
     : { ok: false, waitingFor: result.waitingFor.map(({ member, reason }) => `${member} ${reason}`) };
 };
 
+/** A refresh ends the writes that were asked to wait for one, and their copies: they would keep their members from draining. */
+const refreshUntil = async (
+  done: AbortSignal,
+  { clusters, spec, runtime }: Pick<SwitchIoDeps, 'clusters' | 'runtime'> & { spec: RouteState['spec'] },
+): Promise<void> => {
+  for (;;) {
+    await sleep(runtime, refreshEveryMs, done);
+    if (done.aborted) return;
+    await refreshAll(clusters, spec).catch(() => undefined);
+  }
+};
+
 export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
   const { state, start, writer, runtime } = deps;
   const { slug, spec } = state;
@@ -123,7 +137,11 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
       deps.onStep?.(step.write);
       return step.write;
     },
-    awaitDrained: (held, timeoutMs) => awaitDrained(deps, held, timeoutMs),
+    awaitDrained: (held, timeoutMs) => {
+      const done = new AbortController();
+      void refreshUntil(done.signal, { clusters, spec, runtime });
+      return awaitDrained(deps, held, timeoutMs).finally(() => done.abort());
+    },
     drainFacts: rest.drainFacts,
     sequences: rest.sequences,
     countsEqual: async () =>

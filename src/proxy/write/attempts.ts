@@ -4,7 +4,7 @@
  * its copies. A client that leaves does not undo a write that was sent: it is finished, copies and all.
  */
 
-import { effectivePercents } from '../../coordination/effective.ts';
+import { clientsAwaitCopies } from '../../coordination/effective.ts';
 import { fenceIndex } from '../../coordination/keys.ts';
 import type { RouteState, Ticket } from '../../coordination/ports.ts';
 import type { Side } from '../../coordination/records.ts';
@@ -15,9 +15,6 @@ import type { ByQueryCounts } from './by-query-request.ts';
 import type { Fencing } from './fence.ts';
 import { authorityOf, isCopying } from './names.ts';
 import type { WriteClient, WriteDeps } from './ports.ts';
-
-/** Reads of this route may be served by the follower now. */
-export const followerServesReads = (state: RouteState): boolean => effectivePercents(state).read > 0;
 
 /** What a fenced write may wait for a newer phase, all attempts together. */
 export const replayBudgetMs = ({ spec }: RouteState): number => spec.cutover.budgetMs + spec.cutover.graceMs;
@@ -127,8 +124,7 @@ export const acknowledge = async (
   settled: Promise<unknown>,
   timeoutMs = state.spec.copies.ackTimeoutMs,
 ): Promise<void> => {
-  if (!isCopying(state)) return;
-  if (state.spec.ackPolicy !== 'both' && !followerServesReads(state)) return;
+  if (!isCopying(state) || !clientsAwaitCopies(state)) return;
   const giveUp = new AbortController();
   const timeout = pause(deps.timers ?? systemTimers, timeoutMs, giveUp.signal).then(() => 'timeout');
   const first = await Promise.race([settled.then(() => 'settled'), timeout]);

@@ -3,9 +3,10 @@
  * reindexes, or changes more by query than can be enumerated, and then reads must find what it did on whichever side its
  * reads are served. Only while the follower may serve reads, and never for long: then the client is answered all the same.
  */
+import { followerServesReads } from '../../coordination/effective.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { refreshAlso } from '../refresh-also.ts';
-import { acknowledge, followerServesReads } from './attempts.ts';
+import { acknowledge } from './attempts.ts';
 import { authorityOf, isCopying } from './names.ts';
 import type { WriteClient, WriteDeps } from './ports.ts';
 import { refreshOf } from './single-request.ts';

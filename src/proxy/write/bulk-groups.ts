@@ -17,6 +17,7 @@ import {
   type BulkDefaults,
   bulkQuery,
   type OutgoingAction,
+  ownRouting,
   readMeta,
   rewriteAction,
   textOf,
@@ -100,7 +101,7 @@ const routeAction = (
   const { state, aliasRouting } = index;
   const meta = readMeta(body, action);
   const { slices } = meta;
-  const routing = textOf(body, slices.routing) || defaults.routing;
+  const routing = ownRouting(body, meta, defaults);
   const ownRequire = textOf(body, slices.require_alias);
   const refusal = refusalOf({
     state,
@@ -158,7 +159,7 @@ const outgoingOf = (
   if (routed === undefined) return { action, line: undefined, source: undefined };
   const { index, meta, term } = routed;
   const { state, ordinal, aliasRouting } = index;
-  const hasRouting = Boolean(textOf(body, meta.slices.routing)) || defaults.routing !== undefined;
+  const hasRouting = ownRouting(body, meta, defaults) !== undefined;
   const change = {
     alias: writeName(state, ordinal),
     reign: state.phase.reign,

@@ -70,6 +70,13 @@ export const readDefaults = (query: string): BulkDefaults => ({
   asksSource: asksForSource(query),
 });
 
+/**
+ * Routing of an action before an alias adds its own: null leaves what the request says for all, an empty text takes it away,
+ * as the server has it.
+ */
+export const ownRouting = (body: Buffer, { slices }: ActionMeta, defaults: BulkDefaults): string | undefined =>
+  (textOf(body, slices.routing) ?? defaults.routing) || undefined;
+
 /** What a routed action needs changed. */
 export type ActionChange = {
   readonly alias: string;
@@ -87,7 +94,7 @@ export type ActionChange = {
 
 const additions = (action: BulkAction, { slices }: ActionMeta, change: ActionChange): Record<string, unknown> => ({
   ...(slices._index === undefined && !change.indexByDefault ? { _index: change.alias } : {}),
-  ...(change.addRouting === undefined ? {} : { routing: change.addRouting }),
+  ...(change.addRouting === undefined || slices.routing !== undefined ? {} : { routing: change.addRouting }),
   ...(change.askSource ? { _source: true } : {}),
   ...(slices.require_alias === undefined && !change.aliasByDefault && action.op !== 'delete'
     ? { require_alias: true }
@@ -99,6 +106,9 @@ const replacements = (body: Buffer, { slices }: ActionMeta, change: ActionChange
   if (slices._index !== undefined) edits.push({ ...slices._index, text: JSON.stringify(change.alias) });
   if (slices.require_alias !== undefined && textOf(body, slices.require_alias) === 'false')
     edits.push({ ...slices.require_alias, text: 'true' });
+  // A second member of the same name is refused with the whole body.
+  if (slices.routing !== undefined && change.addRouting !== undefined)
+    edits.push({ ...slices.routing, text: JSON.stringify(change.addRouting) });
   const given = textOf(body, slices.if_primary_term);
   if (slices.if_primary_term !== undefined && given !== undefined) {
     const term = authorityTerm(given, change.reign);

@@ -3,6 +3,7 @@
  * made of it all. When one cluster answered everything at once, its bytes are the answer. Invariant: every ticket is given
  * back, after the copies of its items have settled, whatever happens.
  */
+import { followerServesReads } from '../../coordination/effective.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { CrossfadeError, errorTable, isCrossfadeError } from '../../errors.ts';
 import { prettyJson } from '../../json/pretty.ts';
@@ -10,7 +11,7 @@ import { applyEdits } from '../../json/scan.ts';
 import { asksPretty } from './answer-form.ts';
 import type { BodyPieces, UpstreamAnswer } from '../../upstream/types.ts';
 import type { RoutedIndex } from '../types.ts';
-import { acknowledge, followerServesReads, mayHaveBeenApplied, metFence, recordUnknown, sendTo } from './attempts.ts';
+import { acknowledge, mayHaveBeenApplied, metFence, recordUnknown, sendTo } from './attempts.ts';
 import {
   composeAnswer,
   failedItem,

@@ -36,18 +36,16 @@ export type Written = {
 };
 
 const none: PostImage = { kind: 'none' };
-/** Refused before anything reached a shard; any other 5xx may stand for a write that was applied. */
-const neverApplied = new Set([
-  'unavailable_shards_exception',
-  'cluster_block_exception',
-  'no_shard_available_exception',
-  // What users with restricted documents or fields may not do is answered 500.
-  'security_exception',
-]);
+/**
+ * What users with restricted documents or fields may not do is answered 500. Any other 5xx may stand for a write that was
+ * applied: also that of a shard without a primary, or of a cluster without a master, which is what the node that the client
+ * asked says when the primary took the write, failed, and was waited for in vain.
+ */
+const neverApplied = 'security_exception';
 
 export const postImage = (written: Written): PostImage => {
   const { op, status, result } = written;
-  if (status >= 500) return neverApplied.has(written.errorType ?? '') ? none : { kind: 'unknown' };
+  if (status >= 500) return written.errorType === neverApplied ? none : { kind: 'unknown' };
   const deletedNothing = op === 'delete' && status === 404 && result === 'not_found';
   if (status >= 300 && !deletedNothing) return none;
   if (result === 'noop') return none;

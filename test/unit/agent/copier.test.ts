@@ -1,6 +1,8 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { createClusterControl } from '../../../src/agent/cluster.ts';
-import { type CopierOptions, createCopier } from '../../../src/agent/copier.ts';
+import { type Copier, type CopierOptions, createCopier } from '../../../src/agent/copier.ts';
 import { createTransforms } from '../../../src/agent/transform.ts';
 import type { Copy, CopyOutcome, RouteState } from '../../../src/coordination/ports.ts';
 import { CrossfadeError } from '../../../src/errors.ts';
@@ -98,6 +100,18 @@ const track = (offers: Promise<CopyOutcome>[]) => {
   return outcomes;
 };
 
+const collectGarbage = (): void => {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+};
+/** Offers a small document that is a view into a body of 100 KB; returns that. */
+const partOfBody = (copier: Copier, state: RouteState, id: string): ArrayBuffer => {
+  const body = new ArrayBuffer(100_000);
+  const source = Buffer.from(body, 0, 2).fill('{}');
+  void copier.offer(index(id, { source } as Partial<Copy>), state);
+  return body;
+};
+
 describe('gathering copies', () => {
   it('sends what came within flushMs in one bulk through the copy alias of the epoch', async () => {
     const { copier, runtime, target } = setUp();
@@ -164,6 +178,35 @@ describe('gathering copies', () => {
     const paths = Object.fromEntries(target.sent.map(({ path, lines }) => [lines[0]?.id, path]));
     expect(paths['a']).toMatch(/&refresh=wait_for$/);
     expect(paths['b']).not.toContain('refresh');
+  });
+
+  it.each([
+    [undefined, 'wait_for'],
+    [undefined, 'true'],
+    ['wait_for', 'true'],
+  ] as const)('sends a copy that is gathered with refresh %s and asked for with %s meanwhile', async (first, then) => {
+    const { copier, runtime, target } = setUp();
+    const state = withCopies({});
+    void copier.offer(index('a', { refresh: first }), state);
+    void copier.offer(index('a', { refresh: then }), state);
+    await runtime.advance(5);
+    expect(target.sent.map(({ path }) => path.endsWith(`&refresh=${then}`))).toEqual([true]);
+    target.sent[0]?.answer(items(201));
+    await runtime.settle();
+    void copier.offer(index('b'), state);
+    await runtime.advance(5);
+    expect(target.sent).toHaveLength(2);
+  });
+
+  it('keeps no more of the bodies and answers alive, of which documents are parts, than copies may have', async () => {
+    const { copier, runtime } = setUp();
+    const state = withCopies({ maxPendingBytes: 1_000_000 });
+    const offered = Array.from({ length: 40 }, (_, i) => new WeakRef(partOfBody(copier, state, `d${i}`)));
+    await runtime.settle();
+    collectGarbage();
+    const alive = offered.filter((body) => body.deref() !== undefined).length;
+    expect(copier.report('products').pendingCopies).toBe(40);
+    expect(alive).toBeLessThanOrEqual(10);
   });
 
   it('knows which documents are pending', async () => {
@@ -334,6 +377,18 @@ describe('the share of documents copied directly', () => {
     void copier.offer(remove(skipped), state);
     await runtime.advance(5);
     expect(target.sent.flatMap(({ lines }) => lines).filter(({ op }) => op === 'delete')).toHaveLength(1);
+  });
+});
+
+describe('the share while clients look for what they wrote', () => {
+  it.each<[string, RouteState]>([
+    ['on the follower', withCopies({}, { percent: { read: 1, shadow: 0, write: 0 } })],
+    ['by the policy', { ...routeState({}, { ackPolicy: 'both' }), percent: { read: 0, shadow: 0, write: 0 } }],
+  ])('is all of them: %s', async (_where, state) => {
+    const { copier, runtime, target } = setUp();
+    for (let i = 0; i < 20; i++) void copier.offer(index(`d${i}`), state);
+    await runtime.advance(5);
+    expect(target.sent.flatMap(({ lines }) => lines)).toHaveLength(20);
   });
 });
 

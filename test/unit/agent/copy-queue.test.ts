@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bytesOf, CopyQueue, coalesce, type Pending } from '../../../src/agent/copy-queue.ts';
+import { bytesOf, CopyQueue, coalesce, type Pending, type RefreshClass } from '../../../src/agent/copy-queue.ts';
 import type { Copy } from '../../../src/coordination/ports.ts';
 
 const copy = (id: string, stamp: bigint, over: Partial<Copy> = {}): Copy =>
@@ -54,6 +54,7 @@ describe('the queue of copies', () => {
     queue.add(pending('b', 1n, { refresh: 'wait_for' }));
     queue.add(pending('c', 1n));
     queue.add(pending('c', 2n, { refresh: 'true' }));
+    expect(queue.isReady('true')).toBe(true);
     expect(queue.take('none', all).map(({ key }) => key)).toEqual(['a']);
     expect(queue.take('wait_for', all).map(({ key }) => key)).toEqual(['b']);
     expect(queue.take('true', all).map(({ key }) => key)).toEqual(['c']);
@@ -72,13 +73,24 @@ describe('the queue of copies', () => {
     expect(again?.offers).toHaveLength(2);
   });
 
+  const refreshes = [undefined, 'wait_for', 'true'] as const;
+  const classes: readonly RefreshClass[] = ['true', 'none', 'wait_for'];
   type Step =
-    | { kind: 'add'; id: number; size: number }
-    | { kind: 'take'; docs: number }
+    | { kind: 'add'; id: number; size: number; refresh: Copy['refresh'] }
+    | { kind: 'take'; from: RefreshClass; docs: number }
     | { kind: 'land' | 'delay' | 'release'; pick: number };
   const step: fc.Arbitrary<Step> = fc.oneof(
-    fc.record({ kind: fc.constant('add' as const), id: fc.nat(4), size: fc.nat(50) }),
-    fc.record({ kind: fc.constant('take' as const), docs: fc.integer({ min: 1, max: 3 }) }),
+    fc.record({
+      kind: fc.constant('add' as const),
+      id: fc.nat(4),
+      size: fc.nat(50),
+      refresh: fc.constantFrom(...refreshes),
+    }),
+    fc.record({
+      kind: fc.constant('take' as const),
+      from: fc.constantFrom(...classes),
+      docs: fc.integer({ min: 1, max: 3 }),
+    }),
     fc.record({ kind: fc.constantFrom('land' as const, 'delay' as const, 'release' as const), pick: fc.nat() }),
   );
 
@@ -99,8 +111,10 @@ describe('the queue of copies', () => {
         for (const event of steps) {
           if (event.kind === 'add') {
             offered++;
-            queue.add(pending(`d${event.id}`, ++stamp, { op: 'index', source: Buffer.alloc(event.size) }));
-          } else if (event.kind === 'take') flying.push(...queue.take('none', { maxDocs: event.docs, maxBytes: 1e9 }));
+            const { refresh } = event;
+            queue.add(pending(`d${event.id}`, ++stamp, { op: 'index', source: Buffer.alloc(event.size), refresh }));
+          } else if (event.kind === 'take')
+            flying.push(...queue.take(event.from, { maxDocs: event.docs, maxBytes: 1e9 }));
           else if (event.kind === 'release') {
             const key = waiting.shift();
             if (key !== undefined) queue.release(key);
@@ -115,7 +129,7 @@ describe('the queue of copies', () => {
         for (let round = 0; queue.size > 0 && round < 100; round++) {
           for (const key of waiting.splice(0)) queue.release(key);
           for (const one of flying.splice(0)) landOne(one);
-          flying.push(...queue.take('none', all));
+          for (const kind of classes) flying.push(...queue.take(kind, all));
         }
         const { size, bytes, queuedBytes } = queue;
         expect({ settled, size, bytes, queuedBytes }).toEqual({ settled: offered, size: 0, bytes: 0, queuedBytes: 0 });

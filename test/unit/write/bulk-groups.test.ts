@@ -171,6 +171,11 @@ describe('the bulk body for one cluster', () => {
     expect(divided({ states, body }).requests[0]?.body).toBe(
       '{"delete":{"routing":"r","_index":"crossfade-products-e1","_id":"1"}}\n{"delete":{"_index":"crossfade-products-e1","_id":"2","routing":"r"}}\n',
     );
+    const empty =
+      '{"delete":{"_index":"eu","_id":"1","routing":null}}\n{"delete":{"_index":"eu","_id":"2","routing":""}}\n';
+    expect(divided({ states, body: empty }).requests[0]?.body).toBe(
+      '{"delete":{"_index":"crossfade-products-e1","_id":"1","routing":"r"}}\n{"delete":{"_index":"crossfade-products-e1","_id":"2","routing":"r"}}\n',
+    );
     const clashing = '{"delete":{"_index":"eu","_id":"1","routing":"q"}}\n';
     expect(divided({ states, body: clashing }).refused).toEqual([[0, 400, 'illegal_argument_exception']]);
   });

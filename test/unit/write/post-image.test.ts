@@ -39,9 +39,9 @@ describe('the post-image of a write', () => {
     ['an internal error is unknown', { status: 500, result: undefined }, { kind: 'unknown' }],
     ['a bare 503 is unknown', { status: 503, result: undefined }, { kind: 'unknown' }],
     [
-      'a 503 for want of an active primary is nothing',
+      'a 503 for want of an active primary is unknown: it may have failed after it took the write',
       { status: 503, result: undefined, errorType: 'unavailable_shards_exception' },
-      { kind: 'none' },
+      { kind: 'unknown' },
     ],
   ])('%s', (_title, written, expected) => {
     expect(postImage({ ...base, ...written })).toEqual(expected);
