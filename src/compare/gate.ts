@@ -89,7 +89,7 @@ export const gateStatus = (
 };
 
 /** A shard without any copy is not reported as failed: it only lacks among the successful ones. */
-const lacksShards = (shards: Json | undefined): boolean => {
+export const lacksShards = (shards: Json | undefined): boolean => {
   const [total, successful, failed] = ['total', 'successful', 'failed'].map((name) => numberMember(shards, name));
   return (failed ?? 0) > 0 || (total !== undefined && successful !== undefined && successful < total);
 };

@@ -4,6 +4,8 @@
  * results) or that only the authority can say (concurrency tokens) is asked of the authority instead. A wrong query is
  * thereby asked twice and fails with the authority's own words.
  */
+import { lacksShards } from '../../compare/gate.ts';
+import type { Json } from '../../compare/json-value.ts';
 import { applyEdits, eachElement, eachMember, members, parseSlice, rawOf, skipSpace } from '../../json/scan.ts';
 import type { UpstreamAnswer } from '../../upstream/types.ts';
 import type { Family } from '../types.ts';
@@ -105,12 +107,12 @@ const judgeTokens = (body: Buffer, edits: ReturnType<typeof tokenEdits>): Judgem
 /** A request that asks for tokens was never sent here, unless a stored template asked for them unseen. */
 const judgeHits = (body: Buffer): Judgement => (body.includes('"_seq_no"') ? ask('tokens') : { kind: 'use', body });
 
-/** Shards failed, or the time ran out, before everything was read. */
+/** Shards failed or have no copy, or the time ran out, before everything was read. */
 const isPartial = (body: Uint8Array, at: number): boolean => {
   let partial = false;
   eachMember(body, at, (key, value) => {
     if (key === 'timed_out') partial ||= rawOf(body, value) === 'true';
-    if (key === '_shards') partial ||= Number((parseSlice(body, value) as { failed?: unknown }).failed ?? 0) > 0;
+    if (key === '_shards') partial ||= lacksShards(parseSlice(body, value) as Json);
     return !partial && key !== 'hits' && key !== 'aggregations';
   });
   return partial;

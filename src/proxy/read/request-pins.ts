@@ -9,6 +9,7 @@ import { getFlag, getParam } from '../query.ts';
 import type { Family, Operation, RequestHead, RoutedIndex, RouteTable } from '../types.ts';
 import { type BodyFacts, speaksOfIndex } from './body-names.ts';
 import type { PinReason } from './choose-side.ts';
+import { showsFailures } from './shows-failures.ts';
 import { aliasRouting } from './side-names.ts';
 
 /** Families whose answers the follower can give: the rest name nodes, act on shards, or speak of one cluster. */
@@ -39,7 +40,7 @@ export const headPin = ({ family }: Operation, head: RequestHead, state: RouteSt
   if (!external && asksVersion(family, head.query)) return 'version';
   if (getFlag(head.query, 'seq_no_primary_term') === true) return 'tokens';
   if (namesNodes(getParam(head.query, 'preference'))) return 'node_preference';
-  if (!answersInJson(head)) return 'answer_format';
+  if (!answersInJson(head) || !showsFailures(family, head.query)) return 'answer_format';
   return speaksOfIndex(getParam(head.query, 'q') ?? '') ? 'opaque_body' : undefined;
 };
 
@@ -47,7 +48,7 @@ export const headPin = ({ family }: Operation, head: RequestHead, state: RouteSt
 const asksVersion = (family: Family, query: string): boolean =>
   family === 'get' ? getParam(query, 'version') !== undefined : getFlag(query, 'version') === true;
 
-const namesNodes = (preference: string | undefined): boolean =>
+export const namesNodes = (preference: string | undefined): boolean =>
   preference !== undefined && /^_(shards|only_nodes|prefer_nodes)\b/.test(preference);
 
 /** Anything else could be neither checked nor rewritten. */

@@ -91,10 +91,13 @@ describe('a document from the follower', () => {
 });
 
 const shards = (failed: number) => ({ total: 2, successful: 2 - failed, skipped: 0, failed });
+/** As servers count shards of which no copy is active. */
+const unassigned = { total: 5, successful: 4, skipped: 0, failed: 0 };
 
 describe('an answer of the follower', () => {
   it.each<[string, Partial<JudgedRead>, unknown, number]>([
     ['whole', {}, { took: 1, timed_out: false, _shards: shards(0), hits: {} }, 200],
+    ['of which shards were skipped', {}, { _shards: { ...shards(0), skipped: 2 }, hits: {} }, 200],
     ['filtered', {}, { hits: { total: 1 } }, 200],
     ['empty by HEAD', { ...get, head: true }, '', 200],
     ['that a document is absent', get, { _id: '1', found: false }, 404],
@@ -124,6 +127,24 @@ describe('an answer of the follower', () => {
     ['a missing index of a document', get, { error: { type: 'index_not_found_exception' } }, 404, 'not_found', false],
     ['an absent document by HEAD, which may be an absent index', { ...get, head: true }, '', 404, 'not_found', false],
     ['failed shards', {}, { _shards: shards(1), hits: {} }, 200, 'partial', true],
+    ['shards without a copy', {}, { _shards: unassigned, hits: {} }, 200, 'partial', true],
+    ['a count of fewer shards', { family: 'count' }, { count: 4, _shards: unassigned }, 200, 'partial', true],
+    [
+      'a point in time of fewer shards',
+      { family: 'pit_create' },
+      { pit_id: 'x', _shards: unassigned },
+      200,
+      'partial',
+      true,
+    ],
+    [
+      'an item of fewer shards',
+      { family: 'msearch' },
+      { responses: [{ _shards: unassigned, status: 200 }] },
+      200,
+      'partial',
+      false,
+    ],
     ['a search that ran out of time', {}, { timed_out: true, _shards: shards(0) }, 200, 'partial', true],
     [
       'an item with an error',
