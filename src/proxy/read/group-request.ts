@@ -1,6 +1,7 @@
 /**
- * Says a group of items in the words of one side. On the source the client's path and items stand; on the target every
- * item names its concrete index itself, so that the default of the path does not matter there. Pure.
+ * Says a group of items in the words of one side. On the source the client's path and items stand, unless they use names that
+ * only the target has; on the target every item names its concrete index itself, so that the default of the path does not
+ * matter there. Pure.
  */
 import type { Side } from '../../coordination/records.ts';
 import type { SideRequest } from '../shadow/ports.ts';
@@ -53,7 +54,7 @@ const itemChange = (words: GroupWords, assigned: Assigned, side: Side): ItemChan
       searchEdits,
     };
   }
-  if (!usesTargetName(item.expression, route.indices)) return undefined;
+  if (!usesTargetName(item.expression ?? words.operation.params.index, route.indices)) return undefined;
   return { ...unchanged, indices: route.indices.map((index) => nameOn(index, 'source')) };
 };
 

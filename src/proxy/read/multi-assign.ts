@@ -13,7 +13,7 @@ import type { PinReason } from './choose-side.ts';
 import { type Cursor, type Mac, unwrapCursor } from './cursor-token.ts';
 import type { MultiBody, MultiItem } from './multi-body.ts';
 import { lookupElsewhere, unsayableOnTarget } from './outgoing.ts';
-import { bodyPin } from './request-pins.ts';
+import { bodyPin, namesNodes } from './request-pins.ts';
 import { aliasRouting } from './side-names.ts';
 
 export type Assigned = {
@@ -122,6 +122,7 @@ const placeOf = (assigned: Assigned & Described, context: AssignContext): Place 
 const pinOf = ({ route, facts, item, opaque }: Assigned & Described, context: AssignContext): PinReason | undefined => {
   if (route === undefined) return undefined;
   if (item.search === undefined && route.indices.length > 1) return 'names';
+  if (namesNodes(item.preference)) return 'node_preference';
   if (route.indices.some((index) => context.isPending(index, item))) return 'pending_copy';
   return bodyPin({ table: context.table, ...route, facts: opaque ? undefined : facts });
 };

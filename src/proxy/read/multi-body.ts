@@ -13,6 +13,8 @@ export type MultiItem = {
   /** Document id of mget and mtermvectors. */
   readonly id: string | undefined;
   readonly routing: string | undefined;
+  /** Of an msearch header. */
+  readonly preference?: string | undefined;
   /** msearch: the header line (may be empty). Documents: the element itself. */
   readonly head: Slice;
   /** msearch: the search body. Absent for documents. */
@@ -69,15 +71,19 @@ const parseLines = (buf: Buffer): MultiItem[] => {
   return items;
 };
 
-const headerFacts = (buf: Buffer, head: Slice): Pick<MultiItem, 'expression' | 'routing'> => {
+const headerFacts = (buf: Buffer, head: Slice): Pick<MultiItem, 'expression' | 'routing' | 'preference'> => {
   if (isBlank(buf, head)) return { expression: undefined, routing: undefined };
-  const found = members(buf.subarray(0, head.end), head.start, ['index', 'indices', 'routing']);
+  const found = members(buf.subarray(0, head.end), head.start, ['index', 'indices', 'routing', 'preference']);
   const index = found.index ?? found.indices;
   return {
     expression: index === undefined ? undefined : expressionOf(parseSlice(buf, index)),
-    routing: found.routing === undefined ? undefined : String(parseSlice(buf, found.routing)),
+    routing: textIn(buf, found.routing),
+    preference: textIn(buf, found.preference),
   };
 };
+
+const textIn = (buf: Buffer, slice: Slice | undefined): string | undefined =>
+  slice === undefined ? undefined : String(parseSlice(buf, slice));
 
 const expressionOf = (value: unknown): string | undefined => {
   if (typeof value === 'string') return value === '' ? undefined : value;
@@ -96,11 +102,10 @@ const docItems = (buf: Buffer, docs: Slice): MultiItem[] => {
   eachElement(buf, docs.start, (head) => {
     if (buf[head.start] !== OBJECT) throw new SyntaxError('a document must be an object');
     const found = members(buf, head.start, ['_index', '_id', 'routing', '_routing']);
-    const text = (slice: Slice | undefined) => (slice === undefined ? undefined : String(parseSlice(buf, slice)));
     items.push({
-      expression: text(found._index),
-      id: text(found._id),
-      routing: text(found.routing ?? found._routing),
+      expression: textIn(buf, found._index),
+      id: textIn(buf, found._id),
+      routing: textIn(buf, found.routing ?? found._routing),
       head,
       search: undefined,
     });

@@ -31,9 +31,15 @@ const newline = Buffer.from('\n');
 const lineParts = (buf: Buffer, { item, change }: ChosenItem): Buffer[] => {
   const search = item.search as Slice;
   const raw = buf.subarray(search.start, search.end);
-  const head = change === undefined ? buf.subarray(item.head.start, item.head.end) : editHead(buf, item, change);
+  const head = change === undefined ? headLine(buf, item) : editHead(buf, item, change);
   return [head, newline, change === undefined ? raw : editSlice(buf, search, change.searchEdits), newline];
 };
+
+const emptyHead = Buffer.from('{}');
+
+/** A blank line that comes to stand first would be skipped by the server, and the search be taken for a header. */
+const headLine = (buf: Buffer, { head }: MultiItem): Buffer =>
+  isBlank(buf, head) ? emptyHead : buf.subarray(head.start, head.end);
 
 const docPart = (buf: Buffer, { item, change }: ChosenItem): Buffer =>
   change === undefined ? buf.subarray(item.head.start, item.head.end) : editHead(buf, item, change);

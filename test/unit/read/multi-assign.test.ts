@@ -86,6 +86,17 @@ describe('items of a multi request', () => {
     ]);
   });
 
+  it.each(['_shards:0', '_only_nodes:a', '_prefer_nodes:a'])(
+    'stay at the authority when their header names nodes or shards: %s',
+    (preference) => {
+      const body = parseMulti('msearch', lines([{ index: 'a' }, {}], [{ index: 'a', preference }, {}]));
+      expect(assign(body, { chosen: away }).groups).toEqual([
+        ['target', 'a', [0]],
+        ['source', undefined, [1]],
+      ]);
+    },
+  );
+
   it('with copies on their way stay at the authority', () => {
     const body = parseMulti('mget', docs({ _index: 'a', _id: '1' }, { _index: 'a', _id: '2' }));
     const isPending: AssignContext['isPending'] = (_index, { id }) => id === '2';
@@ -180,6 +191,25 @@ describe('the request for a group', () => {
   it("is the client's own on the source", () => {
     const said = groupRequest(words, 'source');
     expect([said.path, said.body === body.buf]).toEqual(['/a/_msearch', true]);
+  });
+
+  it.each([
+    ['msearch', lines([{}, { size: 1 }], [{ index: 'x' }, {}]), '{"index":["a1"]}\n{"size":1}\n{"index":"x"}\n{}\n'],
+    ['mget', docs({ _id: '1' }, { _index: 'x', _id: '2' }), '{"docs":[{"_index":"a1","_id":"1"},{"_index":"x","_id":"2"}]}'],
+  ] as const)("names the source's index there when the path of an %s names the target's", (family, bytes, expected) => {
+    const asked = parseMulti(family, bytes);
+    const [named] = assignItems(asked, context({ defaultIndex: 'a2' })).groups;
+    const said = groupRequest(
+      {
+        operation: { ...operation, group: family, family, params: { index: 'a2' } },
+        head: { path: `/a2/_${family}`, query: '' },
+        table,
+        body: asked,
+        items: named!.items,
+      },
+      'source',
+    );
+    expect(said.body?.toString()).toBe(expected);
   });
 
   it('names every index on the target, where the default of the path means nothing', () => {

@@ -57,6 +57,11 @@ describe('msearch bodies', () => {
     expect(composeMulti(body, [{ item, change: change(over) }]).toString()).toBe(`${expected}\n{"size": 1.0}\n`);
   });
 
+  it.each(['', ' ', '\r'])('never begin with a blank header line, which a server skips: %j', (head) => {
+    const body = parseMulti('msearch', Buffer.from(`{"index":"a"}\n{}\n${head}\n{"size":1}\n`));
+    expect(composeMulti(body, [{ item: body.items[1]!, change: undefined }]).toString()).toBe('{}\n{"size":1}\n');
+  });
+
   it('apply edits inside the search, given in positions of the whole body', () => {
     const text = '{"index":"a"}\n{"query":{"terms":{"u":{"index":"a"}}}}\n';
     const at = text.lastIndexOf('"a"');
