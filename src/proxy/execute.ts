@@ -103,6 +103,8 @@ const carryOut = (request: ClientRequest, plan: Plan, deps: HandlerDeps): Promis
       return executors.reindex(request, plan);
     case 'read':
       return executors.read(request, plan);
+    case 'mixed_read':
+      return executors.mixed_read(request, plan);
     case 'multi_read':
       return executors.multi_read(request, plan);
     case 'by_body':

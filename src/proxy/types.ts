@@ -142,6 +142,8 @@ export type Plan =
   | { kind: 'by_query'; operation: Operation; indices: readonly RoutedIndex[] }
   | { kind: 'reindex'; operation: Operation }
   | { kind: 'read'; operation: Operation; state: RouteState; indices: readonly RoutedIndex[] }
+  /** Over several routes, or routed and other indices, all of which `side` has: it may open a cursor, or show tokens. */
+  | { kind: 'mixed_read'; operation: Operation; side: Side; states: readonly RouteState[]; unrouted: boolean }
   /** msearch, mget and mtermvectors: items are resolved from the body, split and merged. */
   | { kind: 'multi_read'; operation: Operation; defaultIndex: string | undefined }
   /** Scroll, PIT, async, SQL cursors and task ids: the side is in the wrapped id. */

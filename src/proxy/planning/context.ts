@@ -8,7 +8,7 @@ import { CrossfadeError, type ErrorCode } from '../../errors.ts';
 import { isDateMath } from '../date-math.ts';
 import { isPlainName } from '../index-expression.ts';
 import type { ParsedQuery } from '../query.ts';
-import type { Operation, Plan, RequestHead, Resolution, RouteTable } from '../types.ts';
+import type { Family, Operation, Plan, RequestHead, Resolution, RouteTable } from '../types.ts';
 
 export type PlanInput = {
   readonly operation: Operation;
@@ -83,21 +83,35 @@ export const pinnedOr = (states: readonly RouteState[], reason: string): Plan =>
     ? pass('source', 'pinned')
     : reject('UNSUPPORTED', `${reason} while the authority of ${targetSlugs(states)} is the target`);
 
+type Mixed = Extract<Resolution, { kind: 'mixed' }>;
+
 /**
  * A read over several routes, or over routed and other indices at once: right on the source while it has everything, right
  * on the target when every name is a routed index that is called the same there, and nowhere else.
  */
-export const planMixed = (context: Context, resolution: Extract<Resolution, { kind: 'mixed' }>): Plan => {
+export const planMixed = (context: Context, resolution: Mixed): Plan => {
   const { states } = resolution;
-  if (isAllOnSource(states)) return pass('source', 'pinned');
+  if (isAllOnSource(states)) return mixedOn('source', context, resolution);
   const expression = expressionOf(context.operation);
-  if (commonAuthority(states) === 'target' && hasSameNames(expression, context.table)) return pass('target', 'pinned');
+  if (commonAuthority(states) === 'target' && hasSameNames(expression, context.table))
+    return mixedOn('target', context, resolution);
   const others = resolution.unrouted ? ' and perhaps indices without a route' : '';
   const shown = expression === '' ? 'all indices' : `[${expression}]`;
   return reject(
     'MIXED_ROUTES',
     `${shown} addresses the routes ${slugsOf(states)}${others}, but ${targetSlugs(states)} moved to the target; name the indices of one route`,
   );
+};
+
+/** The only answers over several indices that may hold a cursor or tokens. */
+const showing: ReadonlySet<Family> = new Set<Family>(['search', 'template_search', 'pit_create']);
+
+/** On the source in the first reign cursors and tokens are the cluster's own, and bytes pass. */
+const mixedOn = (side: Side, { operation }: Context, { states, unrouted: more }: Mixed): Plan => {
+  const plain = side === 'source' && states.every(({ phase }) => phase.reign === 1);
+  return plain || !showing.has(operation.family)
+    ? pass(side, 'pinned')
+    : { kind: 'mixed_read', operation, side, states, unrouted: more };
 };
 
 const hasSameNames = (expression: string, table: RouteTable): boolean =>

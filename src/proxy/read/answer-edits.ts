@@ -11,10 +11,11 @@ import { getFlag, getParam } from '../query.ts';
 import { type IndexNames, renameIndices } from '../rename.ts';
 import type { Family } from '../types.ts';
 import { clientTerm, impossibleTerm } from '../write/tokens.ts';
-import { type CursorOrigin, followerReign, type Mac, needsWrapping, wrapCursor } from './cursor-token.ts';
+import { type CursorOrigin, noReign, type Mac, needsWrapping, wrapCursor } from './cursor-token.ts';
 import { isJson, isSourceOnly } from './judge-follower.ts';
+import type { ReignOf } from './reigns.ts';
 import { renameInfo } from './rename-info.ts';
-import { showTerms } from './show-terms.ts';
+import { showTerms, type ShowTerm } from './show-terms.ts';
 
 export type AnswerContext = {
   readonly family: Family;
@@ -24,13 +25,18 @@ export type AnswerContext = {
   /** Client names of the target's indices. */
   readonly names: IndexNames;
   readonly mac: Mac;
+  /** For an origin of no one reign; without it such an answer is the follower's. */
+  readonly reignOf?: ReignOf;
 };
 
 /** What primary terms become; a term of the follower can be given out only so that it never matches. */
-export const shownTerm =
-  ({ reign }: CursorOrigin): ((term: string) => string) =>
-  (term) =>
-    reign === followerReign ? impossibleTerm : clientTerm(term, reign);
+export const shownTerm = ({ reign }: CursorOrigin, reignOf?: ReignOf): ShowTerm => {
+  if (reign !== noReign) return (term) => clientTerm(term, reign);
+  return (term, index) => {
+    const own = index === undefined ? undefined : reignOf?.(index);
+    return own === undefined ? impossibleTerm : clientTerm(term, own);
+  };
+};
 
 /** Answers about indices that hold no documents. */
 const infoFamilies: ReadonlySet<Family> = new Set<Family>([
@@ -103,7 +109,7 @@ export const editAnswer = (answer: Answer, context: AnswerContext, needs: Answer
   if (!isJson(answer)) return needs.rename && context.family === 'cat' ? renameText(body, context.names) : body;
   try {
     const listed = needs.hideAliases === true ? hideAliases(body) : body;
-    const shown = needs.terms ? showTerms(listed, shownTerm(context.origin)) : listed;
+    const shown = needs.terms ? showTerms(listed, shownTerm(context.origin, context.reignOf)) : listed;
     const wrapped = needs.cursor ? wrapMembers(shown, cursorMembers[context.family] ?? [], context) : shown;
     return needs.rename ? rename(wrapped, status, context) : wrapped;
   } catch (error) {
@@ -159,5 +165,5 @@ export const wrapMembers = (
 /** The origin of what a side says about a route in its present phase. */
 export const originOf = (side: Side, { phase }: Pick<RouteState, 'phase'>): CursorOrigin => ({
   side,
-  reign: side === authorityIn(phase.phase) ? phase.reign : followerReign,
+  reign: side === authorityIn(phase.phase) ? phase.reign : noReign,
 });

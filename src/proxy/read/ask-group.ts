@@ -19,6 +19,7 @@ import type { Assigned, Group } from './multi-assign.ts';
 import { parseMultiAnswer, renderMultiAnswer } from './multi-answer.ts';
 import { wireTarget } from './outgoing.ts';
 import type { AskedAnswer, MultiReading, SeenAnswer } from './ports.ts';
+import { reignsOn } from './reigns.ts';
 import type { Sampling } from './sampling.ts';
 import type { Shared } from './shared.ts';
 import { showTerms } from './show-terms.ts';
@@ -111,8 +112,9 @@ const toAnswer = (shared: Shared, reading: MultiReading, answered: Answered): Gr
   const names: IndexNames = side === 'target' ? shared.namesOf(reading.table) : new Map();
   const found = raw.status === 200 && isJson(raw) ? parsedItems(family, body) : undefined;
   const origins = group.items.map((assigned) => itemOrigin(assigned, side));
+  const reignOf = reignsOn(reading.table, side);
   const items = found?.items.map((item, i) => {
-    const shown = answered.termsDone ? item : showTerms(item, shownTerm(origins[i] ?? unroutedOrigin));
+    const shown = answered.termsDone ? item : showTerms(item, shownTerm(origins[i] ?? unroutedOrigin, reignOf));
     const isPit = group.items[i]?.cursor !== undefined;
     const wrapped = isPit
       ? wrapMembers(shown, ['pit_id'], { origin: origins[i] ?? unroutedOrigin, mac: shared.mac })
@@ -128,8 +130,8 @@ const toAnswer = (shared: Shared, reading: MultiReading, answered: Answered): Gr
 };
 
 const unroutedOrigin: CursorOrigin = { side: 'source', reign: 1 };
-const itemOrigin = ({ route, cursor }: Assigned, side: Side): CursorOrigin =>
-  cursor ?? (route === undefined ? unroutedOrigin : originOf(side, route.state));
+const itemOrigin = ({ route, cursor, origin }: Assigned, side: Side): CursorOrigin =>
+  cursor ?? (route === undefined ? (origin ?? unroutedOrigin) : originOf(side, route.state));
 
 const parsedItems = (family: Parameters<typeof parseMultiAnswer>[0], body: Buffer) => {
   try {

@@ -4,7 +4,7 @@
  */
 import { type Side, sides } from '../../coordination/records.ts';
 import { applyEdits, type Edit, eachElement, members, parseSlice, rawOf } from '../../json/scan.ts';
-import { type Cursor, followerReign, type Mac, unwrapCursor, wrapCursor } from './cursor-token.ts';
+import { type Cursor, noReign, type Mac, unwrapCursor, wrapCursor } from './cursor-token.ts';
 
 export type ClearKind = 'scroll' | 'pit';
 export const clearMember = { scroll: 'scroll_id', pit: 'pit_id' } as const;
@@ -72,7 +72,7 @@ export const wrapPits = (body: Buffer, side: Side, { known, mac }: { known: read
     const { pit_id: slice } = members(body, start, ['pit_id']);
     if (slice === undefined) return;
     const id = String(parseSlice(body, slice));
-    const origin = known.find((cursor) => cursor.id === id) ?? { side, reign: side === 'source' ? 1 : followerReign };
+    const origin = known.find((cursor) => cursor.id === id) ?? { side, reign: side === 'source' ? 1 : noReign };
     edits.push({ ...slice, text: JSON.stringify(wrapCursor(id, origin, mac)) });
   });
   return applyEdits(body, edits);

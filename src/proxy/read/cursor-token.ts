@@ -2,7 +2,8 @@
  * Names the side in an id that only one cluster understands (scroll, point in time, asynchronous search, SQL cursor), so
  * that any replica sends the next page to the cluster which opened it, also after a percentage changed or the authority
  * moved: `xf1.<s|t><reign>.<mac>.<the cluster's own id>`. The reign is that in which the authority opened the cursor, since
- * concurrency tokens in later pages belong to it; 0 marks a cursor of the follower, whose tokens belong to no reign.
+ * concurrency tokens in later pages belong to it; 0 marks a cursor of the follower, whose tokens belong to no reign, and one over
+ * routes of several reigns, where each hit is shown by its own route.
  * An id of the source in the first reign needs no memory: it is what the application held before the migration began and
  * what it can still use after a return to `off`, so it stays as the cluster made it. Hence: unwrapped = source, reign 1.
  * The mac keeps a damaged or foreign token from being sent to a cluster; it protects no secret. The prefix costs about 24
@@ -15,8 +16,8 @@ export type CursorOrigin = { readonly side: Side; readonly reign: number };
 export type Mac = (text: string) => string;
 export type Cursor = CursorOrigin & { readonly id: string };
 
-/** Stands for the reign where the side was not the authority. */
-export const followerReign = 0;
+/** Stands for the reign where the side was not the authority, or the authority of routes in different reigns. */
+export const noReign = 0;
 
 const prefix = 'xf1.';
 const pattern = /^xf1\.([st])(\d{1,4})\.([A-Za-z0-9_-]+)\.(.+)$/s;

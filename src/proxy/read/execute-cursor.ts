@@ -15,11 +15,12 @@ import { readRequestBody } from '../write/request-body.ts';
 import { type AnswerNeeds, answerNeeds } from './answer-edits.ts';
 import { type ClearKind, clearBody, clearMember, mergeClears, planClear, wrapPits } from './clear-cursors.ts';
 import { type BodyIds, idsInBody, replaceParam } from './cursor-ids.ts';
-import { type Cursor, followerReign, isWrapped, needsWrapping, unwrapCursor } from './cursor-token.ts';
+import { type Cursor, noReign, isWrapped, needsWrapping, unwrapCursor } from './cursor-token.ts';
 import { deliver, sideHeaders } from './deliver.ts';
 import { askSide } from './forward.ts';
 import { isJson } from './judge-follower.ts';
 import { wireTarget } from './outgoing.ts';
+import { reignsOn } from './reigns.ts';
 import type { Shared } from './shared.ts';
 
 type CursorPlan = Extract<Plan, { kind: 'cursor' }>;
@@ -87,11 +88,13 @@ const forwardCursor = (
   request: ClientRequest,
   { operation, cursor, target, body, answer }: CursorForward,
 ): Promise<void> => {
+  const table = shared.deps.table();
   const context = {
     family: operation.family,
     group: operation.group,
     origin: cursor,
-    names: cursor.side === 'target' ? shared.namesOf(shared.deps.table()) : new Map<string, string>(),
+    names: cursor.side === 'target' ? shared.namesOf(table) : new Map<string, string>(),
+    reignOf: reignsOn(table, cursor.side),
   };
   return shared.forward(request, {
     side: cursor.side,
@@ -142,7 +145,7 @@ const task = async (shared: Shared, request: ClientRequest, operation: Operation
     request,
     known
       ? { operation, cursor, target: request.head, answer }
-      : { operation, cursor: { ...cursor, side: 'target', reign: followerReign }, target: request.head },
+      : { operation, cursor: { ...cursor, side: 'target', reign: noReign }, target: request.head },
   );
 };
 

@@ -10,8 +10,10 @@ import type { Plan } from '../types.ts';
 import { readRequestBody } from '../write/request-body.ts';
 import { answerNeeds } from './answer-edits.ts';
 import { type BodyFacts, inspectBody, noBodyFacts, renameEdits } from './body-names.ts';
+import { executeMixed } from './execute-mixed.ts';
 import { type Cursor, needsWrapping, unwrapCursor } from './cursor-token.ts';
 import { lookupElsewhere, wireTarget } from './outgoing.ts';
+import { reignsOn } from './reigns.ts';
 import type { Shared } from './shared.ts';
 import { targetNameOf } from './side-names.ts';
 
@@ -39,6 +41,7 @@ const inspect = (bytes: Buffer): BodyFacts => {
 const searchAll = async (shared: Shared, request: ClientRequest, { operation }: PitPlan): Promise<void> => {
   const plan = planWithoutPit({ operation, head: request.head, table: shared.deps.table(), now: shared.date() });
   if (plan.kind === 'reject') throw plan.error;
+  if (plan.kind === 'mixed_read') return executeMixed(shared, request, plan);
   if (plan.kind !== 'pass') throw new CrossfadeError('INTERNAL', `a search of all indices was planned as ${plan.kind}`);
   await shared.forward(request, {
     side: plan.side,
@@ -74,7 +77,7 @@ const searchPit = async (
   const edits = pitEdits(facts, cursor, (name) => (side === 'target' ? (targetNameOf(table, name) ?? name) : name));
   const { family, group } = plan.operation;
   const names = side === 'target' ? shared.namesOf(table) : new Map<string, string>();
-  const context = { family, group, origin: cursor, names };
+  const context = { family, group, origin: cursor, names, reignOf: reignsOn(table, side) };
   await shared.forward(request, {
     side,
     state: undefined,

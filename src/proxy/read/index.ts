@@ -2,6 +2,7 @@
 import type { Executors } from '../executors.ts';
 import { createCursorExecutor } from './execute-cursor.ts';
 import { createIndexExecutor, createRefreshExecutor } from './execute-index.ts';
+import { createMixedExecutor } from './execute-mixed.ts';
 import { createMultiExecutor } from './execute-multi.ts';
 import { createPitExecutor } from './execute-pit.ts';
 import { createReadExecutor } from './execute-read.ts';
@@ -10,7 +11,7 @@ import { createShared } from './shared.ts';
 
 export type ReadExecutors = Pick<
   Executors,
-  'read' | 'multi_read' | 'cursor' | 'pit_search' | 'refresh' | 'index_info' | 'admin'
+  'read' | 'mixed_read' | 'multi_read' | 'cursor' | 'pit_search' | 'refresh' | 'index_info' | 'admin'
 >;
 
 export const createReadExecutors = (deps: ReadDeps): ReadExecutors => {
@@ -18,6 +19,7 @@ export const createReadExecutors = (deps: ReadDeps): ReadExecutors => {
   const index = createIndexExecutor(shared);
   return {
     read: createReadExecutor(shared),
+    mixed_read: createMixedExecutor(shared),
     multi_read: createMultiExecutor(shared),
     cursor: createCursorExecutor(shared),
     pit_search: createPitExecutor(shared),

@@ -10,10 +10,11 @@ import { CrossfadeError } from '../../errors.ts';
 import type { RoutedIndex, RouteTable } from '../types.ts';
 import { type BodyFacts, inspectBody, noBodyFacts } from './body-names.ts';
 import type { PinReason } from './choose-side.ts';
-import { type Cursor, type Mac, unwrapCursor } from './cursor-token.ts';
+import { type Cursor, type CursorOrigin, type Mac, unwrapCursor } from './cursor-token.ts';
 import type { MultiBody, MultiItem } from './multi-body.ts';
 import { lookupElsewhere, unsayableOnTarget } from './outgoing.ts';
 import { bodyPin, namesNodes } from './request-pins.ts';
+import { originOfAll } from './reigns.ts';
 import { aliasRouting } from './side-names.ts';
 
 export type Assigned = {
@@ -23,6 +24,8 @@ export type Assigned = {
   /** Undefined for items without a route, and for points in time. */
   readonly route: { readonly state: RouteState; readonly indices: readonly RoutedIndex[] } | undefined;
   readonly cursor: Cursor | undefined;
+  /** Without a route, because it is over several: where its hits come from, if that matters to their tokens. */
+  readonly origin?: CursorOrigin;
 };
 export type Group = {
   readonly side: Side;
@@ -64,7 +67,7 @@ export const assignItems = (body: MultiBody, context: AssignContext): Assignment
   return { groups: [...groups.values()], failed };
 };
 
-type Described = Pick<Assigned, 'facts' | 'route' | 'cursor'> & {
+type Described = Pick<Assigned, 'facts' | 'route' | 'cursor' | 'origin'> & {
   readonly trouble: CrossfadeError | undefined;
   readonly opaque: boolean;
 };
@@ -86,8 +89,9 @@ const describe = (body: MultiBody, item: MultiItem, context: AssignContext): Des
   if (expression === undefined && item.search === undefined) return plain;
   const resolution = context.table.resolve(expression ?? '', context.now);
   if (resolution.kind === 'route') return { ...plain, route: resolution };
-  if (resolution.kind === 'none' || resolution.states.every(({ phase }) => authorityIn(phase.phase) === 'source'))
-    return plain;
+  if (resolution.kind === 'none') return plain;
+  if (resolution.states.every(({ phase }) => authorityIn(phase.phase) === 'source'))
+    return { ...plain, origin: originOfAll('source', resolution) };
   const shown = expression === undefined ? 'all indices' : `[${expression}]`;
   return {
     ...plain,

@@ -38,6 +38,8 @@ const shown = (decided: Plan): string => {
     case 'by_query':
     case 'refresh':
       return `${decided.kind} ${names(decided.indices)}`;
+    case 'mixed_read':
+      return `mixed_read ${decided.side} ${decided.states.map(({ slug }) => slug).join(' ')}${decided.unrouted ? ' and more' : ''}`;
     case 'index_info':
       return `${decided.kind} ${names(decided.indices)}${decided.side === undefined ? '' : ` on ${decided.side}`}`;
     case 'admin':
@@ -293,7 +295,11 @@ describe('several routes', () => {
   it.each([
     ['GET /', 'pass source cluster'],
     ['GET /_cat/indices', 'pass source cluster'],
-    ['POST /s,t/_search', 'pass target pinned'],
+    ['POST /s,t/_search', 'mixed_read target same alike'],
+    ['POST /s,t/_search/point_in_time', 'mixed_read target same alike'],
+    ['POST /s,t/_search/template', 'mixed_read target same alike'],
+    ['POST /s,t/_count', 'pass target pinned'],
+    ['GET /s,t/_mapping', 'pass target pinned'],
     ['POST /s,m/_search', 'MIXED_ROUTES'],
     ['POST /s,other/_search', 'MIXED_ROUTES'],
     ['POST /s,products/_search', 'MIXED_ROUTES'],
@@ -305,6 +311,15 @@ describe('several routes', () => {
     ['DELETE /s,t', 'ADMIN_REFUSED'],
   ])('%s is %s', (request, expected) => {
     expect(shown(planOf(table, request))).toBe(expected);
+  });
+
+  it.each([
+    ['POST /products*/_search', 'mixed_read source products and more'],
+    ['POST /products,other/_search?scroll=1m', 'mixed_read source products and more'],
+    ['POST /products,other/_count', 'pass source pinned'],
+  ])('back on the source after a rollback, %s is %s', (request, expected) => {
+    const state = routeState();
+    expect(shown(planOf(tableOf({ ...state, phase: { ...state.phase, reign: 3 } }), request))).toBe(expected);
   });
 
   it('names routes and indices when it refuses to mix them', () => {

@@ -24,7 +24,7 @@ const operation: Operation = {
   indexSegment: 0,
 };
 const kinds = [
-  ...['write', 'bulk', 'by_query', 'reindex', 'read', 'multi_read', 'by_body'],
+  ...['write', 'bulk', 'by_query', 'reindex', 'read', 'mixed_read', 'multi_read', 'by_body'],
   ...['cursor', 'pit_search', 'refresh', 'index_info', 'admin'],
 ] as RoutedKind[];
 const tableOf = (routes: number): RouteTable => ({

@@ -1,17 +1,20 @@
 import { authorityMarker, copyAlias, epochAlias, isOwnAlias } from '../../../src/coordination/keys.ts';
 import { describe, expect, it } from 'vitest';
+import type { RouteState } from '../../../src/coordination/ports.ts';
 import {
   type AnswerContext,
   answerNeeds,
   editAnswer,
   needsNothing,
   originOf,
+  shownTerm,
 } from '../../../src/proxy/read/answer-edits.ts';
-import { followerReign } from '../../../src/proxy/read/cursor-token.ts';
+import { noReign } from '../../../src/proxy/read/cursor-token.ts';
+import { originOfAll, reignsOn } from '../../../src/proxy/read/reigns.ts';
 import { renameInfo } from '../../../src/proxy/read/rename-info.ts';
 import { showTerms } from '../../../src/proxy/read/show-terms.ts';
 import { impossibleTerm } from '../../../src/proxy/write/tokens.ts';
-import { routeState } from '../../support/routes.ts';
+import { routeState, tableOf } from '../../support/routes.ts';
 
 const names = new Map([['new', 'old']]);
 const mac = () => 'MAC';
@@ -77,7 +80,7 @@ describe('a changed answer', () => {
   });
 
   it("of a follower's cursor gives out a term that no shard can have", () => {
-    const origin = { side: 'target', reign: followerReign } as const;
+    const origin = { side: 'target', reign: noReign } as const;
     expect(edited('{"_scroll_id":"a","h":[{"_primary_term":1}]}', { family: 'scroll', origin })).toBe(
       `{"_scroll_id":"xf1.t0.MAC.a","h":[{"_primary_term":${impossibleTerm}}]}`,
     );
@@ -145,15 +148,60 @@ it('terms are found wherever the server puts them and nowhere else', () => {
   );
 });
 
+it('terms are shown by the index of their hit, wherever it stands beside them', () => {
+  const text =
+    '{"hits":[{"_index":"a","_primary_term":1,"inner_hits":{"h":{"hits":[{"_primary_term":2},{"_primary_term":3,"_index":"b"}]}}},{"_primary_term":4}]}';
+  const shown = showTerms(Buffer.from(text), (term, index) => `"${term}${index}"`).toString();
+  expect(shown).toBe(
+    text
+      .replace('m":1', 'm":"1a"')
+      .replace('m":2', 'm":"2a"')
+      .replace('m":3', 'm":"3b"')
+      .replace('m":4', 'm":"4undefined"'),
+  );
+});
+
+describe('an answer over several routes', () => {
+  const same = (slug: string, phase: 'dual' | 'target', reign: number) => {
+    const state = routeState({ slug, phase, indices: [{ source: slug, target: slug }], aliases: [] });
+    return { ...state, phase: { ...state.phase, reign } };
+  };
+  const [a, b, back] = [same('a', 'target', 2), same('b', 'target', 4), same('back', 'dual', 3)];
+
+  it('belongs to the reign that they share, and else to none', () => {
+    const origin = (states: RouteState[], unrouted = false) => originOfAll('target', { states, unrouted }).reign;
+    expect([origin([a, a]), origin([a, b]), origin([back], true), origin([same('x', 'dual', 1)], true)]).toEqual([
+      2,
+      noReign,
+      noReign,
+      1,
+    ]);
+  });
+
+  it.each([
+    ['target', 'a', String(2 ** 32 + 7)],
+    ['target', 'b', String(3 * 2 ** 32 + 7)],
+    ['target', 'back', impossibleTerm],
+    ['target', 'other', impossibleTerm],
+    ['source', 'back', String(2 * 2 ** 32 + 7)],
+    ['source', 'other', '7'],
+    ['source', 'a', impossibleTerm],
+    ['source', undefined, impossibleTerm],
+  ] as const)('of the %s shows the term of a hit of %s as that route does now', (side, index, expected) => {
+    const show = shownTerm({ side, reign: noReign }, reignsOn(tableOf(a, b, back), side));
+    expect(show('7', index)).toBe(expected);
+  });
+});
+
 it('the origin of an answer is the reign for the authority and none for the follower', () => {
   const dual = routeState();
   const switched = { ...dual, phase: { ...dual.phase, phase: 'target' as const, reign: 2 } };
   expect([originOf('source', dual), originOf('target', dual)]).toEqual([
     { side: 'source', reign: 1 },
-    { side: 'target', reign: followerReign },
+    { side: 'target', reign: noReign },
   ]);
   expect([originOf('source', switched), originOf('target', switched)]).toEqual([
-    { side: 'source', reign: followerReign },
+    { side: 'source', reign: noReign },
     { side: 'target', reign: 2 },
   ]);
 });

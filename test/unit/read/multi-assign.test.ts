@@ -195,7 +195,11 @@ describe('the request for a group', () => {
 
   it.each([
     ['msearch', lines([{}, { size: 1 }], [{ index: 'x' }, {}]), '{"index":["a1"]}\n{"size":1}\n{"index":"x"}\n{}\n'],
-    ['mget', docs({ _id: '1' }, { _index: 'x', _id: '2' }), '{"docs":[{"_index":"a1","_id":"1"},{"_index":"x","_id":"2"}]}'],
+    [
+      'mget',
+      docs({ _id: '1' }, { _index: 'x', _id: '2' }),
+      '{"docs":[{"_index":"a1","_id":"1"},{"_index":"x","_id":"2"}]}',
+    ],
   ] as const)("names the source's index there when the path of an %s names the target's", (family, bytes, expected) => {
     const asked = parseMulti(family, bytes);
     const [named] = assignItems(asked, context({ defaultIndex: 'a2' })).groups;

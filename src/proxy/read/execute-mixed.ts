@@ -1,0 +1,39 @@
+/**
+ * A read over several routes, or over routed and other indices, on the one side that has all of them. Nothing in it is
+ * rewritten, since every name means the same there; but a cursor that it opens must name its side, and tokens in the answer
+ * the reign of their own route. What needs neither is streamed.
+ */
+import type { ClientRequest } from '../client-request.ts';
+import type { Plan } from '../types.ts';
+import { answerNeeds } from './answer-edits.ts';
+import { wireTarget } from './outgoing.ts';
+import { readBody } from './read-body.ts';
+import { originOfAll, reignsOn } from './reigns.ts';
+import type { Shared } from './shared.ts';
+
+type MixedPlan = Extract<Plan, { kind: 'mixed_read' }>;
+
+export const executeMixed = async (shared: Shared, request: ClientRequest, plan: MixedPlan): Promise<void> => {
+  const { operation, side } = plan;
+  const { facts } = await readBody(request, shared.deps.limits.maxBodyBytes);
+  const context = {
+    family: operation.family,
+    group: operation.group,
+    origin: originOfAll(side, plan),
+    names: new Map<string, string>(),
+    reignOf: reignsOn(shared.deps.table(), side),
+  };
+  await shared.forward(request, {
+    side,
+    state: undefined,
+    target: wireTarget(request.head),
+    context,
+    needs: answerNeeds(context, { ...request.head, asksTokens: facts?.asksTokens }),
+    safeToRepeat: true,
+  });
+};
+
+export const createMixedExecutor =
+  (shared: Shared) =>
+  (request: ClientRequest, plan: MixedPlan): Promise<void> =>
+    executeMixed(shared, request, plan);

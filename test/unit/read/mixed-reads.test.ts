@@ -1,0 +1,129 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Phase } from '../../../src/coordination/records.ts';
+import { isWrapped } from '../../../src/proxy/read/cursor-token.ts';
+import { clientTerm } from '../../../src/proxy/write/tokens.ts';
+import { type FakeCluster, searchAnswer, type Seen, startFakeCluster } from '../../support/fake-cluster.ts';
+import { type ReadStack, startReadStack } from '../../support/read-stack.ts';
+import { routeState } from '../../support/routes.ts';
+
+let source: FakeCluster;
+let target: FakeCluster;
+let stack: ReadStack;
+beforeAll(async () => {
+  [source, target] = [await startFakeCluster('source'), await startFakeCluster('target')];
+});
+afterAll(() => Promise.all([source.close(), target.close()]));
+beforeEach(async () => {
+  for (const cluster of [source, target]) {
+    cluster.seen.length = 0;
+    cluster.answer = answer;
+  }
+  stack = await startReadStack({ sourceUrl: source.url, targetUrl: target.url });
+});
+afterEach(() => stack.close());
+
+const hit = (_index: string) => ({ _index, _id: '1', _seq_no: 4, _primary_term: 7, _source: {} });
+/** What a cluster says to searches, pages, points in time and their ends, with ids of its own. */
+const answer = ({ method, path, body }: Seen) => {
+  const hits = { hits: ['orders', 'items', 'other'].map(hit) };
+  if (method === 'DELETE' && path.includes('point_in_time'))
+    return { body: { pits: [{ successful: true, pit_id: 'raw-pit' }] } };
+  if (method === 'DELETE') return { body: { succeeded: true, num_freed: 1 } };
+  if (path.includes('/point_in_time')) return { body: { pit_id: 'raw-pit', _shards: { total: 2, successful: 2 } } };
+  if (path.includes('/_msearch'))
+    return { body: { took: 1, responses: [{ ...searchAnswer('x'), hits, status: 200 }] } };
+  const scrolls = path.includes('scroll') ? { _scroll_id: 'raw-scroll' } : {};
+  const pit = body.includes('"pit"') ? { pit_id: 'raw-pit' } : {};
+  return { body: { ...searchAnswer('x'), ...scrolls, ...pit, hits } };
+};
+
+type Where = { phase: Phase; reign: number };
+/** Two routes whose indices keep their names. */
+const set = (orders: Where, items: Where): void => {
+  const state = (slug: string, { phase, reign }: Where) => {
+    const made = routeState({ slug, phase, indices: [{ source: slug, target: slug }], aliases: [] });
+    return { ...made, phase: { ...made.phase, reign } };
+  };
+  stack.setStates(state('orders', orders), state('items', items));
+};
+const moved = { phase: 'target', reign: 2 } as const;
+const back = { phase: 'dual', reign: 3 } as const;
+const terms = (got: { json: { hits: { hits: { _primary_term: number }[] } } }) =>
+  got.json.hits.hits.map((one) => one._primary_term);
+const of = (...reigns: number[]) => reigns.map((reign) => Number(clientTerm('7', reign)));
+const asked = ({ seen }: FakeCluster) => seen.map(({ method, path, body }) => `${method} ${path} ${body}`);
+
+describe('a read over several routes that moved under their names', () => {
+  it('opens a scroll whose pages and end go to the target', async () => {
+    set(moved, moved);
+    const first = await stack.send('POST', '/orders,items/_search?scroll=1m', { body: {} });
+    const { _scroll_id: scroll_id } = first.json;
+    expect([first.status, isWrapped(scroll_id)]).toEqual([200, true]);
+    const next = await stack.send('POST', '/_search/scroll', { body: { scroll: '1m', scroll_id } });
+    expect(isWrapped(next.json._scroll_id)).toBe(true);
+    expect((await stack.send('DELETE', '/_search/scroll', { body: { scroll_id } })).json.num_freed).toBe(1);
+    expect(source.seen).toEqual([]);
+    expect(asked(target)).toEqual([
+      'POST /orders,items/_search?scroll=1m {}',
+      'POST /_search/scroll {"scroll":"1m","scroll_id":"raw-scroll"}',
+      'DELETE /_search/scroll {"scroll_id":["raw-scroll"]}',
+    ]);
+  });
+
+  it('opens a point in time that is searched and closed on the target', async () => {
+    set(moved, moved);
+    const { pit_id: id } = (await stack.send('POST', '/orders,items/_search/point_in_time?keep_alive=1m')).json;
+    const found = await stack.send('POST', '/_search', { body: { pit: { id } } });
+    const closed = await stack.send('DELETE', '/_search/point_in_time', { body: { pit_id: [id] } });
+    expect([isWrapped(id), found.json.pit_id, closed.json.pits[0].pit_id]).toEqual([true, id, id]);
+    expect(source.seen).toEqual([]);
+    expect(asked(target).slice(1)).toEqual([
+      'POST /_search {"pit":{"id":"raw-pit"}}',
+      'DELETE /_search/point_in_time {"pit_id":["raw-pit"]}',
+    ]);
+  });
+
+  it("shows tokens of each hit's own reign, also in later pages", async () => {
+    set(moved, { phase: 'target', reign: 4 });
+    const first = await stack.send('POST', '/orders,items/_search?scroll=1m', { body: { seq_no_primary_term: true } });
+    expect(terms(first).slice(0, 2)).toEqual(of(2, 4));
+    const { _scroll_id: scroll_id } = first.json;
+    expect(terms(await stack.send('POST', '/_search/scroll', { body: { scroll_id } })).slice(0, 2)).toEqual(of(2, 4));
+    const byQuery = await stack.send('GET', '/orders,items/_search?seq_no_primary_term');
+    expect(terms(byQuery).slice(0, 2)).toEqual(of(2, 4));
+  });
+
+  it('passes as it is when it opens nothing and shows no tokens', async () => {
+    set(moved, moved);
+    target.answer = () => ({ body: '{ "hits" : 1.0 }' });
+    const got = await stack.send('POST', '/orders,items/_search', { body: { size: 1 } });
+    expect(got.text).toBe('{ "hits" : 1.0 }');
+  });
+});
+
+describe('after a rollback, a read over routes and other indices', () => {
+  it.each([
+    ['/orders,items,other/_search?seq_no_primary_term', 'GET', undefined],
+    ['/orders,items,other/_search', 'POST', { seq_no_primary_term: true }],
+    ['/_search', 'POST', { seq_no_primary_term: true }],
+    ['/_all/_search?scroll=1m', 'POST', { seq_no_primary_term: true }],
+  ] as const)("shows tokens of each hit's own reign: %s", async (path, method, body) => {
+    set(back, { phase: 'dual', reign: 1 });
+    expect(terms(await stack.send(method, path, body === undefined ? {} : { body }))).toEqual(of(3, 1, 1));
+  });
+
+  it('does so as an item of an msearch', async () => {
+    set(back, { phase: 'dual', reign: 1 });
+    const body = [{ index: ['orders', 'items', 'other'] }, { seq_no_primary_term: true }];
+    const { responses } = (await stack.send('POST', '/_msearch', { body })).json;
+    expect(terms({ json: responses[0] })).toEqual(of(3, 1, 1));
+  });
+
+  it('still has its pages on the source', async () => {
+    set(back, back);
+    const { _scroll_id: scroll_id } = (await stack.send('POST', '/orders,items/_search?scroll=1m', { body: {} })).json;
+    set(moved, moved);
+    await stack.send('POST', '/_search/scroll', { body: { scroll_id } });
+    expect(asked(source).at(-1)).toBe('POST /_search/scroll {"scroll_id":"raw-scroll"}');
+  });
+});
