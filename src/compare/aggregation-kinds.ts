@@ -3,7 +3,7 @@
  * (per shard, or with a sketch) only as far as its own error bound says.
  */
 import { isObject, type JsonObject } from './json-value.ts';
-import type { AggregationSpec } from './request.ts';
+import type { AggregationSpec, AggregationSpecs } from './request.ts';
 
 export type AggregationPair = {
   readonly authority: JsonObject;
@@ -104,29 +104,11 @@ const kindByForm = (answer: JsonObject): AggregationKind => {
 export const kindOf = (spec: AggregationSpec | undefined, answer: JsonObject): AggregationKind =>
   (spec && kindByType.get(spec.type)) ?? kindByForm(answer);
 
-/** Members of a bucket that are its own, not the name of an aggregation inside it. */
-const ownMembers = new Set([
-  'key',
-  'key_as_string',
-  'doc_count',
-  'doc_count_error_upper_bound',
-  'from',
-  'from_as_string',
-  'to',
-  'to_as_string',
-  'score',
-  'bg_count',
-  'min',
-  'max',
-  'min_as_string',
-  'max_as_string',
-  'meta',
-  'buckets',
-  'sum_other_doc_count',
-  'after_key',
-  'interval',
-]);
+/** What a bucket, or an aggregation of one bucket, says of itself in an object; any other object is an aggregation inside it. */
+const ownObjects = new Set(['key', 'after_key', 'meta', 'buckets']);
 
-/** Aggregations inside a bucket (or single-bucket aggregation), by name. */
-export const aggregationsIn = (bucket: JsonObject): JsonObject =>
-  Object.fromEntries(Object.entries(bucket).filter(([name, value]) => !ownMembers.has(name) && isObject(value)));
+/** Aggregations inside a bucket (or single-bucket aggregation), by name; `specs` are those that were asked for, if known. */
+export const aggregationsIn = (bucket: JsonObject, specs: AggregationSpecs | undefined): JsonObject =>
+  Object.fromEntries(
+    Object.entries(bucket).filter(([name, value]) => isObject(value) && (!ownObjects.has(name) || specs?.has(name))),
+  );

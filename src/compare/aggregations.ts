@@ -60,13 +60,11 @@ const compareUnrepeatable: Comparer = (context, path, { authority, other }) => {
 };
 
 /** Aggregations inside a bucket. */
-const compareInside: Comparer = (context, path, { authority, other, spec }, scope) =>
-  compareAggregations(
-    context,
-    path,
-    { authority: aggregationsIn(authority), other: aggregationsIn(other) },
-    { ...scope, specs: scope.specs === undefined ? undefined : (spec?.subs ?? new Map()) },
-  );
+const compareInside: Comparer = (context, path, { authority, other, spec }, scope) => {
+  const specs = scope.specs === undefined ? undefined : (spec?.subs ?? new Map());
+  const sides = { authority: aggregationsIn(authority, specs), other: aggregationsIn(other, specs) };
+  return compareAggregations(context, path, sides, { ...scope, specs });
+};
 
 const comparers: Readonly<Record<AggregationKind, Comparer>> = {
   buckets: (context, path, pair, scope) => compareBuckets(context, path, pair, inside(scope)),

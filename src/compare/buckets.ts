@@ -1,38 +1,56 @@
 /**
- * Compares lists of buckets by key, never by position. Buckets that every shard computes in full must be equal. Top
+ * Compares lists of buckets by key; by position only those of anonymous filters, which have none. Buckets that every shard computes in full must be equal. Top
  * buckets are merged from each shard's own top list: a count may be short by up to the reported error bound, and a bucket
  * may be missing from one side when its count lies below what that side's list is cut at.
  */
 import type { AggregationPair, IsApproximate } from './aggregation-kinds.ts';
 import { type Context, report, softened } from './context.ts';
 import { child, type Path } from './findings.ts';
-import { canonicalText, isObject, type JsonObject, member, numberMember, sameValue } from './json-value.ts';
+import { canonicalText, isObject, type Json, type JsonObject, member, numberMember, sameValue } from './json-value.ts';
 import { diffOptional, diffTree } from './tree-diff.ts';
+import type { PathSegment } from './types.ts';
 
 type Inside = (context: Context, path: Path, pair: AggregationPair) => IsApproximate;
-type Bucket = { readonly key: string; readonly label: string; readonly value: JsonObject; readonly count: number };
-
-const keyOf = (bucket: JsonObject): string =>
-  canonicalText(member(bucket, 'key') ?? [member(bucket, 'from') ?? null, member(bucket, 'to') ?? null]);
-
-const labelOf = (bucket: JsonObject): string => {
-  const key = member(bucket, 'key_as_string') ?? member(bucket, 'key');
-  return typeof key === 'string' ? key : keyOf(bucket);
+type Bucket = {
+  readonly key: string;
+  readonly segment: PathSegment;
+  readonly value: JsonObject;
+  readonly count: number;
 };
 
-const bucketOf = (value: JsonObject, name: string | undefined): Bucket => ({
-  key: name ?? keyOf(value),
-  label: name ?? labelOf(value),
+/** An aggregation inside the bucket may have the name of an edge. */
+const edgeOf = (bucket: JsonObject, name: 'from' | 'to'): Json | undefined => {
+  const edge = member(bucket, name);
+  return isObject(edge) ? undefined : edge;
+};
+
+/** Undefined for anonymous filters: only their position tells them apart. */
+const keyOf = (bucket: JsonObject): string | undefined => {
+  const [key, from, to] = [member(bucket, 'key'), edgeOf(bucket, 'from'), edgeOf(bucket, 'to')];
+  if (key !== undefined) return canonicalText(key);
+  return from === undefined && to === undefined ? undefined : canonicalText([from ?? null, to ?? null]);
+};
+
+const bucketOf = (value: JsonObject, key: string, segment: PathSegment): Bucket => ({
+  key,
+  segment,
   value,
   count: numberMember(value, 'doc_count') ?? 0,
 });
 
+const listed = (value: JsonObject, position: number): Bucket => {
+  const key = keyOf(value);
+  if (key === undefined) return bucketOf(value, `at ${position}`, position);
+  const label = member(value, 'key_as_string') ?? member(value, 'key');
+  return bucketOf(value, key, { key: typeof label === 'string' ? label : key });
+};
+
 /** A list, or with `keyed` an object by key. */
 const bucketsOf = (aggregation: JsonObject): Bucket[] => {
   const buckets = member(aggregation, 'buckets');
-  if (Array.isArray(buckets)) return buckets.filter(isObject).map((bucket) => bucketOf(bucket, undefined));
+  if (Array.isArray(buckets)) return buckets.filter(isObject).map(listed);
   return isObject(buckets)
-    ? Object.entries(buckets).flatMap(([name, bucket]) => (isObject(bucket) ? [bucketOf(bucket, name)] : []))
+    ? Object.entries(buckets).flatMap(([key, bucket]) => (isObject(bucket) ? [bucketOf(bucket, key, { key })] : []))
     : [];
 };
 
@@ -52,7 +70,7 @@ const matchBuckets = (authority: Bucket[], other: Bucket[]): Lists => {
   return { authority, other, common, missing, extra: [...left.values()] };
 };
 
-const bucketPath = (path: Path, bucket: Bucket): Path => child(child(path, 'buckets'), { key: bucket.label });
+const bucketPath = (path: Path, bucket: Bucket): Path => child(child(path, 'buckets'), bucket.segment);
 
 /** An empty one may be left out, and what deleted documents held stays listed until segments are merged. */
 const reportLone = (context: Context, path: Path, bucket: Bucket, side: 'missing_bucket' | 'extra_bucket'): void =>

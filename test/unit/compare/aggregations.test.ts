@@ -159,6 +159,13 @@ describe('other kinds', () => {
       { buckets: [{ to: 5, doc_count: 2 }] },
       'S6',
     ],
+    [
+      'filters without names',
+      { filters: { filters: [] } },
+      { buckets: [{ doc_count: 1 }, { doc_count: 2 }] },
+      { buckets: [{ doc_count: 2 }, { doc_count: 1 }] },
+      'S6',
+    ],
     ['last digits of a sum', { sum: {} }, { value: 0.1 + 0.2 }, { value: 0.3 }, 'none'],
     [
       'formatted twins of those digits',
@@ -262,6 +269,40 @@ describe('other kinds', () => {
   it.each(rows)('%s', (_, spec, a, b, severity) => {
     expect(answers({ x: a }, { x: b }, { x: spec }).severity).toBe(severity);
     expect(answers({ x: b }, { x: a }, { x: spec }).severity).toBe(severity);
+  });
+
+  const inside = ['min', 'max', 'score', 'from', 'to', 'interval', 'bg_count'];
+  it.each(inside)('inside a bucket are compared when their name is %s', (name) => {
+    const of = (value: number) => ({ t: terms({ counts: {} }), f: { doc_count: 3, [name]: { value } } });
+    const buckets = (value: number) => ({ h: { buckets: [bucket(0, 3, { [name]: { value } })] } });
+    const aggs = { [name]: { avg: { field: 'price' } } };
+    for (const asks of [undefined, { f: { filter: {}, aggs }, t: { terms: {} }, h: { histogram: {}, aggs } }]) {
+      expect(lines(answers(of(1), of(2), asks))).toEqual([`S6 value aggregations.f.${name}.value`]);
+      expect(lines(answers(buckets(1), buckets(2), asks))).toEqual([`S6 value aggregations.h.buckets.0.${name}.value`]);
+    }
+  });
+
+  it.each(['key', 'meta', 'after_key', 'buckets'])('inside a bucket are compared when %s was asked for', (name) => {
+    const of = (value: number) => ({ f: { doc_count: 3, [name]: { value } } });
+    const aggs = { [name]: { avg: { field: 'price' } } };
+    expect(answers(of(1), of(2), { f: { filter: {}, aggs } }).severity).toBe('S6');
+    expect(answers(of(1), of(2), { f: { filter: {} } }).severity).toBe('none');
+  });
+
+  it('without names say by their position what differs', () => {
+    const of = (count: number, from: number) => ({
+      f: {
+        buckets: [
+          { doc_count: 1, from: { value: from } },
+          { doc_count: count, from: { value: 2 } },
+        ],
+      },
+    });
+    const spec = { f: { filters: { filters: [] }, aggs: { from: { avg: { field: 'price' } } } } };
+    expect(lines(answers(of(2, 1), of(3, 4), spec))).toEqual([
+      'S6 value aggregations.f.buckets.0.from.value',
+      'S6 bucket_count aggregations.f.buckets.1.doc_count',
+    ]);
   });
 
   it('of several fields are compared without the request, too', () => {
