@@ -21,6 +21,7 @@ import { perfect } from './rank-metrics.ts';
 import {
   bodyOf,
   headerQuery,
+  isSourceRead,
   msearchItems,
   parseQuery,
   type SearchFacts,
@@ -46,8 +47,6 @@ export type Comparison = {
 };
 
 const isReadById = (api: ComparableApi): boolean => api === 'get' || api === 'explain';
-/** `/index/_source/id` answers with the bare document. */
-export const isSourceRead = ({ path }: Pick<ComparedRequest, 'path'>): boolean => path.split('/')[2] === '_source';
 
 const multiSearchFacts = (request: ComparedRequest): ((item: number) => SearchFacts) => {
   const query = parseQuery(request.query);

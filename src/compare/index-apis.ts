@@ -26,10 +26,20 @@ const withSharedNames = (context: Context, value: Json): Json => {
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, shared(name, item)]));
 };
 
+/** Elasticsearch 7.10 and OpenSearch 1.x count the mapping type among the fields of every index. */
+const typeField = '_type';
+
+const withoutTypeField = (caps: Json): Json => {
+  const fields = objectMember(caps, 'fields');
+  if (!isObject(caps) || fields === undefined) return caps;
+  const kept = Object.entries(fields).filter(([name]) => name !== typeField);
+  return { ...caps, fields: Object.fromEntries(kept) };
+};
+
 export const compareFieldCaps = (context: Context, bodies: Bodies): void => {
   const shared = {
-    authority: withSharedNames(context, bodies.authority),
-    other: withSharedNames(context, bodies.other),
+    authority: withoutTypeField(withSharedNames(context, bodies.authority)),
+    other: withoutTypeField(withSharedNames(context, bodies.other)),
   };
   compareMember(context, 'fields', shared, 'S7');
   compareMember(context, 'indices', shared, 'S9');
@@ -41,7 +51,8 @@ export const compareValidation = (context: Context, bodies: Bodies): void => {
 };
 
 const statistics = new Set(['doc_freq', 'ttf', 'field_statistics', 'score']);
-const clusterLocal = new Set(['_index', '_version', 'took']);
+/** The mapping type too: later versions have none. */
+const clusterLocal = new Set(['_index', '_type', '_version', 'took']);
 
 /** Terms of a document; statistics over documents are local to a shard. */
 export const compareTermVectors = (context: Context, path: Path | undefined, { authority, other }: Bodies): void => {

@@ -4,6 +4,7 @@
  */
 import { isObject, type Json, type JsonObject, parseBody, textOf } from './json-value.ts';
 import { below, hashed, mapMembers, type Redaction, redactLeaf, redactValues, type Scope } from './redaction.ts';
+import { isSourceRead } from './request.ts';
 import type { Answer, ComparedRequest } from './types.ts';
 
 export type RedactedAnswer = { status: number; body?: string; failure?: string };
@@ -53,9 +54,7 @@ const redactMembers = (value: JsonObject, name: string, scope: Scope): Json => {
   return Object.fromEntries(Object.entries(mapped).map(([key, item]) => [hashed(key, scope), item]));
 };
 
-/** `GET index/_source/id` answers with the bare document. */
-const isDocument = (request: ComparedRequest, status: number): boolean =>
-  request.path.split('/')[2] === '_source' && status < 400;
+const isDocument = (request: ComparedRequest, status: number): boolean => isSourceRead(request) && status < 400;
 
 export const redactAnswer = (
   request: ComparedRequest,

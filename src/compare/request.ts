@@ -42,6 +42,12 @@ export type SearchFacts = {
   readonly mayStopEarly: boolean | undefined;
 };
 
+/** `/index/_source/id` answers with the bare document, and so does `/index/type/id/_source` where types are known. */
+export const isSourceRead = ({ path }: Pick<ComparedRequest, 'path'>): boolean => {
+  const [, , api, , verb, ...more] = path.split('/');
+  return api === '_source' || (verb === '_source' && more.length === 0);
+};
+
 export type Query = ReadonlyMap<string, string>;
 
 const noQuery: Query = new Map();

@@ -5,11 +5,12 @@
 import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import * as z from 'zod';
-import { compareAnswers, isSourceRead } from '../../compare/compare.ts';
+import { compareAnswers } from '../../compare/compare.ts';
 import { discardMeanings, kindMeanings, severityMeanings } from '../../compare/explain.ts';
 import { guessApi, isBareDocument } from '../../compare/guess-api.ts';
 import { type Json, member, numberMember, parseText, textOf } from '../../compare/json-value.ts';
 import { Profile } from '../../compare/profile.ts';
+import { isSourceRead } from '../../compare/request.ts';
 import { pathText, rulesFrom } from '../../compare/rules.ts';
 import {
   type Answer,
