@@ -4,71 +4,10 @@
  * Labels hold no literal. The registry bounds how many shapes are told apart, so that they can be metric labels.
  */
 import { fingerprint } from './hash.ts';
-import { isObject, type Json, type JsonObject, textOf } from './json-value.ts';
+import { isObject, type Json, type JsonObject } from './json-value.ts';
 import { bodyOf, msearchItems, parseQuery, type Query } from './request.ts';
+import { magnitude, pageMembers, skeletonOf } from './skeleton.ts';
 import type { ComparableApi, ComparedRequest, QueryShape } from './types.ts';
-
-/** Members whose text is structure (a field, an order, a unit), not a literal of the user. */
-const structural = new Set([
-  'field',
-  'fields',
-  'path',
-  'type',
-  'order',
-  'mode',
-  'operator',
-  'default_operator',
-  'sort',
-  '_source',
-  'docvalue_fields',
-  'stored_fields',
-  'calendar_interval',
-  'fixed_interval',
-  'score_mode',
-  'boost_mode',
-  'buckets_path',
-  'unit',
-  'search_type',
-  'default_field',
-  'score_type',
-  'execution_hint',
-  'collect_mode',
-  'modifier',
-  'relation',
-  'interval',
-  'analyzer',
-  'id',
-]);
-/** Members whose object is keyed by names of the user's own making. */
-const userNamed = new Set(['aggs', 'aggregations', 'suggest', 'inner_hits', 'script_fields', 'params']);
-const pageMembers = new Set(['size', 'from']);
-
-const magnitude = (value: number): string =>
-  value <= 0 ? '0' : value <= 10 ? '10' : value <= 100 ? '100' : value <= 1000 ? '1000' : 'more';
-
-const literalMark = (value: Json): string =>
-  value === null ? 'null' : typeof value === 'string' ? 's' : typeof value === 'boolean' ? 'b' : 'n';
-
-const isLeaf = (value: Json): boolean => typeof value !== 'object' || value === null;
-
-const skeletonList = (name: string, list: readonly Json[]): string => {
-  if (structural.has(name) && list.every(isLeaf)) return textOf(list as Json[]);
-  return `[${[...new Set(list.map((item) => skeleton(name, item)))].sort().join()}]`;
-};
-
-const skeletonObject = (name: string, value: JsonObject): string => {
-  const parts = Object.keys(value).map((key) =>
-    userNamed.has(name) ? skeleton('', value[key]!) : `${key}:${skeleton(key, value[key]!)}`,
-  );
-  return `{${[...new Set(parts)].sort().join()}}`;
-};
-
-const skeleton = (name: string, value: Json): string => {
-  if (Array.isArray(value)) return skeletonList(name, value);
-  if (isObject(value)) return skeletonObject(name, value);
-  if (pageMembers.has(name) && typeof value === 'number') return magnitude(value);
-  return structural.has(name) ? textOf(value) : literalMark(value);
-};
 
 /** Parameters that change what is asked; the rest (timeouts, pretty, human) do not. */
 const askingParameters = new Set([
@@ -98,8 +37,8 @@ const indexPattern = ({ path }: ComparedRequest): string => {
 
 const bodySkeleton = (api: ComparableApi, request: ComparedRequest, query: Query): string => {
   if (api === 'get' || api === 'mget' || api === 'mtermvectors') return '';
-  if (api !== 'msearch' && api !== 'msearch_template') return skeleton('', bodyOf(request, query) ?? null);
-  const items = msearchItems(request.body).map(({ body }) => skeleton('', body ?? null));
+  if (api !== 'msearch' && api !== 'msearch_template') return skeletonOf(bodyOf(request, query));
+  const items = msearchItems(request.body).map(({ body }) => skeletonOf(body));
   return [...new Set(items)].sort().join('|');
 };
 

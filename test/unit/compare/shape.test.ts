@@ -24,6 +24,17 @@ describe('requests of one shape', () => {
       { aggs: { x: { terms: { field: 'a' } } } },
       { aggs: { y: { terms: { field: 'a' } } } },
     ],
+    ['a literal of a field that is called id', { query: { term: { id: 'A-17' } } }, { query: { term: { id: 'B-4' } } }],
+    ['literals of it', { query: { terms: { id: ['A-17'] } } }, { query: { terms: { id: ['B-4', 'B-5'] } } }],
+    ['a literal of a field called path', { query: { match: { path: '/a' } } }, { query: { match: { path: '/b' } } }],
+    ['a literal of a field called size', { query: { term: { size: 4 } } }, { query: { term: { size: 4000 } } }],
+    [
+      'a document that is looked up',
+      { query: { terms: { u: { index: 'users', id: '1', path: 'p' } } } },
+      { query: { terms: { u: { index: 'users', id: '2', path: 'p' } } } },
+    ],
+    ['a point in time', { pit: { id: 'a' } }, { pit: { id: 'b' } }],
+    ['parameters of a script', { params: { type: 'a' } }, { params: { type: 'b' } }],
   ])('differ in %s', (_, a, b) => {
     expect(print(a)).toBe(print(b));
   });
@@ -49,6 +60,28 @@ describe('requests of different shapes', () => {
   ])('have %s', (_, other) => {
     expect(print(other)).not.toBe(print(base));
   });
+  it.each<[string, unknown, unknown]>([
+    ['terms of another field', { aggs: { a: { terms: { field: 'a' } } } }, { aggs: { a: { terms: { field: 'b' } } } }],
+    [
+      'terms of another field below a filter called terms',
+      { aggs: { terms: { filter: { term: { a: 1 } }, aggs: { x: { terms: { field: 'a' } } } } } },
+      { aggs: { terms: { filter: { term: { a: 1 } }, aggs: { x: { terms: { field: 'b' } } } } } },
+    ],
+    [
+      'another field that is suggested from',
+      { suggest: { s: { text: 'a', term: { field: 'title' } } } },
+      { suggest: { s: { text: 'a', term: { field: 'body' } } } },
+    ],
+    ['another stored template', { id: 'top_sellers' }, { id: 'by_brand' }],
+    [
+      'another operator',
+      { query: { match: { title: { query: 'x', operator: 'and' } } } },
+      { query: { match: { title: { query: 'x', operator: 'or' } } } },
+    ],
+  ])('ask for %s', (_, a, b) => {
+    expect(print(a)).not.toBe(print(b));
+  });
+
   it('use another API or index', () => {
     expect(print(base, { api: 'count' })).not.toBe(print(base));
     expect(print(base, { path: '/other/_search' })).not.toBe(print(base));
