@@ -41,10 +41,20 @@ const documentMembers = new Set(['_source', 'fields', 'highlight']);
 
 const redactAny = (value: Json, name: string, scope: Scope): Json => {
   if (documentMembers.has(name)) return redactValues(value, scope);
+  if (name === 'value' && isContainer(value)) return redactAll(value, scope);
   if (dataMembers.has(name)) return redactValues(value, below(scope, name));
   if (Array.isArray(value)) return value.map((item) => redactAny(item, name, scope));
   if (isObject(value)) return redactMembers(value, name, scope);
   return typeof value === 'string' && !clearTexts.has(name) ? redactLeaf(value, scope) : value;
+};
+
+const isContainer = (value: Json): boolean => typeof value === 'object' && value !== null;
+
+/** What a script made of its metric: names and values alike. */
+const redactAll = (value: Json, scope: Scope): Json => {
+  if (Array.isArray(value)) return value.map((item) => redactAll(item, scope));
+  if (!isObject(value)) return redactLeaf(value, scope);
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [hashed(name, scope), redactAll(item, scope)]));
 };
 
 const redactMembers = (value: JsonObject, name: string, scope: Scope): Json => {

@@ -1,4 +1,5 @@
 /** A request without its literals: clauses, field names and options stay, so that people see what was asked. */
+import { isOptionAt, type Place, placeBelow } from './body-places.ts';
 import { isObject, type Json, parseText, textOf } from './json-value.ts';
 import { below, hashed, isClear, mapMembers, type Redaction, redactLeaf, type Scope } from './redaction.ts';
 import type { ComparableApi, ComparedRequest } from './types.ts';
@@ -16,32 +17,36 @@ const structuralOptions = new Set(
 const isPlain = (value: Json): boolean =>
   !isObject(value) && (!Array.isArray(value) || value.every((item) => typeof item === 'string'));
 
-const redactQuery = (value: Json, scope: Scope): Json => {
-  if (isClear(scope)) return value;
-  if (Array.isArray(value)) return value.map((item) => redactQuery(item, scope));
-  if (!isObject(value)) return redactLeaf(value, scope);
-  return mapMembers(value, (item, name) =>
-    structuralOptions.has(name) && isPlain(item)
-      ? item
-      : name === 'sort'
-        ? redactSort(item, scope)
-        : redactQuery(item, below(scope, name)),
-  );
+type Spot = Scope & { readonly place: Place };
+
+const into = (spot: Spot, name: string): Spot => ({ ...below(spot, name), place: placeBelow(spot.place, name) });
+
+const redactQuery = (value: Json, spot: Spot): Json => {
+  if (isClear(spot)) return value;
+  if (Array.isArray(value)) return value.map((item) => redactQuery(item, spot));
+  if (!isObject(value)) return redactLeaf(value, spot);
+  return mapMembers(value, (item, name) => {
+    if (isOptionAt(spot.place, name, structuralOptions) && isPlain(item)) return item;
+    const inner = into(spot, name);
+    return name === 'sort' && inner.place === 'fields'
+      ? redactSort(item, { ...spot, place: inner.place })
+      : redactQuery(item, inner);
+  });
 };
 
 /** `{"price": "asc"}` and the like: the order is no literal. */
-const redactSort = (value: Json, scope: Scope): Json => {
-  if (Array.isArray(value)) return value.map((item) => redactSort(item, scope));
+const redactSort = (value: Json, spot: Spot): Json => {
+  if (Array.isArray(value)) return value.map((item) => redactSort(item, spot));
   if (!isObject(value)) return value;
   return mapMembers(value, (item, name) =>
-    item === 'asc' || item === 'desc' ? item : redactQuery(item, below(scope, name)),
+    item === 'asc' || item === 'desc' ? item : redactQuery(item, into(spot, name)),
   );
 };
 
 const redactText = (text: string, scope: Scope): string => {
   if (text.trim() === '') return text;
   const value = parseText(text);
-  return value === undefined ? hashed(text, scope) : textOf(redactQuery(value, scope));
+  return value === undefined ? hashed(text, scope) : textOf(redactQuery(value, { ...scope, place: 'top' }));
 };
 
 const redactBody = (api: ComparableApi, body: Uint8Array, scope: Scope): string => {
@@ -61,11 +66,13 @@ const decoded = (segment: string): string => {
   }
 };
 
-/** What follows the API in a path is an id. */
-const redactPath = (path: string, scope: Scope): string => {
+/** The id stands last of what equals it; where nobody has told it, whatever follows the API is one. */
+const redactPath = ({ path, id }: ComparedRequest, scope: Scope): string => {
   const segments = path.split('/');
   const api = segments.findIndex((segment) => segment.startsWith('_'));
-  const isId = (segment: string, i: number) => api > 0 && i > api && segment !== '' && !segment.startsWith('_');
+  const own = id === undefined ? -1 : segments.findLastIndex((segment) => decoded(segment) === id);
+  const isId = (segment: string, i: number) =>
+    i === own || (api > 0 && i > api && segment !== '' && !segment.startsWith('_'));
   return segments.map((segment, i) => (isId(segment, i) ? hashed(decoded(segment), scope) : segment)).join('/');
 };
 
@@ -85,7 +92,7 @@ export const redactRequest = (api: ComparableApi, request: ComparedRequest, reda
   const scope: Scope = { redaction, path: '' };
   return {
     method: request.method,
-    path: redactPath(request.path, scope),
+    path: redactPath(request, scope),
     query: redactParameters(request.query, scope),
     ...(request.body !== undefined && request.body.length > 0 && { body: redactBody(api, request.body, scope) }),
   };

@@ -20,6 +20,24 @@ const fieldPath = (path: readonly PathSegment[]): string => {
   return inside.map(segmentText).join('.');
 };
 
+/**
+ * Names in an answer that are data: terms of a document, keys of buckets that were compared as they stand, and whatever a
+ * script made of its metric.
+ */
+const isData = (path: readonly PathSegment[], at: number): boolean => {
+  if (typeof path[at] !== 'string') return false;
+  if (path[at - 1] === 'buckets') return true;
+  return (path[at - 1] === 'terms' && path[at - 3] === 'term_vectors') || isInMetric(path.slice(0, at));
+};
+
+/** Below the `value` of an aggregation, which itself may be called so. */
+const isInMetric = (above: readonly PathSegment[]): boolean => {
+  const from = above.indexOf('aggregations');
+  return above.some(
+    (segment, i) => segment === 'value' && from >= 0 && i > from + 1 && typeof above[i - 1] === 'string',
+  );
+};
+
 /** Kinds whose previews are numbers or words of the storage, not data of a document. */
 const clearKinds = new Set<Difference['kind']>([
   ...(['no_answer', 'status', 'error_type', 'partial', 'total', 'recall', 'score', 'max_score'] as const),
@@ -36,9 +54,10 @@ const redactPreview = (preview: string, scope: Scope): string => {
 
 export const redactDifference = (difference: Difference, redaction: Redaction): Difference => {
   const scope: Scope = { redaction, path: fieldPath(difference.path) };
-  const path = difference.path.map((segment) =>
-    typeof segment === 'object' ? { key: hashed(segment.key, scope) } : segment,
-  );
+  const path = difference.path.map((segment, at) => {
+    if (typeof segment === 'object') return { key: hashed(segment.key, scope) };
+    return isData(difference.path, at) ? { key: hashed(String(segment), scope) } : segment;
+  });
   if (clearKinds.has(difference.kind) || isClear(scope)) return { ...difference, path };
   const { severity, kind, authority, other } = difference;
   return {

@@ -41,6 +41,8 @@ export type ComparedRequest = {
   /** Raw query without `?`; empty when there is none. */
   query: string;
   body?: Uint8Array | undefined;
+  /** The document's id, where the path holds one. */
+  id?: string | undefined;
 };
 
 /** One side's answer. No answer at all: status 0 and the reason in `failure`. */

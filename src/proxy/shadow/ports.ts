@@ -85,6 +85,8 @@ export type ShadowReport = {
     readonly path: string;
     readonly query: string;
     readonly body: Buffer | undefined;
+    /** Of a document, as the path was understood. */
+    readonly id?: string | undefined;
   };
   readonly answers: Readonly<Record<Side, ShadowAnswer>>;
   /**

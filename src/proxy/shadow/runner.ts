@@ -196,12 +196,12 @@ export class ShadowReads implements ShadowRunner {
       settle.skipped('queue_full');
   }
 
-  #sampleOf({ state, operation: { family }, head }: ShadowCandidate, served: ServedRead): Sample | undefined {
+  #sampleOf({ state, operation: { family, params }, head }: ShadowCandidate, served: ServedRead): Sample | undefined {
     if (!isComparable(family)) return undefined;
     return {
       state,
       api: family,
-      request: { method: head.method, path: head.path, query: head.query, body: served.requestBody },
+      request: { method: head.method, path: head.path, query: head.query, body: served.requestBody, id: params.id },
       contentType: served.requestBody?.length ? head.headers['content-type'] : undefined,
       served,
       baseline: sampled(this.#deps.random, state.spec.shadow.baselinePercent),

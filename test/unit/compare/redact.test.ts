@@ -35,6 +35,59 @@ describe('a redacted request', () => {
     expect(kept.sort).toEqual([{ born: 'asc' }]);
   });
 
+  it.each<[string, object]>([
+    ['a field called type', { query: { term: { type: 'secret' } } }],
+    [
+      'fields called path, format, unit and mode',
+      {
+        query: { bool: { must: ['path', 'format', 'unit', 'mode'].map((name) => ({ match: { [name]: 'secret' } })) } },
+      },
+    ],
+    ['values of such a field', { query: { terms: { type: ['secret', 'secret2'] } } }],
+    ['the edges of a range', { query: { range: { at: { from: 'secret', to: 'secret' } } } }],
+    [
+      'the edges of buckets',
+      { aggs: { a: { range: { field: 'price', ranges: [{ from: 'secret', to: 'secret' }] } } } },
+    ],
+    ['a filter called term', { aggs: { a: { filters: { filters: { term: { match: { type: 'secret' } } } } } } }],
+    ['a filter inside an aggregation', { aggs: { a: { filter: { term: { type: 'secret' } } } } }],
+    ['a filter of the nearest', { query: { knn: { v: { k: 2, filter: { term: { type: 'secret' } } } } } }],
+    ['a filter of a sort', { sort: [{ price: { nested: { path: 'p', filter: { term: { type: 'secret' } } } } }] }],
+    ['a clause over spans', { query: { span_multi: { match: { prefix: { type: 'secret' } } } } }],
+    [
+      'parameters of a script',
+      { query: { script_score: { script: { source: 'secret', params: { type: 'secret' } } } } },
+    ],
+    [
+      'a document to percolate',
+      { query: { percolate: { field: 'q', document: { type: 'secret', unit: ['secret'] } } } },
+    ],
+    ['a document to compare with', { query: { more_like_this: { like: [{ doc: { type: 'secret' } }] } } }],
+    ['a text to suggest from', { suggest: { type: { text: 'secret', term: { field: 'title' } } } }],
+  ])('hides %s', (_, body) => {
+    expect(redactRequest('search', request('/people/_search', '', body), redaction).body).not.toContain('secret');
+  });
+
+  it('keeps options where they are options', () => {
+    const body = {
+      from: 10,
+      query: {
+        bool: {
+          must: [
+            { multi_match: { fields: ['a'], type: 'phrase', operator: 'and' } },
+            { nested: { path: 'p', score_mode: 'avg' } },
+            { match: { title: { operator: 'and', fuzziness: 'AUTO' } } },
+            { range: { at: { format: 'yyyy' } } },
+          ],
+        },
+      },
+      aggs: { type: { terms: { field: 'brand', size: 3 }, aggs: { a: { date_histogram: { fixed_interval: '1h' } } } } },
+      suggest: { s: { term: { field: 'title', size: 2 } } },
+      sort: [{ price: { order: 'asc', mode: 'min' } }, 'sku'],
+    };
+    expect(JSON.parse(redactRequest('search', request('/people/_search', '', body), redaction).body!)).toEqual(body);
+  });
+
   it('hides ids in the path and values in the query', () => {
     expect(
       redactRequest('get', request('/people/_doc/ada%40example.org', 'routing=ada&realtime=true&q=secret'), redaction),
@@ -43,6 +96,15 @@ describe('a redacted request', () => {
       query: expect.stringMatching(/^routing=#[\w-]+&realtime=true&q=#[\w-]+$/),
     });
     expect(redactRequest('search', request('/people/_search'), redaction).path).toBe('/people/_search');
+  });
+
+  it.each([
+    ['/people/person/alice%40x.org', 'alice@x.org', /^\/people\/person\/#[\w-]+$/],
+    ['/people/person/alice/_source', 'alice', /^\/people\/person\/#[\w-]+\/_source$/],
+    ['/people/_doc/_alice', '_alice', /^\/people\/_doc\/#[\w-]+$/],
+    ['/alice/_doc/alice', 'alice', /^\/alice\/_doc\/#[\w-]+$/],
+  ])('hides the id that a path was understood to hold: %s', (path, id, expected) => {
+    expect(redactRequest('get', { ...request(path), id }, redaction).path).toMatch(expected);
   });
 
   it('of an msearch is redacted line by line', () => {
@@ -115,6 +177,18 @@ describe('a redacted answer', () => {
     expect(text).not.toMatch(/Ada|1815/);
   });
 
+  it('hides the whole of what a script made of its metric', () => {
+    const aggregations = { m: { value: { alice: { visits: 3 }, all: ['bob', 7] } }, n: { value: 3 } };
+    const { body } = redactAnswer(request('/people/_search'), json(page([], { aggregations })), redaction);
+    expect(body).not.toMatch(/alice|visits|bob|7/);
+    expect(JSON.parse(body!).aggregations.n).toEqual({ value: 3 });
+  });
+
+  it('is hidden as a whole when it is a bare document under a path with a type', () => {
+    const { body } = redactAnswer(request('/people/person/1/_source'), json({ type: 'Ada' }), redaction);
+    expect(body).not.toContain('Ada');
+  });
+
   it('hides reasons of errors, which quote values, and keeps their types', () => {
     const error = json(
       {
@@ -176,5 +250,39 @@ describe('a redacted difference', () => {
       authority: '"Ada"',
       other: '"Bob"',
     });
+  });
+
+  const metric = (name: string) => ({ m: { value: { [name]: { visits: 1 } } } });
+  it.each<[string, ReturnType<typeof compared>]>([
+    [
+      'a term of a document',
+      compared(
+        { found: true, term_vectors: { name: { terms: { alice: { term_freq: 1 } } } } },
+        { found: true, term_vectors: { name: { terms: {} } } },
+        { api: 'termvectors' },
+      ),
+    ],
+    [
+      'a key of what a script returned',
+      compared(page([], { aggregations: metric('alice') }), page([], { aggregations: metric('bob') })),
+    ],
+    [
+      'a key of buckets inside a sample',
+      compared(
+        page([], { aggregations: { s: { doc_count: 1, c: { buckets: { alice: { doc_count: 1 } } } } } }),
+        page([], { aggregations: { s: { doc_count: 1, c: { buckets: { alice: { doc_count: 2 } } } } } }),
+        { body: { aggs: { s: { sampler: {}, aggs: { c: { filters: {} } } } } } },
+      ),
+    ],
+  ])('hides data in its path: %s', (_, { differences }) => {
+    expect(differences.length).toBeGreaterThan(0);
+    expect(JSON.stringify(differences)).toContain('alice');
+    expect(JSON.stringify(differences.map((one) => redactDifference(one, redaction)))).not.toMatch(/alice|bob|visits/);
+  });
+
+  it('keeps the names of aggregations in its path', () => {
+    const of = (value: number) => page([], { aggregations: { value: { value } } });
+    const [one] = compared(of(1), of(2)).differences.map((found) => redactDifference(found, redaction));
+    expect(one!.path).toEqual(['aggregations', 'value', 'value']);
   });
 });
