@@ -47,9 +47,7 @@ export class Connection implements Carrier, AnswerListener {
     this.#socket = socket;
     this.#endsAreTrue = opener.endsAreTrue;
     socket.once(opener.readyEvent, () => this.#onReady());
-    socket.on('error', (error) => {
-      this.#error = error;
-    });
+    socket.on('error', (error) => this.#onError(error));
     socket.on('end', () => this.#onFin());
     socket.on('close', () => this.#onClosed());
     socket.on('drain', () => this.#writer?.go());
@@ -182,6 +180,12 @@ export class Connection implements Carrier, AnswerListener {
   /** TLS reads to the end at once, so what the asker has not taken yet may be all there. */
   #onClosed(): void {
     if (!this.#parser.paused) this.close(this.#error ?? new WireError('cut', 'closed'));
+  }
+
+  /** A connection at rest is given up at once: the close is told only after the end of this turn, when requests are sent. */
+  #onError(error: unknown): void {
+    this.#error = error;
+    if (this.#phase === 'open' && this.#asker === undefined) this.close(error);
   }
 
   async #pull(asker: Asker, body: PulledBody): Promise<void> {

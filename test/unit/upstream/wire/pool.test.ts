@@ -218,6 +218,16 @@ describe('what nobody asked for', () => {
     }
     expect(server.connections.size).toBeGreaterThan(1);
   });
+
+  it('a connection that the server has just reset costs a write nothing', async () => {
+    const server = await scripted((socket) => socket.write(okBody('{}')));
+    const upstream = cluster(server.url);
+    for (let round = 0; round < 3; round++) {
+      expect(await ask(upstream, { method: 'POST' })).toMatchObject({ body: '{}', error: undefined });
+      for (const socket of server.sockets) socket.resetAndDestroy();
+    }
+    expect(server.connections.size).toBe(3);
+  });
 });
 
 describe('a streamed body', () => {
