@@ -68,8 +68,8 @@ const watchReachability =
   (logger: Logger, side: Side, urls: readonly URL[]): ExchangeContext['onReachable'] =>
   (index, reachable, err) => {
     const fields = { side, url: urls[index]?.origin };
-    if (reachable) logger.info(fields, 'cluster URL can be reached again');
-    else logger.warn({ ...fields, err }, 'cluster URL cannot be reached');
+    if (reachable) logger.info(fields, 'cluster URL answers again');
+    else logger.warn({ ...fields, err }, 'cluster URL does not answer');
   };
 
 /** @throws CrossfadeError CONFIG_INVALID when a URL, secret or certificate cannot be used. */

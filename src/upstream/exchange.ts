@@ -33,6 +33,8 @@ export type ExchangeContext = {
 };
 
 const none: readonly number[] = [];
+/** A client that leaves sooner says nothing about the cluster. */
+const silenceMs = 5000;
 /** A stale connection is refused within a round trip; later the cluster may well have been at work. */
 const staleWithinMs = 1000;
 
@@ -52,6 +54,8 @@ export class Exchange implements Asker, UpstreamStream {
   #phase: Phase = 'waiting';
   #carrier: Carrier | undefined;
   #origin = -1;
+  /** What was known of it when it was chosen. */
+  #news = 0;
   #tried = none;
   #isRepeated = false;
   #sentAtMs = 0;
@@ -79,7 +83,10 @@ export class Exchange implements Asker, UpstreamStream {
   }
 
   abort(): void {
-    if (this.#phase !== 'done') this.#giveUp();
+    if (this.#phase === 'done') return;
+    if (this.#phase === 'sent' && this.#context.now() - this.#sentAtMs >= silenceMs)
+      this.#wasSilent(timedOut(this.#name));
+    this.#giveUp();
   }
 
   /** Ends the exchange with an error that did not come from the wire. */
@@ -91,11 +98,11 @@ export class Exchange implements Asker, UpstreamStream {
 
   expired(): void {
     const waiting = this.#phase === 'waiting';
-    this.fail(
-      waiting
-        ? new CrossfadeError('UPSTREAM_UNREACHABLE', `No connection to ${this.#name} became free in time.`)
-        : timedOut(this.#name),
-    );
+    const error = waiting
+      ? new CrossfadeError('UPSTREAM_UNREACHABLE', `No connection to ${this.#name} became free in time.`)
+      : timedOut(this.#name);
+    if (this.#phase !== 'answering') this.#wasSilent(error);
+    this.fail(error);
   }
 
   onSent(carrier: Carrier): void {
@@ -137,6 +144,7 @@ export class Exchange implements Asker, UpstreamStream {
   #send(): void {
     const { urls, origins, now } = this.#context;
     this.#origin = origins.pick(now(), this.#tried);
+    this.#news = origins.newsOf(this.#origin);
     const { pool, prefix, fixedLines } = urls[this.#origin] as UpstreamUrl;
     try {
       const path = prefix + this.#path;
@@ -153,6 +161,13 @@ export class Exchange implements Asker, UpstreamStream {
     if (origins.failed(this.#origin, now())) this.#context.onReachable(this.#origin, false, error);
     this.#tried = [...this.#tried, this.#origin];
     return this.#tried.length < urls.length;
+  }
+
+  /** Whether the URL hangs or is just slow is for `Origins` to tell. A body that has not all come is the client's pace. */
+  #wasSilent(cause: CrossfadeError): void {
+    if (this.#origin < 0 || (this.#phase === 'sent' && this.body instanceof PulledBody && !this.body.ended)) return;
+    const { origins, now } = this.#context;
+    if (origins.silent(this.#origin, this.#news, now())) this.#context.onReachable(this.#origin, false, cause);
   }
 
   #mayRepeat(error: unknown): boolean {

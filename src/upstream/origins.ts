@@ -3,12 +3,19 @@
  * could not be connected to is left out for a time that doubles with each failure; when that time is over, one request at
  * a time may try it again, so that a host that swallows packets delays one request and not all. When every URL is out,
  * the one that is due first is tried: a request is never refused on a memory of failure alone.
+ * A request that heard nothing tells less, for it may just be slow: it counts only where nothing else was learned of the URL
+ * since it was sent, so one that answers others stays in; and never against the last URL that is well.
  * Pure: time comes in, an index comes out.
  */
 export type OriginTimes = { firstDelayMs: number; maxDelayMs: number; probeMs: number };
 export const defaultOriginTimes: OriginTimes = { firstDelayMs: 500, maxDelayMs: 30_000, probeMs: 5000 };
 
-type Health = { failures: number; retryAtMs: number };
+type Health = {
+  failures: number;
+  retryAtMs: number;
+  /** Grows with whatever is learned of the URL. */
+  news: number;
+};
 
 export class Origins {
   readonly #health: Health[];
@@ -16,7 +23,7 @@ export class Origins {
   #next = 0;
 
   constructor(count: number, times: OriginTimes = defaultOriginTimes) {
-    this.#health = Array.from({ length: count }, () => ({ failures: 0, retryAtMs: 0 }));
+    this.#health = Array.from({ length: count }, () => ({ failures: 0, retryAtMs: 0, news: 0 }));
     this.#times = times;
   }
 
@@ -30,7 +37,8 @@ export class Origins {
       const health = this.#at(index);
       if (health.failures === 0) return this.#take(index);
       if (health.retryAtMs <= nowMs) {
-        health.retryAtMs = nowMs + this.#times.probeMs;
+        // One that hangs keeps what tries it for long: it gets no more of them than one that refuses.
+        health.retryAtMs = nowMs + Math.max(this.#times.probeMs, this.#delayMs(health));
         return this.#take(index);
       }
       if (fallback < 0 || health.retryAtMs < this.#at(fallback).retryAtMs) fallback = index;
@@ -41,19 +49,37 @@ export class Origins {
   /** No connection could be made. Returns true when the URL was thought to be well until now. */
   failed(index: number, nowMs: number): boolean {
     const health = this.#at(index);
-    const delayMs = Math.min(this.#times.maxDelayMs, this.#times.firstDelayMs * 2 ** Math.min(health.failures, 20));
+    health.news++;
     health.failures++;
-    health.retryAtMs = nowMs + delayMs;
+    health.retryAtMs = nowMs + this.#delayMs(health);
     return health.failures === 1;
+  }
+
+  /** To be kept with a request, for `silent`. */
+  newsOf(index: number): number {
+    return this.#at(index).news;
+  }
+
+  /** A request heard nothing for long; `news` as it was when the request was begun. Returns as `failed` does. */
+  silent(index: number, news: number, nowMs: number): boolean {
+    const isNew = this.#at(index).news === news;
+    const isLast = this.#health.every(({ failures }, other) => other === index || failures > 0);
+    return isNew && !isLast && this.failed(index, nowMs);
   }
 
   /** An answer came. Returns true when the URL was thought to be out of reach until now. */
   worked(index: number): boolean {
     const health = this.#at(index);
+    health.news++;
     if (health.failures === 0) return false;
     health.failures = 0;
     health.retryAtMs = 0;
     return true;
+  }
+
+  #delayMs({ failures }: Health): number {
+    const { firstDelayMs, maxDelayMs } = this.#times;
+    return Math.min(maxDelayMs, firstDelayMs * 2 ** Math.min(failures - 1, 20));
   }
 
   #take(index: number): number {

@@ -19,9 +19,9 @@ export class PulledBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uint
     return this;
   }
 
-  /** Something was asked for, so the same bytes cannot be sent a second time. */
-  get begun(): boolean {
-    return this.#source !== undefined;
+  /** The source has given all that it has. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   next(): Promise<IteratorResult<Uint8Array, undefined>> {

@@ -300,6 +300,83 @@ describe('several URLs', () => {
   });
 });
 
+describe('one of several URLs that takes requests and answers none', () => {
+  /** The first hangs; requests say where they went. */
+  const withHung = async (config = {}) => {
+    let nowMs = 0;
+    const hung = keep(await stubCluster(() => undefined));
+    const live = keep(await stubCluster());
+    const upstream = cluster([hung.url, live.url], config, { now: () => nowMs });
+    const later = (ms: number): void => void (nowMs += ms);
+    const served = async (count: number): Promise<number> => {
+      const before = live.seen.length;
+      for (let i = 0; i < count; i++)
+        await upstream.transport
+          .request({ method: 'POST', path: '/', body: '{}', timeoutMs: 50 })
+          .catch(() => undefined);
+      return live.seen.length - before;
+    };
+    return { hung, live, upstream, served, later };
+  };
+
+  it('is left out after a time without an answer, and tried again later', async () => {
+    const { hung, served, later } = await withHung();
+    expect(await served(1)).toBe(0);
+    expect(await served(6)).toBe(6);
+    later(500);
+    expect(await served(6)).toBe(5);
+    expect(hung.seen.length).toBe(2);
+  });
+
+  it('is left out after a wait for a free connection in vain', async () => {
+    const { upstream, served } = await withHung({ maxConnections: 1 });
+    const stuck = upstream.transport.request({ method: 'GET', path: '/', timeoutMs: 10_000 }).catch(() => undefined);
+    expect(await served(2)).toBe(1);
+    expect(await served(4)).toBe(4);
+    await upstream.close();
+    await stuck;
+  });
+
+  it.each([
+    ['is left out after a client waited for long and left', 5000, 1],
+    ['stays in when a client leaves soon', 4999, 2],
+  ])('%s', async (_, waitedMs, asked) => {
+    const { hung, upstream, served, later } = await withHung();
+    const client = new AbortController();
+    const left = upstream.transport.request({ method: 'GET', path: '/', signal: client.signal }).catch(() => undefined);
+    await eventually(() => hung.seen.length === 1);
+    later(waitedMs);
+    client.abort();
+    await left;
+    await served(4);
+    expect(hung.seen.length).toBe(asked);
+  });
+
+  it('stays in when it answers others', async () => {
+    const slow = keep(await stubCluster(({ url }, response) => void (url === '/slow' || response.end('{}'))));
+    const other = keep(await stubCluster());
+    const { transport } = cluster([slow.url, other.url]);
+    const asked = transport.request({ method: 'GET', path: '/slow', timeoutMs: 300 }).catch(() => undefined);
+    for (let i = 0; i < 3; i++) await transport.request({ method: 'GET', path: '/' });
+    await asked;
+    for (let i = 0; i < 4; i++) await transport.request({ method: 'GET', path: '/' });
+    expect(slow.seen.length).toBe(4);
+  });
+
+  it('stays in when it was the body of a request that did not come', async () => {
+    const { hung, upstream, served } = await withHung();
+    async function* endless() {
+      yield Buffer.from('x');
+      await new Promise(() => undefined);
+    }
+    expect((await streamed(upstream, { method: 'POST', body: endless(), timeoutMs: 50 })).error?.code).toBe(
+      'UPSTREAM_TIMEOUT',
+    );
+    await served(2);
+    expect(hung.seen.length).toBe(1);
+  });
+});
+
 describe('a connection', () => {
   const connections = async (method: string, status: number, count = 3): Promise<number> => {
     const server = keep(await stubCluster((_, response) => response.writeHead(status, { 'content-length': 0 }).end()));

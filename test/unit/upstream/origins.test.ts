@@ -47,6 +47,46 @@ describe('the URLs of a cluster', () => {
     expect(picks(origins, 1, 2)).toEqual([1, 1]);
   });
 
+  it('leave one out that was silent, as if it could not be reached', () => {
+    const origins = new Origins(2, times);
+    expect(origins.silent(1, origins.newsOf(1), 0)).toBe(true);
+    expect(picks(origins, 99, 2)).toEqual([0, 0]);
+    expect(picks(origins, 100, 2)).toEqual([1, 0]);
+    expect(origins.silent(1, origins.newsOf(1), 200)).toBe(false);
+    expect(picks(origins, 399, 2)).toEqual([0, 0]);
+    expect(picks(origins, 400, 2)).toEqual([1, 0]);
+  });
+
+  it.each<[string, (origins: Origins) => unknown]>([
+    ['it has answered another one since', (origins) => origins.worked(1)],
+    ['another one was silent since, which was counted', (origins) => origins.silent(1, origins.newsOf(1), 0)],
+    ['it could not be reached since', (origins) => origins.failed(1, 0)],
+  ])('do not count it against one that a request heard nothing, when %s', (_, since) => {
+    const origins = new Origins(2, times);
+    const news = origins.newsOf(1);
+    since(origins);
+    const before = picks(origins, 99, 4);
+    expect(origins.silent(1, news, 99)).toBe(false);
+    expect(picks(origins, 99, 4)).toEqual(before);
+  });
+
+  it('keep the last that is well, whatever it does not answer', () => {
+    const origins = new Origins(2, times);
+    origins.failed(0, 0);
+    expect(origins.silent(1, origins.newsOf(1), 0)).toBe(false);
+    expect(picks(origins, 1, 2)).toEqual([1, 1]);
+    const only = new Origins(1, times);
+    expect(only.silent(0, only.newsOf(0), 0)).toBe(false);
+  });
+
+  it('try one that goes on failing no more often than it may fail', () => {
+    const origins = new Origins(2, { ...times, probeMs: 300 });
+    for (let failures = 0; failures < 10; failures++) origins.failed(0, 0);
+    expect(picks(origins, 1000, 2)).toEqual([0, 1]);
+    expect(picks(origins, 1999, 2)).toEqual([1, 1]);
+    expect(picks(origins, 2000, 1)).toEqual([0]);
+  });
+
   it('never give one that was tried, and -1 when all were', () => {
     fc.assert(
       fc.property(
