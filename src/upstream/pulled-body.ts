@@ -47,8 +47,8 @@ export class PulledBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uint
     if (this.#cancelled !== undefined || this.#ended) return;
     this.#cancelled = new Error('the request was given up before its body was complete');
     this.#refuse?.(this.#cancelled);
-    const source = this.#source ?? this.#body[Symbol.asyncIterator]();
-    // What the source says to being stopped is of no use to anybody.
-    source.return?.().catch(() => undefined);
+    // One that nobody has asked for is left alone: to begin it would ask the client for it (100 Continue). What a source
+    // says to being stopped is of no use to anybody.
+    this.#source?.return?.().catch(() => undefined);
   }
 }

@@ -61,6 +61,14 @@ describe('a cluster that', () => {
     expect(front.events).toMatchObject([{ errorCode: 'UPSTREAM_UNREACHABLE', outcome: 'refused' }]);
   });
 
+  it('is not there is told before a client is asked for a body that nobody takes', async () => {
+    const front = keep(await startFront(`http://127.0.0.1:${await closedPort()}`));
+    const client = await rawConnection(front.port);
+    client.socket.write(`POST /_bulk HTTP/1.1\r\n${H}Expect: 100-continue\r\nContent-Length: 1000000\r\n\r\n`);
+    expect(await client.until(/UPSTREAM_UNREACHABLE/)).toMatch(/^HTTP\/1.1 503 /);
+    client.socket.destroy();
+  });
+
   it.each([
     ['counted', 'content-length: 99\r\n\r\nhalf'],
     ['chunked', 'transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n'],
