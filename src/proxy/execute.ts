@@ -51,6 +51,7 @@ const passNodes = async (request: ClientRequest, deps: HandlerDeps, side: Side):
     body: await request.readBody({ maxBytes: deps.maxBodyBytes }),
     maxBodyBytes: deps.maxBodyBytes,
     signal: request.aborted,
+    safeToRepeat: true,
   });
   request.trace.upstreamMs += performance.now() - sentMs;
   const address = advertisedAddress(head.headers['host'], deps.listening());

@@ -125,6 +125,22 @@ describe('a plan', () => {
   });
 });
 
+describe('a list of nodes', () => {
+  it('is asked for once more when a kept connection proves dead', async () => {
+    const used = new Set<unknown>();
+    const stub = await stubCluster(({ socket }, response) => {
+      if (used.has(socket)) socket.resetAndDestroy();
+      else response.end('{"nodes":{"a":{"http":{"publish_address":"10.0.0.1:9200"}}}}');
+      used.add(socket);
+    });
+    const front = await startFront(stub.url);
+    cleanups.push(stub.close, front.close);
+    for (let i = 0; i < 2; i++)
+      expect(await sendRaw(front.port, get('/_nodes/http'))).toMatch(/^HTTP\/1.1 200 .*"publish_address":"a:80"/s);
+    expect(stub.seen.length).toBe(3);
+  });
+});
+
 describe('a relay', () => {
   const relaying = async (options: Partial<RelayOptions>, answer?: Parameters<typeof stubCluster>[0]) => {
     const stub = await stubCluster(answer);
