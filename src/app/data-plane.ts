@@ -152,7 +152,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     classify: (method, path) => classify(method, path),
     plan,
     executors: executorsOf(options),
-    listening: () => listening,
+    listening: () => ({ address: listening, defaultPort: config.tls === undefined ? 80 : 443 }),
     maxBodyBytes: config.limits.maxBodyBytes,
   });
   const guarded = (request: ClientRequest): Promise<void> | undefined => {

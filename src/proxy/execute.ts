@@ -10,7 +10,7 @@ import { toRecord } from '../upstream/header-pairs.ts';
 import type { Cluster } from '../upstream/types.ts';
 import type { ClientRequest } from './client-request.ts';
 import type { Executors } from './executors.ts';
-import { advertisedAddress, listsNodes, rewriteNodes } from './nodes-http.ts';
+import { advertisedAddress, type Listening, listsNodes, rewriteNodes } from './nodes-http.ts';
 import { quickFamily } from './quick-family.ts';
 import { refreshAlso } from './refresh-also.ts';
 import { relay, startRelay } from './relay.ts';
@@ -25,8 +25,8 @@ export type HandlerDeps = {
   classify: (method: string, rawPath: string) => Operation;
   plan: (input: PlanInput) => Plan;
   executors: Executors;
-  /** `host:port` of the listener, told to sniffing clients that gave no usable Host. */
-  listening: () => string;
+  /** Of the listener, for sniffing clients. */
+  listening: () => Listening;
   /** Answers that must be held to be rewritten. */
   maxBodyBytes: number;
   now?: () => Date;

@@ -24,11 +24,18 @@ export const listsNodes = (method: string, path: string): boolean => {
 /** `host:port` as a client may use it: a name, an IPv4 or a bracketed IPv6 address. */
 const hostPattern = /^(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)(?::(\d{1,5}))?$/i;
 
+export type Listening = {
+  /** `host:port`, told to clients that gave no usable Host. */
+  address: string;
+  /** Meant by a Host without one. */
+  defaultPort: 80 | 443;
+};
+
 /** The address the client itself used, when that is an address; else where the listener stands. */
-export const advertisedAddress = (host: string | undefined, listening: string): string => {
+export const advertisedAddress = (host: string | undefined, { address, defaultPort }: Listening): string => {
   const match = host === undefined ? null : hostPattern.exec(host);
-  if (match === null || host === undefined) return listening;
-  return match[1] === undefined ? `${host}:80` : host;
+  if (match === null || host === undefined) return address;
+  return match[1] === undefined ? `${host}:${defaultPort}` : host;
 };
 
 const httpEdits = (body: Buffer, httpAt: number, address: string): Edit[] => {

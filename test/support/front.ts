@@ -118,7 +118,7 @@ export const startFront = async (upstreamUrl: string, options: FrontOptions = {}
       classify: unexpected as () => Operation,
       plan: unexpected as () => Plan,
       executors: {} as Executors,
-      listening: () => address,
+      listening: () => ({ address, defaultPort: options.tls === undefined ? 80 : 443 }),
       maxBodyBytes: 1 << 20,
     });
   const limits = Limits.parse(options.limits ?? {});

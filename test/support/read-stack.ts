@@ -111,7 +111,7 @@ export const startReadStack = async (options: Options): Promise<ReadStack> => {
       classify,
       plan,
       executors: { ...noWrites, ...reads, by_body: byBody } as Executors,
-      listening: () => '127.0.0.1:0',
+      listening: () => ({ address: '127.0.0.1:0', defaultPort: 80 }),
       maxBodyBytes: 10 * 1024 * 1024,
     }),
   });

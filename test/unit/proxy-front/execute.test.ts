@@ -52,7 +52,7 @@ const setUp = async (plan: Plan | (() => never), routes = 1) => {
     classify,
     plan: () => (typeof plan === 'function' ? plan() : plan),
     executors: Object.fromEntries(kinds.map((kind) => [kind, executor(kind)])) as unknown as Executors,
-    listening: () => '127.0.0.1:9200',
+    listening: () => ({ address: '127.0.0.1:9200', defaultPort: 80 }),
     maxBodyBytes: 1 << 20,
   };
   const front = await startFront(stubs.source.url, { handle: createHandler(deps) });

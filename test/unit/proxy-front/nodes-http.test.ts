@@ -71,6 +71,10 @@ describe('the address told to clients', () => {
     ['', '10.0.0.9:9200'],
     [undefined, '10.0.0.9:9200'],
   ])('for Host %j is %s', (host, expected) => {
-    expect(advertisedAddress(host, '10.0.0.9:9200')).toBe(expected);
+    expect(advertisedAddress(host, { address: '10.0.0.9:9200', defaultPort: 80 })).toBe(expected);
+  });
+
+  it('has the usual port of TLS where the client came over TLS and named none', () => {
+    expect(advertisedAddress('search', { address: '10.0.0.9:9200', defaultPort: 443 })).toBe('search:443');
   });
 });

@@ -54,6 +54,14 @@ describe('over TLS', () => {
     expect(listener.connections).toBeLessThanOrEqual(25);
   });
 
+  it('a client that named no port is told the one of TLS for every node', async () => {
+    const nodes = '{"nodes":{"a":{"http":{"publish_address":"10.0.0.1:9200"}}}}';
+    const stub = keep(await stubCluster((_, response) => response.end(nodes)));
+    const { port } = await inFront(stub.url);
+    const answer = await ask({ port, path: '/_nodes/http', headers: { host: 'search' } });
+    expect(String(answer)).toBe(nodes.replace('10.0.0.1:9200', 'search:443'));
+  });
+
   it('an answer of many megabytes is whole for a client that closes the connection with it', async () => {
     const body = Buffer.alloc(24 << 20, 'answer ');
     const stub = keep(await stubCluster((_, response) => response.end(body)));
