@@ -25,7 +25,7 @@ export type RequestTrace = {
   routeSlug: string | undefined;
   /** The side that answered; undefined when the sidecar answered itself. */
   side: Side | undefined;
-  /** Time from sending to the cluster to the end of its answer. */
+  /** Time from sending to the cluster to the end of its answer, without what the client kept it waiting. */
   upstreamMs: number;
 };
 

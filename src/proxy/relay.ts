@@ -14,7 +14,7 @@ import { scanAnswerHeaders } from './headers.ts';
 export type AnswerTap = {
   onHead?(status: number, headers: readonly string[]): void;
   onData?(chunk: Buffer): void;
-  /** `tookMs`: from sending the request to the last byte of the answer. */
+  /** `tookMs`: from sending the request to the last byte of the answer, without the time that the client kept it waiting. */
   onEnd?(tookMs: number): void;
 };
 
@@ -60,7 +60,11 @@ class Relay implements AnswerSink {
   readonly #request: ClientRequest;
   readonly #options: RelayOptions;
   readonly #finish: (result: RelayResult) => void;
-  readonly #sentMs = performance.now();
+  /** undefined = the client's body is still awaited. */
+  #sentMs: number | undefined;
+  /** The client reads no faster since then. */
+  #pausedMs: number | undefined;
+  #waitedMs = 0;
   #upstream: UpstreamStream | undefined;
   #status = 0;
   #reason = '';
@@ -79,6 +83,7 @@ class Relay implements AnswerSink {
     const { cluster, path, headers, timeoutMs, safeToRepeat } = this.#options;
     const target = path ?? this.#request.target;
     const { method } = this.#request;
+    this.#sentMs = performance.now();
     this.#upstream = cluster.stream(
       {
         method,
@@ -128,7 +133,8 @@ class Relay implements AnswerSink {
       this.#beginAnswer();
     }
     if (this.#request.writeAnswer(chunk)) return true;
-    this.#request.onDrain(() => this.#upstream?.resume());
+    this.#pausedMs = performance.now();
+    this.#request.onDrain(() => this.#resume());
     return false;
   }
 
@@ -142,6 +148,16 @@ class Relay implements AnswerSink {
   onError(error: CrossfadeError): void {
     if (this.#request.answerBegun) this.#request.respondError(error);
     this.#done({ ok: false, error });
+  }
+
+  #resume(): void {
+    this.#endPause();
+    this.#upstream?.resume();
+  }
+
+  #endPause(): void {
+    if (this.#pausedMs !== undefined) this.#waitedMs += performance.now() - this.#pausedMs;
+    this.#pausedMs = undefined;
   }
 
   #beginAnswer(): void {
@@ -162,7 +178,9 @@ class Relay implements AnswerSink {
   }
 
   #tookMs(): number {
-    return performance.now() - this.#sentMs;
+    if (this.#sentMs === undefined) return 0;
+    this.#endPause();
+    return performance.now() - this.#sentMs - this.#waitedMs;
   }
 }
 

@@ -1,0 +1,118 @@
+/** How long a cluster took, apart from how long its client did. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { CrossfadeError } from '../../../src/errors.ts';
+import type { ClientRequest } from '../../../src/proxy/client-request.ts';
+import { startRelay } from '../../../src/proxy/relay.ts';
+import type { AnswerSink, Cluster } from '../../../src/upstream/types.ts';
+
+let nowMs = 0;
+beforeEach(() => {
+  nowMs = 1000;
+  vi.spyOn(performance, 'now').mockImplementation(() => nowMs);
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+const piece = Buffer.from('abc');
+
+/** A client and a cluster that do what they are told, and the time that was measured between them. */
+const passing = () => {
+  const trace = { upstreamMs: 0 };
+  const told: number[] = [];
+  let answer: AnswerSink | undefined;
+  let giveBody: ((body: Buffer) => void) | undefined;
+  let loseBody: ((error: CrossfadeError) => void) | undefined;
+  let drain: () => void = () => undefined;
+  let leave: () => void = () => undefined;
+  let ready = true;
+  const request = {
+    ...{
+      method: 'POST',
+      target: '/p/_search',
+      headers: [],
+      bodyLength: 3,
+      bodyRead: undefined,
+      answerBegun: false,
+      trace,
+    },
+    takeBody: (_: number, done: (body: Buffer) => void, failed: (error: CrossfadeError) => void) => {
+      [giveBody, loseBody] = [done, failed];
+    },
+    beginAnswer: () => undefined,
+    writeAnswer: () => ready,
+    endAnswer: () => undefined,
+    answerWhole: () => undefined,
+    onDrain: (callback: () => void) => (drain = callback),
+    onGone: (callback: () => void) => (leave = callback),
+  } as unknown as ClientRequest;
+  const cluster = {
+    stream: (_: unknown, sink: AnswerSink) => {
+      answer = sink;
+      return { resume: () => undefined, abort: () => undefined };
+    },
+  } as unknown as Cluster;
+  startRelay(request, { cluster, tap: { onEnd: (tookMs) => told.push(tookMs) } }, () => undefined);
+  return {
+    trace,
+    told,
+    later: (ms: number) => void (nowMs += ms),
+    giveBody: () => giveBody?.(Buffer.from('{}')),
+    loseBody: (error: CrossfadeError) => loseBody?.(error),
+    head: () => answer?.onHead(200, 'OK', []),
+    data: (isReady: boolean) => {
+      ready = isReady;
+      answer?.onData(piece);
+    },
+    end: () => answer?.onEnd(),
+    drain: () => drain(),
+    leave: () => leave(),
+  };
+};
+
+describe('the time that a cluster took', () => {
+  it('begins when the request is sent, however long its body took to come', () => {
+    const { later, giveBody, head, end, told, trace } = passing();
+    later(700);
+    giveBody();
+    later(20);
+    head();
+    later(3);
+    end();
+    expect([told, trace.upstreamMs]).toEqual([[23], 23]);
+  });
+
+  it('does not go on while the client reads no faster', () => {
+    const { later, giveBody, head, data, drain, end, told, trace } = passing();
+    giveBody();
+    later(20);
+    head();
+    for (let i = 0; i < 3; i++) {
+      data(false);
+      later(500);
+      drain();
+      later(1);
+    }
+    data(true);
+    end();
+    expect([told, trace.upstreamMs]).toEqual([[23], 23]);
+  });
+
+  it('ends where the client began to read no further when it leaves then', () => {
+    const { later, giveBody, head, data, leave, trace } = passing();
+    giveBody();
+    later(20);
+    head();
+    data(false);
+    later(500);
+    leave();
+    expect(trace.upstreamMs).toBe(20);
+  });
+
+  it('is none when nothing was sent', () => {
+    const { later, loseBody, trace } = passing();
+    later(700);
+    loseBody({} as CrossfadeError);
+    expect(trace.upstreamMs).toBe(0);
+  });
+});
