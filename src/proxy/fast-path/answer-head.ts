@@ -16,8 +16,8 @@ export type AnswerStart = {
   readonly reason: string;
   /** End-to-end pairs, and `connection: close` when the connection ends with this answer. */
   readonly headers: readonly string[];
-  /** What clients are told of how long an unused connection is kept. */
-  readonly keepAliveSeconds: number;
+  /** What clients are told of how long an unused connection is kept; undefined = as long as they like. */
+  readonly keepAliveSeconds: number | undefined;
   /** Length of a body that is known whole; undefined = it comes piece by piece. */
   readonly bodyBytes?: number | undefined;
 };
@@ -36,6 +36,9 @@ const line = (name: string, value: string): string => {
 const framingLine = (bodyBytes: number | undefined): string =>
   bodyBytes === undefined ? 'Transfer-Encoding: chunked\r\n' : `Content-Length: ${bodyBytes}\r\n`;
 
+const keepAliveLines = (seconds: number | undefined): string =>
+  `Connection: keep-alive\r\n${seconds === undefined ? '' : `Keep-Alive: timeout=${seconds}\r\n`}`;
+
 export const answerHead = (start: AnswerStart): AnswerFrame => {
   const { method, status, reason, headers, keepAliveSeconds, bodyBytes } = start;
   if (unsafe.test(reason)) throw new TypeError('The reason of an answer cannot be sent.');
@@ -48,7 +51,7 @@ export const answerHead = (start: AnswerStart): AnswerFrame => {
     closes ||= isNamed(name, 'connection');
     head += line(name, headers[i + 1] as string);
   }
-  if (!closes) head += `Connection: keep-alive\r\nKeep-Alive: timeout=${keepAliveSeconds}\r\n`;
+  if (!closes) head += keepAliveLines(keepAliveSeconds);
   const bodiless = method === 'HEAD' || status === 204 || status === 304;
   const framed = counted || bodiless;
   return {

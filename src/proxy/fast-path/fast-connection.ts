@@ -122,7 +122,7 @@ export class FastConnection {
     if (this.#partial !== undefined) this.#calm();
     const connection = this.#connection;
     const { onClosed, keepAliveMs } = this.#host;
-    const keepAliveSeconds = Math.floor(keepAliveMs / 1000);
+    const keepAliveSeconds = keepAliveMs === 0 ? undefined : Math.floor(keepAliveMs / 1000);
     const exchange = new FastExchange({ request, connection, keepAliveSeconds, onOut: this.#onOut, onClosed });
     this.#exchange = exchange;
     connection.consumed(request.bytes);

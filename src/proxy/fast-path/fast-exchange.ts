@@ -12,7 +12,7 @@ import type { SimpleRequest } from './simple-request.ts';
 
 export type FastExchangeInit = Pick<ExchangeInit, 'connection' | 'onClosed'> & {
   request: SimpleRequest;
-  keepAliveSeconds: number;
+  keepAliveSeconds: number | undefined;
   /** Given with the last write of the answer; called when it left, or could not. */
   onOut: (error?: Error | null) => void;
 };
@@ -20,7 +20,7 @@ export type FastExchangeInit = Pick<ExchangeInit, 'connection' | 'onClosed'> & {
 export class FastExchange extends ClientExchange {
   readonly #request: SimpleRequest;
   readonly #socket: Socket;
-  readonly #keepAliveSeconds: number;
+  readonly #keepAliveSeconds: number | undefined;
   readonly #onOut: FastExchangeInit['onOut'];
   #status: number | undefined;
   #frame: AnswerFrame | undefined;

@@ -28,6 +28,11 @@ describe('the head of an answer', () => {
     expect(answerHead(given)).toEqual({ head, chunked: false, bodiless: false });
   });
 
+  it('names no time when connections are kept for ever', () => {
+    const given = start({ headers: [], keepAliveSeconds: undefined, bodyBytes: 0 });
+    expect(answerHead(given).head).toBe('HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n');
+  });
+
   it('promises no further request when the connection ends', () => {
     const given = start({ headers: ['connection', 'close'], bodyBytes: 0 });
     expect(answerHead(given).head).toBe('HTTP/1.1 200 OK\r\nconnection: close\r\nContent-Length: 0\r\n\r\n');

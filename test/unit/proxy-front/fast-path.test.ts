@@ -106,6 +106,18 @@ describe.each(['GET', 'HEAD', 'POST'])('a client cannot tell by the answer to %s
   );
 });
 
+it.each([0, 500, 1000])(
+  'a client cannot tell by what it is told of %i ms that its connection is kept',
+  async (keepAliveMs) => {
+    const stub = keep(await stubCluster());
+    const answers: string[] = [];
+    for (const fastPath of [true, false])
+      answers.push(await talk(await inFront(stub.url, { fastPath, limits: { keepAliveMs } }), get()));
+    expect(answers[0]).toBe(answers[1]);
+    expect(answers[0]).toMatch(keepAliveMs === 0 ? /^(?!.*timeout=)/is : /timeout=[01]\r\n/i);
+  },
+);
+
 describe('a connection goes on in node:http', () => {
   it.each<[string, string, string]>([
     ['chunks', `POST /2 HTTP/1.1\r\n${H}Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`, '200'],
