@@ -61,7 +61,8 @@ export class NodeExchange extends ClientExchange {
     const { socket } = this.connection;
     // The head goes out even if the body is late, and together with what comes in the same turn.
     socket.cork();
-    this.#response.flushHeaders();
+    // Not flushHeaders(), which would write header bytes beyond ASCII as UTF-8. To HEAD it goes out with the end.
+    this.#response.write('', 'latin1');
     process.nextTick(() => socket.uncork());
   }
 

@@ -38,6 +38,12 @@ const behaviours: Record<string, (socket: Socket) => void> = {
   'an answer with odd headers': once(
     'HTTP/1.1 299 Fine So Far\r\nWarning: a\r\nwarning: b\r\nX-High: \xe9\xff\r\nX-Empty:\r\nContent-Length: 2\r\n\r\nok',
   ),
+  'an answer with odd headers in chunks': once(
+    'HTTP/1.1 200 OK\r\nX-High: \xe9\xff\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n',
+  ),
+  'a long answer with odd headers': once(
+    `HTTP/1.1 200 OK\r\nX-High: \xe9\xff\r\ncontent-length: ${big.length}\r\n\r\n${big}`,
+  ),
   'an answer without a reason': once('HTTP/1.1 200 \r\ncontent-length: 0\r\n\r\n'),
   'an empty answer': once('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'),
   'no content': once('HTTP/1.1 204 No Content\r\n\r\n'),
