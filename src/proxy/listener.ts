@@ -15,6 +15,7 @@ import type { ClientRequest, RequestEvent } from './client-request.ts';
 import { interpose } from './fast-path/interpose.ts';
 import { type Framing, heldBodyBytes } from './framing.ts';
 import { watchHalfClosed } from './half-closed.ts';
+import { linger } from './lingering.ts';
 import { NodeExchange } from './node-exchange.ts';
 import { createNodeServer } from './node-server.ts';
 import { hasClientLeft, type ParserError, refusalFor } from './parser-errors.ts';
@@ -53,8 +54,6 @@ export interface Listener {
   close(graceMs?: number): Promise<void>;
 }
 
-/** How long a refused client may take to read its answer before the connection is cut. */
-const lingerMs = 1000;
 const allowedOnAsterisk = 'GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH';
 
 const asCrossfadeError = (error: unknown): CrossfadeError =>
@@ -251,11 +250,12 @@ class HttpListener implements Listener {
   /** The parser, or its clock, gave this connection up. */
   #malformed(error: ParserError, socket: Socket): void {
     const connection = this.#connections.get(socket);
-    if (connection === undefined || hasClientLeft(error) || !socket.writable) {
+    if (connection === undefined || hasClientLeft(error)) {
       socket.destroy();
       return;
     }
-    if (connection.broken) return;
+    // Told again with all that comes; and a connection that is ending is ended by whoever began it.
+    if (connection.broken || !socket.writable) return;
     connection.broken = true;
     const { current, closing } = connection;
     connection.closing = true;
@@ -273,9 +273,8 @@ class HttpListener implements Listener {
   }
 
   #writeRefusal({ socket }: ClientConnection, error: CrossfadeError): void {
-    socket.end(rawRefusal(error, STATUS_CODES[error.status] ?? ''));
-    // The client's remaining bytes are read off meanwhile: unread ones would turn the close into a reset.
-    setTimeout(() => socket.destroy(), lingerMs).unref();
+    socket.write(rawRefusal(error, STATUS_CODES[error.status] ?? ''));
+    linger(socket);
     this.#options.observe?.({
       family: 'unclassified',
       access: 'unknown',

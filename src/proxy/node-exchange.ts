@@ -7,6 +7,7 @@ import type { CrossfadeError } from '../errors.ts';
 import { ClientBody } from './client-body.ts';
 import { ClientExchange, type ExchangeInit } from './client-exchange.ts';
 import type { Framing } from './framing.ts';
+import { lingerWhile } from './lingering.ts';
 
 export type NodeExchangeInit = Omit<ExchangeInit, 'method' | 'bodyLength'> & {
   request: IncomingMessage;
@@ -119,8 +120,15 @@ export class NodeExchange extends ClientExchange {
     this.#body.fail(error);
   }
 
+  /** The rest of the request neither takes its answer away nor brings another one. */
+  #outlastBody(): void {
+    if (this.endsConnection) this.connection.closing = true;
+    lingerWhile(this.connection.socket, () => this.incomplete);
+  }
+
   #begin(status: number, reason: string | undefined, headers: string[]): boolean {
     if (!this.claimAnswer(headers)) return false;
+    if (this.incomplete) this.#outlastBody();
     if (reason === undefined) this.#response.writeHead(status, headers);
     else this.#response.writeHead(status, reason, headers);
     return true;
