@@ -266,7 +266,8 @@ class HttpListener implements Listener {
   }
 
   #refuseConnect(socket: Socket): void {
-    socket.on('error', () => socket.destroy());
+    // node's parser reads this connection no further.
+    socket.on('error', () => socket.destroy()).resume();
     const connection = this.#connections.get(socket);
     if (connection === undefined || connection.pending.length > 0 || connection.closing) socket.destroy();
     else this.#writeRefusal(connection, new CrossfadeError('BAD_TARGET', 'CONNECT is not served here.'));

@@ -51,6 +51,7 @@ describe.each([
     ['two Hosts and chunks', post(`${H}Transfer-Encoding: chunked\r\n`) + '400000\r\n', 'BAD_FRAMING', {}],
     ['a malformed head', post(`X : 1\r\n${counted}`), 'BAD_FRAMING', {}],
     ['a malformed chunk', post('Transfer-Encoding: chunked\r\n') + '0 0\r\n', 'BAD_FRAMING', {}],
+    ['CONNECT', `CONNECT a:80 HTTP/1.1\r\n${H}\r\n`, 'BAD_TARGET', {}],
     ['a connection too many', post(counted), 'TOO_MANY_CONNECTIONS', { limits: { maxConnections: 1 } }, crowded],
     ['a body that is too large', post(`Connection: close\r\n${counted}`), 'BODY_TOO_LARGE', { handle: tooLarge }],
   ])('reads what it was refused for: %s', async (__, head, code, options, before) => {
