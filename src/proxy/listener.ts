@@ -1,25 +1,23 @@
 /**
- * The data-plane listener: the server of node:http, a fast path for simple requests before it, our own checks on top, and
- * one place where a refusal becomes an answer. Requests that pass the checks go to `handle`; whatever it throws is the answer.
+ * The data-plane listener: the server of node:http, a fast path for simple requests before it, and our own checks on top.
+ * Requests that pass the checks go to `handle`; whatever it throws is the answer.
  * No byte after a doubtful one is obeyed: a connection whose framing is in question ends with the answers it is owed.
  */
-import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Config, Limits } from '../config.ts';
 import { CrossfadeError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { admit } from './admission.ts';
-import { ClientConnection } from './client-connection.ts';
+import type { ClientConnection } from './client-connection.ts';
+import { ClientConnections, type LeaveTimes } from './client-connections.ts';
 import type { ClientExchange } from './client-exchange.ts';
 import type { ClientRequest, RequestEvent } from './client-request.ts';
 import { interpose } from './fast-path/interpose.ts';
 import { type Framing, heldBodyBytes } from './framing.ts';
-import { watchHalfClosed } from './half-closed.ts';
-import { linger } from './lingering.ts';
 import { NodeExchange } from './node-exchange.ts';
 import { createNodeServer } from './node-server.ts';
-import { hasClientLeft, type ParserError, refusalFor } from './parser-errors.ts';
-import { outcomeOf, rawRefusal } from './respond.ts';
+import { Refusals } from './refusals.ts';
 
 export type ListenerOptions = {
   limits: Limits;
@@ -33,11 +31,7 @@ export type ListenerOptions = {
   fastPath?: boolean;
 };
 export type BoundAddress = { host: string; port: number };
-export type DrainOptions = {
-  /** How long clients may take to leave. */
-  graceMs: number;
-  /** How long nobody may have been connected before clients count as gone; for those that connect for each request. */
-  quietMs?: number;
+export type DrainOptions = LeaveTimes & {
   /** Take no new connections and end each one with its next answer. Default: go on serving until clients are gone. */
   stopAccepting?: boolean;
 };
@@ -69,29 +63,32 @@ class HttpListener implements Listener {
   readonly #options: ListenerOptions;
   readonly #server: Server;
   readonly #unwatch: () => void;
-  readonly #connections = new Map<Socket, ClientConnection>();
+  readonly #connections: ClientConnections;
+  readonly #refusals: Refusals;
   readonly #ownNames = new Set<string>();
   readonly #onClosed = (exchange: ClientExchange): void => this.#finished(exchange);
   readonly #isOwn = (authority: string, { socket }: IncomingMessage): boolean =>
     this.#ownNames.has(authority) || authority === localAuthority(socket);
-  #serial = 0;
   #underWay = 0;
-  #draining = false;
-  #onConnections: (() => void) | undefined;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
+    this.#connections = new ClientConnections(options.limits.maxConnections);
+    this.#refusals = new Refusals(options.observe);
     const { server, unwatch } = createNodeServer(options);
     this.#server = server;
     this.#unwatch = unwatch;
     this.#interpose();
     const onRequest = (request: IncomingMessage, response: ServerResponse) => this.#requested(request, response);
+    const connectionOf = (socket: Socket): ClientConnection | undefined => this.#connections.of(socket);
     this.#server
       .on('request', onRequest)
       .on('checkContinue', onRequest)
       .on('checkExpectation', onRequest)
-      .on('connect', (request) => this.#refuseConnect(request.socket))
-      .on('clientError', (error, socket) => this.#malformed(error, socket as Socket));
+      .on('connect', ({ socket }) => this.#refusals.connectRequest(socket, connectionOf(socket)))
+      .on('clientError', (error, socket) => {
+        this.#refusals.malformed(error, socket as Socket, connectionOf(socket as Socket));
+      });
   }
 
   listen(address: string): Promise<BoundAddress> {
@@ -117,23 +114,9 @@ class HttpListener implements Listener {
     return this.#underWay;
   }
 
-  async drain({ graceMs, quietMs = 0, stopAccepting = false }: DrainOptions): Promise<boolean> {
+  async drain({ stopAccepting = false, ...times }: DrainOptions): Promise<boolean> {
     if (stopAccepting) this.#stopAccepting();
-    return new Promise((resolve) => {
-      let quiet: NodeJS.Timeout | undefined;
-      const finish = (gone: boolean): void => {
-        clearTimeout(grace);
-        clearTimeout(quiet);
-        this.#onConnections = undefined;
-        resolve(gone);
-      };
-      const grace = setTimeout(finish, graceMs, false);
-      this.#onConnections = () => {
-        clearTimeout(quiet);
-        if (this.#connections.size === 0) quiet = setTimeout(finish, quietMs, true);
-      };
-      this.#onConnections();
-    });
+    return this.#connections.gone(times);
   }
 
   async close(graceMs = 0): Promise<void> {
@@ -141,21 +124,20 @@ class HttpListener implements Listener {
     this.#unwatch();
     this.#server.close();
     this.#server.closeAllConnections();
-    for (const socket of this.#connections.keys()) socket.destroy();
+    this.#connections.destroy();
   }
 
   #stopAccepting(): void {
-    this.#draining = true;
     // Server.close of node:http would also cut idle connections, on which a request may be on its way.
     if (this.#server.listening) NetServer.prototype.close.call(this.#server);
-    for (const connection of this.#connections.values()) connection.draining = true;
+    this.#connections.drain();
   }
 
   #interpose(): void {
     const { limits, tls, fastPath = true } = this.#options;
     interpose(this.#server, {
       event: tls === undefined ? 'connection' : 'secureConnection',
-      accept: (socket) => this.#connected(socket),
+      accept: (socket) => this.#connections.accept(socket),
       mayBeFast: ({ unwelcome }) => fastPath && unwelcome === undefined,
       bounds: { maxHeaderBytes: limits.maxHeaderBytes, maxBodyBytes: heldBodyBytes },
       keepAliveMs: limits.keepAliveMs,
@@ -165,27 +147,8 @@ class HttpListener implements Listener {
     });
   }
 
-  #connected(socket: Socket): ClientConnection {
-    const connection = new ClientConnection((++this.#serial).toString(36), socket);
-    connection.draining = this.#draining;
-    if (this.#connections.size >= this.#options.limits.maxConnections)
-      connection.unwelcome = new CrossfadeError('TOO_MANY_CONNECTIONS');
-    this.#connections.set(socket, connection);
-    this.#onConnections?.();
-    socket.once('end', () => {
-      if (connection.pending.length > 0) watchHalfClosed(socket);
-    });
-    socket.once('close', () => {
-      this.#connections.delete(socket);
-      // node tells only the request whose turn it is to be answered.
-      for (const exchange of [...connection.pending]) exchange.closed();
-      this.#onConnections?.();
-    });
-    return connection;
-  }
-
   #requested(request: IncomingMessage, response: ServerResponse): void {
-    const connection = this.#connections.get(request.socket);
+    const connection = this.#connections.of(request.socket);
     if (connection === undefined) return;
     const admitted = admit(request, this.#isOwn);
     const refused = admitted instanceof Error;
@@ -237,56 +200,8 @@ class HttpListener implements Listener {
     const { connection } = exchange;
     this.#underWay--;
     connection.settled(exchange);
-    if (connection.closing && connection.pending.length === 0) this.#endConnection(connection);
+    if (connection.closing && connection.pending.length === 0) this.#refusals.end(connection);
     this.#options.observe?.(exchange.event());
-  }
-
-  #endConnection(connection: ClientConnection): void {
-    if (connection.socket.destroyed) return;
-    if (connection.refusal !== undefined) this.#writeRefusal(connection, connection.refusal);
-    else connection.socket.destroySoon();
-  }
-
-  /** The parser, or its clock, gave this connection up. */
-  #malformed(error: ParserError, socket: Socket): void {
-    const connection = this.#connections.get(socket);
-    if (connection === undefined || hasClientLeft(error)) {
-      socket.destroy();
-      return;
-    }
-    // Told again with all that comes; and a connection that is ending is ended by whoever began it.
-    if (connection.broken || !socket.writable) return;
-    connection.broken = true;
-    const { current, closing } = connection;
-    connection.closing = true;
-    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && socket.bytesRead === 0) socket.destroy();
-    else if (current?.incomplete) current.breakBody(refusalFor(error));
-    else if (!closing && error.code !== 'HPE_CLOSED_CONNECTION') connection.refusal = refusalFor(error);
-    if (connection.pending.length === 0) this.#endConnection(connection);
-  }
-
-  #refuseConnect(socket: Socket): void {
-    // node's parser reads this connection no further.
-    socket.on('error', () => socket.destroy()).resume();
-    const connection = this.#connections.get(socket);
-    if (connection === undefined || connection.pending.length > 0 || connection.closing) socket.destroy();
-    else this.#writeRefusal(connection, new CrossfadeError('BAD_TARGET', 'CONNECT is not served here.'));
-  }
-
-  #writeRefusal({ socket }: ClientConnection, error: CrossfadeError): void {
-    socket.write(rawRefusal(error, STATUS_CODES[error.status] ?? ''));
-    linger(socket);
-    this.#options.observe?.({
-      family: 'unclassified',
-      access: 'unknown',
-      routeSlug: undefined,
-      side: 'none',
-      upstreamMs: 0,
-      status: error.status,
-      outcome: outcomeOf({ status: error.status, errorCode: error.code, complete: true }),
-      durationMs: 0,
-      errorCode: error.code,
-    });
   }
 }
 
