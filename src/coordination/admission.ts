@@ -5,7 +5,9 @@
  */
 import { CrossfadeError } from '../errors.ts';
 import { AdmissionGate, type AdmissionKind, type AdmissionReport, type HeldEnd } from './admission-gate.ts';
+import { HeldRequests } from './held-requests.ts';
 import type { Admission, RouteStates, Ticket } from './ports.ts';
+import { RevisionWaiters } from './revision-waiters.ts';
 import { systemTimers, type Timers } from './timers.ts';
 
 export type AdmissionOptions = {
@@ -25,80 +27,47 @@ export interface AdmissionControl extends Admission {
   report(slug: string): AdmissionReport | undefined;
 }
 
-type Waiter = { slug: string; revision: number; settle: (newer: boolean) => void };
+class Gates implements AdmissionControl {
+  readonly #options: AdmissionOptions;
+  readonly #gates = new Map<string, AdmissionGate>();
+  readonly #held: HeldRequests;
+  readonly #waiters: RevisionWaiters;
 
-export const createAdmission = (options: AdmissionOptions): AdmissionControl => {
-  const { now, timers = systemTimers } = options;
-  const gates = new Map<string, AdmissionGate>();
-  const alarms = new Map<string, { atMs: number; cancel: () => void }>();
-  const waiters = new Set<Waiter>();
+  constructor(options: AdmissionOptions) {
+    const { now, timers = systemTimers, onHeldEnd } = options;
+    this.#options = options;
+    this.#held = new HeldRequests({ now, timers, onHeldEnd });
+    this.#waiters = new RevisionWaiters(timers, (slug) => this.#gates.get(slug)?.phaseRevision ?? -1);
+  }
 
-  const isNewer = (slug: string, revision: number): boolean => (gates.get(slug)?.phaseRevision ?? -1) > revision;
+  apply(states: RouteStates): void {
+    const { now, onDrained } = this.#options;
+    for (const [slug, state] of states) {
+      const gate = this.#gates.get(slug);
+      if (gate !== undefined) gate.apply(state, now());
+      else this.#gates.set(slug, new AdmissionGate(state, { nowMs: now(), onDrained: () => onDrained?.(slug) }));
+    }
+    this.#waiters.look();
+  }
 
-  const expire = (slug: string, gate: AdmissionGate): void => {
-    alarms.delete(slug);
-    const next = gate.expire(now());
-    if (next !== undefined) wakeAt(slug, gate, next);
-  };
-  const wakeAt = (slug: string, gate: AdmissionGate, atMs: number): void => {
-    const set = alarms.get(slug);
-    if (set !== undefined && set.atMs <= atMs) return;
-    set?.cancel();
-    alarms.set(slug, { atMs, cancel: timers.set(() => expire(slug, gate), Math.max(1, atMs - now())) });
-  };
+  admit(slug: string, kind: AdmissionKind, signal?: AbortSignal): Promise<Ticket> {
+    const gate = this.#gates.get(slug);
+    if (gate === undefined) return Promise.reject(new CrossfadeError('NOT_READY'));
+    const verdict = gate.tryAdmit(kind, this.#options.now());
+    if (verdict === 'queue') {
+      if (signal?.aborted === true) return Promise.reject(new CrossfadeError('CLIENT_CLOSED'));
+      return this.#held.hold({ slug, gate, kind, signal });
+    }
+    return verdict instanceof CrossfadeError ? Promise.reject(verdict) : Promise.resolve(verdict);
+  }
 
-  const hold = (slug: string, gate: AdmissionGate, kind: AdmissionKind, signal?: AbortSignal): Promise<Ticket> =>
-    new Promise((resolve, reject) => {
-      const onAbort = (): void => gate.abandon(held, now());
-      const held = gate.enqueue({
-        kind,
-        queuedAtMs: now(),
-        resolve,
-        reject,
-        ended: (end, waitedMs) => {
-          signal?.removeEventListener('abort', onAbort);
-          options.onHeldEnd?.(slug, end, waitedMs);
-        },
-      });
-      signal?.addEventListener('abort', onAbort, { once: true });
-      wakeAt(slug, gate, held.deadlineMs);
-    });
+  awaitNewer(slug: string, revision: number, timeoutMs: number): Promise<boolean> {
+    return this.#waiters.wait(slug, revision, timeoutMs);
+  }
 
-  return {
-    apply(states) {
-      for (const [slug, state] of states) {
-        const gate = gates.get(slug);
-        if (gate !== undefined) gate.apply(state, now());
-        else gates.set(slug, new AdmissionGate(state, { nowMs: now(), onDrained: () => options.onDrained?.(slug) }));
-      }
-      for (const waiter of waiters) if (isNewer(waiter.slug, waiter.revision)) waiter.settle(true);
-    },
+  report(slug: string): AdmissionReport | undefined {
+    return this.#gates.get(slug)?.report();
+  }
+}
 
-    admit(slug, kind, signal) {
-      const gate = gates.get(slug);
-      if (gate === undefined) return Promise.reject(new CrossfadeError('NOT_READY'));
-      const verdict = gate.tryAdmit(kind, now());
-      if (verdict === 'queue') {
-        if (signal?.aborted === true) return Promise.reject(new CrossfadeError('CLIENT_CLOSED'));
-        return hold(slug, gate, kind, signal);
-      }
-      return verdict instanceof CrossfadeError ? Promise.reject(verdict) : Promise.resolve(verdict);
-    },
-
-    awaitNewer(slug, revision, timeoutMs) {
-      if (isNewer(slug, revision)) return Promise.resolve(true);
-      return new Promise((resolve) => {
-        const settle = (newer: boolean): void => {
-          cancel();
-          waiters.delete(waiter);
-          resolve(newer);
-        };
-        const waiter: Waiter = { slug, revision, settle };
-        const cancel = timers.set(() => settle(false), timeoutMs);
-        waiters.add(waiter);
-      });
-    },
-
-    report: (slug) => gates.get(slug)?.report(),
-  };
-};
+export const createAdmission = (options: AdmissionOptions): AdmissionControl => new Gates(options);
