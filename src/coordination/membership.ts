@@ -33,6 +33,8 @@ export type Membership = {
   readonly lost: ReadonlyMap<string, Lost>;
   /** By boot: the last reports of processes that left by themselves, the newest ones. */
   readonly departed: ReadonlyMap<string, Heartbeat>;
+  /** By boot: those of processes that left no word before another one came up under their name. */
+  readonly replaced: ReadonlyMap<string, Heartbeat>;
   /** Since when the store has been watched without a break; undefined while it is out of reach. */
   readonly watchingSinceMs: number | undefined;
 };
@@ -40,6 +42,7 @@ export const noMembers: Membership = {
   members: new Map(),
   lost: new Map(),
   departed: new Map(),
+  replaced: new Map(),
   watchingSinceMs: undefined,
 };
 
@@ -63,12 +66,18 @@ const withHeard = (view: Membership, entry: Entry, nowMs: number): Membership =>
   if (told !== undefined && view.departed.has(told.boot)) return view;
   if (told?.leaving) return withDeparted(view, member, told);
   const members = new Map(view.members).set(member, news);
+  const before = view.members.get(member)?.heartbeat ?? view.lost.get(member)?.heartbeat;
   const lost = new Map(view.lost);
   lost.delete(member);
-  return { ...view, members, lost };
+  return { ...view, members, lost, replaced: withReplaced(view, before, told) };
 };
 
 const mostDeparted = 200;
+const withReplaced = ({ replaced }: Membership, before: Heartbeat | undefined, told: Heartbeat | undefined) =>
+  before === undefined || told === undefined || before.boot === told.boot
+    ? replaced
+    : new Map([...replaced, [before.boot, before] as const].slice(-mostDeparted));
+
 const withDeparted = (view: Membership, member: string, heartbeat: Heartbeat): Membership => {
   const departed = new Map([...view.departed, [heartbeat.boot, heartbeat] as const].slice(-mostDeparted));
   const known = view.members.get(member)?.heartbeat;

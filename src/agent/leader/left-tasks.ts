@@ -17,8 +17,10 @@ export interface LeftTasks {
   look(view: Membership, state: RouteState): Promise<{ member: string; running: number }[]>;
 }
 
-const lastReports = ({ departed, lost }: Membership): Heartbeat[] =>
-  [...departed.values(), ...[...lost.values()].map(({ heartbeat }) => heartbeat)].filter((one) => one !== undefined);
+const lastReports = ({ departed, replaced, lost }: Membership): Heartbeat[] => {
+  const unheard = [...lost.values()].map(({ heartbeat }) => heartbeat);
+  return [...departed.values(), ...replaced.values(), ...unheard].filter((one) => one !== undefined);
+};
 
 /** Pure: who had requests of this kind under way when it was last heard. */
 const leftBehind = (view: Membership, slug: string): Left[] =>

@@ -184,7 +184,10 @@ const readApplied = (
 /** What is known may be outdated, and then the copy is not what was stored. */
 const appliedAsKnown = (attempt: Attempt, answered: Answered, pipeline: boolean): AppliedWrite | undefined => {
   const applied = appliedOf(attempt, answered, pipeline);
-  if (applied?.image.kind === 'index') attempt.pipelines.sentAsWritten({ slug: attempt.ticket.state.slug, ...applied });
+  if (applied?.image.kind !== 'index') return applied;
+  // The key alone: the content keeps a client's whole body alive.
+  const { ordinal, id, routing } = applied;
+  attempt.pipelines.sentAsWritten({ slug: attempt.ticket.state.slug, ordinal, id, routing });
   return applied;
 };
 

@@ -66,6 +66,22 @@ const later = settleMs;
 const ask = (view: Membership, expect: Expectation = 'drained', phaseRevision = 10, nowMs = later) =>
   barrier(view, { slug: 'products', phaseRevision, expect, nowMs });
 
+describe('the last report of a process whose name another one has taken', () => {
+  const first = foldHeartbeat(noMembers, beat('a', 1, { byQuery: 1 }), 0);
+  const second = beat('a', 3, {}, 'boot-2');
+
+  it('is kept, also when its heartbeat ran out before', () => {
+    const expired = foldHeartbeat(first, { key: 'hb.a', value: undefined, revision: 2, expired: true }, 9_000);
+    for (const view of [first, expired])
+      expect(foldHeartbeat(view, second, 10_000).replaced.get('boot-1')?.routes['products']?.byQuery).toBe(1);
+  });
+
+  it('is none when it left, or is still the same', () => {
+    const { replaced } = foldHeartbeat(first, beat('a', 2, { byQuery: 1 }), 1_000);
+    expect([...replaced]).toEqual([]);
+  });
+});
+
 describe('the barrier', () => {
   it('opens when every member reported what is expected', () => {
     expect(ask(watched(beat('a', 1), beat('b', 2)))).toEqual({ ok: true, waitingFor: [] });

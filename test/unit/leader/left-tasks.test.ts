@@ -61,6 +61,11 @@ describe('a by-query that outlives its member', () => {
     expect(await authority([task('delete-by-query [p1]')]).look(lost)).toEqual(named(1));
   });
 
+  test('is named also when another process has come up under the name of its member', async () => {
+    const replaced = { ...noMembers, replaced: new Map([['b1', heartbeat('b1', 1)]]) };
+    expect(await authority([ours]).look(replaced)).toEqual(named(1));
+  });
+
   test('counts as running while the authority cannot be asked', async () => {
     expect(await authority(new Error('gone')).look(departed(1))).toEqual(named(1));
   });
