@@ -6,7 +6,7 @@
  */
 import { alreadyThere, noteLook } from './already-there.ts';
 import { type CopyIo, type RangeResult, type ShardRange, takePage } from './copy-page.ts';
-import { indexOn, stampOf } from './direction.ts';
+import { hasOwnVersions, indexOn, stampOf } from './direction.ts';
 import type { StoredDoc } from './documents.ts';
 import { readSeqRange, type SeqPage } from './seq-reader.ts';
 import { atOnce } from './slots.ts';
@@ -17,7 +17,8 @@ const walk = ({ ordinal, ...range }: ShardRange, { source, ...part }: Walk, io: 
   const { clusters, runtime, direction, limits, looks, signal, inSlot = atOnce } = io;
   const { authority } = direction;
   const known = source ? io.known : looks?.pages;
-  const read = { cluster: clusters[authority], runtime, limits, known, signal, source, inSlot };
+  const versions = hasOwnVersions(direction);
+  const read = { cluster: clusters[authority], runtime, limits, known, signal, source, versions, inSlot };
   return readSeqRange({ index: indexOn(direction, ordinal, authority), ...range, ...part }, read);
 };
 

@@ -10,7 +10,7 @@ import { packStamp } from '../coordination/stamp.ts';
 
 export type Direction = {
   slug: string;
-  spec: Pick<RouteSpec, 'indices' | 'transform'>;
+  spec: Pick<RouteSpec, 'indices' | 'transform' | 'versions'>;
   authority: Side;
   follower: Side;
   epoch: number;
@@ -34,8 +34,15 @@ export const indexOn = ({ spec }: Pick<Direction, 'spec'>, ordinal: number, side
 export const copyAliasOf = ({ slug, epoch }: Pick<Direction, 'slug' | 'epoch'>, ordinal: number): string =>
   copyAlias(slug, epoch, ordinal);
 
-/** @throws RangeError when term or sequence number do not fit the layout. */
+/** The application sets the versions itself: a copy carries the one that the document has, and reads have to ask for it. */
+export const hasOwnVersions = ({ spec }: Pick<Direction, 'spec'>): boolean => spec.versions === 'external';
+
+/** @throws RangeError when term or sequence number do not fit the layout, or the version was not asked for. */
 export const stampOf = (
-  { layout, reign }: Pick<Direction, 'layout' | 'reign'>,
-  doc: { primaryTerm: number; seqNo: number },
-): bigint => packStamp(layout, { reign, term: doc.primaryTerm, seq: doc.seqNo });
+  { spec, layout, reign }: Pick<Direction, 'spec' | 'layout' | 'reign'>,
+  { primaryTerm: term, seqNo: seq, version }: { primaryTerm: number; seqNo: number; version?: bigint | undefined },
+): bigint => {
+  if (!hasOwnVersions({ spec })) return packStamp(layout, { reign, term, seq });
+  if (version === undefined) throw new RangeError('the version of the document is not known');
+  return version;
+};

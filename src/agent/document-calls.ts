@@ -25,6 +25,8 @@ export type SeqSearch = CallOptions & {
   upTo: number;
   size: number;
   source: boolean;
+  /** Tell versions beside contents; without contents they are always told. */
+  versions?: boolean | undefined;
 };
 export type DocAddress = { id: string; routing: string | undefined };
 export type MultiGet = CallOptions & {
@@ -64,7 +66,7 @@ export const bulk = ({ transport }: ControlCalls, { path, body, refresh, timeout
   });
 
 export const searchBySeq = async (calls: ControlCalls, search: SeqSearch): Promise<StoredDoc[]> => {
-  const { index, shard, node, after, upTo, size, source, ...options } = search;
+  const { index, shard, node, after, upTo, size, source, versions, ...options } = search;
   const preference = name(`_shards:${shard}|_only_nodes:${node}`);
   // Contents are not filtered: the cluster would read and write each of them anew.
   const only = source ? '' : `&filter_path=${hitFields}`;
@@ -75,8 +77,8 @@ export const searchBySeq = async (calls: ControlCalls, search: SeqSearch): Promi
     // An index that never held a document has no mapping of the field.
     sort: [{ _seq_no: { order: 'asc', unmapped_type: 'long' } }],
     seq_no_primary_term: true,
-    // Whoever copies contents has no use for the version here, whoever deletes has none for the content.
-    version: !source,
+    // Whoever copies contents has a use for the version only where it is the stamp, whoever deletes has none for the content.
+    version: versions === true || !source,
     track_total_hits: false,
     _source: source,
   };

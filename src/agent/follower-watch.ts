@@ -11,7 +11,7 @@ import { keys } from '../coordination/keys.ts';
 import { sides } from '../coordination/records.ts';
 import { unpackStamp } from '../coordination/stamp.ts';
 import type { ShardSeq } from './control-answers.ts';
-import { type Direction, indexOn } from './direction.ts';
+import { type Direction, hasOwnVersions, indexOn } from './direction.ts';
 import type { GotDoc, StoredDoc } from './documents.ts';
 import { checkPosition, currentShards, IndexPosition, takePosition } from './positions.ts';
 import { retrying } from './retry.ts';
@@ -47,10 +47,16 @@ export const saveWatch = async (bucket: Bucket, slug: string, watch: FollowerWat
 };
 export const forgetWatch = (bucket: Bucket, slug: string): Promise<void> => bucket.delete(keys.job(slug, 'follower'));
 
+/** Of versions that the application sets, each may be of a copy. */
+const isNoStamp = (version: bigint, direction: Direction): boolean => {
+  if (hasOwnVersions(direction)) return false;
+  const { reign } = unpackStamp(direction.layout, version);
+  return reign < 1 || reign > direction.reign;
+};
+
 /** Could a copy not have written this version? `authority` must have been read after the follower. */
 export const isForeign = (version: bigint, authority: GotDoc, direction: Direction): boolean => {
-  const { reign } = unpackStamp(direction.layout, version);
-  if (reign < 1 || reign > direction.reign) return true;
+  if (isNoStamp(version, direction)) return true;
   const own = authority.kind === 'found' ? stampOrNone(direction, authority.doc) : undefined;
   return own !== undefined && version > own;
 };

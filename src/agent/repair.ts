@@ -6,12 +6,11 @@
  */
 
 import type { Side } from '../coordination/records.ts';
-import { packStamp } from '../coordination/stamp.ts';
 import { CrossfadeError } from '../errors.ts';
 import { type FinalFate, sendAll } from './bulk-send.ts';
 import type { ClusterControl } from './cluster.ts';
 import type { StampedWrite } from './copy-bulk.ts';
-import { type Direction, indexOn, stampOf } from './direction.ts';
+import { type Direction, hasOwnVersions, indexOn, stampOf } from './direction.ts';
 import type { GotDoc, StoredDoc } from './documents.ts';
 import { getDocuments } from './odd-documents.ts';
 import { checkPosition, currentShards, type IndexPosition } from './positions.ts';
@@ -77,9 +76,12 @@ const planDelete = ({ doc, follower }: Read, io: RepairIo): Planned => {
   return { write: deleteWrite({ ordinal, id, routing, stamp }, io.direction), wasThere: true };
 };
 
-/** Any write still to come has a sequence number above the settled one, and so a stamp above this. */
-const highestFree = (stored: StoredDoc, { direction: { layout, reign } }: RepairIo, { settled }: Ground): bigint =>
-  packStamp(layout, { reign, term: stored.primaryTerm, seq: Math.max(0, settled) });
+/**
+ * Any write still to come has a sequence number above the settled one, and so a stamp above this. Of versions that the
+ * application sets nobody knows which it still has for the document.
+ */
+const highestFree = (stored: StoredDoc, { direction }: RepairIo, { settled }: Ground): bigint =>
+  stampOf(direction, hasOwnVersions(direction) ? stored : { ...stored, seqNo: Math.max(0, settled) });
 
 /**
  * The version for a document that the authority has; undefined when it could bar a later write. A delete that is in the
@@ -94,6 +96,10 @@ const copyVersion = (stored: StoredDoc, held: bigint, io: RepairIo, ground: Grou
   return held < free ? held + 1n : undefined;
 };
 
+const laterReason = 'the follower holds a later version than the authority can give yet';
+const laterOwnReason =
+  'the follower holds a later version than the application gave: delete the document there, and repair again once its index.gc_deletes (60 s by default) have passed';
+
 const planCopy = async (read: Read, stored: StoredDoc, io: RepairIo, ground: Ground): Promise<Planned> => {
   const { ordinal, id, routing } = read.doc;
   const own = stampOf(io.direction, stored);
@@ -103,7 +109,7 @@ const planCopy = async (read: Read, stored: StoredDoc, io: RepairIo, ground: Gro
   if (held > own && io.overwrite !== 'any') return { outcome: { kind: 'foreign', stamp: own } };
   if (held === own && io.overwrite === undefined) return { outcome: { kind: 'kept', stamp: own } };
   const stamp = copyVersion(stored, held, io, ground);
-  if (stamp === undefined) return failed('the follower holds a later version than the authority can give yet');
+  if (stamp === undefined) return failed(hasOwnVersions(io.direction) ? laterOwnReason : laterReason);
   const content = { ordinal, id, routing, stamp, source: stored.source };
   const prepared = await prepareWrite(content, io.direction, io.transform);
   if (!prepared.ok) return { outcome: { kind: 'refused', stamp, reason: prepared.reason } };

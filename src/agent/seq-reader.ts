@@ -38,6 +38,8 @@ export type ReadOptions = {
   limits: PageLimits;
   known?: KnownPages | undefined;
   source: boolean;
+  /** Versions beside contents. */
+  versions?: boolean | undefined;
   signal?: AbortSignal | undefined;
   /** Reads a page once it may; default at once. */
   inSlot?: InSlot;
@@ -67,10 +69,10 @@ const callOf = (plan: PagePlan, { signal, timeoutMs, limits }: ReadOptions): Cal
 });
 
 const readPage = async (range: SeqRange, plan: PagePlan, options: PageOptions): Promise<Read> => {
-  const { cluster, source, limits } = options;
+  const { cluster, source, versions, limits } = options;
   const { index, shard, node, from } = range;
   const upTo = Math.min(range.to, from + plan.span);
-  const call = { index, shard, node, after: from, upTo, size: plan.docs, source };
+  const call = { index, shard, node, after: from, upTo, size: plan.docs, source, versions };
   const found = await cluster.searchBySeq({ ...call, ...callOf(plan, options) });
   const last = found.at(-1);
   const through = found.length === plan.docs && last !== undefined ? last.seqNo : upTo;

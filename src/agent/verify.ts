@@ -6,7 +6,7 @@
  * waiting, while the document itself stood still; documents that keep changing are counted as unstable.
  */
 import type { Side } from '../coordination/records.ts';
-import { indexOn } from './direction.ts';
+import { hasOwnVersions, indexOn } from './direction.ts';
 import type { GotDoc, StoredDoc } from './documents.ts';
 import { getDocuments } from './odd-documents.ts';
 import { checkPosition, currentShards, type IndexPosition, type PositionProblem, takePosition } from './positions.ts';
@@ -130,6 +130,7 @@ const readerOf = (
   runtime,
   signal,
   source: walk.side === direction.authority && state.mode !== 'stamp',
+  versions: hasOwnVersions(direction),
   limits: { ...limits, maxPageDocs: Math.min(limits.maxPageDocs, walk.docsLeft ?? limits.maxPageDocs) },
 });
 

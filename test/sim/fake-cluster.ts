@@ -23,8 +23,8 @@ const errorReply = (status: number, type: string, reason: string): Reply =>
   reply(status, { error: { root_cause: [{ type, reason }], type, reason }, status });
 
 /** Numbers may exceed 2^53, and sources go out as they came in: so answers are written, not serialised. */
-const docFields = (doc: { seq: number; term: number; version: bigint }): string =>
-  `"_version":${doc.version},"_seq_no":${doc.seq},"_primary_term":${doc.term}`;
+const docFields = (doc: { seq: number; term: number; version: bigint }, version = true): string =>
+  `${version ? `"_version":${doc.version},` : ''}"_seq_no":${doc.seq},"_primary_term":${doc.term}`;
 const routingField = (routing: string | undefined): string =>
   routing === undefined ? '' : `"_routing":${JSON.stringify(routing)},`;
 
@@ -176,8 +176,8 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
   };
 
   const shardsText = '"_shards":{"total":1,"successful":1,"skipped":0,"failed":0}';
-  const hitText = (index: Index, doc: Doc, source: boolean): string =>
-    `{"_index":"${index.name}","_id":${JSON.stringify(doc.id)},${routingField(doc.routing)}${docFields(doc)},"_score":null${source ? `,"_source":${doc.source}` : ''},"sort":[${doc.seq}]}`;
+  const hitText = (index: Index, doc: Doc, { source, version }: { source: boolean; version: boolean }): string =>
+    `{"_index":"${index.name}","_id":${JSON.stringify(doc.id)},${routingField(doc.routing)}${docFields(doc, version)},"_score":null${source ? `,"_source":${doc.source}` : ''},"sort":[${doc.seq}]}`;
 
   const search = (ask: Ask, index: Index): Reply => {
     if (!ask.query.has('preference'))
@@ -187,10 +187,11 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
       size: number;
       query: { range: { _seq_no: { gt: number; lte: number } } };
       _source: boolean;
+      version: boolean;
     };
     const { gt, lte } = body.query.range._seq_no;
     const docs = storage.searchBySeq(index.name, { shard, after: gt, upTo: lte, size: body.size });
-    const hits = docs.map((doc) => hitText(index, doc, body._source));
+    const hits = docs.map((doc) => hitText(index, doc, { source: body._source, version: body.version }));
     return reply(
       200,
       `{"took":1,"timed_out":false,${shardsText},"hits":{"max_score":null,"hits":[${hits.join(',')}]}}`,

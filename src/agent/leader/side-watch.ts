@@ -37,8 +37,7 @@ const watchFollower = async (leading: Leading, state: RouteState): Promise<void>
   if ('problem' in watch) return work.setAlarm('follower', `on the ${direction.follower}, ${watch.problem}`);
   const result = await watchStep(watch, io);
   work.setAlarm('follower', result.recreated);
-  // The application's own versions are no stamps.
-  work.setAlarm('foreign', state.spec.versions === 'external' ? undefined : result.foreign);
+  work.setAlarm('foreign', result.foreign);
   if (JSON.stringify(result.watch) !== JSON.stringify(known)) await saveWatch(bucket, deps.slug, result.watch);
 };
 
