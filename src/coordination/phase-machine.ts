@@ -2,7 +2,8 @@
  * The phase machine of a route: which record may follow which, and nothing else. The leader asks it for the next record
  * and writes that by compare-and-set, so two leaders can never both be right. Invariants: epoch and reign never
  * decrease and epochs are never reused; an epoch has one direction for ever, also one that was prepared and never came;
- * only a commit raises the reign; a commit needs a hold that is no rehearsal.
+ * a commit raises the reign, and so does the way into `dual` where stamps of another story of the source stand on the
+ * target; a commit needs a hold that is no rehearsal.
  *
  *   off <-> observe <-> dual  ==hold/commit==>  target -> final
  *                        ^------hold/commit-----'
@@ -11,8 +12,11 @@ import { authorityIn, type Hold, type Phase, type PhaseRecord, type StampLayout 
 import { maxReign } from './stamp.ts';
 
 export type PhaseEvent =
-  /** A move that leaves the authority where it is. `layout` is chosen by the preflight on the way to observe. */
-  | { kind: 'move'; to: Phase; layout?: StampLayout }
+  /**
+   * A move that leaves the authority where it is. `layout` is chosen by the preflight on the way to observe; `nextReign` is
+   * decided by a look at both sides on the way to dual.
+   */
+  | { kind: 'move'; to: Phase; layout?: StampLayout; nextReign?: boolean }
   | { kind: 'hold'; rehearsal: boolean; budgetMs: number; graceMs: number }
   | { kind: 'commit'; percentFloor: number }
   /** Ends a hold without a switch: given up, failed or rehearsed. */
@@ -48,6 +52,9 @@ const move = (record: PhaseRecord, event: Extract<PhaseEvent, { kind: 'move' }>,
   if (record.hold !== undefined) return refuse(`a switch to ${record.hold.to} is under way`);
   if (!moves[record.phase].includes(event.to)) return refuse(explainMove(record.phase, event.to));
   const starting = record.phase === 'off';
+  const raises = event.nextReign === true;
+  if (raises && (event.to !== 'dual' || record.reign >= maxReign(record.layout)))
+    return refuse(`no reign begins here after reign ${record.reign}`);
   return {
     ok: true,
     record: {
@@ -56,6 +63,7 @@ const move = (record: PhaseRecord, event: Extract<PhaseEvent, { kind: 'move' }>,
       phase: event.to,
       epoch: starting ? startEpoch(record.epoch) : record.epoch,
       layout: starting ? (event.layout ?? record.layout) : record.layout,
+      reign: raises ? record.reign + 1 : record.reign,
     },
   };
 };

@@ -18,6 +18,7 @@ import { type Begun, begunAt, type Overtaken, overtakenResult, resumedResult } f
 import type { Interruption } from './interruption.ts';
 import type { Leading } from './leading.ts';
 import { forgetSides } from './side-watch.ts';
+import { originsOf } from './stay-facts.ts';
 import { runRouteSwitch } from './switch-runner.ts';
 
 type Result = Omit<AskResult, 'schema' | 'id' | 'at'>;
@@ -61,8 +62,6 @@ const moveOnce = async (leading: Leading, to: Phase, reason: string): Promise<vo
       ...(problem === undefined ? {} : { transform: { problem, where: 'agent' } }),
     });
   };
-  // A stay in dual begins with a backfill of its own, whatever an earlier stay had reached.
-  if (to === 'dual') await Promise.all([job.save({ work: undefined, next: undefined }), forgetSides(leading)]);
   const { write, findings } = await movePhase(
     {
       spec,
@@ -72,6 +71,11 @@ const moveOnce = async (leading: Leading, to: Phase, reason: string): Promise<vo
       runtime: deps.runtime,
       preflight,
       barrierTimeoutMs,
+      origins: () => originsOf(deps.store.config, deps.slug, job.current()),
+      // A stay in dual begins with a backfill of its own, whatever an earlier stay had reached.
+      onReady: async () => {
+        await Promise.all([job.save({ work: undefined, next: undefined }), forgetSides(leading)]);
+      },
     },
     to,
     reason,

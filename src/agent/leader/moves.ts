@@ -4,7 +4,7 @@
  * they began in the present phase (I2). Invariant: an alias exists before any record names its epoch.
  */
 import { startEpoch, stepPhase } from '../../coordination/phase-machine.ts';
-import { type Phase, type Side, sides } from '../../coordination/records.ts';
+import { type Phase, type Side, sides, type StampLayout } from '../../coordination/records.ts';
 import type { RouteSpec } from '../../coordination/route-spec.ts';
 import { chooseLayout } from '../../coordination/stamp.ts';
 import { CrossfadeError } from '../../errors.ts';
@@ -16,6 +16,8 @@ import { ensureFence, openAliases } from './alias-keeper.ts';
 import { awaitBarrier, type BarrierDeps, waitingText } from './barrier-wait.ts';
 import { openEpoch } from './epochs.ts';
 import type { PhaseWriter } from './phase-writer.ts';
+import type { Origin } from './reign-of-stay.ts';
+import { lookForReign } from './stay-facts.ts';
 import type { PhaseWrite } from './switch.ts';
 
 export type MoveDeps = BarrierDeps & {
@@ -24,6 +26,10 @@ export type MoveDeps = BarrierDeps & {
   writer: PhaseWriter;
   preflight: () => Promise<PreflightFacts>;
   barrierTimeoutMs: number;
+  /** Whose stamps stand on the target, as far as is recorded. */
+  origins: () => Promise<readonly Origin[]>;
+  /** All is ready for a stay in dual: what was kept of an earlier one ends before the record is written. */
+  onReady: () => Promise<void>;
 };
 export type MoveResult = { write: PhaseWrite; findings: Finding[] };
 
@@ -43,8 +49,9 @@ const checkPreflight = (facts: PreflightFacts): Finding[] => {
   return refuse('PREFLIGHT_REFUSED', text, { findings: refusals });
 };
 
-/** The wider of what the indices need, chosen once per stay away from `off`. */
-const layoutFor = (facts: PreflightFacts) => {
+/** The wider of what the indices need, chosen once per stay away from `off`. Narrow stamps would stand below wide ones. */
+const layoutFor = ({ record }: PhaseWrite, facts: PreflightFacts): StampLayout => {
+  if (record.layout === 'wide') return 'wide';
   const indices = facts.pairs.flatMap(({ source }) => (source === undefined ? [] : [source]));
   return chooseLayout({
     term: Math.max(1, ...indices.map(({ primaryTerm = 1 }) => primaryTerm)),
@@ -131,6 +138,20 @@ const closeSource = async (deps: MoveDeps, write: PhaseWrite): Promise<void> => 
   await blockWrites(deps);
 };
 
+const refuseTarget = (reason: string): never => {
+  const todo = 'no copy could overwrite them: delete the target index and create it anew';
+  const finding: Finding = { check: 'stamps', level: 'refuse', about: 'target', reason, todo };
+  return refuse('PREFLIGHT_REFUSED', `the target ${reason}, and ${todo}`, { findings: [finding] });
+};
+
+/** After the members have drained: no copy of an earlier stay is on its way any more. */
+const beginStay = async (deps: MoveDeps, { record }: PhaseWrite): Promise<{ nextReign?: boolean }> => {
+  const stay = await lookForReign(record, await deps.origins(), deps);
+  if (stay.kind === 'none') return refuseTarget(stay.reason);
+  await deps.onReady();
+  return stay.kind === 'next' ? { nextReign: true } : {};
+};
+
 /** @throws CrossfadeError PHASE_REFUSED, PREFLIGHT_REFUSED, GATE_REFUSED, and what clusters and store throw */
 export const movePhase = async (deps: MoveDeps, to: Phase, reason: string): Promise<MoveResult> => {
   const present = await deps.writer.read();
@@ -139,8 +160,9 @@ export const movePhase = async (deps: MoveDeps, to: Phase, reason: string): Prom
   if (!allowed.ok) return refuse('PHASE_REFUSED', allowed.message);
   const { findings, facts } = await prepare(deps, present, to);
   await drainPresent(deps, present);
-  const layout = facts === undefined ? {} : { layout: layoutFor(facts) };
-  const step = await deps.writer.step({ kind: 'move', to, ...layout }, { reason, from: present });
+  const layout = facts === undefined ? {} : { layout: layoutFor(present, facts) };
+  const stay = to === 'dual' ? await beginStay(deps, present) : {};
+  const step = await deps.writer.step({ kind: 'move', to, ...layout, ...stay }, { reason, from: present });
   if (!step.ok) return refuse('PHASE_REFUSED', step.message);
   if (to === 'final') await closeSource(deps, step.write);
   return { write: step.write, findings };

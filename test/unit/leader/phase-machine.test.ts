@@ -9,17 +9,22 @@ const record = (over: Partial<PhaseRecord>): PhaseRecord => ({ ...initialPhase, 
 
 const events: PhaseEvent[] = [
   ...phases.map((to): PhaseEvent => ({ kind: 'move', to })),
+  ...phases.map((to): PhaseEvent => ({ kind: 'move', to, nextReign: true })),
   { kind: 'hold', rehearsal: false, budgetMs: 2000, graceMs: 3000 },
   { kind: 'commit', percentFloor: 9 },
   { kind: 'release' },
 ];
-const name = (event: PhaseEvent): string => (event.kind === 'move' ? `move:${event.to}` : event.kind);
+const name = (event: PhaseEvent): string => {
+  if (event.kind !== 'move') return event.kind;
+  return event.nextReign === true ? `move:${event.to}+reign` : `move:${event.to}`;
+};
 
 /** Every allowed (state, event) pair and what it leads to; every pair not listed is refused. */
 const allowed: Record<string, Partial<PhaseRecord>> = {
   'off move:observe': { phase: 'observe', epoch: 5 },
   'observe move:off': { phase: 'off', epoch: 3 },
   'observe move:dual': { phase: 'dual', epoch: 3 },
+  'observe move:dual+reign': { phase: 'dual', epoch: 3, reign: 3 },
   'dual move:observe': { phase: 'observe', epoch: 3 },
   'dual hold': { phase: 'dual', epoch: 5, hold: { ...hold } },
   'target move:final': { phase: 'final', epoch: 3 },
@@ -99,7 +104,8 @@ describe('phase machine', () => {
           if (!step.ok) continue;
           const next = step.record;
           if (next.epoch < now.epoch || next.reign < now.reign) return false;
-          if (next.reign > now.reign && event.kind !== 'commit') return false;
+          const mayRaise = event.kind === 'commit' || (event.kind === 'move' && event.nextReign === true);
+          if (next.reign > now.reign && !mayRaise) return false;
           now = next;
           if (now.hold !== undefined) continue;
           const side = now.phase === 'target' || now.phase === 'final' ? 'target' : 'dual';
