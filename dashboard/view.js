@@ -119,8 +119,8 @@ const copiesFact = ({ copies }) => ({
 });
 
 /** @param {RouteStatus} route @returns {Fact} */
-const quarantineFact = ({ quarantine, copies }) => {
-  const total = quarantine?.total ?? copies.quarantined;
+const quarantineFact = ({ quarantine }) => {
+  const total = quarantine?.total ?? 0;
   return { name: 'Quarantine', text: count(total), tone: total > 0 ? 'bad' : '' };
 };
 

@@ -1,13 +1,21 @@
 /**
- * Sends stamped writes and says what became of each. `sendOnce` is one attempt, split in halves when the cluster refuses
- * the request as a whole; `sendAll` repeats what can pass until every write has a final fate. Repeating is always safe:
- * the stamp makes a second delivery a 409.
+ * One attempt to send stamped writes, and what became of each: split in halves when the cluster refuses the request as a
+ * whole, and now and then when it fails with the whole. Invariant: what says nothing of a document never puts it into the
+ * quarantine.
  */
 import { isCrossfadeError } from '../errors.ts';
 import type { ClusterControl } from './cluster.ts';
-import { decodeBulk, encodeBulk, type StampedWrite, sameFate, type WriteFate } from './copy-bulk.ts';
+import {
+  type BulkFate,
+  decodeBulk,
+  encodeBulk,
+  failedFate,
+  type StampedWrite,
+  sameFate,
+  type WriteFate,
+} from './copy-bulk.ts';
 import { backoffMs, isPassing, slowBackoff, usualBackoff } from './retry.ts';
-import { type Runtime, sleep } from './runtime.ts';
+import type { Runtime } from './runtime.ts';
 
 export type SendOptions = {
   cluster: ClusterControl;
@@ -15,115 +23,71 @@ export type SendOptions = {
   refresh?: 'true' | 'wait_for' | undefined;
   signal?: AbortSignal | undefined;
 };
+/** How many requests may still be made to find the write with which a cluster fails. */
+type Search = { left: number };
 
-const attempt = async (writes: readonly StampedWrite[], { cluster, ...options }: SendOptions) => {
+const attempt = async (
+  writes: readonly StampedWrite[],
+  { cluster, timeoutMs, ...rest }: SendOptions,
+): Promise<BulkFate> => {
   try {
-    const { timeoutMs, ...rest } = options;
-    const answer = await cluster.bulk({
-      ...encodeBulk(writes),
-      ...rest,
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    });
+    const limit = timeoutMs === undefined ? {} : { timeoutMs };
+    const answer = await cluster.bulk({ ...encodeBulk(writes), ...rest, ...limit });
     return decodeBulk(answer, writes.length);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const passing = isPassing(error) || isCrossfadeError(error, 'CLIENT_CLOSED');
-    return sameFate(writes.length, { kind: 'retry', cause: passing ? 'busy' : 'error', reason });
+    return passing
+      ? sameFate(writes.length, { kind: 'retry', cause: 'busy', reason })
+      : failedFate(writes.length, reason);
   }
 };
 
-/** One attempt; a fate per write, in order. Never throws. */
-export const sendOnce = async (writes: readonly StampedWrite[], options: SendOptions): Promise<WriteFate[]> => {
+const inHalves = async (writes: readonly StampedWrite[], options: SendOptions, search: Search) => {
+  const middle = writes.length >> 1;
+  const left = await sendParts(writes.slice(0, middle), options, search);
+  return [...left, ...(await sendParts(writes.slice(middle), options, search))];
+};
+
+const sendParts = async (
+  writes: readonly StampedWrite[],
+  options: SendOptions,
+  search: Search,
+): Promise<WriteFate[]> => {
   const fate = await attempt(writes, options);
   if (fate.kind === 'items') return fate.fates;
-  const middle = writes.length >> 1;
-  const left = await sendOnce(writes.slice(0, middle), options);
-  return [...left, ...(await sendOnce(writes.slice(middle), options))];
+  if (fate.kind === 'split') return inHalves(writes, options, search);
+  if (search.left <= 0) return writes.map(() => ({ kind: 'retry', cause: 'busy', reason: fate.reason }));
+  search.left -= 2;
+  return inHalves(writes, options, search);
 };
 
-/** After so many answers 500 a write is taken for refused: the fault is in how the cluster handles this document. */
+/** After so many failures a write is taken for refused: the fault is in how the cluster handles this document. */
 const maxErrorAttempts = 10;
+/** Halving finds one write among a million; a cluster that fails with everything is not asked for each of them. */
+const searchRequests = 40;
+/** When so many fail and none gets through, it is the cluster that is in trouble. */
+const manyWrites = 10;
 
-/** The final word on a fate after `attempts` tries. */
-export const settledFate = (fate: WriteFate, attempts: number): WriteFate =>
-  fate.kind === 'retry' && fate.cause === 'error' && attempts >= maxErrorAttempts
-    ? { kind: 'quarantine', reason: fate.reason }
-    : fate;
+/** One attempt, the `attempts`th in a row; a fate per write, in order. Never throws. */
+export const sendOnce = (writes: readonly StampedWrite[], options: SendOptions, attempts = 1): Promise<WriteFate[]> => {
+  const searches = attempts % maxErrorAttempts === 0;
+  return sendParts(writes, options, { left: searches ? searchRequests : 0 });
+};
 
-export const retryDelayMs = (fate: Extract<WriteFate, { kind: 'retry' }>, attempts: number, runtime: Runtime): number =>
-  backoffMs(fate.cause === 'blocked' ? slowBackoff : usualBackoff, attempts, runtime.random);
+const settledFate = (fate: WriteFate, attempts: number, inTrouble: boolean): WriteFate => {
+  if (fate.kind !== 'retry' || attempts < maxErrorAttempts) return fate;
+  const refused = fate.cause === 'race' || (fate.cause === 'error' && !inTrouble);
+  return refused ? { kind: 'quarantine', reason: fate.reason } : fate;
+};
+
+/** The final word on the fates of one attempt; `attempts`: tries of each write so far. `others`: copies of the same page got through. */
+export const settledFates = (fates: readonly WriteFate[], attempts: readonly number[], others = false): WriteFate[] => {
+  const inTrouble = !others && fates.length > manyWrites && fates.every(({ kind }) => kind === 'retry');
+  return fates.map((fate, i) => settledFate(fate, attempts[i] as number, inTrouble));
+};
 
 export type FinalFate = Exclude<WriteFate, { kind: 'retry' }>;
-export type SendResult = {
-  /** Per write, in order; undefined when it has no final fate because sending ended early. */
-  fates: (FinalFate | undefined)[];
-  /** stopped: the signal fired. fenced: the epoch moved on, so the rest was not tried again. stuck: see `repeatForMs`. */
-  end: 'done' | 'fenced' | 'stopped' | 'stuck';
-  /** Why the last attempt has to be repeated; with `stuck` only. */
-  reason?: string;
-};
-export type SendAllOptions = SendOptions & {
-  runtime: Runtime;
-  /** Told of each attempt that must be repeated, so that a throttle can slow down and a status can say why. */
-  onRetry?: ((fate: Extract<WriteFate, { kind: 'retry' }>) => void) | undefined;
-  /** After so long of repeating, the caller has something better to do than to wait for this follower; default for ever. */
-  repeatForMs?: number | undefined;
-  /** How long a request under way may go on after the signal; default not at all. */
-  patienceMs?: number | undefined;
-};
-
-/**
- * A signal that fires `patienceMs` after another: a request that is cut off may still arrive, one that has ended may not.
- */
-const delayed = (
-  signal: AbortSignal,
-  { runtime, patienceMs }: { runtime: Runtime; patienceMs: number },
-): { signal: AbortSignal; forget: () => void } => {
-  const cut = new AbortController();
-  let cancel = (): void => undefined;
-  const onAbort = (): void => {
-    cancel = runtime.after(patienceMs, () => cut.abort(signal.reason));
-  };
-  signal.addEventListener('abort', onAbort, { once: true });
-  const forget = (): void => {
-    signal.removeEventListener('abort', onAbort);
-    cancel();
-  };
-  return { signal: cut.signal, forget };
-};
-
-const sendPatiently = async (
-  writes: readonly StampedWrite[],
-  send: SendOptions,
-  { runtime, patienceMs = 0 }: Pick<SendAllOptions, 'runtime' | 'patienceMs'>,
-): Promise<WriteFate[]> => {
-  if (send.signal === undefined || patienceMs === 0) return sendOnce(writes, send);
-  const { signal, forget } = delayed(send.signal, { runtime, patienceMs });
-  return sendOnce(writes, { ...send, signal }).finally(forget);
-};
-
-/** Repeats until each write was applied, superseded or refused; ends early at the fence, by the signal, or when stuck. */
-export const sendAll = async (writes: readonly StampedWrite[], options: SendAllOptions): Promise<SendResult> => {
-  const { runtime, onRetry, repeatForMs = Number.POSITIVE_INFINITY, patienceMs, ...send } = options;
-  const until = runtime.now() + repeatForMs;
-  const final: (FinalFate | undefined)[] = writes.map(() => undefined);
-  let left = [...writes.keys()];
-  for (let attempts = 1; left.length > 0; attempts++) {
-    if (send.signal?.aborted) return { fates: final, end: 'stopped' };
-    const sending = left.map((at) => writes[at] as StampedWrite);
-    const fates = (await sendPatiently(sending, send, { runtime, patienceMs })).map((fate) =>
-      settledFate(fate, attempts),
-    );
-    let retry: Extract<WriteFate, { kind: 'retry' }> | undefined;
-    for (const [i, fate] of fates.entries())
-      if (fate.kind === 'retry') retry = fate;
-      else final[left[i] as number] = fate;
-    if (fates.some(({ kind }) => kind === 'fenced')) return { fates: final, end: 'fenced' };
-    left = left.filter((at) => final[at] === undefined);
-    if (retry === undefined) continue;
-    onRetry?.(retry);
-    if (runtime.now() >= until) return { fates: final, end: 'stuck', reason: retry.reason };
-    await sleep(runtime, retryDelayMs(retry, attempts, runtime), send.signal);
-  }
-  return { fates: final, end: 'done' };
-};
+export type RetryFate = Extract<WriteFate, { kind: 'retry' }>;
+export const retryDelayMs = (fate: RetryFate, attempts: number, runtime: Runtime): number =>
+  backoffMs(fate.cause === 'blocked' ? slowBackoff : usualBackoff, attempts, runtime.random);

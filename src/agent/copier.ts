@@ -2,18 +2,13 @@
  * The Copies port of this member: one RouteCopies per route, made at first use. Nothing here throws into, delays or
  * fails a client's request.
  */
-import type { Copies, CopyReport, DocKey } from '../coordination/ports.ts';
-import type { QuarantineRecord } from './quarantine.ts';
+import type { Copies, CopyReport } from '../coordination/ports.ts';
 import { type CopierOptions, RouteCopies } from './route-copies.ts';
 
 export type { CopierOptions } from './route-copies.ts';
 
 export interface Copier extends Copies {
   report(slug: string): CopyReport;
-  /** Refused copies of the present reign with their reasons. */
-  quarantine(slug: string): QuarantineRecord;
-  /** A refused document has been repaired up to `stamp`. */
-  settleQuarantined(slug: string, doc: DocKey, stamp: bigint): void;
   /** Why copies of the route are being repeated at present; empty when they flow. */
   problems(slug: string): string[];
   /** True once nothing is queued or under way; false when `timeoutMs` passed first. */
@@ -37,8 +32,6 @@ export const createCopier = (options: CopierOptions): Copier => {
     leftToTail: (slug, left) => of(slug).leftToTail(left),
     sweepNeeded: (slug, reason) => of(slug).sweepNeeded(reason),
     report: (slug) => of(slug).report(),
-    quarantine: (slug) => of(slug).quarantine(),
-    settleQuarantined: (slug, doc, stamp) => of(slug).settleQuarantined(doc, stamp),
     problems: (slug) => of(slug).problems(),
     drain: (slug, timeoutMs) => of(slug).drain(timeoutMs),
     close: () => {

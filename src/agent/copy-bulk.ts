@@ -20,16 +20,22 @@ export type StampedWrite = {
 
 export type EncodedBulk = { path: string; body: Uint8Array; aliases: string[] };
 
-/** busy: overload or outage. blocked: somebody must act (block, rights, missing index). error: the cluster failed inside. */
-export type RetryCause = 'busy' | 'blocked' | 'error';
+/**
+ * busy: overload or outage. blocked: somebody must act (block, rights, missing index). error: the cluster failed inside with
+ * this write. race: another document may have changed the mapping meanwhile.
+ */
+export type RetryCause = 'busy' | 'blocked' | 'error' | 'race';
 export type WriteFate =
   | { kind: 'applied' }
   | { kind: 'superseded' }
   | { kind: 'quarantine'; reason: string }
   | { kind: 'retry'; cause: RetryCause; reason: string }
   | { kind: 'fenced' };
-/** `split`: the request as a whole was refused for what it holds; its halves may fare better. */
-export type BulkFate = { kind: 'items'; fates: WriteFate[] } | { kind: 'split'; reason: string };
+/**
+ * `split`: the request as a whole was refused for what it holds; its halves may fare better. `failed`: the cluster, or what
+ * stands before it, failed with the request as a whole, which says nothing of any write in it.
+ */
+export type BulkFate = { kind: 'items'; fates: WriteFate[] } | { kind: 'split' | 'failed'; reason: string };
 
 const guardId = 'crossfade-guard';
 const answerFields = 'errors,items.*.status,items.*.error.type,items.*.error.reason';
@@ -111,7 +117,7 @@ export const itemFate = ({ status, error }: Item): WriteFate => {
   const reason = explain(status, error);
   if (isFence(error)) return { kind: 'fenced' };
   if (status === 500) return { kind: 'retry', cause: 'error', reason };
-  if (isMappingRace(error)) return { kind: 'retry', cause: 'error', reason };
+  if (isMappingRace(error)) return { kind: 'retry', cause: 'race', reason };
   if (isPassingStatus(status) || status > 500) return { kind: 'retry', cause: 'busy', reason };
   const blocked = blockedStatus.has(status) || status < 400 || isAliasTrouble(error) || isClosed(error);
   return blocked ? { kind: 'retry', cause: 'blocked', reason } : { kind: 'quarantine', reason };
@@ -124,6 +130,10 @@ const parseAnswer = (body: Uint8Array): { items?: Record<string, Item>[]; error?
     return undefined;
   }
 };
+
+/** A request of one write that fails is that write. */
+export const failedFate = (count: number, reason: string): BulkFate =>
+  count > 1 ? { kind: 'failed', reason } : sameFate(count, { kind: 'retry', cause: 'error', reason });
 
 /** Every one of `count` writes gets the fate of the request as a whole. */
 export const sameFate = (count: number, fate: WriteFate): BulkFate => ({
@@ -139,6 +149,7 @@ const wholeFate = (status: number, body: Uint8Array, count: number): BulkFate =>
   const error = parsed === undefined ? plainText(body) : parsed.error;
   const cause = typeof error === 'string' ? { type: 'error', reason: error } : error;
   const fate = itemFate({ status, error: cause ?? {} });
+  if (fate.kind === 'retry' && fate.cause === 'error') return failedFate(count, fate.reason);
   if (fate.kind !== 'quarantine') return sameFate(count, fate);
   return count > 1 ? { kind: 'split', reason: fate.reason } : sameFate(count, fate);
 };

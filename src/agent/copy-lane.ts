@@ -5,7 +5,7 @@
  */
 import type { Copy } from '../coordination/ports.ts';
 import type { CopySettings } from '../coordination/route-spec.ts';
-import { type FinalFate, retryDelayMs, sendOnce, settledFate } from './bulk-send.ts';
+import { type FinalFate, type RetryFate, retryDelayMs, sendOnce, settledFates } from './bulk-send.ts';
 import type { ClusterControl } from './cluster.ts';
 import type { StampedWrite, WriteFate } from './copy-bulk.ts';
 import { CopyQueue, type Pending, type RefreshClass } from './copy-queue.ts';
@@ -23,7 +23,6 @@ export type LaneOptions = {
   /** The same copy under a newer epoch of its reign, when a fenced one may be sent again. */
   renew(copy: Copy): Copy | undefined;
 };
-type RetryFate = Extract<WriteFate, { kind: 'retry' }>;
 
 const classes: readonly RefreshClass[] = ['true', 'none', 'wait_for'];
 
@@ -141,11 +140,10 @@ export class CopyLane {
     const { cluster, prepare } = this.#options;
     const prepared = await Promise.all(batch.map(({ copy }) => prepare(copy)));
     const writes = prepared.filter((one) => one.ok).map(({ write }): StampedWrite => write);
-    const fates = await sendOnce(writes, {
-      cluster,
-      timeoutMs: this.#settings.requestTimeoutMs,
-      refresh: kind === 'none' ? undefined : kind,
-    });
+    // Writes that come meanwhile join the batch of one that has failed often.
+    const attempts = 1 + Math.max(...batch.map((pending) => pending.attempts));
+    const refresh = kind === 'none' ? undefined : kind;
+    const fates = await sendOnce(writes, { cluster, timeoutMs: this.#settings.requestTimeoutMs, refresh }, attempts);
     let sent = 0;
     return prepared.map((one) => (one.ok ? (fates[sent++] as WriteFate) : { kind: 'quarantine', reason: one.reason }));
   }
@@ -153,8 +151,10 @@ export class CopyLane {
   #land(batch: Pending[], fates: WriteFate[]): void {
     const again: Pending[] = [];
     let last: RetryFate | undefined;
+    const attempts = batch.map((pending) => pending.attempts + 1);
+    const settled = settledFates(fates, attempts);
     for (const [i, pending] of batch.entries()) {
-      const fate = settledFate(fates[i] as WriteFate, pending.attempts + 1);
+      const fate = settled[i] as WriteFate;
       if (fate.kind === 'retry') {
         again.push(pending);
         last = fate;

@@ -4,7 +4,7 @@
  */
 import type { Side } from '../coordination/records.ts';
 import type { Looks } from './already-there.ts';
-import { type FinalFate, type SendResult, sendAll } from './bulk-send.ts';
+import type { FinalFate } from './bulk-send.ts';
 import type { ClusterControl } from './cluster.ts';
 import type { StampedWrite } from './copy-bulk.ts';
 import { type Direction, stampOf } from './direction.ts';
@@ -12,6 +12,7 @@ import type { StoredDoc } from './documents.ts';
 import type { KnownPages, PageLimits } from './page-size.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Runtime } from './runtime.ts';
+import { type SendResult, sendAll, type Tries } from './send-all.ts';
 import type { SeqPage } from './seq-reader.ts';
 import { type Prepared, prepareWrite } from './stamped-write.ts';
 import type { TransformFunction } from './transform.ts';
@@ -39,6 +40,8 @@ export type CopyIo = {
   repeatForMs?: number | undefined;
   /** How long copies under way may go on after the signal. */
   patienceMs?: number | undefined;
+  /** What failed when the range was `stuck` before. */
+  tries?: Tries | undefined;
 };
 /** What a pacer looks at: how much a page was, how long the other side took for it, and whether it pushed back. */
 export type PageWork = { docs: number; sendMs: number; retried: boolean };
@@ -98,6 +101,7 @@ const sendPage = async (page: SeqPage, ordinal: number, io: CopyIo): Promise<Sen
     signal: io.signal,
     repeatForMs: io.repeatForMs,
     patienceMs: io.patienceMs,
+    tries: io.tries,
     onRetry: ({ reason }) => {
       retried = true;
       io.onRetry?.(reason);

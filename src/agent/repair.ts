@@ -7,7 +7,7 @@
 
 import type { Side } from '../coordination/records.ts';
 import { CrossfadeError } from '../errors.ts';
-import { type FinalFate, sendAll } from './bulk-send.ts';
+import type { FinalFate } from './bulk-send.ts';
 import type { ClusterControl } from './cluster.ts';
 import type { StampedWrite } from './copy-bulk.ts';
 import { type Direction, hasOwnVersions, indexOn, stampOf } from './direction.ts';
@@ -17,6 +17,7 @@ import { checkPosition, currentShards, type IndexPosition } from './positions.ts
 import type { DocAddressOf } from './quarantine.ts';
 import { retrying } from './retry.ts';
 import type { Runtime } from './runtime.ts';
+import { sendAll } from './send-all.ts';
 import { deleteWrite, prepareWrite } from './stamped-write.ts';
 import type { TransformFunction } from './transform.ts';
 

@@ -12,7 +12,7 @@ import type { ClusterControl } from './cluster.ts';
 import { CopyLane } from './copy-lane.ts';
 import { bytesOf, type CopyQueue, type Pending } from './copy-queue.ts';
 import { directionOf } from './direction.ts';
-import { createQuarantine, docKeyText, type Quarantine, type QuarantineRecord } from './quarantine.ts';
+import { docKeyText } from './quarantine.ts';
 import type { Runtime } from './runtime.ts';
 import { type Prepared, prepareWrite } from './stamped-write.ts';
 import type { Transforms } from './transform.ts';
@@ -53,8 +53,8 @@ export class RouteCopies {
   readonly #lanes = new Map<Side, CopyLane>();
   readonly #counts = new WriteCounts();
   #state: RouteState | undefined;
-  #quarantine: Quarantine = createQuarantine();
   #dropped = 0;
+  #quarantined = 0;
   #unknownOutcomes = 0;
   #sweepNeeded = 0;
   #closed = false;
@@ -113,19 +113,11 @@ export class RouteCopies {
       pendingBytes: queues.reduce((sum, queue) => sum + queue.bytes, 0),
       oldestPendingMs: since.length === 0 ? 0 : Math.max(0, this.#options.runtime.now() - Math.min(...since)),
       dropped: this.#dropped,
-      quarantined: this.#quarantine.size(),
+      quarantined: this.#quarantined,
       unknownOutcomes: this.#unknownOutcomes,
       sweepNeeded: this.#sweepNeeded,
       ...this.#counts.report(this.#state?.spec.indices.length ?? 0),
     };
-  }
-
-  quarantine(): QuarantineRecord {
-    return this.#quarantine.record();
-  }
-
-  settleQuarantined(doc: DocKey, stamp: bigint): void {
-    this.#quarantine.settle(doc, stamp);
   }
 
   problems(): string[] {
@@ -160,10 +152,8 @@ export class RouteCopies {
     });
   }
 
-  /** A newer reign turns the direction round: what the old follower refused no longer matters. */
   #learn(state: RouteState | undefined): void {
     if (state === undefined || (this.#state !== undefined && state.phaseRevision < this.#state.phaseRevision)) return;
-    if (this.#state !== undefined && state.phase.reign > this.#state.phase.reign) this.#quarantine = createQuarantine();
     this.#state = state;
     this.#counts.enter(state.phase.reign);
     const lane = this.#lanes.get(otherSide(authorityIn(state.phase.phase)));
@@ -208,11 +198,10 @@ export class RouteCopies {
   }
 
   #done({ copy, offers }: Pending, fate: FinalFate): void {
-    if (fate.kind === 'quarantine') this.#quarantine.add(copy, copy.stamp, fate.reason);
-    else if (fate.kind === 'fenced') {
-      if (copy.op === 'delete') this.sweepNeeded('dropped_delete');
-    } else this.#quarantine.settle(copy, copy.stamp);
+    // What is refused is listed by the tail, which meets it and knows when it is mended; it sees no deletes.
+    if (fate.kind === 'quarantine') this.#quarantined++;
     const arrived = fate.kind === 'applied' || fate.kind === 'superseded';
+    if (!arrived && copy.op === 'delete') this.sweepNeeded('dropped_delete');
     for (const { reign, settle } of offers) {
       if (arrived) this.#counts.acknowledge(reign, copy.ordinal);
       else this.#counts.leave(reign, copy.ordinal);

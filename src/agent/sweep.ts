@@ -8,7 +8,7 @@
 import * as z from 'zod';
 import { type Side, sides } from '../coordination/records.ts';
 import { documentLine } from '../json/document-line.ts';
-import { sendAll } from './bulk-send.ts';
+import { sendAll } from './send-all.ts';
 import type { ClusterControl } from './cluster.ts';
 import type { PageWork } from './copy-page.ts';
 import { type Direction, indexOn } from './direction.ts';

@@ -77,7 +77,7 @@ export const MemberRoute = z.strictObject({
   pendingBytes: z.int(),
   oldestPendingMs: z.number(),
   dropped: z.int(),
-  quarantined: z.int(),
+  quarantined: z.int().describe('copies that the follower refused for good'),
   unknownOutcomes: z.int().describe('authority writes whose answer never came'),
   sweepNeeded: z.int().describe('events after which only a sweep proves deletes'),
   byQuery: z.int().describe('by-query and reindex requests under way'),

@@ -8,6 +8,7 @@ import type { RouteState, Store } from '../../coordination/ports.ts';
 import { authorityIn, type Side } from '../../coordination/records.ts';
 import type { ClusterControl } from '../cluster.ts';
 import { createLooks } from '../already-there.ts';
+import type { Tries } from '../send-all.ts';
 import type { CopyIo } from '../copy-page.ts';
 import { type Direction, directionOf } from '../direction.ts';
 import type { KnownPages } from '../page-size.ts';
@@ -76,6 +77,7 @@ export class RouteWork {
   readonly #askTerms: AskTerms;
   readonly #known: KnownPages = new Map();
   readonly #looks = createLooks();
+  readonly #tries: Tries = new Map();
 
   constructor(deps: RouteWorkDeps) {
     this.#deps = deps;
@@ -199,6 +201,7 @@ export class RouteWork {
       limits: { pageBytes, maxPageDocs },
       known: this.#known,
       looks: this.#looks,
+      tries: this.#tries,
       quarantine: this.#quarantine.own(),
       askTerms: this.#askTerms,
       signal,

@@ -84,7 +84,7 @@ describe('the fate of one item', () => {
     ['429 is tried again', { status: 429, error: error('rejected_execution_exception') }, 'retry busy'],
     ['503 is tried again', { status: 503, error: error('unavailable_shards_exception') }, 'retry busy'],
     ['500 is tried again, but not for ever', { status: 500, error: error('null_pointer_exception') }, 'retry error'],
-    ['a race of two new mappings is tried again, but not for ever', { status: 400, error: mappingRace }, 'retry error'],
+    ['a race of two new mappings is tried again, but not for ever', { status: 400, error: mappingRace }, 'retry race'],
     ['a missing index waits for somebody', { status: 404, error: error('index_not_found_exception') }, 'retry blocked'],
     ['a write block waits for somebody', { status: 403, error: blocked }, 'retry blocked'],
     ['missing rights wait for somebody', { status: 403, error: error('security_exception') }, 'retry blocked'],
@@ -114,6 +114,12 @@ describe('decoding the answer to a bulk', () => {
   ])('sends all again after %s', (_title, got) => {
     const fate = decodeBulk(got, 2);
     expect(fate.kind === 'items' && fate.fates.map(({ kind }) => kind)).toEqual(['retry', 'retry']);
+  });
+
+  it('takes a failure with the whole request for a failure of no write, unless it is the only one', () => {
+    const got = answer(500, { error: error('null_pointer_exception') });
+    expect(decodeBulk(got, 2).kind).toBe('failed');
+    expect(decodeBulk(got, 1)).toMatchObject({ fates: [{ kind: 'retry', cause: 'error' }] });
   });
 
   it.each([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { sendAll } from '../../../src/agent/bulk-send.ts';
+import { sendAll } from '../../../src/agent/send-all.ts';
 import type { ClusterControl } from '../../../src/agent/cluster.ts';
 import type { StampedWrite } from '../../../src/agent/copy-bulk.ts';
 import { createUnclearCopies } from '../../../src/agent/unclear-copies.ts';
