@@ -9,9 +9,13 @@ import { isCrossfadeError } from '../errors.ts';
 import type { ClusterControl } from './cluster.ts';
 import type { MultiGet } from './document-calls.ts';
 import type { GotDoc, StoredDoc } from './documents.ts';
+import { maxAnswerBytes } from './page-size.ts';
 
 /** The answer cannot be read, or was refused, because of what a document holds. */
 export const isSpoilt = (error: unknown): boolean => error instanceof SyntaxError || isRefusal(error);
+
+/** More than may be held at once. */
+export const isTooLarge = (error: unknown): boolean => isCrossfadeError(error, 'UPSTREAM_BODY_TOO_LARGE');
 
 const isRefusal = (error: unknown): error is Error =>
   isCrossfadeError(error, 'UPSTREAM_REFUSED') && error.details?.['upstreamStatus'] === 400;
@@ -39,8 +43,30 @@ export const readAlone = async (
   return stands && (read.source ?? read.unreadable) !== undefined ? { ...now.doc, ...read } : undefined;
 };
 
+/** All at once, or in halves one after the other where what is read of them together is too large to hold. */
+export const inFittingParts = async <T, R>(
+  items: readonly T[],
+  work: (part: readonly T[]) => Promise<R[]>,
+): Promise<R[]> => {
+  try {
+    return await work(items);
+  } catch (error) {
+    if (!isTooLarge(error) || items.length <= 1) throw error;
+    const middle = items.length >> 1;
+    return [
+      ...(await inFittingParts(items.slice(0, middle), work)),
+      ...(await inFittingParts(items.slice(middle), work)),
+    ];
+  }
+};
+
+/** A single document may be larger than what is held of many. */
+const bounded = (get: MultiGet): MultiGet =>
+  get.source && get.docs.length <= 1 ? { ...get, maxBodyBytes: maxAnswerBytes } : get;
+
 /** As `mget` of the cluster, whatever the documents hold. */
-export const getDocuments = async (cluster: ClusterControl, get: MultiGet): Promise<GotDoc[]> => {
+export const getDocuments = async (cluster: ClusterControl, asked: MultiGet): Promise<GotDoc[]> => {
+  const get = bounded(asked);
   try {
     return await cluster.mget(get);
   } catch (error) {

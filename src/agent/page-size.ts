@@ -34,7 +34,7 @@ export const nextPage = (plan: PagePlan, seen: PageSeen, { pageBytes, maxPageDoc
 };
 
 /** Far above any page, below what one buffer may hold: a single document can have 100 MB. */
-const maxAnswerBytes = 256 * 1024 * 1024;
+export const maxAnswerBytes = 256 * 1024 * 1024;
 const toleratedPages = 4;
 /** What a hit may have besides its source: an id may have 512 bytes, and so may a routing. */
 const mostHitBytes = 2_000;

@@ -12,7 +12,7 @@ import type { ClusterControl } from './cluster.ts';
 import type { StampedWrite } from './copy-bulk.ts';
 import { type Direction, hasOwnVersions, indexOn, stampOf } from './direction.ts';
 import type { GotDoc, StoredDoc } from './documents.ts';
-import { getDocuments } from './odd-documents.ts';
+import { getDocuments, inFittingParts } from './odd-documents.ts';
 import { checkPosition, currentShards, type IndexPosition } from './positions.ts';
 import type { DocAddressOf } from './quarantine.ts';
 import { retrying } from './retry.ts';
@@ -33,8 +33,6 @@ export type RepairIo = {
   transform: TransformFunction | undefined;
   /** Positions on the authority, by ordinal: deletes are sent only while it is still the same index. */
   pins: readonly IndexPosition[];
-  /** Read primaries only, by side: needed where replicas may lag. */
-  primary?: Partial<Record<Side, boolean>>;
   signal?: AbortSignal | undefined;
   /** What may be overwritten besides older copies; default nothing. */
   overwrite?: Overwrite | undefined;
@@ -142,11 +140,11 @@ const settledSeq = async (ordinal: number, io: RepairIo): Promise<number> => {
 };
 
 const readBoth = async (ordinal: number, docs: readonly DocAddressOf[], io: RepairIo): Promise<Read[]> => {
-  const { clusters, direction, runtime, signal, primary } = io;
+  const { clusters, direction, runtime, signal } = io;
   const addresses = docs.map(({ id, routing }) => ({ id, routing }));
   const read = (side: Side, source: boolean) => {
     const index = indexOn(direction, ordinal, side);
-    const get = { index, docs: addresses, source, primary: primary?.[side] ?? false, signal };
+    const get = { index, docs: addresses, source, signal };
     return retrying(() => getDocuments(clusters[side], get), { runtime, signal });
   };
   const follower = await read(direction.follower, false);
@@ -220,7 +218,7 @@ export const repairIds = async (docs: readonly DocAddressOf[], io: RepairIo): Pr
     for (let at = 0; at < own.length; at += batchDocs) {
       const batch = own.slice(at, at + batchDocs);
       try {
-        repaired.push(...(await repairBatch(ordinal, batch, io)));
+        repaired.push(...(await inFittingParts(batch, (part) => repairBatch(ordinal, part, io))));
       } catch (error) {
         const { outcome } = failed(error instanceof Error ? error.message : String(error));
         repaired.push(...batch.map((doc) => ({ doc, outcome })));

@@ -8,7 +8,7 @@ import { isCrossfadeError } from '../errors.ts';
 import type { ClusterControl } from './cluster.ts';
 import type { CallOptions } from './control-calls.ts';
 import type { StoredDoc } from './documents.ts';
-import { isSpoilt, readAlone } from './odd-documents.ts';
+import { isSpoilt, isTooLarge, readAlone } from './odd-documents.ts';
 import {
   answerBytes,
   beginPage,
@@ -54,7 +54,6 @@ const hitBytes = 150;
 const sizeOf = (docs: readonly StoredDoc[]): number =>
   docs.reduce((sum, { source }) => sum + hitBytes + (source?.length ?? 0), 0);
 
-const isTooLarge = (error: unknown): boolean => isCrossfadeError(error, 'UPSTREAM_BODY_TOO_LARGE');
 /** More documents than the index's `max_result_window` allows. */
 const isTooMany = (error: unknown): boolean =>
   isCrossfadeError(error, 'UPSTREAM_REFUSED') && error.message.includes('Result window is too large');

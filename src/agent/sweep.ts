@@ -13,7 +13,7 @@ import type { ClusterControl } from './cluster.ts';
 import type { PageWork } from './copy-page.ts';
 import { type Direction, indexOn } from './direction.ts';
 import type { GotDoc, StoredDoc } from './documents.ts';
-import { getDocuments } from './odd-documents.ts';
+import { getDocuments, inFittingParts } from './odd-documents.ts';
 import type { PageLimits } from './page-size.ts';
 import { checkPosition, currentShards, IndexPosition, type PositionProblem, takePosition } from './positions.ts';
 import { retrying } from './retry.ts';
@@ -45,8 +45,6 @@ export type SweepIo = {
   signal?: AbortSignal | undefined;
   /** The transform from the follower to the authority, when it may drop documents: those it drops are left alone. */
   mayDrop?: TransformFunction | undefined;
-  /** Read the authority's primaries only: needed where replicas may lag. */
-  primary?: boolean;
   /** Pages per shard and step; default 50. */
   maxPages?: number;
   /** After each page; may wait, to throttle. */
@@ -98,9 +96,9 @@ const shardsOf = async (side: Side, ordinal: number, position: IndexPosition, io
 };
 
 const absentOn = async (docs: readonly StoredDoc[], ordinal: number, io: SweepIo): Promise<StoredDoc[]> => {
-  const { clusters, direction, runtime, signal, primary } = io;
+  const { clusters, direction, runtime, signal } = io;
   const index = indexOn(direction, ordinal, direction.authority);
-  const get = { index, docs, source: false, primary: primary ?? false, signal };
+  const get = { index, docs, source: false, signal };
   const got = await retrying(() => clusters[direction.authority].mget(get), { runtime, signal });
   const unclear = got.find((one) => one.kind === 'unknown');
   if (unclear !== undefined)
@@ -108,28 +106,28 @@ const absentOn = async (docs: readonly StoredDoc[], ordinal: number, io: SweepIo
   return docs.filter((_, i) => (got[i] as GotDoc).kind === 'absent');
 };
 
-/**
- * Documents that the other direction's transform drops were never meant to be on the authority. One that it fails on may
- * be such a one, and perhaps stands nowhere else: the counts keep telling of it.
- */
-const withoutDropped = async (docs: StoredDoc[], ordinal: number, io: SweepIo): Promise<StoredDoc[]> => {
-  const { mayDrop, clusters, direction, runtime, signal } = io;
-  if (mayDrop === undefined || docs.length === 0) return docs;
-  const index = indexOn(direction, ordinal, direction.follower);
-  const get = { index, docs, source: true, signal };
-  const got = await retrying(() => getDocuments(clusters[direction.follower], get), { runtime, signal });
-  const dropped = await Promise.all(
-    got.map(async (one) => {
-      if (one.kind !== 'found' || one.doc.source === undefined) return true;
-      const { id, routing, source } = one.doc;
-      const at = { id, routing, index };
-      return transformSource(mayDrop, documentLine(source) ?? source, at).then(
-        (made) => made === null,
-        () => true,
-      );
-    }),
+/** What the other direction's transform drops was never meant to be on the authority. What it fails on may be such a one. */
+const isDropped = async (got: GotDoc, index: string, mayDrop: TransformFunction): Promise<boolean> => {
+  if (got.kind !== 'found' || got.doc.source === undefined) return true;
+  const { id, routing, source } = got.doc;
+  const made = transformSource(mayDrop, documentLine(source) ?? source, { id, routing, index });
+  return made.then(
+    (document) => document === null,
+    () => true,
   );
-  return docs.filter((_, i) => !dropped[i]);
+};
+
+/** A document that is left alone because the transform fails perhaps stands nowhere else: the counts keep telling of it. */
+const withoutDropped = async (docs: readonly StoredDoc[], ordinal: number, io: SweepIo): Promise<StoredDoc[]> => {
+  const { mayDrop, clusters, direction, runtime, signal } = io;
+  if (mayDrop === undefined || docs.length === 0) return [...docs];
+  const index = indexOn(direction, ordinal, direction.follower);
+  return inFittingParts(docs, async (part) => {
+    const get = { index, docs: part, source: true, signal };
+    const got = await retrying(() => getDocuments(clusters[direction.follower], get), { runtime, signal });
+    const dropped = await Promise.all(got.map((one) => isDropped(one, index, mayDrop)));
+    return part.filter((_, i) => !dropped[i]);
+  });
 };
 
 const removePage = async (page: SeqPage, ordinal: number, state: SweepState, io: SweepIo): Promise<number> => {

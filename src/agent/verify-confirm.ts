@@ -6,7 +6,7 @@ import type { Side } from '../coordination/records.ts';
 import { documentLine } from '../json/document-line.ts';
 import { type Direction, indexOn, stampOf } from './direction.ts';
 import type { GotDoc, StoredDoc } from './documents.ts';
-import { getDocuments } from './odd-documents.ts';
+import { getDocuments, inFittingParts } from './odd-documents.ts';
 import { currentShards } from './positions.ts';
 import { retrying } from './retry.ts';
 import { sleep } from './runtime.ts';
@@ -103,8 +103,7 @@ const lookAt = async (
 ): Promise<Suspect[]> => {
   const { clusters, direction, runtime, signal } = io;
   const read = (side: Side) => {
-    const primary = io.primary?.[side] ?? false;
-    const get = { index: indexOn(direction, ordinal, side), docs: batch, source: true, primary, signal };
+    const get = { index: indexOn(direction, ordinal, side), docs: batch, source: true, signal };
     return retrying(() => getDocuments(clusters[side], get), { runtime, signal });
   };
   const followers = await read(direction.follower);
@@ -127,7 +126,8 @@ export const look = async (suspects: readonly Suspect[], mode: VerifyMode, io: V
   for (const ordinal of new Set(suspects.map((one) => one.ordinal))) {
     const own = suspects.filter((one) => one.ordinal === ordinal);
     for (let at = 0; at < own.length; at += batchDocs) {
-      const looked = await lookAt(own.slice(at, at + batchDocs), ordinal, mode, io);
+      const batch = own.slice(at, at + batchDocs);
+      const looked = await inFittingParts(batch, (part) => lookAt(part, ordinal, mode, io));
       open.push(...looked.filter(({ judgement }) => judgement.kind !== 'equal'));
     }
   }
