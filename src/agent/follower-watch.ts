@@ -85,9 +85,9 @@ const newestWrites = async (
 };
 
 const strangers = async (docs: readonly StoredDoc[], ordinal: number, io: VerifyIo): Promise<Suspect[]> => {
-  const { clusters, direction, runtime, signal, primary } = io;
+  const { clusters, direction, runtime, signal } = io;
   const index = indexOn(direction, ordinal, direction.authority);
-  const get = { index, docs, source: false, primary: primary?.[direction.authority] ?? false, signal };
+  const get = { index, docs, source: false, signal };
   const authority = await retrying(() => clusters[direction.authority].mget(get), { runtime, signal, attempts: 3 });
   return docs
     .filter(({ version }, i) => version !== undefined && isForeign(version, authority[i] as GotDoc, direction))

@@ -15,8 +15,6 @@ export type ProofIo = {
   clusters: Record<Side, ClusterControl>;
   runtime: Runtime;
   direction: Direction;
-  /** Count primaries only, by side: needed where replicas may lag. */
-  primary?: Partial<Record<Side, boolean>>;
   /** What the transform has no counterpart for. */
   dropped: Dropped;
   /** Attempts per request; a cutover cannot wait for many. */
@@ -27,11 +25,11 @@ export type PairCount = { ordinal: number; authority: number; follower: number }
 export type CountProof = { equal: boolean; counts: PairCount[] };
 
 const countOn = async (side: Side, ordinal: number, io: ProofIo): Promise<number> => {
-  const { clusters, runtime, direction, dropped, signal, primary, attempts = 3 } = io;
+  const { clusters, runtime, direction, dropped, signal, attempts = 3 } = io;
   const index = indexOn(direction, ordinal, side);
   const again = { runtime, signal, attempts };
   await retrying(() => clusters[side].refresh(index, { signal }), again);
-  const counting = { signal, primary: primary?.[side] ?? false, without: dropped[side] };
+  const counting = { signal, without: dropped[side] };
   return retrying(() => clusters[side].count(index, counting), again);
 };
 

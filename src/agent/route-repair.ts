@@ -1,6 +1,7 @@
 /**
  * Repair of given documents of a route, for whoever knows only ids: a delete by query, an operator, a quarantine that is
- * tried again. Pins the authority's indices at first use in a reign, so that a later recreation cannot pass for deletes.
+ * tried again. Pins the authority's indices at first use under a phase record, so that a later recreation cannot pass for
+ * deletes; a stay in `dual` that begins after one has a record of its own.
  */
 import type { RouteState } from '../coordination/ports.ts';
 import type { Side } from '../coordination/records.ts';
@@ -11,7 +12,6 @@ import { type IndexPosition, takePosition } from './positions.ts';
 import type { DocAddressOf, QuarantineRecord } from './quarantine.ts';
 import { createQuarantine } from './quarantine.ts';
 import { type Overwrite, type Repaired, type RepairIo, repairIds } from './repair.ts';
-import { retrying } from './retry.ts';
 import type { Runtime } from './runtime.ts';
 import type { Transforms } from './transform.ts';
 
@@ -31,16 +31,6 @@ export type RepairCall = { overwrite?: Overwrite | undefined; signal?: AbortSign
 
 type SideIo = { clusters: Record<Side, ClusterControl>; runtime: Runtime; direction: Direction };
 
-/** Sides whose replicas may lag behind their primaries, so that realtime reads and counts must ask primaries. */
-const laggingSides = async ({ clusters, runtime, direction }: SideIo): Promise<Record<Side, boolean>> => {
-  const lags = async (side: Side): Promise<boolean> => {
-    const names = direction.spec.indices.map((pair) => pair[side]);
-    const infos = await Promise.all(names.map((name) => retrying(() => clusters[side].getIndex(name), { runtime })));
-    return infos.some((info) => info?.segmentReplication);
-  };
-  return { source: await lags('source'), target: await lags('target') };
-};
-
 const pinAuthority = async ({ clusters, runtime, direction }: SideIo): Promise<IndexPosition[]> => {
   const { authority, spec } = direction;
   return Promise.all(
@@ -52,20 +42,17 @@ const pinAuthority = async ({ clusters, runtime, direction }: SideIo): Promise<I
   );
 };
 
-type Pinned = { pins: IndexPosition[]; primary: Record<Side, boolean> };
-
 export const createRouteRepair = ({ clusters, runtime, transforms }: RouteRepairOptions): RouteRepair => {
-  const known = new Map<string, { reign: number; pinned: Promise<Pinned> }>();
-  const pinnedFor = (direction: Direction): Promise<Pinned> => {
-    const { slug, reign } = direction;
+  const known = new Map<string, { revision: number; pins: Promise<IndexPosition[]> }>();
+  const pinsFor = (direction: Direction, revision: number): Promise<IndexPosition[]> => {
+    const { slug } = direction;
     const held = known.get(slug);
-    if (held?.reign === reign) return held.pinned;
-    const io = { clusters, runtime, direction };
-    const pinned = Promise.all([pinAuthority(io), laggingSides(io)]).then(([pins, primary]) => ({ pins, primary }));
-    known.set(slug, { reign, pinned });
+    if (held?.revision === revision) return held.pins;
+    const pins = pinAuthority({ clusters, runtime, direction });
+    known.set(slug, { revision, pins });
     // A failed look-up is not kept: the next call tries again.
-    pinned.catch(() => known.delete(slug));
-    return pinned;
+    pins.catch(() => known.delete(slug));
+    return pins;
   };
   return {
     repair: async (state, docs, { overwrite, signal } = {}) => {
@@ -78,7 +65,7 @@ export const createRouteRepair = ({ clusters, runtime, transforms }: RouteRepair
         transform,
         overwrite,
         signal,
-        ...(await pinnedFor(direction)),
+        pins: await pinsFor(direction, state.phaseRevision),
       });
     },
   };

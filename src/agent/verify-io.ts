@@ -15,8 +15,6 @@ export type VerifyIo = {
   /** The transform back, when it may drop documents: a follower's extra document that it drops is in order. */
   mayDrop?: TransformFunction | undefined;
   limits: PageLimits;
-  /** Read primaries only, by side: needed where replicas may lag. */
-  primary?: Partial<Record<Side, boolean>>;
   signal?: AbortSignal | undefined;
   /** How often, and after how long times the round, a suspected difference is looked at again. */
   recheck?: { rounds: number; delayMs: number };

@@ -63,8 +63,8 @@ export const beginVerify = async (
 };
 
 const getFrom = (side: Side, ordinal: number, docs: readonly StoredDoc[], source: boolean, io: VerifyIo) => {
-  const { clusters, direction, runtime, signal, primary } = io;
-  const get = { index: indexOn(direction, ordinal, side), docs, source, primary: primary?.[side] ?? false, signal };
+  const { clusters, direction, runtime, signal } = io;
+  const get = { index: indexOn(direction, ordinal, side), docs, source, signal };
   return retrying(() => getDocuments(clusters[side], get), { runtime, signal });
 };
 

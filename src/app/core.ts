@@ -6,6 +6,8 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { Registry } from 'prom-client';
 import { type ClusterControl, createClusterControl } from '../agent/cluster.ts';
+import { askingPrimaries, createLags } from '../agent/lagging-replicas.ts';
+import { systemRuntime } from '../agent/runtime.ts';
 import { createTransforms, type Transforms } from '../agent/transform.ts';
 import { createUnclearCopies, type UnclearCopies } from '../agent/unclear-copies.ts';
 import { createCensor } from '../censor.ts';
@@ -58,8 +60,11 @@ const metricsOf = (registry: Registry, version: string): Metrics => {
 };
 
 const controlsOf = (clusters: ClusterUses, metrics: Metrics, unclear: UnclearCopies): Record<Side, ClusterControl> => {
-  const control = (side: Side) =>
-    unclear.watch(createClusterControl(timedTransport(clusters.background[side].transport, side, metrics)));
+  const control = (side: Side) => {
+    const { transport } = clusters.background[side];
+    const watched = unclear.watch(createClusterControl(timedTransport(transport, side, metrics)));
+    return askingPrimaries(watched, createLags(systemRuntime));
+  };
   return { source: control('source'), target: control('target') };
 };
 

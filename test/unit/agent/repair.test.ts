@@ -201,6 +201,8 @@ describe('repair of a route', () => {
     made.pair.source.storage.createIndex('p1');
     expect(kinds(await repair(made.state, [doc('b')]))).toEqual(['failed']);
     expect(Object.keys(made.contents('target'))).toEqual(['b']);
+    // A stay that begins anew with that index has a record of its own.
+    expect(kinds(await repair({ ...made.state, phaseRevision: 9 }, [doc('b')]))).toEqual(['deleted']);
   });
 });
 
