@@ -125,6 +125,50 @@ describe('a verification', () => {
   });
 });
 
+describe('a cluster that is away', () => {
+  const down = () => Promise.reject(new CrossfadeError('UPSTREAM_UNREACHABLE', 'the target is away'));
+  const cutOff = ({ made }: Stage): (() => void) => {
+    const { clusters } = made.io;
+    const { target } = clusters;
+    const away = { ...target, mget: down, shardStats: down, searchBySeq: down, getIndex: down };
+    Object.assign(clusters, { target: away });
+    return () => Object.assign(clusters, { target });
+  };
+
+  it.each([
+    ['before the first step', 0],
+    ['between two steps', 1],
+  ])('%s of a verification is waited for', async (_when, turns) => {
+    const stage = await damaged();
+    const leading = await leader(stage);
+    await ask(stage, { id: 'v', action: 'verify', args: { mode: 'full' } });
+    for (let i = 0; i < turns; i++) await turn(stage, leading);
+    const back = cutOff(stage);
+    for (let i = 0; i < 5; i++) expect(await turn(stage, leading)).toMatchObject({ id: 'v', state: 'running' });
+    back();
+    let last = await turn(stage, leading);
+    while (last.state === 'running') last = await turn(stage, leading);
+    expect(last.details).toMatchObject({ missing: 1, extra: 1, different: 1, checked: 41 });
+  });
+
+  it('for minutes ends a repair of all with the reason', async () => {
+    const stage = await damaged();
+    const leading = await leader(stage);
+    await ask(stage, { id: 'r', action: 'repair', args: {} });
+    cutOff(stage);
+    const { runtime } = stage.made.io;
+    let minutes = 0;
+    Object.assign(leading.deps, { runtime: { ...runtime, now: () => runtime.now() + minutes * 60_000 } });
+    let last = await turn(stage, leading);
+    for (; last.state === 'running' && minutes < 20; minutes++) last = await turn(stage, leading);
+    expect(last).toMatchObject({
+      id: 'r',
+      message: expect.stringMatching(/away.*nothing could be verified for 5 min/),
+    });
+    expect(minutes).toBeGreaterThanOrEqual(5);
+  });
+});
+
 describe('a cluster that hangs', () => {
   it.each([
     ['a count of both sides', 'verify', {}],
