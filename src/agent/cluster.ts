@@ -40,7 +40,7 @@ export interface ClusterControl {
   mget(get: documents.MultiGet): Promise<GotDoc[]>;
   /** Realtime: the bytes of one `_source` with nothing around them; undefined when there is no such document. */
   source(get: documents.SourceGet): Promise<Uint8Array | undefined>;
-  /** Sequence numbers per primary shard of a concrete index; undefined when there is no such index. */
+  /** Sequence numbers per primary shard of a concrete index; undefined when there is no such index, refused while no shard is assigned. */
   shardStats(index: string, options?: CallOptions): Promise<answers.IndexShards | undefined>;
   /**
    * Per shard of a concrete index; a new primary begins a new term. Undefined when the cluster does not tell it to this
@@ -76,7 +76,11 @@ const shardStats = async (
   const filter = fields.map((field) => `indices.*.${field}`).join(',');
   const path = `/${name(index)}/_stats/docs?level=shards&filter_path=${filter}`;
   const stats = await calls.find(answers.StatsAnswer, { method: 'GET', path, ...options });
-  return stats && answers.shardsOf(stats, index);
+  if (stats === undefined) return undefined;
+  const shards = answers.shardsOf(stats, index);
+  if (shards !== undefined) return shards;
+  const cause = { type: answers.noneAssigned, reason: `no shard of ${index} is assigned` };
+  throw refusal(`GET ${path}`, 503, cause);
 };
 
 const primaryTerms = async (

@@ -27,7 +27,13 @@ export type ShardSeq = {
 /** Only shards whose primary is started are listed: fewer than the index has means part of it is out of reach. */
 export type IndexShards = { uuid: string; shards: ShardSeq[] };
 
-/** The shards of one index, ordered; undefined when the answer does not know the index. */
+/** Type of the refusal that stands for an answer which tells no shard of an index. */
+export const noneAssigned = 'no_shard_assigned';
+
+/**
+ * The shards of one index, ordered. Undefined when the answer says nothing of the index: it leaves out one of which no shard
+ * is assigned.
+ */
 export const shardsOf = (answer: z.infer<typeof StatsAnswer>, index: string): IndexShards | undefined => {
   const stats = answer.indices[index];
   if (stats === undefined) return undefined;

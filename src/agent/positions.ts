@@ -66,7 +66,8 @@ export const takePosition = async (
   const info = await retrying(() => cluster.getIndex(index, { signal }), { runtime, signal, attempts: 3 });
   if (info === undefined || info.name !== index) return { kind: 'index_recreated', detail: `${index}: no such index` };
   const stats = await currentShards(index, io);
-  const histories = Array.from({ length: info.shards }, (_, n) => stats?.shards[n]?.history ?? '');
+  const told = new Map(stats?.shards.map(({ shard, history }) => [shard, history]));
+  const histories = Array.from({ length: info.shards }, (_, n) => told.get(n) ?? '');
   const position = { uuid: info.uuid, cursors: histories.map(() => -1), histories };
   const checked = checkPosition(index, position, stats);
   if (checked.kind !== 'ok') return checked;

@@ -7,7 +7,7 @@ import type { RouteSpec } from '../../coordination/route-spec.ts';
 import { sides } from '../../coordination/records.ts';
 import { isCrossfadeError } from '../../errors.ts';
 import type { ClusterControl } from '../cluster.ts';
-import { isDenied } from '../control-answers.ts';
+import { isDenied, noneAssigned, type ShardSeq } from '../control-answers.ts';
 import { indexHealth, lacksPrimary } from '../index-health.ts';
 import type { ClusterFacts, IndexFacts, PairFacts, PreflightFacts, StoreFacts } from './facts.ts';
 import { findMissing, probesFor } from './privileges.ts';
@@ -99,12 +99,22 @@ const storeBytes = async (cluster: ClusterControl, index: string): Promise<numbe
   );
 };
 
+/** Without any shard that is assigned an index is red, which its health tells. */
+const assignedShards = async (cluster: ClusterControl, index: string): Promise<readonly ShardSeq[]> => {
+  try {
+    return (await cluster.shardStats(index))?.shards ?? [];
+  } catch (error) {
+    if (isCrossfadeError(error, 'UPSTREAM_REFUSED') && error.details?.['upstreamType'] === noneAssigned) return [];
+    throw error;
+  }
+};
+
 /** Whether `_seq_no` can be searched, tried on the first shard that has documents; and the versions of what it found. */
 const probeSeq = async (
   cluster: ClusterControl,
   index: string,
 ): Promise<Pick<IndexFacts, 'seqSearchable' | 'largestVersion' | 'maxSeqNo'>> => {
-  const shards = (await cluster.shardStats(index))?.shards ?? [];
+  const shards = await assignedShards(cluster, index);
   const maxSeqNo = Math.max(0, ...shards.map((shard) => shard.maxSeqNo));
   const shard = shards.find(({ globalCheckpoint }) => globalCheckpoint >= 0);
   if (shard === undefined) return { seqSearchable: true, largestVersion: 0n, maxSeqNo };

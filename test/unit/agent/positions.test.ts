@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type IndexAnswer, indexInfoOf, namesTask, StatsAnswer, shardsOf } from '../../../src/agent/control-answers.ts';
-import { checkPosition, type IndexPosition } from '../../../src/agent/positions.ts';
+import { type ClusterControl, createClusterControl } from '../../../src/agent/cluster.ts';
+import { checkPosition, type IndexPosition, takePosition } from '../../../src/agent/positions.ts';
+import { hastyRuntime } from '../../support/manual-runtime.ts';
 
 const position: IndexPosition = { uuid: 'u1', cursors: [10, -1], histories: ['h0', 'h1'] };
 const shard = (number: number, over: Partial<{ globalCheckpoint: number; history: string | undefined }> = {}) => ({
@@ -36,6 +38,40 @@ describe('a position on an index', () => {
     ['holds where histories are not told', { uuid: 'u1', shards: [shard(0, { history: undefined }), shard(1)] }, 'ok'],
   ])('%s', (_title, stats, kind) => {
     expect(checkPosition('p1', position, stats).kind).toBe(kind);
+  });
+});
+
+describe('taking a position', () => {
+  const runtime = hastyRuntime();
+  const info = indexInfoOf({
+    p1: { aliases: {}, mappings: {}, settings: { 'index.uuid': 'u1', 'index.number_of_shards': '3' } },
+  });
+  const answering = (stats: unknown, status = 200): ClusterControl => ({
+    ...createClusterControl({
+      request: async () => ({ status, headers: {}, body: Buffer.from(JSON.stringify(stats)) }),
+    }),
+    getIndex: async () => info,
+  });
+  const copies = (history: string) => [
+    {
+      routing: { state: 'STARTED', primary: true, node: 'n1' },
+      seq_no: { max_seq_no: 4, local_checkpoint: 4, global_checkpoint: 4 },
+      commit: { user_data: { history_uuid: history } },
+    },
+  ];
+  const take = (cluster: ClusterControl) => takePosition('p1', 'start', { cluster, runtime });
+
+  it('finds each history under the number of its shard, also when a shard is missing', async () => {
+    const shards = { '1': copies('h1'), '2': copies('h2') };
+    expect(await take(answering({ indices: { p1: { uuid: 'u1', shards } } }))).toMatchObject({
+      kind: 'unavailable',
+      detail: 'p1: 1 shards have no started primary',
+    });
+  });
+
+  it('takes an index of which no shard is assigned for one that is out of reach, and not for one that is gone', async () => {
+    await expect(take(answering({}))).rejects.toMatchObject({ details: { upstreamStatus: 503 } });
+    expect(await take(answering({ error: {} }, 404))).toMatchObject({ kind: 'index_recreated' });
   });
 });
 
