@@ -47,8 +47,8 @@ export const differenceLines = (list: readonly Difference[], most = 20): string 
   return list.length > most ? [...lines, `and ${list.length - most} more`].join('; ') : lines.join('; ');
 };
 
-/** On the source a weaker durability is its owner's choice; copies must not be forgotten, see judge.ts. */
-const notForCopies = /^index\.translog\.durability$/;
+/** What suits a source and no follower: copies must not be forgotten, nor changed once more; see judge-pair.ts, judge-index.ts. */
+const notForCopies = /^index\.(translog\.durability|final_pipeline)$/;
 
 /** What the operator wants of a target that is created, under full names. */
 export const targetSettings = (overrides: Record<string, unknown> = {}): Record<string, unknown> =>

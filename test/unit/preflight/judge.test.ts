@@ -260,7 +260,7 @@ describe('preflight', () => {
     ]);
   });
 
-  it('builds the target from the source with overrides on top, and not with a durability that forgets copies', () => {
+  it('builds the target from the source with overrides on top, and without what would forget or change copies', () => {
     const body = targetBody(
       {
         mappings: { properties: {} },
@@ -269,6 +269,7 @@ describe('preflight', () => {
           'index.number_of_shards': '1',
           'index.codec': 'best',
           'index.translog.durability': 'async',
+          'index.final_pipeline': 'enrich',
         },
       },
       { settings: { number_of_shards: 5 } },
