@@ -93,12 +93,12 @@ export const metricTable = {
   }),
   upstreamDuration: histogram(
     'upstream_duration_seconds',
-    'From sending a request to a cluster to the end of its answer.',
+    'From sending a request to a cluster to the end of its answer, without waits for the client.',
     { side: sides, use: upstreamUses },
   ),
   addedLatency: histogram(
     'added_latency_seconds',
-    'Time that requests spent in the sidecar and not on a cluster.',
+    'Time that requests spent in the sidecar and not on a cluster or waiting for their client.',
     { access: accesses },
     addedBuckets,
   ),

@@ -44,13 +44,14 @@ export const observeRequest = (metrics: Metrics) => {
   const durationOf = known((access: Access) => metrics.requestDuration.series({ access }));
   const upstreamOf = known((side: Side) => metrics.upstreamDuration.series({ side, use: 'client' }));
   const addedOf = known((access: Access) => metrics.addedLatency.series({ access }));
-  return ({ routeSlug, family, access, side, outcome, durationMs, upstreamMs, errorCode }: RequestEvent): void => {
+  return (event: RequestEvent): void => {
+    const { routeSlug, family, access, side, outcome, durationMs, upstreamMs, clientMs, errorCode } = event;
     countOf(routeSlug ?? unrouted)(family)(side)(outcome).count++;
     durationOf(access).observe(seconds(durationMs));
     if (errorCode !== undefined) metrics.errors.inc({ code: errorCode });
     if (side === 'none' || upstreamMs <= 0) return;
     upstreamOf(side).observe(seconds(upstreamMs));
-    addedOf(access).observe(seconds(Math.max(0, durationMs - upstreamMs)));
+    addedOf(access).observe(seconds(Math.max(0, durationMs - upstreamMs - clientMs)));
   };
 };
 

@@ -27,13 +27,14 @@ const bump = (counts: number[], i: number): void => {
   counts[i] = (counts[i] ?? 0) + 1;
 };
 
-const noteRequest = (line: TrafficLine, { access, side, outcome, durationMs, upstreamMs }: RequestEvent): void => {
+const noteRequest = (line: TrafficLine, event: RequestEvent): void => {
+  const { access, side, outcome, durationMs, upstreamMs, clientMs } = event;
   if (failures.has(outcome)) bump(line.counts, failedAt);
   if (side === 'none' || (access !== 'read' && access !== 'write')) return;
   bump(line.counts, positions[access][side]);
   if (upstreamMs <= 0) return;
   if (access === 'read') bump(line[side], bucketOfMs(upstreamMs));
-  bump(line.added, bucketOfMs(Math.max(0, durationMs - upstreamMs)));
+  bump(line.added, bucketOfMs(Math.max(0, durationMs - upstreamMs - clientMs)));
 };
 
 /** The authority's half of a comparison is the client's own read, which was counted with its request. */

@@ -37,6 +37,7 @@ export abstract class ClientExchange implements ClientRequest {
     routeSlug: undefined,
     side: undefined,
     upstreamMs: 0,
+    clientMs: 0,
   };
   gone = false;
   answered = false;
@@ -157,7 +158,7 @@ export abstract class ClientExchange implements ClientRequest {
   }
 
   event(): RequestEvent {
-    const { family, access, routeSlug, side, upstreamMs } = this.trace;
+    const { family, access, routeSlug, side, upstreamMs, clientMs } = this.trace;
     const status = this.statusSent ?? 499;
     const outcome = outcomeOf({ status, errorCode: this.#errorCode, complete: !this.gone });
     return {
@@ -166,6 +167,7 @@ export abstract class ClientExchange implements ClientRequest {
       routeSlug,
       side: outcome === 'refused' ? 'none' : (side ?? 'none'),
       upstreamMs,
+      clientMs,
       status,
       outcome,
       durationMs: performance.now() - this.#startedMs,

@@ -27,6 +27,8 @@ export type RequestTrace = {
   side: Side | undefined;
   /** Time from sending to the cluster to the end of its answer, without what the client kept it waiting. */
   upstreamMs: number;
+  /** Time in which a passed request waited for its client: for its body, and for it to read. */
+  clientMs: number;
 };
 
 /** The observation of a finished request, for metrics and logs. */

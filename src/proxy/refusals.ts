@@ -17,6 +17,7 @@ const refusedEvent = ({ status, code }: CrossfadeError): RequestEvent => ({
   routeSlug: undefined,
   side: 'none',
   upstreamMs: 0,
+  clientMs: 0,
   status,
   outcome: outcomeOf({ status, errorCode: code, complete: true }),
   durationMs: 0,

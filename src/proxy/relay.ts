@@ -60,11 +60,10 @@ class Relay implements AnswerSink {
   readonly #request: ClientRequest;
   readonly #options: RelayOptions;
   readonly #finish: (result: RelayResult) => void;
-  /** undefined = the client's body is still awaited. */
-  #sentMs: number | undefined;
-  /** The client reads no faster since then. */
-  #pausedMs: number | undefined;
-  #waitedMs = 0;
+  readonly #begunMs = performance.now();
+  /** Since then the client is waited for: its body has not come, or it reads no faster. */
+  #waitingSinceMs: number | undefined;
+  #clientMs = 0;
   #upstream: UpstreamStream | undefined;
   #status = 0;
   #reason = '';
@@ -79,11 +78,14 @@ class Relay implements AnswerSink {
     this.#finish = finish;
   }
 
+  awaitBody(): void {
+    this.#waitingSinceMs = this.#begunMs;
+  }
+
   begin(body: Body): void {
     const { cluster, path, headers, timeoutMs, safeToRepeat } = this.#options;
     const target = path ?? this.#request.target;
     const { method } = this.#request;
-    this.#sentMs = performance.now();
     this.#upstream = cluster.stream(
       {
         method,
@@ -101,6 +103,7 @@ class Relay implements AnswerSink {
 
   /** `begin` in the turn of an event of the client's connection, which nothing may throw into. */
   beginWithin(body: Buffer): void {
+    this.#endWait(performance.now());
     try {
       this.begin({ body });
     } catch (cause) {
@@ -133,7 +136,7 @@ class Relay implements AnswerSink {
       this.#beginAnswer();
     }
     if (this.#request.writeAnswer(chunk)) return true;
-    this.#pausedMs = performance.now();
+    this.#waitingSinceMs = performance.now();
     this.#request.onDrain(() => this.#resume());
     return false;
   }
@@ -151,13 +154,13 @@ class Relay implements AnswerSink {
   }
 
   #resume(): void {
-    this.#endPause();
+    this.#endWait(performance.now());
     this.#upstream?.resume();
   }
 
-  #endPause(): void {
-    if (this.#pausedMs !== undefined) this.#waitedMs += performance.now() - this.#pausedMs;
-    this.#pausedMs = undefined;
+  #endWait(nowMs: number): void {
+    if (this.#waitingSinceMs !== undefined) this.#clientMs += nowMs - this.#waitingSinceMs;
+    this.#waitingSinceMs = undefined;
   }
 
   #beginAnswer(): void {
@@ -173,14 +176,16 @@ class Relay implements AnswerSink {
   #done(result: RelayResult): void {
     if (this.#over) return;
     this.#over = true;
-    this.#request.trace.upstreamMs += this.#tookMs();
+    const { trace } = this.#request;
+    trace.upstreamMs += this.#tookMs();
+    trace.clientMs += this.#clientMs;
     this.#finish(result);
   }
 
   #tookMs(): number {
-    if (this.#sentMs === undefined) return 0;
-    this.#endPause();
-    return performance.now() - this.#sentMs - this.#waitedMs;
+    const nowMs = performance.now();
+    this.#endWait(nowMs);
+    return nowMs - this.#begunMs - this.#clientMs;
   }
 }
 
@@ -192,13 +197,13 @@ export const startRelay = (
 ): void => {
   const passing = new Relay(request, options, finish);
   const body = bodyAtHand(request, options.body);
-  if (body !== undefined) passing.begin(body);
-  else
-    request.takeBody(
-      heldBodyBytes,
-      (whole) => passing.beginWithin(whole),
-      (error) => passing.onError(error),
-    );
+  if (body !== undefined) return passing.begin(body);
+  passing.awaitBody();
+  request.takeBody(
+    heldBodyBytes,
+    (whole) => passing.beginWithin(whole),
+    (error) => passing.onError(error),
+  );
 };
 
 export const relay = (request: ClientRequest, options: RelayOptions): Promise<RelayResult> =>

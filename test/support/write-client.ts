@@ -25,7 +25,14 @@ export const fakeClient = (sent: Sent): FakeClient => {
     head,
     headers: Object.entries(head.headers).flat(),
     bodyLength: body.length,
-    trace: { family: 'unclassified', access: 'write', routeSlug: undefined, side: undefined, upstreamMs: 0 },
+    trace: {
+      family: 'unclassified',
+      access: 'write',
+      routeSlug: undefined,
+      side: undefined,
+      upstreamMs: 0,
+      clientMs: 0,
+    },
     aborted: leaving.signal,
     get gone() {
       return leaving.signal.aborted;

@@ -15,6 +15,7 @@ const request = (over: Partial<RequestEvent>): RequestEvent => ({
   routeSlug: 'products',
   side: 'source',
   upstreamMs: 10,
+  clientMs: 0,
   durationMs: 11,
   status: 200,
   outcome: 'ok',
@@ -38,9 +39,9 @@ describe('the tally of traffic', () => {
     expect(tally.lines()['products']?.counts).toEqual(counts);
   });
 
-  it('keeps the time on the cluster apart from the time in the sidecar', () => {
+  it('keeps the time on the cluster, and that of the client, apart from the time in the sidecar', () => {
     const tally = createTrafficTally();
-    tally.request(request({ upstreamMs: 40, durationMs: 41 }));
+    tally.request(request({ upstreamMs: 40, clientMs: 100, durationMs: 141 }));
     const line = tally.lines()['products'];
     expect([line?.source[bucketOfMs(40)], line?.added[bucketOfMs(1)]]).toEqual([1, 1]);
   });

@@ -38,14 +38,15 @@ const event: RequestEvent = {
   routeSlug: 'products',
   side: 'target',
   upstreamMs: 4,
+  clientMs: 7,
   status: 200,
   outcome: 'ok',
-  durationMs: 5,
+  durationMs: 12,
   errorCode: undefined,
 };
 
 describe('a request', () => {
-  test('is counted by route, family, side and outcome, and its time is split between cluster and sidecar', async () => {
+  test('is counted by route, family, side and outcome, and its time is split between cluster, client and sidecar', async () => {
     observeRequest(metrics)(event);
     expect(await series('requests_total')).toEqual([
       'crossfade_requests_total{route="products",family="search",side="target",outcome="ok"} 1',
@@ -64,6 +65,7 @@ describe('a request', () => {
       routeSlug: undefined,
       side: 'none',
       upstreamMs: 0,
+      clientMs: 0,
       outcome: 'refused',
       errorCode: 'BAD_FRAMING',
     });

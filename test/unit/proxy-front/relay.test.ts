@@ -18,7 +18,7 @@ const piece = Buffer.from('abc');
 
 /** A client and a cluster that do what they are told, and the time that was measured between them. */
 const passing = () => {
-  const trace = { upstreamMs: 0 };
+  const trace = { upstreamMs: 0, clientMs: 0 };
   const told: number[] = [];
   let answer: AnswerSink | undefined;
   let giveBody: ((body: Buffer) => void) | undefined;
@@ -79,7 +79,7 @@ describe('the time that a cluster took', () => {
     head();
     later(3);
     end();
-    expect([told, trace.upstreamMs]).toEqual([[23], 23]);
+    expect([told, trace]).toEqual([[23], { upstreamMs: 23, clientMs: 700 }]);
   });
 
   it('does not go on while the client reads no faster', () => {
@@ -95,7 +95,7 @@ describe('the time that a cluster took', () => {
     }
     data(true);
     end();
-    expect([told, trace.upstreamMs]).toEqual([[23], 23]);
+    expect([told, trace]).toEqual([[23], { upstreamMs: 23, clientMs: 1500 }]);
   });
 
   it('ends where the client began to read no further when it leaves then', () => {
@@ -106,13 +106,13 @@ describe('the time that a cluster took', () => {
     data(false);
     later(500);
     leave();
-    expect(trace.upstreamMs).toBe(20);
+    expect(trace).toEqual({ upstreamMs: 20, clientMs: 500 });
   });
 
   it('is none when nothing was sent', () => {
     const { later, loseBody, trace } = passing();
     later(700);
     loseBody({} as CrossfadeError);
-    expect(trace.upstreamMs).toBe(0);
+    expect(trace).toEqual({ upstreamMs: 0, clientMs: 700 });
   });
 });
