@@ -126,7 +126,7 @@ const stepMedians = (rows: readonly Row[]): Record<string, string> => {
   return Object.fromEntries(steps.map((step) => [`${step}, median ms`, String(median(timesOf(step)))]));
 };
 
-const switchOnce = async (admin: RouteAdmin, writers: SteadyWriters, forward: boolean): Promise<Row> => {
+const switchOnce = async (admin: RouteAdmin, forward: boolean): Promise<CutoverReport> => {
   await admin.until(({ safeToAdvance, safeToRollBack }) => (forward ? safeToAdvance : safeToRollBack).ok, 'safe');
   // The stretch without a switch must not reach into the one before.
   await delay(3 * restMs);
@@ -137,7 +137,7 @@ const switchOnce = async (admin: RouteAdmin, writers: SteadyWriters, forward: bo
     ({ phase, lastCutover: last }) => phase === (forward ? 'target' : 'dual') && last?.at !== before,
     'the report of the switch',
   );
-  return measure(writers, lastCutover as CutoverReport);
+  return lastCutover as CutoverReport;
 };
 
 const agents: AgentProcess[] = [];
@@ -154,13 +154,19 @@ try {
   const writers = startSteadyWriters({ urls: agents.map(({ url }) => url), index: slug, writersPerUrl: 4, perSecond });
   await admin.until(({ safeToAdvance }) => safeToAdvance.ok && writers.sent >= warmWrites, 'warm agents');
   await admin.ask('advance', { rehearse: true });
-  const rows: Row[] = [];
+  const reports: CutoverReport[] = [];
   for (let n = 0; n < switches; n++) {
-    rows.push(await switchOnce(admin, writers, n % 2 === 0));
-    const told = JSON.stringify(rows.at(-1));
-    process.stdout.write(`${n + 1}: ${told} failed ${writers.failed} of ${writers.sent}\n`);
+    const report = await switchOnce(admin, n % 2 === 0);
+    reports.push(report);
+    const { kind, path, pauseMs } = report;
+    process.stdout.write(
+      `${n + 1}: ${JSON.stringify({ kind, path, pauseMs })} failed ${writers.failed} of ${writers.sent}\n`,
+    );
   }
   await writers.stop();
+  // Only now has every write ended: one that a switch held for long would be missing before.
+  const rows = reports.map((report) => measure(writers, report));
+  for (const [n, row] of rows.entries()) process.stdout.write(`${n + 1}: ${JSON.stringify(row)}\n`);
   const { source, target, different } = await atRest();
   const lost = [...writers.last].filter(([id, n]) => n !== undefined && source.get(id) !== n).length;
   const resurrected = [...writers.last].filter(([id, n]) => n === undefined && source.has(id)).length;

@@ -98,9 +98,12 @@ const under = async (options: readonly string[]): Promise<Busy> => {
   writer.send('tell');
   const [{ acknowledged, failed }] = (await once(writer, 'message')) as [Told];
   writer.kill();
+  const endedMs = reached.at(-1)?.atMs ?? 0;
   const lags = acknowledged.flatMap(({ seq, atMs }) => {
     const poll = reached.find(({ cursor }) => cursor >= seq);
-    return poll === undefined || poll === reached[0] ? [] : [Math.max(0, poll.atMs - atMs)];
+    // What no poll has reached has waited at least until the end.
+    if (poll === undefined) return atMs < endedMs ? [endedMs - atMs] : [];
+    return poll === reached[0] ? [] : [Math.max(0, poll.atMs - atMs)];
   });
   return { ...measured, lags, failed };
 };

@@ -1,9 +1,9 @@
 /** The end of the demo: load stopped, copies drained, both sides and what was acknowledged compared document by document. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import type { Acknowledged, Load } from './load.ts';
+import { type Load, type Product, untouched } from './load.ts';
 import { claim, heading, table } from './report.ts';
-import { ask, type World } from './world.ts';
+import { ask, oldProducts, type World } from './world.ts';
 
 type Documents = Map<string, unknown>;
 
@@ -21,8 +21,11 @@ const readAll = async (url: string, index: string): Promise<Documents> => {
 const differing = (a: Documents, b: Documents): number =>
   [...new Set([...a.keys(), ...b.keys()])].filter((id) => !isDeepStrictEqual(a.get(id), b.get(id))).length;
 
-const lost = (documents: Documents, acknowledged: Acknowledged): number =>
-  [...acknowledged].filter(([id, value]) => !isDeepStrictEqual(documents.get(id), value)).length;
+/** `undefined` = acknowledged as deleted. */
+type Expected = ReadonlyMap<string, Product | undefined>;
+
+const lost = (documents: Documents, expected: Expected): number =>
+  [...expected].filter(([id, value]) => !isDeepStrictEqual(documents.get(id), value)).length;
 
 /** The last copies may still be on their way. */
 const settled = async (world: World): Promise<{ source: Documents; target: Documents }> => {
@@ -47,15 +50,22 @@ const openCopies = async (world: World): Promise<number> => {
 export const compareSides = async (world: World, load: Load): Promise<void> => {
   heading('at rest: both sides, document by document');
   await load.stop();
+  untouched(load);
   const { source, target } = await settled(world);
   const different = differing(source, target);
   table([
     ['', 'source products_v1', 'target products_v2'],
     ['documents', String(source.size), String(target.size)],
+    ['old documents missing', String(lost(source, oldProducts)), String(lost(target, oldProducts))],
     ['acknowledged writes missing', String(lost(source, load.acknowledged)), String(lost(target, load.acknowledged))],
     ['documents that differ', String(different), String(different)],
   ]);
   claim('both sides hold the same documents', different === 0 && source.size === target.size);
+  claim(
+    'every document from before the migration is on both sides',
+    lost(source, oldProducts) + lost(target, oldProducts) === 0,
+    `${oldProducts.size} documents`,
+  );
   claim(
     'every acknowledged write is on both sides',
     lost(source, load.acknowledged) + lost(target, load.acknowledged) === 0,

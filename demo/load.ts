@@ -4,6 +4,7 @@
  * at the end that nothing of it was lost.
  */
 import { Agent, request } from 'undici';
+import { claim } from './report.ts';
 
 export type Product = { name: string; category: string; price: number; stock: number };
 /** `undefined` = deleted. Documents with a write under way when the load ended are left out. */
@@ -142,3 +143,6 @@ export const startLoad = ({ gateways, requestsPerSecond, documents, workers = 8 
     },
   };
 };
+
+export const untouched = (load: Load): void =>
+  claim('no request of the application has failed', load.failures() === 0, `${load.failures()} of ${load.requests()}`);

@@ -3,7 +3,7 @@
  * see proven: observe, dual write and backfill, shadow reads, a ramp of reads, the brake, the cutover, the way back.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Load } from './load.ts';
+import { type Load, untouched } from './load.ts';
 import { claim, heading, progressLine, say } from './report.ts';
 import { type Status, slug, type World } from './world.ts';
 
@@ -62,9 +62,6 @@ const command = async (world: World, ...args: string[]): Promise<boolean> => {
   if (code !== 0) say(`   exit ${code}: ${stdout}${stderr}`);
   return code === 0;
 };
-
-const untouched = (load: Load): void =>
-  claim('no request of the application has failed', load.failures() === 0, `${load.failures()} of ${load.requests()}`);
 
 export const observe = async (world: World, load: Load): Promise<void> => {
   heading('observe: traffic is classified, everything goes where it went before');
@@ -128,7 +125,7 @@ const shareOnTarget = async (world: World, load: Load, percent: number, seconds:
 
 /** Four standard deviations of a draw of some hundred reads. */
 const nearly = (seen: number, percent: number): boolean =>
-  Math.abs(seen - percent) <= 1 + 4 * Math.sqrt((percent * (100 - percent)) / 200);
+  seen > 0 && Math.abs(seen - percent) <= 1 + 4 * Math.sqrt((percent * (100 - percent)) / 200);
 
 export const ramp = async (world: World, load: Load): Promise<void> => {
   heading('ramp: the target answers 1, 10, 50, 100 % of the reads');

@@ -9,12 +9,21 @@ import { jetstream } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { freePort } from '../test/support/services/child.ts';
 import { type RunningServices, startServices } from '../test/support/services/start.ts';
+import type { Product } from './load.ts';
 import { crossfade, type Ran, startNode } from './processes.ts';
 import { say } from './report.ts';
 
 export const slug = 'products';
 const bucket = 'crossfade';
-export const seeded = 3000;
+const seeded = 3000;
+
+/** What was there before anyone thought of a migration; no client of the demo writes to it. */
+export const oldProducts: ReadonlyMap<string, Product> = new Map(
+  Array.from({ length: seeded }, (_, i) => [
+    `seed-${i}`,
+    { name: `old steel lamp ${i}`, category: 'tools', price: i + 0.5, stock: i },
+  ]),
+);
 
 export type Status = {
   phase: string;
@@ -74,11 +83,11 @@ const seed = async (source: string): Promise<void> => {
     mappings,
     aliases: { products: {} },
   });
-  const lines = Array.from({ length: seeded }, (_, i) => [
-    JSON.stringify({ index: { _id: `seed-${i}` } }),
-    JSON.stringify({ name: `old steel lamp ${i}`, category: 'tools', price: i + 0.5, stock: i }),
+  const lines = [...oldProducts].flatMap(([id, product]) => [
+    JSON.stringify({ index: { _id: id } }),
+    JSON.stringify(product),
   ]);
-  await call(`${source}/products_v1/_bulk?refresh=true`, 'POST', `${lines.flat().join('\n')}\n`);
+  await call(`${source}/products_v1/_bulk?refresh=true`, 'POST', `${lines.join('\n')}\n`);
 };
 
 const route = {
