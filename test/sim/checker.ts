@@ -31,6 +31,8 @@ export class Checker {
   readonly #markers = new Map<string, string>();
   readonly #stamped = new Map<string, string>();
   readonly #seen = new Map<string, RouteState>();
+  /** By id: what was written to whoever had the authority, in order, without what a failed primary took with it. */
+  readonly #written = new Map<string, { key: string; source: string | undefined }[]>();
 
   constructor(world: CheckedWorld) {
     this.#world = world;
@@ -59,7 +61,22 @@ export class Checker {
     if (record.phase === 'final') this.#violation('the route became final and nobody asked for that');
     const moved = authorityIn(record.phase) !== authorityIn(before.phase);
     if (moved !== record.reign > before.reign) this.#violation('the reign and the authority did not change together');
-    if (moved) this.#compare('I8: committed while the sides differ');
+    if (moved) {
+      this.#compare('I8: committed while the sides differ');
+      this.#holdsTheLast('I6: committed');
+    }
+  }
+
+  /** Both sides may be equal and wrong: of each document the authority has what was written to an authority last. */
+  #holdsTheLast(when: string): void {
+    const contents = this.#contents(this.authority);
+    for (const [id, writes] of this.#written) {
+      const last = writes.at(-1);
+      if (last !== undefined && contents.get(id) !== last.source)
+        this.#violation(
+          `${when}, and ${id} is ${contents.get(id) ?? 'absent'} where ${last.source ?? 'absent'} was written last`,
+        );
+    }
   }
 
   #compare(what: string): void {
@@ -103,6 +120,8 @@ export class Checker {
     // Nobody's document: a process that nobody has heard of takes a sequence number with it.
     if (op.id === claimedId && op.op === 'delete' && before === undefined) return;
     const source = after?.source;
+    const key = appliedKey({ index, id: op.id, seq, term });
+    if (side === this.authority) this.#written.set(op.id, [...(this.#written.get(op.id) ?? []), { key, source }]);
     const item = this.#world.history.find(opaque ?? '', { kind: op.op, id: op.id, source });
     if (source !== undefined && item !== undefined) this.#markers.set(source, item.marker);
     if (item === undefined) {
@@ -110,7 +129,7 @@ export class Checker {
       return;
     }
     item.applied++;
-    this.#writers.set(appliedKey({ index, id: op.id, seq, term }), item);
+    this.#writers.set(key, item);
     if (item.applied > 1) this.#violation(`${opaque} ${item.kind} ${op.id} was applied twice`);
     if (side !== this.authority)
       this.#violation(
@@ -122,8 +141,11 @@ export class Checker {
   }
 
   lost(write: { index: string; id: string; seq: number; term: number }): void {
-    const item = this.#writers.get(appliedKey(write));
+    const key = appliedKey(write);
+    const item = this.#writers.get(key);
     if (item !== undefined) item.applied--;
+    const left = this.#written.get(write.id)?.filter((one) => one.key !== key);
+    if (left !== undefined) this.#written.set(write.id, left);
   }
 
   stateApplied(process: string, boot: string, state: RouteState | undefined): void {
@@ -137,9 +159,11 @@ export class Checker {
       this.#violation(`I12: ${process} went back to revision ${state.phaseRevision}, e${epoch} r${reign}`);
   }
 
-  /** Once nothing moves any more. */
-  atRest(): void {
-    this.#compare(`I5: the ${otherSide(this.authority)} is not what the ${this.authority} is, at rest`);
+  /** `resting`: nothing moves any more; else the run is over all the same, and only what no wait can mend is looked at. */
+  atEnd(resting: boolean): void {
+    this.#compare(`I5: the ${otherSide(this.authority)} is not what the ${this.authority} is, at the end`);
+    this.#holdsTheLast('I6: at the end');
+    if (!resting) return;
     if (this.steps.at(-1)?.record.hold !== undefined) this.#violation('I9: a hold never ended');
     for (const call of this.#world.history.calls.values()) {
       const { name, startedAtMs, endedAtMs } = call;

@@ -8,6 +8,8 @@ import { mutantNames, mutants } from './mutants.ts';
 import { simulate } from './world.ts';
 
 const mostSeeds = 150;
+/** Data gone wrong; a run that merely stands still proves nothing. */
+const harm = /^[\d.]+ I(1|3|4|5|6|8|14):/;
 /** Seconds on a quiet machine. */
 const timeoutMs = 600_000;
 
@@ -18,7 +20,7 @@ describe('a simulated migration without one of its defences', () => {
       const { sabotage, ...rest } = mutants[name];
       for (let seed = 1; seed <= mostSeeds; seed++) {
         const { violations } = await simulate({ seed, sabotage, ...rest });
-        if (violations.length === 0) continue;
+        if (!violations.some((violation) => harm.test(violation))) continue;
         expect((await simulate({ seed, ...rest })).violations, `seed ${seed} goes wrong with it as well`).toEqual([]);
         return;
       }

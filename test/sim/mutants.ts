@@ -7,7 +7,7 @@ import { backfillName } from '../../src/agent/backfill.ts';
 import type { Members } from '../../src/coordination/members.ts';
 import type { Membership } from '../../src/coordination/membership.ts';
 import { bootPrefix, fenceIndex, keys } from '../../src/coordination/keys.ts';
-import type { MemberRoute } from '../../src/coordination/records.ts';
+import { type MemberRoute, otherSide } from '../../src/coordination/records.ts';
 import { packStamp, type StampParts, unpackStamp } from '../../src/coordination/stamp.ts';
 import type { Transport, UpstreamAnswer, UpstreamRequest } from '../../src/upstream/types.ts';
 import { type Faults, noFaults } from './faults.ts';
@@ -20,7 +20,7 @@ import {
   type Story,
   unheardMember,
 } from './stories.ts';
-import { type Knobs, type Sabotage, slug, type World } from './world.ts';
+import { indexNames, type Knobs, type Sabotage, slug, type World } from './world.ts';
 
 export const mutantNames = [
   'stamps',
@@ -88,6 +88,9 @@ const answering = (
     if (answer.status !== 200 || !concerns(request, at)) return answer;
     return { ...answer, body: Buffer.from(rewrite(answer.body.toString('utf8'))) };
   });
+
+const isAboutFollower = ({ path }: UpstreamRequest, { world }: At): boolean =>
+  path.startsWith(`/${indexNames[otherSide(world.checker.authority)]}/`);
 
 type AliasAction = Partial<Record<'add' | 'remove', { index: string; alias: string }>>;
 
@@ -210,7 +213,8 @@ export const mutants: Record<MutantName, Mutant> = {
     faults: only({ loseAnswer: 0.15, late: 0.1 }),
   },
   sweep: {
-    sabotage: answering((request) => isSeqSearch(request) && text(request).includes('"_source":false'), emptyPage),
+    // Of the follower alone: the tail asks the authority in the same way.
+    sabotage: answering((request, at) => isSeqSearch(request) && isAboutFollower(request, at), emptyPage),
     faults: only({ loseAnswer: 0.15, late: 0.1 }),
   },
   count: {

@@ -535,7 +535,7 @@ export class World {
     look();
     await scheduler.run(healedMs + restMs, () => resting || this.#stuck());
     if (!resting) this.checker.problem(`I13: does not come to rest: ${this.#why(sinceMs)}`);
-    else this.checker.atRest();
+    this.checker.atEnd(resting);
   }
 
   /** Requests of clients, and copies that a member still waits for: some requests are only given up after half a minute. */
