@@ -2,7 +2,8 @@
  * What the sidecar costs beside its rivals, on loopback against a stub that answers at once, so that the proxy itself is
  * measured: CPU per request from the process's own CPU time, latency at 1 and 32 connections, resident memory at 1,000
  * requests a second and at full load. Rounds are interleaved, and ratios are taken within a round, because a shared machine
- * drifts. `plain Node.js` is a proxy of thirty lines over the same libraries: what no proxy on node:http can go below.
+ * drifts. CPU is read once no copy and no sample waits any more, and each row says how many of them there were: what is put off
+ * or left out would else look cheap. Each write is of a document of its own, since copies of one are sent once. `plain Node.js` is a proxy of thirty lines over the same libraries: what no proxy on node:http can go below.
  */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,6 +12,7 @@ import type { Server } from '../test/support/services/child.ts';
 import { type Load, type LoadResult, runLoad } from './lib/load.ts';
 import { cpuSeconds, residentMb } from './lib/process-cost.ts';
 import { machine, median, type Report, table } from './lib/report.ts';
+import { scrape, untilDone } from './lib/scraped.ts';
 import {
   type CrossfadeMode,
   needPrograms,
@@ -20,6 +22,7 @@ import {
   startNginxMirror,
   startPlainNode,
   startStub,
+  startStubCluster,
 } from './lib/servers.ts';
 
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 5);
@@ -29,14 +32,15 @@ const warmUpSeconds = 6;
 const search: Load = { method: 'POST', path: '/bench/_search', body: '{"query":{"match":{"name":"lamp"}},"size":10}' };
 const write: Load = {
   method: 'PUT',
-  path: '/bench/_doc/1',
+  path: '/bench/_doc/',
+  numbered: true,
   body: `{"name":"steel lamp","text":"${'lorem ipsum '.repeat(20)}","price":1.0}`,
 };
 
 /** The same for a reader of HTTP, and nothing that the fast path of the listener takes. */
 const unusual: Load = { ...search, headers: { 'proxy-connection': 'keep-alive' } };
 
-type Contender = { name: string; url: string; pid: number | undefined; load: Load };
+type Contender = { name: string; url: string; pid: number | undefined; load: Load; adminUrl?: string | undefined };
 type Measure = LoadResult & { cpuMicros: number; rssMb: number };
 type Results = Map<string, { one: Measure[]; many: Measure[]; steady: Measure[] }>;
 type Way = keyof NonNullable<ReturnType<Results['get']>>;
@@ -48,9 +52,10 @@ const loadOf: Record<Way, { connections: number; seconds: number; pauseMs?: numb
   many: { connections: 32, seconds },
 };
 
-const measure = async ({ url, pid, load }: Contender, way: Way, dir: string): Promise<Measure> => {
+const measure = async ({ url, pid, load, adminUrl }: Contender, way: Way, dir: string): Promise<Measure> => {
   const before = pid === undefined ? 0 : cpuSeconds(pid);
   const result = await runLoad({ url, load, dir, ...loadOf[way] });
+  if (adminUrl !== undefined) await untilDone(adminUrl);
   const used = pid === undefined ? Number.NaN : cpuSeconds(pid) - before;
   if (result.errors > 0) throw new Error(`${url}: ${result.errors} failed requests`);
   const rssMb = pid === undefined ? Number.NaN : residentMb(pid);
@@ -62,7 +67,9 @@ const startAll = async (dir: string): Promise<{ contenders: Contender[]; servers
   const other = await startStub('stub-other', dir);
   const crossfade = (name: string, mode: CrossfadeMode) =>
     startCrossfade({ name, dir, source: stub.url, target: other.url, mode });
-  const started: [string, Server, Load][] = [
+  const numbering = await startStubCluster('stub-numbering', dir);
+  const followed = await startStubCluster('stub-followed', dir);
+  const started: [string, Server & { adminUrl?: string }, Load][] = [
     ['nginx', await startNginx(dir, stub.url), search],
     ['haproxy', await startHaproxy(dir, stub.url), search],
     ['nginx mirror', await startNginxMirror(dir, stub.url, other.url), search],
@@ -71,13 +78,23 @@ const startAll = async (dir: string): Promise<{ contenders: Contender[]; servers
     ['crossfade off, past the fast path', await crossfade('crossfade-slow', { phase: 'off' }), unusual],
     ['crossfade dual, reads', await crossfade('crossfade-dual', { phase: 'dual' }), search],
     ['crossfade shadow 100 %', await crossfade('crossfade-shadow', { phase: 'dual', shadow: 100 }), search],
-    ['crossfade dual, writes', await crossfade('crossfade-writes', { phase: 'dual' }), write],
+    [
+      'crossfade dual, writes',
+      await startCrossfade({
+        name: 'crossfade-writes',
+        dir,
+        source: numbering.url,
+        target: followed.url,
+        mode: { phase: 'dual' },
+      }),
+      write,
+    ],
   ];
   const contenders: Contender[] = [
     { name: 'direct', url: stub.url, pid: undefined, load: search },
-    ...started.map(([name, { url, pid }, load]) => ({ name, url, pid, load })),
+    ...started.map(([name, { url, pid, adminUrl }, load]) => ({ name, url, pid, load, adminUrl })),
   ];
-  return { contenders, servers: [...started.map(([, server]) => server), stub, other] };
+  return { contenders, servers: [...started.map(([, server]) => server), stub, other, numbering, followed] };
 };
 
 const measureAll = async (contenders: readonly Contender[], dir: string): Promise<Results> => {
@@ -93,6 +110,16 @@ const measureAll = async (contenders: readonly Contender[], dir: string): Promis
 };
 
 const shown = (value: number, digits: number): string => (Number.isNaN(value) ? '' : value.toFixed(digits));
+
+/** Over the whole run, of what it was to do besides passing requests on. */
+const besidesOf = async ({ adminUrl }: Contender): Promise<string> => {
+  if (adminUrl === undefined) return '';
+  const sum = await scrape(adminUrl);
+  const sampled = sum('crossfade_shadow_sampled_total');
+  if (sampled > 0) return `${sum('crossfade_shadow_compared_total')} of ${sampled} compared`;
+  const copies = sum('crossfade_copies_total');
+  return copies === 0 ? '' : `${copies - sum('crossfade_copies_dropped_total')} of ${copies} copied`;
+};
 
 const figuresOf = (results: Results, name: string): Record<string, string> => {
   const figure = (way: Way, field: keyof Measure): number =>
@@ -132,8 +159,13 @@ export const benchProxy = async (): Promise<Report> => {
   needPrograms(['wrk', 'nginx', 'haproxy']);
   const dir = mkdtempSync(join(tmpdir(), 'crossfade-bench-'));
   const { contenders, servers } = await startAll(dir);
-  const results = await measureAll(contenders, dir).finally(() => Promise.all(servers.map((server) => server.stop())));
-  const rows = contenders.map(({ name }) => figuresOf(results, name));
+  const measured = async () => {
+    const results = await measureAll(contenders, dir);
+    return { results, besides: await Promise.all(contenders.map(besidesOf)) };
+  };
+  const stop = () => Promise.all(servers.map((server) => server.stop()));
+  const { results, besides } = await measured().finally(stop);
+  const rows = contenders.map(({ name }, i) => ({ ...figuresOf(results, name), besides: besides[i] ?? '' }));
   const ratios = ratiosOf(results);
   const lines = Object.entries(ratios).map(([name, value]) => `${name}: ${value.toFixed(2)} x`);
   process.stdout.write(`${table(rows)}\n${lines.join('\n')}\n${machine()}\n`);

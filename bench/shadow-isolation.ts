@@ -22,6 +22,7 @@ import type { Server } from '../test/support/services/child.ts';
 import { type Load, type LoadResult, runLoad } from './lib/load.ts';
 import { residentMb } from './lib/process-cost.ts';
 import { machine, median, type Report, table } from './lib/report.ts';
+import { scrape } from './lib/scraped.ts';
 import {
   needPrograms,
   searchAnswer,
@@ -97,11 +98,7 @@ const given = (flag: string): string | undefined => {
 /** Over the whole run: `compared of sampled`. */
 const comparedBy = async ({ server }: Contender): Promise<string> => {
   if (server.adminUrl === undefined) return 'nothing';
-  const lines = (await (await fetch(`${server.adminUrl}/metrics`)).text()).split('\n');
-  const sum = (metric: string): number =>
-    lines
-      .filter((line) => line.startsWith(`${metric}{`))
-      .reduce((total, line) => total + Number(line.split(' ')[1]), 0);
+  const sum = await scrape(server.adminUrl);
   return `${sum('crossfade_shadow_compared_total')} of ${sum('crossfade_shadow_sampled_total')}`;
 };
 

@@ -3,7 +3,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../../test/support/services/prerequisites.ts';
 
-export type Load = { method: 'GET' | 'POST' | 'PUT'; path: string; body?: string; headers?: Record<string, string> };
+export type Load = {
+  method: 'GET' | 'POST' | 'PUT';
+  path: string;
+  body?: string;
+  headers?: Record<string, string>;
+  /** Each request has a number of its own behind the path. */
+  numbered?: boolean;
+};
 export type LoadResult = { requests: number; perSecond: number; p50Ms: number; p99Ms: number; errors: number };
 export type LoadOptions = {
   url: string;
@@ -23,7 +30,11 @@ const milliseconds = (text: string | undefined): number => {
   return Number(match?.[1] ?? Number.NaN) * scale;
 };
 
-const script = ({ method, body, headers = {} }: Load, pauseMs: number): string =>
+let runs = 0;
+const numbers = (path: string): string =>
+  `local n = 0\nfunction request() n = n + 1; return wrk.format(nil, "${path}${++runs}-" .. n) end`;
+
+const script = ({ method, path, body, headers = {}, numbered = false }: Load, pauseMs: number): string =>
   [
     `wrk.method = "${method}"`,
     'wrk.headers["content-type"] = "application/json"',
@@ -31,6 +42,7 @@ const script = ({ method, body, headers = {} }: Load, pauseMs: number): string =
       ([name, value]) => `wrk.headers[${JSON.stringify(name)}] = ${JSON.stringify(value)}`,
     ),
     ...(body === undefined ? [] : [`wrk.body = ${JSON.stringify(body)}`]),
+    ...(numbered ? [numbers(path)] : []),
     ...(pauseMs === 0 ? [] : [`function delay() return ${pauseMs} end`]),
   ].join('\n');
 
