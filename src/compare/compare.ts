@@ -33,7 +33,7 @@ import { isSameButTook } from './same-bytes.ts';
 import { areSurelySameSearch } from './same-search.ts';
 import { type Compared, compareMultiSearch, compareSearch } from './search.ts';
 import { compareCount } from './totals.ts';
-import type { Answer, ComparableApi, ComparedRequest, Observation } from './types.ts';
+import type { Answer, Answerer, ComparableApi, ComparedRequest, Observation } from './types.ts';
 
 export type Comparison = {
   api: ComparableApi;
@@ -41,8 +41,8 @@ export type Comparison = {
   /** The side whose answer the client got (or the first of an A/A' pair). */
   authority: Answer;
   other: Answer;
-  /** Maps an index name of either side to the name both share; called with names of both sides. */
-  renameIndex: (name: string) => string;
+  /** Maps an index name in one of the answers to the name both share: one name may mean different indices in the two. */
+  renameIndex: (name: string, answerer: Answerer) => string;
   rules: Rules;
 };
 

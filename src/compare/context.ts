@@ -1,11 +1,12 @@
 /** What every comparator needs at hand while it walks two answers. */
 import type { Finding, Findings } from './findings.ts';
 import type { Rules } from './rules.ts';
+import type { Answerer } from './types.ts';
 
 export type Context = {
   readonly findings: Findings;
   readonly rules: Rules;
-  readonly renameIndex: (name: string) => string;
+  readonly renameIndex: (name: string, answerer: Answerer) => string;
   /** Set inside a part that is only approximate: whatever differs there is cosmetic. */
   readonly soft: boolean;
 };

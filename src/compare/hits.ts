@@ -233,8 +233,8 @@ export const compareHits = (context: Context, parent: Path | undefined, comparis
   const { facts } = comparison;
   const path = child(parent, 'hits');
   const pages = {
-    authority: pageOf(context, comparison.authority, facts),
-    other: pageOf(context, comparison.other, facts),
+    authority: pageOf(context, comparison.authority, { answerer: 'authority', facts }),
+    other: pageOf(context, comparison.other, { answerer: 'other', facts }),
   };
   const matching = matchPages(pages.authority, pages.other);
   const ordering = orderingOf(context, { ...pages, common: matching.common }, comparison);

@@ -14,21 +14,24 @@ import {
   stringMember,
   valueAt,
 } from './json-value.ts';
+import type { Answerer } from './types.ts';
 
 const contentOf = (hit: JsonObject): string => canonicalText(member(hit, '_source') ?? member(hit, 'fields') ?? null);
 
-const byId = (context: Context, hit: JsonObject): string => {
+type Rename = (name: string) => string;
+
+const byId = (hit: JsonObject, rename: Rename): string => {
   const id = stringMember(hit, '_id');
   if (id === undefined) return contentOf(hit);
-  const index = context.renameIndex(stringMember(hit, '_index') ?? '');
+  const index = rename(stringMember(hit, '_index') ?? '');
   const routing = stringMember(hit, '_routing') ?? '';
   const nested = member(hit, '_nested');
   return `${index}\u0000${id}\u0000${routing}${nested === undefined ? '' : canonicalText(nested)}`;
 };
 
-const byField = (context: Context, hit: JsonObject, field: string): string => {
+const byField = (hit: JsonObject, field: string, rename: Rename): string => {
   const value = valueAt(member(hit, '_source'), field) ?? arrayMember(member(hit, 'fields'), field);
-  return value === undefined ? byId(context, hit) : canonicalText(value);
+  return value === undefined ? byId(hit, rename) : canonicalText(value);
 };
 
 const collapsed = (hit: JsonObject, field: string): string | undefined => {
@@ -36,13 +39,16 @@ const collapsed = (hit: JsonObject, field: string): string | undefined => {
   return value === undefined ? undefined : canonicalText(value);
 };
 
-export const identityOf = (context: Context, hit: Json, collapse: string | undefined): string => {
+export type HitOf = { readonly answerer: Answerer; readonly collapse: string | undefined };
+
+export const identityOf = (context: Context, hit: Json, { answerer, collapse }: HitOf): string => {
   if (!isObject(hit)) return canonicalText(hit);
   const group = collapse === undefined ? undefined : collapsed(hit, collapse);
   if (group !== undefined) return group;
   const { match } = context.rules.profile;
-  if (match.by === 'field') return byField(context, hit, match.field);
-  return match.by === 'source' ? contentOf(hit) : byId(context, hit);
+  const rename = (name: string): string => context.renameIndex(name, answerer);
+  if (match.by === 'field') return byField(hit, match.field, rename);
+  return match.by === 'source' ? contentOf(hit) : byId(hit, rename);
 };
 
 /** Equal identities within one list (a key that is not unique) are told apart by their occurrence. */

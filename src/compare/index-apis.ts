@@ -4,6 +4,7 @@ import { child, type Path } from './findings.ts';
 import { type Bodies, pairItems } from './items.ts';
 import { isNear, isObject, type Json, member, numberMember, objectMember } from './json-value.ts';
 import { diffOptional, diffTree } from './tree-diff.ts';
+import type { Answerer } from './types.ts';
 
 const compareMember = (context: Context, name: string, { authority, other }: Bodies, severity: 'S7' | 'S9'): void =>
   diffOptional(
@@ -16,13 +17,13 @@ const compareMember = (context: Context, name: string, { authority, other }: Bod
 const isIndexList = (name: string): boolean => name === 'indices' || name.endsWith('_indices');
 
 /** Index lists get the shared names and lose their order. */
-const withSharedNames = (context: Context, value: Json): Json => {
-  if (Array.isArray(value)) return value.map((item) => withSharedNames(context, item));
+const withSharedNames = (value: Json, rename: (name: string) => string): Json => {
+  if (Array.isArray(value)) return value.map((item) => withSharedNames(item, rename));
   if (!isObject(value)) return value;
   const shared = (name: string, item: Json): Json =>
     isIndexList(name) && Array.isArray(item)
-      ? item.map((index) => context.renameIndex(String(index))).sort()
-      : withSharedNames(context, item);
+      ? item.map((index) => rename(String(index))).sort()
+      : withSharedNames(item, rename);
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, shared(name, item)]));
 };
 
@@ -37,10 +38,9 @@ const withoutTypeField = (caps: Json): Json => {
 };
 
 export const compareFieldCaps = (context: Context, bodies: Bodies): void => {
-  const shared = {
-    authority: withoutTypeField(withSharedNames(context, bodies.authority)),
-    other: withoutTypeField(withSharedNames(context, bodies.other)),
-  };
+  const capsOf = (answerer: Answerer): Json =>
+    withoutTypeField(withSharedNames(bodies[answerer], (name) => context.renameIndex(name, answerer)));
+  const shared = { authority: capsOf('authority'), other: capsOf('other') };
   compareMember(context, 'fields', shared, 'S7');
   compareMember(context, 'indices', shared, 'S9');
 };

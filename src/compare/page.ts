@@ -6,6 +6,7 @@ import { arrayMember, isObject, type Json, type JsonObject, numberMember, textOf
 import { bestScale, type Matching, type Ordering, type Page, type RankedHit, typicalScale } from './ranking.ts';
 import type { SearchFacts } from './request.ts';
 import { pageTotal } from './totals.ts';
+import type { Answerer } from './types.ts';
 
 const scoreOf = (hit: JsonObject): number | undefined => numberMember(hit, '_score');
 
@@ -24,21 +25,25 @@ const sortKey = (hit: JsonObject, facts: SearchFacts): string => {
   return textOf(end < 0 ? values : values.slice(0, end));
 };
 
-const rankedHits = (context: Context, list: readonly Json[], facts: SearchFacts): RankedHit[] => {
-  const identities = distinct(list.map((hit) => identityOf(context, hit, facts.collapse)));
+type HitsOf = { readonly answerer: Answerer; readonly facts: SearchFacts };
+
+const rankedHits = (context: Context, list: readonly Json[], { answerer, facts }: HitsOf): RankedHit[] => {
+  const { collapse } = facts;
+  const identities = distinct(list.map((hit) => identityOf(context, hit, { answerer, collapse })));
   return list.map((value, i) => {
     const hit = isObject(value) ? value : {};
     return { identity: identities[i]!, hit, score: scoreOf(hit), key: sortKey(hit, facts) };
   });
 };
 
-export const pageOf = (context: Context, hits: JsonObject, facts: SearchFacts): Page => {
+export const pageOf = (context: Context, hits: JsonObject, of: HitsOf): Page => {
+  const { facts } = of;
   const list = arrayMember(hits, 'hits') ?? [];
   const total = pageTotal(hits);
   const isFull = list.length > 0 && list.length >= (facts.size ?? 0);
   // Under collapse the total counts documents, not groups, so it does not tell whether the page is the last.
   const isLast = total !== undefined && facts.collapse === undefined && facts.from + list.length >= total;
-  return { hits: rankedHits(context, list, facts), cutAtStart: facts.from > 0, cutAtEnd: isFull && !isLast };
+  return { hits: rankedHits(context, list, of), cutAtStart: facts.from > 0, cutAtEnd: isFull && !isLast };
 };
 
 export type Pages = { authority: Page; other: Page };

@@ -45,6 +45,9 @@ export type ComparedRequest = {
   id?: string | undefined;
 };
 
+/** Which of the two answers of a comparison. */
+export type Answerer = 'authority' | 'other';
+
 /** One side's answer. No answer at all: status 0 and the reason in `failure`. */
 export type Answer = {
   status: number;

@@ -4,21 +4,18 @@
  * The verdict is the same wherever it is found.
  */
 import { type Comparison, compareAnswers, compareBytes } from '../../compare/compare.ts';
-import type { Observation } from '../../compare/types.ts';
+import type { Answerer, Observation } from '../../compare/types.ts';
 import type { IndexNames } from '../rename.ts';
 import type { Turns } from './turns.ts';
 
-/** A comparison in words alone; `names` maps each side's names to the one that both share. */
-export type ComparisonTask = Omit<Comparison, 'renameIndex'> & { readonly names: IndexNames };
+/** A comparison in words alone; `names` maps the names in each answer to those that both share. */
+export type ComparisonTask = Omit<Comparison, 'renameIndex'> & {
+  readonly names: Readonly<Record<Answerer, IndexNames>>;
+};
 export type Compare = (task: ComparisonTask) => Promise<Observation>;
 
-export const sharedNameIn =
-  (names: IndexNames) =>
-  (name: string): string =>
-    names.get(name) ?? name;
-
 export const carryOut = ({ names, ...comparison }: ComparisonTask): Observation =>
-  compareAnswers({ ...comparison, renameIndex: sharedNameIn(names) });
+  compareAnswers({ ...comparison, renameIndex: (name, answerer) => names[answerer].get(name) ?? name });
 
 /** Bytes of both answers from which on handing them over costs less than what it saves clients: some 0.3 ms of work. */
 const largeBytes = 16 * 1024;

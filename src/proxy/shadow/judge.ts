@@ -1,8 +1,9 @@
 /** What one round of a sample says: the other side against the authority, and the authority against itself. */
 import { recheckQuery } from '../../compare/recheck.ts';
-import type { Answer, ComparedRequest, Observation } from '../../compare/types.ts';
+import type { Answer, Answerer, ComparedRequest, Observation } from '../../compare/types.ts';
+import { authorityIn, otherSide } from '../../coordination/records.ts';
 import type { ShadowSkip } from './ports.ts';
-import type { ObserveDeps, Round, Sample } from './rounds.ts';
+import { namesOn, type ObserveDeps, type Round, type Sample } from './rounds.ts';
 
 export type Judged = { readonly observation: Observation; readonly baseline: Observation | undefined };
 
@@ -16,14 +17,27 @@ export type Observed =
       readonly round: Round;
     };
 
-type Pair = { readonly authority: Answer; readonly other: Answer };
+type Pair = {
+  readonly authority: Answer;
+  readonly other: Answer;
+  /** Who gave `other`: the authority itself, asked again, or the other side. */
+  readonly of: Answerer;
+};
 
 /** `request` as it was asked: what it pinned decides how strictly the answers are compared. */
 export const compareIn = (
   deps: ObserveDeps,
-  { api, state }: Sample,
-  pair: Pair & { readonly request: ComparedRequest },
-): Promise<Observation> => deps.compare({ api, ...pair, names: deps.namesOf(state), rules: deps.rulesOf(state) });
+  sample: Sample,
+  { of, ...pair }: Pair & { readonly request: ComparedRequest },
+): Promise<Observation> => {
+  const { api, state } = sample;
+  const side = authorityIn(state.phase.phase);
+  const names = {
+    authority: namesOn(deps, sample, side),
+    other: namesOn(deps, sample, of === 'authority' ? side : otherSide(side)),
+  };
+  return deps.compare({ api, ...pair, names, rules: deps.rulesOf(state) });
+};
 
 export const judge = async (
   deps: ObserveDeps,
@@ -31,9 +45,10 @@ export const judge = async (
   { authority, other, again }: Round,
   request = sample.request,
 ): Promise<Judged> => {
-  const against = (answer: Answer) => compareIn(deps, sample, { authority: authority.answer, other: answer, request });
-  const observation = await against(other.answer);
-  return { observation, baseline: again && (await against(again.answer)) };
+  const against = (answer: Answer, of: Answerer) =>
+    compareIn(deps, sample, { authority: authority.answer, other: answer, of, request });
+  const observation = await against(other.answer, 'other');
+  return { observation, baseline: again && (await against(again.answer, 'authority')) };
 };
 
 /** A round that was asked as `recheckQuery` says. */

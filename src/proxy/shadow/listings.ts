@@ -21,7 +21,7 @@ const listingOn = async (
   const wire = listingWire(sample, side, preference);
   if (wire === undefined) return undefined;
   const asked = await send(deps, sample, { side, ...asJson, wire });
-  if (!('failed' in asked)) return deps.inTurn(() => readListing(asked.answer.body, sharedName(deps, sample)));
+  if (!('failed' in asked)) return deps.inTurn(() => readListing(asked.answer.body, sharedName(deps, sample, side)));
   if (asked.failed === 'stopped') throw new SampleSkipped('stopped');
   return undefined;
 };

@@ -12,7 +12,7 @@ import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
 import type { Timers } from '../../coordination/timers.ts';
 import type { IndexNames } from '../rename.ts';
-import { type Compare, sharedNameIn } from './comparer.ts';
+import type { Compare } from './comparer.ts';
 import type { ServedRead, ShadowSkip, SideRequest } from './ports.ts';
 import type { Refresh } from './refresher.ts';
 import type { Asked, AskSide, SideAnswer, SideAsker } from './side-asker.ts';
@@ -33,6 +33,7 @@ export type ObserveDeps = {
   readonly refresh: Refresh;
   readonly compare: Compare;
   readonly rulesOf: (state: RouteState) => Rules;
+  /** From the target's names to the source's. */
   readonly namesOf: (state: RouteState) => IndexNames;
   readonly random: () => number;
   /** For work that would otherwise be done in the way of clients. */
@@ -61,8 +62,16 @@ export class SampleSkipped extends Error {
 
 export const preferenceOf = ({ random }: ObserveDeps): string => `crossfade-${Math.floor(random() * 1_000_000)}`;
 
-export const sharedName = (deps: ObserveDeps, { state }: Sample): ((name: string) => string) =>
-  sharedNameIn(deps.namesOf(state));
+const noNames: IndexNames = new Map();
+
+/** Only the target's names are translated: on the source one of them may be another index of the route. */
+export const namesOn = (deps: ObserveDeps, { state }: Sample, side: Side): IndexNames =>
+  side === 'target' ? deps.namesOf(state) : noNames;
+
+export const sharedName = (deps: ObserveDeps, sample: Sample, side: Side): ((name: string) => string) => {
+  const names = namesOn(deps, sample, side);
+  return (name) => names.get(name) ?? name;
+};
 
 const asSent = ({ query }: SideRequest): string => query;
 

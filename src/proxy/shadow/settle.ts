@@ -18,11 +18,13 @@ import {
 import type { Observation } from '../../compare/types.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { fitsLayout, packStamp, unpackStamp } from '../../coordination/stamp.ts';
+import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
 import { pause } from '../../coordination/timers.ts';
 import { compareIn, finish, isMild, type Judged, judgeLater, type Observed } from './judge.ts';
 import { type JudgedRound, judgeStillPart } from './judge-still-part.ts';
 import { listings } from './listings.ts';
 import { laterRound, type ObserveDeps, preferenceOf, type Round, type Sample, sharedName } from './rounds.ts';
+import type { SideAnswer } from './side-asker.ts';
 
 /** One repetition. `before` and `after` are absent where documents cannot be listed or nothing is to be explained. */
 type Seen = JudgedRound & {
@@ -87,7 +89,10 @@ const isExplained = ({ observation, baseline }: Judged): boolean =>
 
 /** Answers to reads by id list their documents themselves. */
 const statedBy = (deps: ObserveDeps, sample: Sample, { authority, other }: Round): Listings | undefined => {
-  const [a, b] = [authority, other].map(({ answer }) => documentsIn(sample.api, answer.body, sharedName(deps, sample)));
+  const side = authorityIn(sample.state.phase.phase);
+  const stated = ({ answer }: SideAnswer, on: Side) =>
+    documentsIn(sample.api, answer.body, sharedName(deps, sample, on));
+  const [a, b] = [stated(authority, side), stated(other, otherSide(side))];
   return a && b && { authority: a, other: b };
 };
 
@@ -108,7 +113,7 @@ const lookOf = (past: Seen, { before, after }: Seen): Look | undefined =>
 
 const changeOf = (deps: ObserveDeps, sample: Sample, { past, seen }: Evidence): Promise<Observation> => {
   const [authority, other] = [past.round.authority.answer, seen.round.authority.answer];
-  return compareIn(deps, sample, { authority, other, request: sample.request });
+  return compareIn(deps, sample, { authority, other, of: 'authority', request: sample.request });
 };
 
 /** Copies carry the stamp of the authority's write as their version, or, by the route's setting, the application's version. */

@@ -27,10 +27,7 @@ const taskOf = (hits: number, change: { index?: string; at?: number } = {}): Com
   request: { method: 'POST', path: '/r/_search', query: '', body: Buffer.from('{"query":{"match_all":{}}}') },
   authority: answerOf('source_v1', hits),
   other: answerOf(change.index ?? 'source_v1', hits, change.at),
-  names: new Map([
-    ['source_v1', 'r'],
-    ['target_v2', 'r'],
-  ]),
+  names: { authority: new Map(), other: new Map([['target_v2', 'source_v1']]) },
   rules: rulesFrom(undefined),
 });
 
@@ -60,6 +57,38 @@ describe('a comparison', () => {
   it('stays between the events of clients where there is no thread', async () => {
     const task = taskOf(200, { at: 3 });
     expect(await createComparer({ inTurn })(task)).toEqual(carryOut(task));
+  });
+});
+
+describe('a target index that is called like another index of the source', () => {
+  /** Pairs x to y and y to z. */
+  const names = {
+    authority: new Map(),
+    other: new Map([
+      ['y', 'x'],
+      ['z', 'y'],
+    ]),
+  };
+  const both = (first: string, second: string) => {
+    const [one, two] = [answerOf(first, 1), answerOf(second, 1)].map(({ body }) => JSON.parse(body.toString()));
+    const hits = { ...one.hits, total: { value: 2, relation: 'eq' }, hits: [...one.hits.hits, ...two.hits.hits] };
+    return { status: 200, body: Buffer.from(JSON.stringify({ ...one, hits })) };
+  };
+
+  it('is told from it', () => {
+    const task = { ...taskOf(1), authority: both('x', 'y'), names };
+    expect(carryOut({ ...task, other: both('y', 'z') }).severity).toBe('none');
+    expect(carryOut({ ...task, other: both('y', 'y') }).severity).toBe('S4');
+  });
+
+  it('is told from it in the capabilities of fields', () => {
+    const caps = (...indices: string[]) => ({
+      status: 200,
+      body: Buffer.from(JSON.stringify({ indices, fields: { n: { long: { type: 'long', indices: [indices[0]] } } } })),
+    });
+    const task = { ...taskOf(1), api: 'field_caps', authority: caps('x', 'y'), names } as const;
+    expect(carryOut({ ...task, other: caps('y', 'z') }).severity).toBe('none');
+    expect(carryOut({ ...task, other: caps('z', 'y') }).severity).toBe('S7');
   });
 });
 
