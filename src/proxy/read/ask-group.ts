@@ -6,14 +6,14 @@ import { asksPretty } from '../write/answer-form.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
 import { type IndexNames, renameIndices } from '../rename.ts';
-import type { ServedRead } from '../shadow/ports.ts';
+import type { ServedRead, SideRequest } from '../shadow/ports.ts';
 import { clientTerm } from '../write/tokens.ts';
 import { originOf, shownTerm, wrapMembers } from './answer-edits.ts';
 import { askFollower } from './ask-follower.ts';
 import { type CursorOrigin, needsWrapping } from './cursor-token.ts';
 import { sideHeaders } from './deliver.ts';
 import { askSide } from './forward.ts';
-import { groupRequest } from './group-request.ts';
+import { groupRequest, type GroupWords } from './group-request.ts';
 import { isJson, judgeFollower } from './judge-follower.ts';
 import type { Assigned, Group } from './multi-assign.ts';
 import { parseMultiAnswer, renderMultiAnswer } from './multi-answer.ts';
@@ -58,9 +58,8 @@ export const askGroup = async (shared: Shared, reading: MultiReading, group: Gro
 };
 
 const ask = (shared: Shared, reading: MultiReading, group: Group, side: Side) => (signal?: AbortSignal) => {
-  const { plan, request } = reading;
-  const wire = groupRequest({ ...reading, operation: plan.operation, head: request.head, items: group.items }, side);
-  return askSide(shared.deps, request, { side, target: wireTarget(wire), body: wire.body, signal });
+  const wire = groupRequest(groupWords(reading, group), side);
+  return askSide(shared.deps, reading.request, { side, target: wireTarget(wire), body: wire.body, signal });
 };
 
 const questionFollower = (
@@ -150,15 +149,24 @@ const renamedOrSame = (body: Buffer, names: IndexNames): Buffer => {
   }
 };
 
-/** The request for the sample of a group that is the whole request. */
-export const groupSample = (
-  reading: MultiReading,
-  { items }: Group,
-): Pick<ServedRead, 'requestBody' | 'requestFor'> => ({
-  requestBody: reading.plain.bytes,
-  requestFor: (side) =>
-    groupRequest({ ...reading, operation: reading.plan.operation, head: reading.request.head, items }, side),
+const groupWords = ({ plan, request, table, body }: MultiReading, { items }: Group): GroupWords => ({
+  operation: plan.operation,
+  head: { path: request.head.path, query: request.head.query },
+  table,
+  body,
+  items,
 });
+
+/** The request for the sample of a group that is the whole request: its words, and not the exchange with the client. */
+export const groupSample = (reading: MultiReading, group: Group): Pick<ServedRead, 'requestBody' | 'requestFor'> => ({
+  requestBody: reading.plain.bytes,
+  requestFor: inWordsOf(groupWords(reading, group)),
+});
+
+const inWordsOf =
+  (words: GroupWords) =>
+  (side: Side): SideRequest =>
+    groupRequest(words, side);
 
 /** Streams when the group is the whole request on the source and neither request nor answer changes. */
 export const passGroup = (
@@ -166,13 +174,10 @@ export const passGroup = (
   reading: MultiReading,
   { group, sampling, state }: { group: Group; sampling: Sampling | undefined; state: RouteState | undefined },
 ): Promise<void> | undefined => {
-  const { request, plan, plain } = reading;
+  const { request, plain } = reading;
   if (group.side !== 'source' || group.followerOf !== undefined) return undefined;
   if (group.items.some((assigned) => needsWrapping(itemOrigin(assigned, 'source')))) return undefined;
-  const wire = groupRequest(
-    { ...reading, operation: plan.operation, head: request.head, items: group.items },
-    'source',
-  );
+  const wire = groupRequest(groupWords(reading, group), 'source');
   if (wire.body !== plain.bytes) return undefined;
   request.trace.side = 'source';
   const tee = sampling?.tee('source', () => groupSample(reading, group));

@@ -44,6 +44,8 @@ export type ObserveDeps = {
   readonly settleMs: readonly number[];
   /** Waits outside of the places for requests under way. */
   readonly rest: (waiting: () => Promise<void>) => Promise<void>;
+  /** Says how many bytes of past rounds the sample keeps while it rests. */
+  readonly hold: (bytes: number) => void;
 };
 
 export type Round = {

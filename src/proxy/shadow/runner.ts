@@ -26,7 +26,7 @@ import type { ObserveDeps, Sample } from './rounds.ts';
 import { createSideAsker, shadowHeader } from './side-asker.ts';
 import { countCompared, countSampled, countSkipped, noCounts, type ShadowCounts } from './tally.ts';
 import { createTurns } from './turns.ts';
-import { type ByteBudget, WaitingLine } from './waiting-line.ts';
+import { type ByteBudget, type Turn, WaitingLine } from './waiting-line.ts';
 
 export type ShadowEvent =
   | { kind: 'sampled'; slug: string }
@@ -73,11 +73,11 @@ type RouteWork = {
 };
 
 /** A replay is asked for by a person, and waits for no place. */
-const atOnce = (waiting: () => Promise<void>): Promise<void> => waiting();
+const atOnce: Pick<ObserveDeps, 'rest' | 'hold'> = { rest: (waiting) => waiting(), hold: () => undefined };
 
 export class ShadowReads implements ShadowRunner {
   readonly #deps: ShadowDeps;
-  readonly #observing: Omit<ObserveDeps, 'rest'>;
+  readonly #observing: Omit<ObserveDeps, 'rest' | 'hold'>;
   readonly #stopping = new AbortController();
   readonly #routes = new Map<string, RouteWork>();
   readonly #budget: ByteBudget;
@@ -149,7 +149,7 @@ export class ShadowReads implements ShadowRunner {
       line: new WaitingLine({
         budget: this.#budget,
         now,
-        work: (waiting, sinceMs) => this.#work(work, waiting, sinceMs),
+        work: (waiting, turn) => this.#work(work, waiting, turn),
       }),
       breaker: createBreaker({
         nowMs: now,
@@ -208,12 +208,12 @@ export class ShadowReads implements ShadowRunner {
     };
   }
 
-  async #work(work: RouteWork, waiting: Waiting, sinceMs: number): Promise<void> {
+  async #work(work: RouteWork, waiting: Waiting, { sinceMs, hold }: Turn): Promise<void> {
     const { sample, settle } = waiting;
     try {
       const { skip, shape } = this.#factsOf(sample, sinceMs, work.breaker);
       if (skip !== undefined) settle.skipped(skip);
-      else await this.#observe(work, waiting, shape);
+      else await this.#observe(work, { ...waiting, hold }, shape);
     } catch (err) {
       this.#deps.logger.warn({ err, route: sample.state.slug }, 'a shadow comparison failed');
       settle.skipped('other');
@@ -231,15 +231,19 @@ export class ShadowReads implements ShadowRunner {
     return { skip: skip ?? (breaker.admit() ? undefined : 'breaker_open'), shape };
   }
 
-  async #observe({ breaker, line }: RouteWork, { sample, settle }: Waiting, shape: QueryShape): Promise<void> {
-    const observed = await observe({ ...this.#observing, rest: (waiting) => line.slots.rest(waiting) }, sample);
+  async #observe(
+    { breaker, line }: RouteWork,
+    { sample, settle, hold }: Waiting & Pick<Turn, 'hold'>,
+    shape: QueryShape,
+  ): Promise<void> {
+    const observed = await observe({ ...this.#observing, rest: (waiting) => line.slots.rest(waiting), hold }, sample);
     breaker.settle(failedToAnswer(sample, observed) ? 'failure' : 'success');
     if (observed.kind === 'skipped') {
       settle.skipped(observed.reason);
       return;
     }
     settle.compared(observed.observation.severity);
-    const deps = { observing: { ...this.#observing, rest: atOnce }, stateOf: this.#deps.stateOf };
+    const deps = { observing: { ...this.#observing, ...atOnce }, stateOf: this.#deps.stateOf };
     this.#deps.onReport?.(reportOf(deps, sample, { observed, shape }));
   }
 

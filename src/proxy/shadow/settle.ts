@@ -15,7 +15,7 @@ import {
   persistence,
   persistsBeside,
 } from '../../compare/movement.ts';
-import type { Observation } from '../../compare/types.ts';
+import type { Answer, Observation } from '../../compare/types.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { fitsLayout, packStamp, unpackStamp } from '../../coordination/stamp.ts';
 import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
@@ -32,26 +32,51 @@ type Seen = JudgedRound & {
   readonly after: Listings | undefined;
 };
 
+/** What the next repetition is held against. The other answers of a round are let go before the sample rests. */
+type Past = { readonly authority: Answer; readonly after: Listings | undefined };
+
+const pastOf = ({ round, after }: Seen): Past => ({ authority: round.authority.answer, after });
+
+/** About what a listed document takes in memory: its key and three numbers. */
+const bytesPerListed = 200;
+
+const bytesOf = ({ authority, after }: Past): number =>
+  authority.body.length + ((after?.authority.size ?? 0) + (after?.other.size ?? 0)) * bytesPerListed;
+
 export const settle = async (deps: ObserveDeps, sample: Sample): Promise<Observed> => {
   const preference = preferenceOf(deps);
-  let past: Seen | undefined;
+  let past: Past | undefined;
   for (const [i, waitMs] of deps.settleMs.entries()) {
     await deps.rest(async () => {
       await pause(deps.timers, waitMs, deps.stopping);
       await deps.refresh(sample.state);
     });
-    const seen = await lookAgain(deps, sample, { preference, isFirst: past === undefined });
-    if (isMild(seen.judged.observation) && isMild(seen.judged.baseline)) return concluded(sample, seen, true);
-    const left = deps.settleMs.length - 1 - i;
-    const fate = past === undefined ? 'at_last' : await fateOf(deps, sample, { past, seen });
-    if (past !== undefined && (fate === 'now' || (fate === 'at_last' && left === 0)))
-      return concluded(sample, seen, false);
-    // The longest wait is for late copies; what moves all the time is not worth it.
-    if (past !== undefined && fate === 'no' && left <= 1)
-      return apartFromMoving(deps, sample, { past, seen, preference });
-    past = seen;
+    const found = await repetition(deps, sample, { preference, past, left: deps.settleMs.length - 1 - i });
+    if ('observed' in found) return found.observed;
+    past = found.past;
+    deps.hold(bytesOf(past));
   }
   return unstable;
+};
+
+type Repetition = { readonly preference: string; readonly past: Past | undefined; readonly left: number };
+
+/** In a function of its own, so that what it asked for is let go with it. */
+const repetition = async (
+  deps: ObserveDeps,
+  sample: Sample,
+  { preference, past, left }: Repetition,
+): Promise<{ readonly observed: Observed } | { readonly past: Past }> => {
+  const seen = await lookAgain(deps, sample, { preference, isFirst: past === undefined });
+  const { observation, baseline } = seen.judged;
+  if (isMild(observation) && isMild(baseline)) return { observed: concluded(sample, seen, true) };
+  if (past === undefined) return { past: pastOf(seen) };
+  const fate = await fateOf(deps, sample, { past, seen });
+  if (fate === 'now' || (fate === 'at_last' && left === 0)) return { observed: concluded(sample, seen, false) };
+  // The longest wait is for late copies; what moves all the time is not worth it.
+  return fate === 'no' && left <= 1
+    ? { observed: await apartFromMoving(deps, sample, { past, seen, preference }) }
+    : { past: pastOf(seen) };
 };
 
 const unstable: Observed = { kind: 'skipped', reason: 'unstable' };
@@ -96,7 +121,7 @@ const statedBy = (deps: ObserveDeps, sample: Sample, { authority, other }: Round
   return a && b && { authority: a, other: b };
 };
 
-type Evidence = { readonly past: Seen; readonly seen: Seen };
+type Evidence = { readonly past: Past; readonly seen: Seen };
 
 const fateOf = async (deps: ObserveDeps, sample: Sample, { past, seen }: Evidence): Promise<Persistence> => {
   const { observation, baseline } = seen.judged;
@@ -108,11 +133,11 @@ const fateOf = async (deps: ObserveDeps, sample: Sample, { past, seen }: Evidenc
   return persistsBeside(differences, change.differences) ? 'at_last' : 'no';
 };
 
-const lookOf = (past: Seen, { before, after }: Seen): Look | undefined =>
+const lookOf = (past: Past, { before, after }: Seen): Look | undefined =>
   past.after && before && after && { earlier: past.after, before, after };
 
 const changeOf = (deps: ObserveDeps, sample: Sample, { past, seen }: Evidence): Promise<Observation> => {
-  const [authority, other] = [past.round.authority.answer, seen.round.authority.answer];
+  const [authority, other] = [past.authority, seen.round.authority.answer];
   return compareIn(deps, sample, { authority, other, of: 'authority', request: sample.request });
 };
 

@@ -7,15 +7,22 @@
 import type { ShadowSettings } from '../../coordination/route-spec.ts';
 import { Slots } from './slots.ts';
 
-/** Bytes of requests and answers that wait or are under way, over all routes. */
+/** Bytes of requests and answers that wait, rest or are under way, over all routes. */
 export type ByteBudget = { readonly maxBytes: number; heldBytes: number };
+
+export type Turn = {
+  /** When the sample joined the line. */
+  readonly sinceMs: number;
+  /** Says how many bytes the sample keeps from now on, beside those with which it came. */
+  readonly hold: (bytes: number) => void;
+};
 
 export type LineDeps<T> = {
   readonly budget: ByteBudget;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Works one off; its place is free when this is done. Must not reject. */
-  readonly work: (item: T, sinceMs: number) => Promise<void>;
+  readonly work: (item: T, turn: Turn) => Promise<void>;
 };
 type Limits = Pick<ShadowSettings, 'maxQueued' | 'maxConcurrent'>;
 type Waiting<T> = { readonly item: T; readonly bytes: number; readonly sinceMs: number; readonly limits: Limits };
@@ -78,12 +85,22 @@ export class WaitingLine<T> {
       if (next === undefined || !this.slots.take(next.limits.maxConcurrent)) return;
       this.#waiting.shift();
       if (this.#begunInTurn++ === 0) this.#turnSoon();
-      const run = this.#deps.work(next.item, next.sinceMs).finally(() => {
-        this.#deps.budget.heldBytes -= next.bytes;
-        this.#underWay.delete(run);
-        this.slots.leave();
-      });
-      this.#underWay.add(run);
+      this.#begin(next);
     }
+  }
+
+  #begin({ item, bytes, sinceMs }: Waiting<T>): void {
+    const { budget, work } = this.#deps;
+    let kept = 0;
+    const hold = (now: number): void => {
+      budget.heldBytes += now - kept;
+      kept = now;
+    };
+    const run = work(item, { sinceMs, hold }).finally(() => {
+      budget.heldBytes -= bytes + kept;
+      this.#underWay.delete(run);
+      this.slots.leave();
+    });
+    this.#underWay.add(run);
   }
 }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RouteState } from '../../../src/coordination/ports.ts';
@@ -7,6 +9,9 @@ import { groupRequest } from '../../../src/proxy/read/group-request.ts';
 import { type AssignContext, type Assignment, assignItems } from '../../../src/proxy/read/multi-assign.ts';
 import { parseMulti } from '../../../src/proxy/read/multi-body.ts';
 import { failedItem, mergeItems } from '../../../src/proxy/read/multi-merge.ts';
+import type { ClientRequest } from '../../../src/proxy/client-request.ts';
+import { groupSample } from '../../../src/proxy/read/ask-group.ts';
+import type { Operation } from '../../../src/proxy/types.ts';
 import { routeState, tableOf } from '../../support/routes.ts';
 
 const mac = () => 'MAC';
@@ -224,6 +229,31 @@ describe('the request for a group', () => {
       '{"index":["a2"]}\n{"size":1}\n{"index":["a2"],"preference":"p"}\n{}\n',
     ]);
   });
+});
+
+it('the sample of a group keeps its words, and not the exchange with the client', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const bytes = lines([{ index: 'a' }, {}]);
+  const body = parseMulti('msearch', bytes);
+  const sampled = (): { request: WeakRef<object>; sample: ReturnType<typeof groupSample> } => {
+    const request = { head: { path: '/_msearch', query: '', method: 'POST', headers: {} } } as ClientRequest;
+    const operation = { family: 'msearch', group: 'msearch', params: {}, indexSegment: -1 } as unknown as Operation;
+    const plan = { kind: 'multi_read', operation, defaultIndex: undefined } as const;
+    const reading = {
+      request,
+      plan,
+      table,
+      plain: { bytes, json: true, mediaType: 'application/json', headers: {} },
+      body,
+    };
+    return { request: new WeakRef(request), sample: groupSample(reading, assignItems(body, context()).groups[0]!) };
+  };
+  const { request, sample } = sampled();
+  await new Promise((resolve) => setImmediate(resolve));
+  collect();
+  expect(request.deref()).toBeUndefined();
+  expect(sample.requestFor('target')?.path).toBe('/_msearch');
 });
 
 describe('the merged answer', () => {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { packStamp } from '../../../src/coordination/stamp.ts';
+import { systemTimers, type Timers } from '../../../src/coordination/timers.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type FakeCluster, type Seen, startFakeCluster } from '../../support/fake-cluster.ts';
 import { type ReadStack, startReadStack } from '../../support/read-stack.ts';
@@ -249,6 +250,35 @@ describe('a mismatch counts', () => {
     // Nothing stands out, so nothing has to be waited for: two repetitions.
     expect(target.seen.filter(({ path }) => path.endsWith('_refresh'))).toHaveLength(2);
   });
+});
+
+it('a sample counts against the budget what it keeps of past rounds while it rests', async () => {
+  await stack.close();
+  let wake: (() => void) | undefined;
+  const longRestMs = 7;
+  const timers: Timers = {
+    set: (run, ms) => {
+      if (ms !== longRestMs) return systemTimers.set(run, ms);
+      wake = run;
+      return () => undefined;
+    },
+  };
+  stack = await startReadStack({
+    sourceUrl: source.url,
+    targetUrl: target.url,
+    // Room for two answers as they come, and not for one more of a round.
+    shadow: { settleMs: [0, longRestMs, 0], refreshIntervalMs: 0, timers, maxQueuedBytes: 2000 },
+  });
+  start();
+  docs.target.delete('b');
+  await search();
+  await eventually(() => wake !== undefined);
+  await search();
+  await eventually(() => stack.shadow.counts('r').skipped.queue_full === 1);
+  wake?.();
+  await eventually(() => stack.shadow.counts('r').underWay === 0);
+  const { compared, skipped } = stack.shadow.counts('r');
+  expect([compared, skipped]).toEqual([1, { queue_full: 1 }]);
 });
 
 describe('a document read by id', () => {

@@ -7,12 +7,14 @@ const limits = { maxQueued: 2, maxConcurrent: 1 };
 const stage = (maxBytes = 100) => {
   const clock = { nowMs: 0 };
   const [begun, ends]: [string[], (() => void)[]] = [[], []];
+  const holds = new Map<string, (bytes: number) => void>();
   const budget = { maxBytes, heldBytes: 0 };
   const line = new WaitingLine<string>({
     budget,
     now: () => clock.nowMs,
-    work: (item) => {
+    work: (item, { hold }) => {
       begun.push(item);
+      holds.set(item, hold);
       return new Promise((resolve) => ends.push(resolve));
     },
   });
@@ -22,7 +24,7 @@ const stage = (maxBytes = 100) => {
     await turn();
   };
   const join = (item: string, bytes = 1) => line.join(item, { bytes, limits });
-  return { line, clock, begun, budget, join, end, turn };
+  return { line, clock, begun, holds, budget, join, end, turn };
 };
 
 describe('samples in line', () => {
@@ -48,6 +50,17 @@ describe('samples in line', () => {
     await turn();
     await end();
     expect([join('c', 10), budget.heldBytes]).toEqual([true, 10]);
+  });
+
+  it('are refused when those under way keep more than that with which they came', async () => {
+    const { join, holds, budget, end, turn } = stage(10);
+    join('a', 4);
+    await turn();
+    holds.get('a')?.(6);
+    holds.get('a')?.(5);
+    expect([budget.heldBytes, join('b', 2), join('c', 1)]).toEqual([9, false, true]);
+    await end();
+    expect(budget.heldBytes).toBe(1);
   });
 
   it.each([
