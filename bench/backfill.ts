@@ -108,7 +108,7 @@ const backfill = () =>
     await store.config.put(keys.job('bench', backfillName), JSON.stringify(plan.record));
     const worker = { slug: 'bench', worker: 'bench', transforms: createTransforms(), live, state: () => state };
     const working = runWorker({ ...worker, ...io, store, signal: stop.signal });
-    while ((await queue.remaining()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (((await queue.remaining()) ?? 0) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
     stop.abort();
     void working.then(() => store.close()).then(() => rmSync(dir, { recursive: true, force: true }));
   });

@@ -77,7 +77,7 @@ const measure = async (workers: number): Promise<number> => {
   );
   while (arrived < documents) await delay(5);
   const seconds = (performance.now() - began) / 1000;
-  while ((await queue.remaining()) > 0) await delay(20);
+  while (((await queue.remaining()) ?? 0) > 0) await delay(20);
   stop.abort();
   await Promise.all(working);
   return documents / seconds;

@@ -1,8 +1,9 @@
 /**
  * The first filling of the follower: the range (-1, G] of every shard, cut in chunks that any number of processes work
  * off (chunk-worker.ts). Begun once every member is in `dual` and drained, so that all later writes are copied directly
- * or found by the tail, which starts at the same G. Invariant: the record is written only after all chunks are in the
- * queue; a leader that dies before that leaves a queue which its successor purges and fills again.
+ * or found by the tail, which starts at the same G. Invariants: the record is written only after all chunks are in the
+ * queue; a leader that dies before that leaves a queue which its successor purges and fills again. An empty queue means
+ * the end only if it is the one that was filled.
  */
 import * as z from 'zod';
 import type { WorkQueue } from '../coordination/ports.ts';
@@ -25,6 +26,8 @@ export const BackfillRecord = z.strictObject({
   /** By ordinal; the cursors are the checkpoints up to which chunks were planned. */
   indices: z.array(IndexPosition),
   chunks: z.int().min(0),
+  /** Of the queue, once all chunks were in it. */
+  mark: z.int().min(0).optional(),
   docs: z.int().min(0).describe('documents on the authority when planned, for progress'),
   startedAt: z.string(),
   finishedAt: z.string().optional(),
@@ -72,11 +75,8 @@ export const beginBackfill = async (io: BackfillIo): Promise<BackfillPlan> => {
   await ours?.(common);
   await queue.purge(mark);
   await queue.add(chunks);
-  return {
-    kind: 'ok',
-    record: { ...common, state: 'running', chunks: chunks.length, docs, startedAt: at },
-    tail: common,
-  };
+  const filled = { chunks: chunks.length, mark: await queue.mark() };
+  return { kind: 'ok', record: { ...common, ...filled, state: 'running', docs, startedAt: at }, tail: common };
 };
 
 export type BackfillProgress = { docs: number; total: number; percent: number; rate: number; etaSeconds?: number };

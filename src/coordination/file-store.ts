@@ -38,6 +38,7 @@ class FileBackedStore implements Store {
   readonly #incarnation = new Incarnation(undefined);
   readonly #board = new StatusBoard(() => this.#status());
   readonly #queues = new Map<string, WorkQueue>();
+  readonly #marksFrom: number;
   #failure: CrossfadeError | undefined;
 
   constructor(options: FileStoreOptions) {
@@ -50,6 +51,8 @@ class FileBackedStore implements Store {
       ...options,
     };
     const { file, liveTtlMs, pollMs, timers, wallMs } = this.#options;
+    // No process adds more chunks than it lives microseconds.
+    this.#marksFrom = Math.round(wallMs() * 1000);
     const shared = { pollMs, timers, wallMs } satisfies Partial<FileBucketOptions>;
     this.config = new FileBucket({
       ...shared,
@@ -71,7 +74,7 @@ class FileBackedStore implements Store {
   }
 
   workQueue(slug: string): WorkQueue {
-    const queue = this.#queues.get(slug) ?? new MemoryWorkQueue(this.#options);
+    const queue = this.#queues.get(slug) ?? new MemoryWorkQueue({ ...this.#options, from: this.#marksFrom });
     this.#queues.set(slug, queue);
     return queue;
   }

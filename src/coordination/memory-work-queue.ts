@@ -1,6 +1,7 @@
 /**
  * The work queue of one process: what JetStream does for many, for the embedded store. A chunk that is not acknowledged
- * in time comes again; nothing outlives the process, because the leader fills the queue again when it starts.
+ * in time comes again. Nothing outlives the process; marks of two processes differ, so a leader learns that what was
+ * planned before it began is lost, and plans anew.
  */
 import type { Chunk, ChunkDelivery, WorkQueue } from './ports.ts';
 import type { Timers } from './timers.ts';
@@ -10,17 +11,23 @@ type Item = { chunk: Chunk; deliveries: number };
 export class MemoryWorkQueue implements WorkQueue {
   readonly #timers: Timers;
   readonly #ackWaitMs: number;
+  readonly #from: number;
+  #through: number;
   readonly #waiting: Item[] = [];
   /** Delivered and not acknowledged, with the way to stop the clock. */
   readonly #delivered = new Map<Item, () => void>();
   readonly #takers = new Set<(delivery: ChunkDelivery) => void>();
 
-  constructor(options: { timers: Timers; ackWaitMs: number }) {
+  /** `from`: marks begin here, above all those of processes before. */
+  constructor(options: { timers: Timers; ackWaitMs: number; from?: number }) {
     this.#timers = options.timers;
     this.#ackWaitMs = options.ackWaitMs;
+    this.#from = options.from ?? 0;
+    this.#through = this.#from;
   }
 
   async add(chunks: Chunk[]): Promise<void> {
+    this.#through += chunks.length;
     for (const chunk of chunks) this.#offer({ chunk, deliveries: 0 });
   }
 
@@ -38,15 +45,16 @@ export class MemoryWorkQueue implements WorkQueue {
     });
   }
 
-  async remaining(): Promise<number> {
+  async remaining(mark = this.#from): Promise<number | undefined> {
+    if (mark < this.#from || mark > this.#through) return undefined;
     return this.#waiting.length + this.#delivered.size;
   }
 
-  /** There is nobody else who could add. */
   async mark(): Promise<number> {
-    return 0;
+    return this.#through;
   }
 
+  /** There is nobody else who could have added since the mark. */
   async purge(): Promise<void> {
     this.#waiting.length = 0;
     for (const cancel of this.#delivered.values()) cancel();

@@ -68,8 +68,10 @@ export class NatsWorkQueue implements WorkQueue {
     });
   }
 
-  async remaining(): Promise<number> {
-    return (await this.#extent())?.messages ?? 0;
+  /** A stream that was made anew, or that a server lost the end of, has not given out the number of the mark. */
+  async remaining(mark = 0): Promise<number | undefined> {
+    const { messages, last_seq } = (await this.#extent()) ?? { messages: 0, last_seq: 0 };
+    return last_seq < mark ? undefined : messages;
   }
 
   async mark(): Promise<number> {

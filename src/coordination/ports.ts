@@ -33,7 +33,10 @@ export interface Bucket {
    * Absent where a delete leaves nothing behind.
    */
   erase?(key: string): Promise<void>;
-  /** Calls back soon after each accepted change (best effort, may miss some: poll `list` as well). Returns unsubscribe. */
+  /**
+   * Calls back soon after each accepted change (best effort, may miss some: poll `list` as well), and at once for known
+   * deletions, which no listing shows. Returns unsubscribe.
+   */
   subscribe(listener: (change: Change) => void): () => void;
 }
 
@@ -50,9 +53,9 @@ export interface WorkQueue {
   add(chunks: Chunk[]): Promise<void>;
   /** Next chunk, or undefined when none came within `waitMs`. Fails at once while the store is out of reach. */
   next(waitMs: number): Promise<ChunkDelivery | undefined>;
-  /** Chunks not yet acknowledged. */
-  remaining(): Promise<number>;
-  /** What has been added by now, for `purge`. */
+  /** Chunks not yet acknowledged; undefined when this queue never held what had been added by `mark`: that is lost. */
+  remaining(mark?: number): Promise<number | undefined>;
+  /** What has been added by now, for `purge` and `remaining`. */
   mark(): Promise<number>;
   /** Empties the queue of what was added before the mark: what somebody else has added since stays. */
   purge(mark: number): Promise<void>;

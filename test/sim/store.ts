@@ -239,7 +239,7 @@ const queueOver = (server: StoreServer, slug: string, link: Link): WorkQueue => 
     server.call({ link, label: '', apply, lost: unavailable, unsent: unavailable });
   return {
     add: (chunks: Chunk[]) => run(() => queue.add(chunks)),
-    remaining: () => run(() => queue.remaining()),
+    remaining: (mark) => run(() => queue.remaining(mark)),
     mark: () => run(() => queue.mark()),
     purge: () => run(() => queue.purge()),
     next: async (waitMs) => {

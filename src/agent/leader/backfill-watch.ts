@@ -51,6 +51,12 @@ export const createBackfillWatch = (deps: BackfillWatchDeps): BackfillWatch => {
     return { record: BackfillRecord.safeParse(JSON.parse(value)).data, revision };
   };
 
+  /** Undefined when the queue that was filled is gone. */
+  const remainingOf = (record: BackfillRecord | undefined): Promise<number | undefined> => {
+    const { mark = Math.min(1, record?.chunks ?? 0) } = record ?? {};
+    return store.workQueue(slug).remaining(mark);
+  };
+
   return {
     facts: () => facts,
     begin: async (state, planned) => {
@@ -69,11 +75,12 @@ export const createBackfillWatch = (deps: BackfillWatchDeps): BackfillWatch => {
       return undefined;
     },
     look: async () => {
-      const [{ record, revision }, remaining, workers] = await Promise.all([
-        read(),
-        store.workQueue(slug).remaining(),
-        readProgress(store.live, slug),
-      ]);
+      const [{ record, revision }, workers] = await Promise.all([read(), readProgress(store.live, slug)]);
+      const remaining = await remainingOf(record);
+      if (remaining === undefined) {
+        await saveWork(job, { backfill: 'none' });
+        return;
+      }
       const rate = workers.reduce((sum, worker) => sum + worker.rate, 0);
       const held = workers.find(({ state }) => state !== 'running')?.state;
       const open = workers.reduce((sum, { chunksDone = 0 }) => sum + chunksDone, 0);

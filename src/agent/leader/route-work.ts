@@ -261,10 +261,10 @@ export class RouteWork {
     const { paused, pendingCopies, signal } = options;
     await this.#adopt(state);
     await this.#noteEvents();
-    const { backfill } = this.#deps.job.current().work ?? { backfill: undefined };
-    if (backfill === 'running') await this.#backfill.look();
+    const backfill = () => this.#deps.job.current().work?.backfill;
+    if (backfill() === 'running') await this.#backfill.look();
     if (paused) return this.#deps.sweeper.stop();
-    if (backfill === 'none') await this.#beginBackfill(state);
+    if (backfill() === 'none') await this.#beginBackfill(state);
     await this.#quarantine.takeOver();
     const tail = await this.#tail(directionOf(state), state, { signal, repeatForMs: repeatTailMs, patienceMs });
     if (signal.aborted) return;
@@ -273,7 +273,7 @@ export class RouteWork {
     const clusters = this.#interruptible(signal);
     const totals = () => this.#totals(state, clusters);
     await this.#ledger.look(state.phase.reign, totals);
-    if (this.#deps.job.current().work?.backfill !== 'done') return;
+    if (backfill() !== 'done') return;
     this.#sweep(state);
     const fresh = tail?.caughtUp === true && this.#tailFacts.lagSeconds <= maxLagSeconds;
     if (!fresh || this.sweepPending() || this.#quarantine.refusesAny()) return;

@@ -260,11 +260,14 @@ describe('a bucket that vanishes', () => {
     const queue = store.workQueue('products');
     const chunk = { index: 0, shard: 0, fromSeq: 0, toSeq: 9 };
     await queue.add([chunk]);
+    const mark = await queue.mark();
+    expect(await queue.remaining(mark)).toBe(1);
     await withNats(url, async (connection) => {
       await (await jetstreamManager(connection)).streams.delete(`${bucket}_work_products`);
     });
-    expect(await queue.remaining()).toBe(0);
+    expect(await queue.remaining(mark)).toBeUndefined();
     await queue.next(1_000).catch(() => undefined);
+    expect(await queue.remaining(mark)).toBeUndefined();
     await queue.add([chunk]);
     const delivery = await eventually(() => queue.next(1_000));
     expect(delivery.chunk).toEqual(chunk);

@@ -11,32 +11,8 @@ import {
 } from '../../../src/coordination/membership.ts';
 import type { Entry } from '../../../src/coordination/ports.ts';
 import type { Heartbeat, MemberRoute } from '../../../src/coordination/records.ts';
+import { memberLine } from '../../support/heartbeats.ts';
 
-const line = (over: Partial<MemberRoute> = {}): MemberRoute => ({
-  phaseRevision: 10,
-  epoch: 2,
-  phase: 'dual',
-  held: false,
-  drained: true,
-  inFlight: 0,
-  pendingCopies: 0,
-  pendingBytes: 0,
-  oldestPendingMs: 0,
-  dropped: 0,
-  quarantined: 0,
-  unknownOutcomes: 0,
-  sweepNeeded: 0,
-  byQuery: 0,
-  ledger: [0],
-  reign: 1,
-  percent: { read: 0, shadow: 0, write: 100 },
-  compared: 0,
-  mismatched: 0,
-  skipped: 0,
-  verdict: 'inconclusive',
-  errors: [],
-  ...over,
-});
 const beat = (member: string, revision: number, over: Partial<MemberRoute> = {}, boot = 'boot-1'): Entry => {
   const heartbeat: Heartbeat = {
     schema: 1,
@@ -44,7 +20,7 @@ const beat = (member: string, revision: number, over: Partial<MemberRoute> = {},
     boot,
     version: '1',
     stale: false,
-    routes: { products: line(over) },
+    routes: { products: memberLine(over) },
   };
   return { key: `hb.${member}`, value: JSON.stringify(heartbeat), revision };
 };

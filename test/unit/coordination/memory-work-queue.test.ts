@@ -54,4 +54,16 @@ describe('the work queue of one process', () => {
     expect(await queue.remaining()).toBe(0);
     expect(time.pending).toBe(0);
   });
+
+  it('tells a queue that was worked off from one that never held what another process had planned', async () => {
+    const { time, queue } = setUp();
+    await queue.add([chunk(0)]);
+    const mark = await queue.mark();
+    await (await queue.next(0))?.ack();
+    expect(await queue.remaining(mark)).toBe(0);
+    const heir = new MemoryWorkQueue({ timers: time.timers, ackWaitMs: 1_000, from: 1_000 });
+    await heir.add([chunk(0), chunk(10)]);
+    expect(await heir.remaining(mark)).toBeUndefined();
+    expect(await queue.remaining(await heir.mark())).toBeUndefined();
+  });
 });
