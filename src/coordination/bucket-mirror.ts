@@ -103,6 +103,11 @@ export class BucketMirror {
     return changes;
   }
 
+  /** Keys that were deleted, as far as the stream still tells. */
+  deletions(): Change[] {
+    return [...this.#known.values()].filter(({ value }) => value === undefined).map(changeOf);
+  }
+
   entries(prefix: string): Entry[] {
     return [...this.#known.values()].flatMap(({ key, value, revision }) =>
       value !== undefined && key.startsWith(prefix) ? [{ key, value, revision }] : [],

@@ -10,6 +10,7 @@ import { CrossfadeError } from '../errors.ts';
 import { replaceFile } from './atomic-file.ts';
 import {
   changesBetween,
+  deletionsIn,
   emptyDocument,
   entriesOf,
   entryOf,
@@ -87,6 +88,7 @@ export class FileBucket implements Bucket {
 
   subscribe(listener: (change: Change) => void): () => void {
     this.#listeners.add(listener);
+    for (const change of this.#told === undefined ? [] : deletionsIn(this.#told.document)) listener(change);
     if (this.#cancelPoll === undefined) this.#schedulePoll();
     return () => {
       this.#listeners.delete(listener);

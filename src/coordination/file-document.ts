@@ -59,6 +59,12 @@ export const entriesOf = (document: FileDocument, prefix: string, nowMs: number)
     key.startsWith(prefix) && isAlive(entry, nowMs) ? [{ key, value: entry.value, revision: entry.revision }] : [],
   );
 
+/** As far as they are remembered; oldest first. */
+export const deletionsIn = ({ entries }: FileDocument): Change[] =>
+  [...entries]
+    .flatMap(([key, { value, revision }]) => (value === null ? [{ key, value: undefined, revision }] : []))
+    .sort((a, b) => a.revision - b.revision);
+
 export type Write = {
   key: string;
   /** Null deletes. */

@@ -86,6 +86,7 @@ export class NatsFollower {
 
   subscribe(listener: (change: Change) => void): () => void {
     this.#listeners.add(listener);
+    if (this.#refusal === undefined) for (const change of this.#mirror.deletions()) listener(change);
     if (this.#cancelPoll === undefined) this.#schedulePoll();
     return () => {
       this.#listeners.delete(listener);

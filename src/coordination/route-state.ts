@@ -3,11 +3,12 @@
  * what a member believes, nothing else; delivery, disk and clocks are route-watcher.ts's.
  * Invariants: per key the applied revision only grows, and with it reign and epoch of the phase; rubbish keeps the last
  * good value and shows as an error; deleting pct.* and stop means their default, deleting the phase means nothing,
- * deleting the spec takes effect in phase `off` only.
+ * deleting the spec takes effect in phase `off` only. A phase that was deleted or cannot be read, and of which no good
+ * value was ever seen, is not known: it never counts as `off`.
  */
 import type * as z from 'zod';
 import { type Parsed, parsePercent, parseRate, parseStop } from './human-values.ts';
-import { parseRouteKey, percentKinds, type RouteField } from './keys.ts';
+import { keys, parseRouteKey, percentKinds, type RouteField } from './keys.ts';
 import type { Change, Entry, RouteState, RouteStates } from './ports.ts';
 import { defaultPercents, initialPhase, type Percents, PhaseRecord } from './records.ts';
 import { RouteSpec } from './route-spec.ts';
@@ -122,7 +123,15 @@ const foldStray = (slot: Slot, change: Change): Slot => {
   return cell === before ? slot : { ...slot, strays: new Map(slot.strays).set(change.key, cell) };
 };
 
+/** Somebody wrote rubbish over the phase, or deleted it, before this process had seen a good one. */
+const isPhaseLost = ({ cfg, phase }: Cells): boolean => {
+  if (phase.good !== undefined) return false;
+  const hasSpec = seenRevision(cfg) > cfg.deletedAt;
+  return standingRefusal(phase) !== undefined || (phase.deletedAt > 0 && hasSpec);
+};
+
 const stateOf = (slug: string, { cells, strays }: Slot): RouteState | undefined => {
+  if (isPhaseLost(cells)) return undefined;
   const phase = cells.phase.good?.value ?? initialPhase;
   const spec = phase.phase === 'off' ? present(cells.cfg) : cells.cfg.good;
   if (spec === undefined) return undefined;
@@ -159,7 +168,8 @@ const errorsOf = (slug: string, cells: Cells, strays: Slot['strays']): RouteStat
 
 const deletionErrors = (slug: string, cells: Cells): RouteState['errors'] =>
   (['cfg', 'phase'] as const)
-    .filter((field) => cells[field].good !== undefined && present<unknown>(cells[field]) === undefined)
+    .filter((field) => cells[field].deletedAt > 0 && cells[field].good !== undefined)
+    .filter((field) => present<unknown>(cells[field]) === undefined)
     .map((field) => ({ key: `rt.${slug}.${field}`, message: 'was deleted; the last good value stays in force' }));
 
 /** The routes whose spec is known, by slug. */
@@ -169,10 +179,13 @@ export const statesOf = (fold: RouteFold): RouteStates => {
   return states;
 };
 
-/** Routes that are not `off` and whose spec nobody knows: their traffic must not pass as if it were unrouted. */
+/**
+ * Routes whose phase is not known, or that are not `off` and whose spec is not: their traffic must not pass as if it were
+ * unrouted, nor go to the source as if they were `off`.
+ */
 export const routesWithoutSpec = (fold: RouteFold): string[] =>
   [...fold].flatMap(([slug, { cells, state }]) =>
-    state === undefined && (cells.phase.good?.value.phase ?? 'off') !== 'off' ? [slug] : [],
+    state === undefined && (isPhaseLost(cells) || (cells.phase.good?.value.phase ?? 'off') !== 'off') ? [slug] : [],
   );
 
 /** Every refused or deleted value, also of routes that have no state yet. */
@@ -193,12 +206,34 @@ function* cellsOf(fold: RouteFold): Generator<[string, Cell<unknown>]> {
   }
 }
 
-/** The good values and deletions as changes: folding them again gives the same states, so this is what the cache holds. */
+/** Stands in the cache for a text that cannot be read. */
+const rubbish = '';
+
+/**
+ * The good values and deletions as changes, and what is rubbish from the beginning: folding them again gives the same
+ * states, so this is what the cache holds.
+ */
 export const changesOf = (fold: RouteFold): Change[] =>
-  [...cellsOf(fold)].flatMap(([key, { good, deletedAt }]) => [
+  [...cellsOf(fold)].flatMap(([key, { good, deletedAt, refused }]) => [
     ...(good === undefined ? [] : [{ key, value: good.text, revision: good.revision }]),
+    ...(good !== undefined || refused === undefined ? [] : [{ key, value: rubbish, revision: refused.revision }]),
     ...(deletedAt === 0 ? [] : [{ key, value: undefined, revision: deletedAt }]),
   ]);
+
+/**
+ * The phases that were never written, as a complete listing tells: `off`, which whoever has seen it holds against rubbish
+ * and deletions like any other good value.
+ */
+export const unwritten = (now: RouteFold, listing: readonly Entry[]): Change[] =>
+  listing.flatMap(({ key }) => {
+    const route = parseRouteKey(key);
+    if (route?.field !== 'cfg') return [];
+    const phase = now.get(route.slug)?.cells.phase ?? emptyCell;
+    const isNew = phase.good === undefined && seenRevision(phase) === 0;
+    return isNew && !listing.some((entry) => entry.key === keys.phase(route.slug))
+      ? [{ key: keys.phase(route.slug), value: JSON.stringify(initialPhase), revision: 0 }]
+      : [];
+  });
 
 /**
  * Deletions that a complete listing implies: keys known before it was asked for, unchanged since, and not in it. A key

@@ -19,6 +19,7 @@ import {
   regressions,
   routesWithoutSpec,
   statesOf,
+  unwritten,
 } from './route-state.ts';
 import { systemTimers, type Timers } from './timers.ts';
 
@@ -50,7 +51,7 @@ export type WatcherStatus = {
   alarm: string | undefined;
   /** Refused or deleted values, also of routes that have no state yet. */
   errors: readonly { key: string; message: string }[];
-  /** Routes that are not `off` and whose spec is not known: which traffic is theirs cannot be told. */
+  /** Routes whose phase is not known, or that are not `off` and whose spec is not: their traffic has no known authority. */
   withoutSpec: readonly string[];
 };
 
@@ -148,7 +149,7 @@ class Watcher implements RouteWatcher {
     this.#listedAtMs = now();
     // Where revisions went backwards, a missing key proves nothing.
     const gone = lower.length > 0 ? [] : absences(before, this.#fold, entries);
-    const told = this.#apply([...entries, ...gone]);
+    const told = this.#apply([...entries, ...gone, ...unwritten(this.#fold, entries)]);
     // What came by subscription before it was not believed until now, and it may have come whole.
     if (isFirst && !told) this.#tell();
   }

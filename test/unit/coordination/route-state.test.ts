@@ -13,6 +13,7 @@ import {
   regressions,
   routesWithoutSpec,
   statesOf,
+  unwritten,
 } from '../../../src/coordination/route-state.ts';
 
 const spec = (route = 'products', index = 'products_v1'): string =>
@@ -72,6 +73,39 @@ describe('a route', () => {
     expect(statesOf(folded).size).toBe(0);
     expect(routesWithoutSpec(folded)).toEqual(['products']);
     expect(routesWithoutSpec(fold(put('phase', phase(), 2)))).toEqual([]);
+  });
+
+  it.each([
+    ['rubbish', [put('phase', 'dual', 2)]],
+    ['deleted', [del('phase', 2)]],
+    ['deleted after it was rubbish', [put('phase', 'dual', 2), del('phase', 3)]],
+  ])('is not known, and never off, where its phase is %s and nobody has seen a good one', (_, changes) => {
+    const folded = fold(put('cfg', spec(), 1), ...changes);
+    expect(statesOf(folded).size).toBe(0);
+    expect(routesWithoutSpec(folded)).toEqual(['products']);
+    const restored = foldChanges(emptyFold, changesOf(folded));
+    expect(routesWithoutSpec(restored)).toEqual(['products']);
+    expect(products(foldChanges(folded, [put('phase', dual, 9)])).phase.phase).toBe('dual');
+  });
+
+  it('that was deleted as a whole is gone', () => {
+    expect(routesWithoutSpec(fold(put('cfg', spec(), 1), del('cfg', 3), del('phase', 2)))).toEqual([]);
+    expect(routesWithoutSpec(fold(del('phase', 2)))).toEqual([]);
+  });
+
+  it('that was listed before it had a phase is off, whatever somebody writes there', () => {
+    const listing = [{ key: 'rt.products.cfg', value: spec(), revision: 1 }];
+    const folded = fold(...listing, ...unwritten(emptyFold, listing));
+    expect(products(folded)).toEqual(products(fold(...listing)));
+    expect(unwritten(folded, listing)).toEqual([]);
+    for (const change of [put('phase', 'dual', 2), del('phase', 2)]) {
+      const after = foldChanges(folded, [change]);
+      expect(products(after)).toMatchObject({ phase: initialPhase, errors: [{ key: 'rt.products.phase' }] });
+      expect(products(foldChanges(emptyFold, changesOf(after))).phase).toEqual(initialPhase);
+    }
+    expect(unwritten(fold(put('phase', 'dual', 2)), listing)).toEqual([]);
+    const whole = [...listing, { key: 'rt.products.phase', value: dual, revision: 2 }];
+    expect(unwritten(emptyFold, whole)).toEqual([]);
   });
 
   it('is left as the same object by changes that say nothing new', () => {

@@ -228,6 +228,27 @@ describe('the route watcher', () => {
     await watcher.close();
   });
 
+  it.each(['rubbish', '{}'])('calls a route whose phase it first reads as %s unknown, not off', async (text) => {
+    await fill();
+    await store.config.put('rt.products.phase', text);
+    const { watcher } = await start();
+    expect(watcher.current().size).toBe(0);
+    expect(watcher.status().withoutSpec).toEqual(['products']);
+    await watcher.close();
+  });
+
+  it('holds the off of a route that it listed without a phase against rubbish, over a restart too', async () => {
+    await store.config.put('rt.products.cfg', spec);
+    const { watcher } = await start();
+    await store.config.put('rt.products.phase', 'rubbish');
+    await time.advance(1_500);
+    expect(watcher.current().get('products')?.phase.phase).toBe('off');
+    await watcher.close();
+    const again = await start();
+    expect(again.watcher.current().get('products')?.phase.phase).toBe('off');
+    await again.watcher.close();
+  });
+
   it('is quiet after it was closed', async () => {
     await fill();
     const { watcher, seen } = await start();
