@@ -3,9 +3,10 @@
  * ledger alone could overlook its writes. Until it is heard it claims each epoch it writes under: it takes one sequence
  * number that no member accounts for, and only then looks whether a switch has been prepared. Either the switch is
  * prepared before that look, and this process serves nothing; or the balance of the ledger, struck later, misses the
- * number, and the switch goes through the fence (I6, I10). It follows no newer phase by itself meanwhile.
+ * number, and the switch goes through the fence (I6, I10). It follows no newer phase by itself meanwhile. A route that is
+ * `off` for it is served until an alias tells that it has left `off`: no fence would stop writes by the plain name.
  */
-import { type AliasAnswer, isPresentEpoch } from '../coordination/authority-from-aliases.ts';
+import { type AliasAnswer, hasLaterEpoch, isPresentEpoch } from '../coordination/authority-from-aliases.ts';
 import { aliasWildcard, epochAlias } from '../coordination/keys.ts';
 import type { RouteState } from '../coordination/ports.ts';
 import { authorityIn } from '../coordination/records.ts';
@@ -29,10 +30,10 @@ const timeoutMs = 3_000;
 /** A document that nobody has: deleting it changes nothing and takes a sequence number. */
 export const claimedId = 'crossfade-unheard';
 
-/** In `off` writes go through no epoch. A phase read from aliases tells the side only, so `final` may be `target`. */
-const writesThroughEpoch = ({ phase }: RouteState): boolean => phase.phase !== 'off';
-
+/** A phase read from aliases tells the side only, so `final` may be `target`. */
 const claim = async (transports: Transports, { slug, spec, phase }: RouteState): Promise<boolean> => {
+  // Writes go through no epoch.
+  if (phase.phase === 'off') return true;
   const transport = transports[authorityIn(phase.phase)];
   const taken = await Promise.all(
     spec.indices.map(async (_, ordinal) => {
@@ -47,15 +48,18 @@ const claim = async (transports: Transports, { slug, spec, phase }: RouteState):
 const isPresent = async (transports: Transports, { slug, phase }: RouteState): Promise<boolean> => {
   const path = `/_alias/${encodeURIComponent(aliasWildcard(slug))}`;
   const { status, body } = await transports[authorityIn(phase.phase)].request({ method: 'GET', path, timeoutMs });
-  return (
-    status === 200 && isPresentEpoch(JSON.parse(body.toString('utf8')) as AliasAnswer, { slug, epoch: phase.epoch })
-  );
+  const isOff = phase.phase === 'off';
+  if (isOff && status === 404) return true;
+  if (status !== 200) return false;
+  const answer = JSON.parse(body.toString('utf8')) as AliasAnswer;
+  const present = { slug, epoch: phase.epoch };
+  return isOff ? !hasLaterEpoch(answer, present) : isPresentEpoch(answer, present);
 };
 
 type Check = (transports: Transports, state: RouteState) => Promise<boolean>;
 const holds = async ({ view, transports }: StandAloneDeps, check: Check): Promise<boolean> => {
   if (view.inDoubt().length > 0) return false;
-  const routes = [...view.states().values()].filter(writesThroughEpoch);
+  const routes = [...view.states().values()];
   // What cannot be asked is not known, and then nothing is served.
   const found = await Promise.all(routes.map((state) => check(transports, state).catch(() => false)));
   return found.every(Boolean);

@@ -106,6 +106,13 @@ export const isPresentEpoch = (answer: AliasAnswer, { slug, epoch }: { slug: str
   return open.includes(epoch) && open.every((one) => one <= epoch);
 };
 
+/** Whether a cluster has had an epoch after this one, open or closed. */
+export const hasLaterEpoch = (answer: AliasAnswer, { slug, epoch }: { slug: string; epoch: number }): boolean =>
+  [...namesIn({ source: answer, target: {} })].some(({ alias }) => {
+    const own = parseEpochAlias(alias);
+    return own?.slug === slug && own.epoch > epoch;
+  });
+
 /**
  * Whether two looks at one cluster show the same of every route. The clusters are asked one after the other, and a
  * switch in between could show each side as it was before the other lost the authority.

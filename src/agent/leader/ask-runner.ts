@@ -17,6 +17,8 @@ import { movePhase } from './moves.ts';
 import { type Begun, begunAt, type Overtaken, overtakenResult, resumedResult } from './resumed-ask.ts';
 import type { Interruption } from './interruption.ts';
 import type { Leading } from './leading.ts';
+import { plainWriters } from './plain-writers.ts';
+import { lookForUnheard } from './process-watch.ts';
 import { forgetSides } from './side-watch.ts';
 import { originsOf } from './stay-facts.ts';
 import { runRouteSwitch } from './switch-runner.ts';
@@ -70,6 +72,10 @@ const moveOnce = async (leading: Leading, to: Phase, reason: string): Promise<vo
       members: deps.members,
       runtime: deps.runtime,
       preflight,
+      plainWriters: async ({ record }) => {
+        const unheard = await lookForUnheard(leading);
+        return plainWriters(deps.members.view(), unheard, { slug: deps.slug, record });
+      },
       barrierTimeoutMs,
       origins: () => originsOf(deps.store.config, deps.slug, job.current()),
       // A stay in dual begins with a backfill of its own, whatever an earlier stay had reached.

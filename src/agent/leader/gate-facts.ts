@@ -1,5 +1,5 @@
 /** Gathers what gate.ts judges: from heartbeats, the job, the work, and the health of both clusters. */
-import { barrier } from '../../coordination/membership.ts';
+import { barrier, settleMs } from '../../coordination/membership.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import type { Side } from '../../coordination/records.ts';
 import type { IndexHealth } from '../control-answers.ts';
@@ -8,7 +8,8 @@ import { unsettled } from './alias-watch.ts';
 import type { QuarantineRecord } from '../quarantine.ts';
 import type { GateFacts } from './gate.ts';
 import { outOfReach } from './out-of-reach.ts';
-import type { Leading } from './leading.ts';
+import type { Leading, Unheard } from './leading.ts';
+import { plainWriters } from './plain-writers.ts';
 import { maxLagSeconds } from './route-work.ts';
 
 const maxProofAgeSeconds = 120;
@@ -22,6 +23,10 @@ const healthOf = ({ deps }: Leading, side: Side, { spec }: RouteState): Promise<
 /** Documents that the leader and workers have listed as refused, those beyond the length of a list included. */
 export const listedIn = (lists: readonly QuarantineRecord[]): number =>
   lists.reduce((sum, { docs, overflowed }) => sum + docs.length + overflowed, 0);
+
+/** Whoever is just joining is heard by then. */
+const longMissed = ({ unheard, deps }: Leading): readonly Unheard[] =>
+  unheard.filter(({ sinceMs }) => deps.runtime.now() - sinceMs >= settleMs);
 
 export const gatherGate = async (leading: Leading, state: RouteState): Promise<GateFacts> => {
   const { deps, job, work } = leading;
@@ -64,6 +69,7 @@ export const gatherGate = async (leading: Leading, state: RouteState): Promise<G
         since: leading.lostSinceMs,
         unheard: leading.unheard.map(({ member }) => member),
       }),
+      plainWriters: plainWriters(view, longMissed(leading), { slug, record: state.phase }),
     },
     byQuery: [...followed, ...left],
     health: { source, target },

@@ -7,6 +7,7 @@
 import type { Answer, GateCondition } from '../../coordination/job-status.ts';
 import type { PhaseRecord } from '../../coordination/records.ts';
 import { type IndexHealth, isWhole } from '../control-answers.ts';
+import { plainWritersText } from './plain-writers.ts';
 
 export type GateFacts = {
   record: PhaseRecord;
@@ -20,7 +21,13 @@ export type GateFacts = {
   maxProofAgeSeconds: number;
   verdict: 'promote' | 'hold' | 'rollback' | 'inconclusive';
   /** `outOfReach`: lost members that no fence stops yet; they may write on and nobody hears of it. */
-  members: { live: number; behind: string[]; outOfReach: string[] };
+  members: {
+    live: number;
+    behind: string[];
+    outOfReach: string[];
+    /** May write to the source by its plain name. */
+    plainWriters: string[];
+  };
   byQuery: readonly { member: string; running: number }[];
   health: { source: IndexHealth; target: IndexHealth };
   /** Writes past the sidecars that were seen growing over the last polls. */
@@ -55,6 +62,16 @@ const foreignWrites = ({ unaccountedGrowing, unanswered, members }: GateFacts): 
   );
 };
 
+const pastAliases = ({ members: { plainWriters } }: GateFacts): GateCondition => {
+  const nobody = plainWriters.length === 0;
+  return condition(
+    'nobody writes past the aliases',
+    nobody,
+    nobody ? 'nobody' : plainWritersText(plainWriters),
+    'nobody',
+  );
+};
+
 const running = ({ byQuery }: GateFacts): string =>
   byQuery.map((one) => `${one.running} at ${one.member}`).join(', ') || '0';
 
@@ -71,6 +88,7 @@ export const gateConditions = (kind: SwitchKind, facts: GateFacts): GateConditio
     facts.members.behind.length === 0 ? `${facts.members.live} in phase` : `behind: ${facts.members.behind.join(', ')}`,
     'at least one, all in phase',
   ),
+  ...(kind === 'rollback' ? [] : [pastAliases(facts)]),
   condition('backfill complete', facts.backfillDone, facts.backfillDone ? 'yes' : 'no', 'yes'),
   condition(
     'tail caught up',

@@ -3,6 +3,7 @@
  * Each prepares the storage before the record that lets members use it, and waits until all members have drained what
  * they began in the present phase (I2). Invariant: an alias exists before any record names its epoch.
  */
+import { settleMs } from '../../coordination/membership.ts';
 import { startEpoch, stepPhase } from '../../coordination/phase-machine.ts';
 import { type Phase, type Side, sides, type StampLayout } from '../../coordination/records.ts';
 import type { RouteSpec } from '../../coordination/route-spec.ts';
@@ -12,10 +13,12 @@ import type { ClusterControl } from '../cluster.ts';
 import { targetBody } from '../preflight/difference.ts';
 import { type Finding, type PreflightFacts, worst } from '../preflight/facts.ts';
 import { judge } from '../preflight/judge.ts';
+import { sleep } from '../runtime.ts';
 import { ensureFence, openAliases } from './alias-keeper.ts';
 import { awaitBarrier, type BarrierDeps, waitingText } from './barrier-wait.ts';
 import { openEpoch } from './epochs.ts';
 import type { PhaseWriter } from './phase-writer.ts';
+import { plainWritersText } from './plain-writers.ts';
 import type { Origin } from './reign-of-stay.ts';
 import { lookForReign } from './stay-facts.ts';
 import type { PhaseWrite } from './switch.ts';
@@ -25,6 +28,8 @@ export type MoveDeps = BarrierDeps & {
   clusters: Record<Side, ClusterControl>;
   writer: PhaseWriter;
   preflight: () => Promise<PreflightFacts>;
+  /** Members that may write to the source past every alias, looked for now. */
+  plainWriters: (present: PhaseWrite) => Promise<readonly string[]>;
   barrierTimeoutMs: number;
   /** Whose stamps stand on the target, as far as is recorded. */
   origins: () => Promise<readonly Origin[]>;
@@ -112,6 +117,21 @@ const drainPresent = async (deps: MoveDeps, present: PhaseWrite): Promise<void> 
     refuse('GATE_REFUSED', `members have not drained: ${waitingText(result)}`, { waitingFor: result.waitingFor });
 };
 
+const lookAgainMs = 500;
+
+/** Copies make sense of what is written through the alias, and no fence would ever stop the rest. */
+const refusePlainWriters = async (deps: MoveDeps, present: PhaseWrite): Promise<void> => {
+  const { runtime } = deps;
+  // Whoever is just joining is heard within this time.
+  const untilMs = runtime.now() + settleMs;
+  for (;;) {
+    const names = await deps.plainWriters(present);
+    if (names.length === 0) return;
+    if (runtime.now() >= untilMs) return refuse('GATE_REFUSED', plainWritersText(names), { members: names });
+    await sleep(runtime, lookAgainMs);
+  }
+};
+
 /** @throws GATE_REFUSED when an index cannot be blocked: who finalizes has to know */
 export const blockWrites = async ({ clusters, spec }: Pick<MoveDeps, 'clusters' | 'spec'>): Promise<void> => {
   for (const { source } of spec.indices) {
@@ -160,6 +180,7 @@ export const movePhase = async (deps: MoveDeps, to: Phase, reason: string): Prom
   if (!allowed.ok) return refuse('PHASE_REFUSED', allowed.message);
   const { findings, facts } = await prepare(deps, present, to);
   await drainPresent(deps, present);
+  if (to === 'dual') await refusePlainWriters(deps, present);
   const layout = facts === undefined ? {} : { layout: layoutFor(present, facts) };
   const stay = to === 'dual' ? await beginStay(deps, present) : {};
   const step = await deps.writer.step({ kind: 'move', to, ...layout, ...stay }, { reason, from: present });

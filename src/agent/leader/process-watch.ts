@@ -1,15 +1,17 @@
 /**
  * Listed processes that nobody hears: they lost the store before this leader began, and may write on. One is enough to
  * keep a switch off its fast path; behind the fence it is struck off the list. Until then its deletes may be on the
- * follower still, so it calls for a sweep as any member does that was lost. Where no switch can come, in `off` and in
- * `final`, they are struck off as well, so that the list never grows for ever. Invariant: nobody is struck off who may
- * just be joining: whoever is silent for so long writes its key again before it is heard, see members.ts.
+ * follower still, so it calls for a sweep as any member does that was lost. In `final`, where no switch can come, they are
+ * struck off as well. In `off` only those are whose member runs again: the others may write past every alias, and nothing
+ * else tells of them (plain-writers.ts). Invariant: nobody is struck off who may just be joining: whoever is silent for so
+ * long writes its key again before it is heard, see members.ts.
  */
 import { type Membership, settleMs } from '../../coordination/membership.ts';
-import type { Bucket, RouteState } from '../../coordination/ports.ts';
+import type { RouteState } from '../../coordination/ports.ts';
 import { type ListedProcess, listProcesses, strikeProcesses } from '../../coordination/process-list.ts';
 import { lostKey } from './events.ts';
 import type { Leading, Unheard } from './leading.ts';
+import { isReplaced } from './plain-writers.ts';
 
 const everyTurns = 10;
 /** Members write their keys again after a silence of half of that. */
@@ -39,12 +41,18 @@ const noteLost = async ({ job, unheard, deps }: Leading): Promise<void> => {
   if (lost.length > 0) await job.save({ events: { ...events, ...Object.fromEntries(lost.map((key) => [key, 1])) } });
 };
 
-const look = async (leading: Leading, bucket: Bucket, slug: string): Promise<ListedProcess[]> => {
-  const { members, runtime } = leading.deps;
-  const listed = await listProcesses(bucket, slug);
+/** Listed now, and not heard. */
+export const lookForUnheard = async ({ deps }: Pick<Leading, 'deps'>): Promise<ListedProcess[]> => {
+  const { members, store, slug } = deps;
+  const listed = await listProcesses(store.config, slug);
   // Whoever is on the list has been heard by now, or never will be.
   await members.refresh();
-  const unheard = unheardOf(listed, members.view());
+  return unheardOf(listed, members.view());
+};
+
+const look = async (leading: Leading): Promise<ListedProcess[]> => {
+  const { runtime } = leading.deps;
+  const unheard = await lookForUnheard(leading);
   const nowMs = runtime.now();
   const since = new Map(leading.unheard.map(({ boot, sinceMs }) => [boot, sinceMs]));
   leading.unheard = unheard.map((one) => ({ ...one, sinceMs: since.get(one.boot) ?? nowMs }));
@@ -56,8 +64,8 @@ export const watchProcesses = async (leading: Leading, { slug, phase }: RouteSta
   const { watchingSinceMs } = members.view();
   const isSettled = watchingSinceMs !== undefined && runtime.now() - watchingSinceMs >= settleMs;
   if (!isSettled || leading.turns++ % everyTurns !== 0) return;
-  const unheard = await look(leading, store.config, slug);
-  if (phase.phase === 'off' || phase.phase === 'final')
-    await strikeProcesses(store.config, slug, longUnheard(unheard, leading.unheard, runtime.now()));
-  else await noteLost(leading);
+  const unheard = await look(leading);
+  if (phase.phase !== 'off' && phase.phase !== 'final') return noteLost(leading);
+  const gone = phase.phase === 'off' ? unheard.filter((one) => isReplaced(one, members.view())) : unheard;
+  await strikeProcesses(store.config, slug, longUnheard(gone, leading.unheard, runtime.now()));
 };

@@ -10,6 +10,7 @@ import { type QuarantineRecord, summarize } from '../quarantine.ts';
 import { answerOf, type GateFacts, gateConditions } from './gate.ts';
 import type { JobState, ReignWork } from './job-state.ts';
 import { nextSwitch } from './next-path.ts';
+import { plainWritersText } from './plain-writers.ts';
 
 export type WorkFacts = {
   backfill: {
@@ -80,12 +81,16 @@ const dualStage = (job: JobState, percent: { read: number; shadow: number }): St
 
 const no = (reason: string): Answer => ({ ok: false, reasons: [reason] });
 
+/** In `off` whoever was lost may still come back, or be said to be gone, before copies begin. */
+const mayBegin = ({ phase }: PhaseRecord, { members: { plainWriters } }: GateFacts): Answer =>
+  phase === 'off' || plainWriters.length === 0 ? { ok: true, reasons: [] } : no(plainWritersText(plainWriters));
+
 /** The next step from here: a cutover in `dual`, otherwise a move that the phase machine allows at once. */
 export const safeToAdvance = (record: PhaseRecord, gate: GateFacts): Answer => {
   switch (record.phase) {
     case 'off':
     case 'observe':
-      return gate.members.live > 0 ? { ok: true, reasons: [] } : no('no member is alive');
+      return gate.members.live > 0 ? mayBegin(record, gate) : no('no member is alive');
     case 'dual':
       return answerOf(gateConditions('cutover', gate));
     case 'target':

@@ -1,6 +1,7 @@
 /** What people write: route files, percentages and other settings, and the phases without a switch of authority. */
 import type { Command } from 'commander';
 import { apply } from '../commands/apply.ts';
+import { forget } from '../commands/forget.ts';
 import { runPhase } from '../commands/leader.ts';
 import { routeDelete, routeReset, routeSet } from '../commands/route.ts';
 import { type Options, type RunAction, withChange, withWait } from './options.ts';
@@ -30,6 +31,10 @@ export const addRoutes = (program: Command, run: RunAction): void => {
     .description('remove a route that is off from the store')
     .argument('<route>')
     .action((slug: string, options: Options) => run(options, (context) => routeDelete(context, { slug })));
+  withChange(program.command('forget'))
+    .description('say that the process of a member is stopped that was lost and could not say so itself')
+    .argument('<member>')
+    .action((member: string, options: Options) => run(options, (context) => forget(context, { member })));
   withWait(program.command('phase'))
     .description('move a route to off, observe or dual; waits unless no agent runs')
     .option('--no-wait', 'leave the request and return')

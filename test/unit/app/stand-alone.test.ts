@@ -118,6 +118,25 @@ describe('a process that nobody has heard of', () => {
     expect(log.slice(-2)).toEqual(['looks at the phases', 'takes part']);
   });
 
+  it('serves a route that is off for it only while no alias tells that it has left off', async () => {
+    const quiet = setUp('off');
+    await standAlone(quiet.deps);
+    expect([quiet.log.at(-1), quiet.given()]).toEqual(['serves', 0]);
+    const late = setUp('off');
+    late.point('source', epochAlias('products', 3, 0), names.source);
+    await standAlone(late.deps);
+    expect(late.log.at(-1)).toBe('refuses');
+  });
+
+  it('stops serving a route that is off for it when that leaves off', async () => {
+    const { deps, log, point, turn } = setUp('off');
+    await standAlone(deps);
+    expect(log.at(-1)).toBe('serves');
+    point('source', epochAlias('products', 3, 0), fenceIndex);
+    await turn();
+    expect(log.at(-1)).toBe('refuses');
+  });
+
   it('asks the target when that has the authority', async () => {
     const { deps, log, given } = setUp('target');
     await standAlone(deps);

@@ -101,7 +101,7 @@ const facts: GateFacts = {
   proofAgeSeconds: 0,
   maxProofAgeSeconds: 120,
   verdict: 'promote',
-  members: { live: 1, behind: [], outOfReach: [] },
+  members: { live: 1, behind: [], outOfReach: [], plainWriters: [] },
   byQuery: [],
   health: { source: 'green', target: 'green' },
   unaccountedGrowing: false,

@@ -12,7 +12,7 @@ const good: GateFacts = {
   proofAgeSeconds: 5,
   maxProofAgeSeconds: 600,
   verdict: 'hold',
-  members: { live: 2, behind: [], outOfReach: [] },
+  members: { live: 2, behind: [], outOfReach: [], plainWriters: [] },
   byQuery: [],
   health: { source: 'green', target: 'yellow' },
   unaccountedGrowing: false,
@@ -27,8 +27,9 @@ const bad: [string, Partial<GateFacts>][] = [
   ['store connected', { storeConnected: false }],
   ['not paused', { paused: true }],
   ['no switch under way', { record: { ...good.record, hold: held } }],
-  ['members alive and in phase', { members: { live: 0, behind: [], outOfReach: [] } }],
-  ['members alive and in phase', { members: { live: 2, behind: ['pod-1'], outOfReach: [] } }],
+  ['members alive and in phase', { members: { ...good.members, live: 0 } }],
+  ['members alive and in phase', { members: { ...good.members, behind: ['pod-1'] } }],
+  ['nobody writes past the aliases', { members: { ...good.members, plainWriters: ['pod-4'] } }],
   ['backfill complete', { backfillDone: false }],
   ['tail caught up', { tail: { behind: 900, lagSeconds: 4, maxLagSeconds: 3 } }],
   ['quarantine empty', { quarantined: 1 }],
@@ -57,7 +58,7 @@ describe('switch gate', () => {
   }
 
   it('lets growth pass while a lost member can explain it, and says which', () => {
-    const members = { live: 2, behind: [], outOfReach: ['pod-3'] };
+    const members = { ...good.members, outOfReach: ['pod-3'] };
     const conditions = gateConditions('cutover', { ...good, members, unaccountedGrowing: true });
     expect(answerOf(conditions).ok).toBe(true);
     expect(conditions.find(({ condition }) => condition === 'nobody writes past the sidecars')).toMatchObject({
@@ -81,5 +82,11 @@ describe('switch gate', () => {
 
   it('lets a rollback through when the verdict is bad, because that is when it is wanted', () => {
     expect(answerOf(gateConditions('rollback', { ...good, verdict: 'rollback' })).ok).toBe(true);
+  });
+
+  it('lets a rollback through though somebody may write to the source, and tells before a cutover how to go on', () => {
+    const facts = { ...good, members: { ...good.members, plainWriters: ['pod-4'] } };
+    expect(answerOf(gateConditions('rollback', facts)).ok).toBe(true);
+    expect(answerOf(gateConditions('cutover', facts)).reasons.join()).toContain('crossfade forget pod-4');
   });
 });

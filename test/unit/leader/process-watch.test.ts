@@ -2,29 +2,16 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { createJobStore, type JobStore } from '../../../src/agent/leader/job-state.ts';
 import { longUnheard, unheardOf, watchProcesses } from '../../../src/agent/leader/process-watch.ts';
 import type { Leading } from '../../../src/agent/leader/leading.ts';
-import { type Membership, noMembers } from '../../../src/coordination/membership.ts';
+import type { Membership } from '../../../src/coordination/membership.ts';
 import type { Phase } from '../../../src/coordination/records.ts';
+import { heardFrom } from '../../support/heartbeats.ts';
 import { routeState } from '../agent/route.ts';
 import { ManualTime } from '../coordination/manual-time.ts';
 import { memoryStore, type MemoryStore } from '../coordination/memory-bucket.ts';
 
 const heard = (...boots: string[]): Membership => ({
-  ...noMembers,
+  ...heardFrom(Object.fromEntries(boots.map((boot) => [boot, {}]))),
   watchingSinceMs: 0,
-  members: new Map(
-    boots.map((boot) => [
-      boot,
-      {
-        member: boot,
-        revision: 1,
-        seenAtMs: 0,
-        heartbeat: { schema: 1, member: boot, boot, version: '', stale: false, routes: {} },
-        unreadable: undefined,
-        formerBoots: [],
-        contestedAtMs: undefined,
-      },
-    ]),
-  ),
 });
 const listed = (...boots: string[]) => boots.map((boot) => ({ boot, member: boot }));
 
@@ -48,7 +35,12 @@ beforeEach(async () => {
   for (const boot of ['here', 'gone'])
     await store.config.put(`job.${slug}.boot.${boot}`, JSON.stringify({ member: boot }));
   const members = { view: () => heard('here'), refresh: async () => undefined };
-  leading = { deps: { store, members, runtime: { now: time.now } }, job, unheard: [], turns: 0 } as unknown as Leading;
+  leading = {
+    deps: { slug, store, members, runtime: { now: time.now } },
+    job,
+    unheard: [],
+    turns: 0,
+  } as unknown as Leading;
 });
 
 describe('processes that are listed and that nobody hears', () => {
@@ -83,13 +75,21 @@ describe('processes that are listed and that nobody hears', () => {
     expect([job.current().events, leading.unheard]).toEqual([{}, []]);
   });
 
-  it('leave the list by themselves where no switch can come', async () => {
-    await turn('off');
+  it('leave the list by themselves where no switch can come any more', async () => {
+    await turn('final');
     expect(await onList()).toEqual(['here', 'gone']);
     time.nowMs += 20_000;
-    await turn('off');
+    await turn('final');
     expect(await onList()).toEqual(['here']);
     expect(job.current().events).toEqual({});
+  });
+
+  it('stay listed in off, where nothing else tells of them, unless their member runs again', async () => {
+    await store.config.put(`job.${slug}.boot.before`, JSON.stringify({ member: 'here' }));
+    await turn('off');
+    time.nowMs += 20_000;
+    await turn('off');
+    expect(await onList()).toEqual(['here', 'gone']);
   });
 
   it('are not looked for by a leader that may not have heard everybody yet', async () => {

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { foldHeartbeats, noMembers } from '../../../src/coordination/membership.ts';
+import { forgetMember } from '../../../src/fleet/forget-member.ts';
+import { heartbeatOf } from '../../support/heartbeats.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+
+const setUp = async () => {
+  const store = new MemoryStore();
+  for (const slug of ['orders', 'products']) await store.config.put(`rt.${slug}.cfg`, '{}');
+  for (const [boot, member] of Object.entries({ one: 'gone', two: 'gone', three: 'here' }))
+    await store.config.put(`job.products.boot.${boot}`, JSON.stringify({ member }));
+  return store;
+};
+const forget = { member: 'gone', newId: () => 'id', dryRun: false };
+const listed = async ({ config }: MemoryStore) =>
+  (await config.list('job.products.boot.')).map(({ key }) => key.split('.').at(-1));
+
+describe('a member that an operator says is gone', () => {
+  it('is on no list any more, and is no lost one for whoever leads', async () => {
+    const store = await setUp();
+    const heartbeat = { key: 'hb.gone', value: JSON.stringify(heartbeatOf('gone')), revision: 1 };
+    const before = foldHeartbeats(noMembers, { before: noMembers, entries: [heartbeat], nowMs: 0 });
+    const lost = foldHeartbeats(before, { before, entries: [], nowMs: 1 });
+    expect([...lost.lost.keys()]).toEqual(['gone']);
+    expect(await forgetMember(store, forget)).toEqual({ products: 2 });
+    expect(await listed(store)).toEqual(['three']);
+    const entries = await store.live.list('hb.');
+    const after = foldHeartbeats(lost, { before: lost, entries, nowMs: 2 });
+    expect([after.lost.size, after.members.size]).toEqual([0, 0]);
+    const back = { ...heartbeat, revision: 9 };
+    expect(foldHeartbeats(after, { before: after, entries: [back], nowMs: 3 }).members.size).toBe(1);
+  });
+
+  it('is believed to be there while it reports', async () => {
+    const store = await setUp();
+    await store.live.put('hb.gone', JSON.stringify(heartbeatOf('gone')));
+    await expect(forgetMember(store, forget)).rejects.toMatchObject({ code: 'PHASE_REFUSED' });
+    expect(await listed(store)).toEqual(['one', 'two', 'three']);
+  });
+
+  it('stays where it is in a dry run', async () => {
+    const store = await setUp();
+    expect(await forgetMember(store, { ...forget, dryRun: true })).toEqual({ products: 2 });
+    expect(await listed(store)).toEqual(['one', 'two', 'three']);
+    expect(await store.live.list('hb.')).toEqual([]);
+  });
+});
