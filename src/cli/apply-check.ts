@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { RouteState, RouteStates } from '../coordination/ports.ts';
 import type { RouteSpec } from '../coordination/route-spec.ts';
+import { doubtOf } from '../fleet/known-routes.ts';
 
 /** Fields that may change in phase `off` only. */
 const fixed = ['indices', 'versions', 'transform'] as const satisfies readonly (keyof RouteSpec)[];
@@ -41,6 +42,8 @@ export const objectionTo = (
 ): Objection | undefined => {
   const taken = takenNames(spec, others);
   if (taken.length > 0) return { kind: 'config', message: taken.join('; ') };
+  const doubt = current && doubtOf(current);
+  if (doubt !== undefined) return { kind: 'refused', message: doubt };
   if (current === undefined || current.phase.phase === 'off') return undefined;
   const moved = changedFields(current.spec, spec).filter((field) => (fixed as readonly string[]).includes(field));
   return moved.length === 0

@@ -42,14 +42,24 @@ export const askDeps = ({ store, io, options, newId }: CliContext): AskDeps => (
 /** Longer than a leader needs to take up a request that it has just read. */
 const replacedMs = 3_000;
 
-/** @throws CrossfadeError NO_LEADER (the request was withdrawn), STORE_CONFLICT (somebody else's stands in its place) */
+const notWithdrawn = (): CrossfadeError =>
+  new CrossfadeError(
+    'STORE_OUTCOME_UNKNOWN',
+    'No agent took up the request in time, and it could not be withdrawn: an agent may still carry it out.',
+  );
+
+/**
+ * @throws CrossfadeError NO_LEADER (the request was withdrawn), STORE_CONFLICT (somebody else's stands in its place),
+ * STORE_OUTCOME_UNKNOWN (it may still stand)
+ */
 const giveUp = async (
   { store }: CliContext,
   { slug, submitted }: { slug: string; submitted: Submitted },
   isTakenUp: () => Promise<boolean>,
 ): Promise<void> => {
   const replaced = await isReplaced(store, slug, submitted);
-  if (!replaced) await withdrawAsk(store, slug, submitted.revision);
+  const isGone = replaced || (await withdrawAsk(store, slug, submitted.revision));
+  if (!isGone && !(await isTakenUp().catch(() => false))) throw notWithdrawn();
   // A leader may have taken it up between the last look and the withdrawal.
   if (await isTakenUp()) return;
   if (!replaced) throw new CrossfadeError('NO_LEADER', 'No agent took up the request in time; it was withdrawn.');

@@ -1,13 +1,16 @@
-/** The routes as the store has them now, for commands that look before they write. */
+/** The routes as store and members tell them now, for commands that look before they write. */
 
 import { closest } from '../config/closest.ts';
-import { routeKeyPrefix } from '../coordination/keys.ts';
+import { heartbeatPrefix, routeKeyPrefix } from '../coordination/keys.ts';
 import type { RouteState, RouteStates, Store } from '../coordination/ports.ts';
-import { emptyFold, foldChanges, statesOf } from '../coordination/route-state.ts';
 import { CrossfadeError } from '../errors.ts';
+import { heartbeatsIn } from '../fleet/fleet-status.ts';
+import { knownRoutes } from '../fleet/known-routes.ts';
 
-export const readStates = async (store: Store): Promise<RouteStates> =>
-  statesOf(foldChanges(emptyFold, await store.config.list(routeKeyPrefix)));
+export const readStates = async (store: Store): Promise<RouteStates> => {
+  const [config, live] = await Promise.all([store.config.list(routeKeyPrefix), store.live.list(heartbeatPrefix)]);
+  return knownRoutes(config, heartbeatsIn(live));
+};
 
 const unknownRoute = (slug: string, known: readonly string[]): CrossfadeError => {
   const meant = closest(slug, known);

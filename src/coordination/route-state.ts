@@ -135,12 +135,17 @@ const stateOf = (slug: string, { cells, strays }: Slot): RouteState | undefined 
   const phase = cells.phase.good?.value ?? initialPhase;
   const spec = phase.phase === 'off' ? present(cells.cfg) : cells.cfg.good;
   if (spec === undefined) return undefined;
+  const phaseRevision = cells.phase.good?.revision ?? 0;
+  return assemble(slug, { cells, strays }, { spec: spec.value, specRevision: spec.revision, phase, phaseRevision });
+};
+
+type Founded = Pick<RouteState, 'spec' | 'specRevision' | 'phase' | 'phaseRevision'>;
+
+const assemble = (slug: string, { cells, strays }: Omit<Slot, 'state'>, founded: Founded): RouteState => {
+  const { phase } = founded;
   return {
     slug,
-    spec: spec.value,
-    specRevision: spec.revision,
-    phase,
-    phaseRevision: cells.phase.good?.revision ?? 0,
+    ...founded,
     percent: percentsOf(cells, phase.percentFloor),
     stop: present(cells.stop)?.value ?? false,
     rate: present(cells.rate)?.value,
@@ -171,6 +176,30 @@ const deletionErrors = (slug: string, cells: Cells): RouteState['errors'] =>
     .filter((field) => cells[field].deletedAt > 0 && cells[field].good !== undefined)
     .filter((field) => present<unknown>(cells[field]) === undefined)
     .map((field) => ({ key: `rt.${slug}.${field}`, message: 'was deleted; the last good value stays in force' }));
+
+/** What stands in the store for the two values without which there is no route; `stands`: any text, be it rubbish. */
+export type Foundations = {
+  slug: string;
+  spec: { good: RouteSpec | undefined; revision: number; stands: boolean };
+  phase: { good: PhaseRecord | undefined; revision: number; stands: boolean };
+};
+
+const foundation = <T>(cell: Cell<T>): { good: T | undefined; revision: number; stands: boolean } => {
+  const good = present(cell);
+  const refused = standingRefusal(cell);
+  return {
+    good: refused === undefined ? good?.value : undefined,
+    revision: good?.revision ?? 0,
+    stands: good !== undefined || refused !== undefined,
+  };
+};
+
+export const foundationsIn = (fold: RouteFold): Foundations[] =>
+  [...fold].map(([slug, { cells }]) => ({ slug, spec: foundation(cells.cfg), phase: foundation(cells.phase) }));
+
+/** A route of which spec and phase are known from elsewhere. */
+export const stateOn = (fold: RouteFold, slug: string, founded: Founded): RouteState =>
+  assemble(slug, fold.get(slug) ?? emptySlot, founded);
 
 /** The routes whose spec is known, by slug. */
 export const statesOf = (fold: RouteFold): RouteStates => {

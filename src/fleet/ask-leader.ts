@@ -7,7 +7,7 @@ import { askResultName } from '../coordination/job-status.ts';
 import { keys } from '../coordination/keys.ts';
 import type { Store } from '../coordination/ports.ts';
 import { Ask, AskResult } from '../coordination/records.ts';
-import { CrossfadeError } from '../errors.ts';
+import { CrossfadeError, isCrossfadeError } from '../errors.ts';
 import { parseRecord } from '../coordination/parse-record.ts';
 
 export type AskRequest = Pick<Ask, 'action' | 'phase' | 'args'> & { slug: string };
@@ -105,8 +105,12 @@ const confirmWritten = async (store: Store, { slug, ask, reason }: InDoubt): Pro
   throw new CrossfadeError(reason === 'unknown' ? 'STORE_OUTCOME_UNKNOWN' : 'STORE_UNAVAILABLE');
 };
 
-/** Takes a request back, unless somebody has written a newer one. */
-export const withdrawAsk = async (store: Store, slug: string, revision: number): Promise<void> => {
-  // A conflict means that nothing of ours is left to withdraw.
-  await store.config.delete(keys.ask(slug), revision).catch(() => undefined);
+/** Takes a request back, unless somebody has written a newer one. @returns whether nothing of it is left */
+export const withdrawAsk = async (store: Store, slug: string, revision: number): Promise<boolean> => {
+  try {
+    await store.config.delete(keys.ask(slug), revision);
+    return true;
+  } catch (error) {
+    return isCrossfadeError(error, 'STORE_CONFLICT');
+  }
 };

@@ -24,7 +24,8 @@ import {
 import { heartbeatPrefix, keys, percentKinds } from '../coordination/keys.ts';
 import type { Entry, RouteState, StoreStatus } from '../coordination/ports.ts';
 import { Heartbeat, type Hold, type MemberRoute, type Percents, type Phase } from '../coordination/records.ts';
-import { emptyFold, errorsIn, foldChanges, statesOf } from '../coordination/route-state.ts';
+import { emptyFold, errorsIn, foldChanges } from '../coordination/route-state.ts';
+import { knownRoutes } from './known-routes.ts';
 
 export type MemberStatus = {
   member: string;
@@ -215,6 +216,8 @@ const percentsInForce = (state: RouteState, [line]: readonly MemberRoute[]): Per
   const percents = { ...effectivePercents(state) };
   if (line === undefined) return percents;
   const refused = new Set(state.errors.map(({ key }) => key));
+  // Which percentages a switch has voided stands in the phase record, and whether stop is on in its own key.
+  if (refused.has(keys.phase(state.slug)) || refused.has(keys.stop(state.slug))) return line.percent;
   for (const kind of percentKinds) if (refused.has(keys.percent(state.slug, kind))) percents[kind] = line.percent[kind];
   return percents;
 };
@@ -250,14 +253,20 @@ const routeStatus = (state: RouteState, beats: readonly Heartbeat[], input: Flee
   };
 };
 
+/** Those of routes, and those of keys that make no route. */
+const allErrors = (config: readonly Entry[], routes: readonly RouteStatus[]): FleetStatus['errors'] => {
+  const refused = errorsIn(foldChanges(emptyFold, config));
+  const seen = new Set(refused.map(({ key }) => key));
+  return [...refused, ...routes.flatMap(({ errors }) => errors.filter(({ key }) => !seen.has(key)))];
+};
+
 export const fleetStatus = (input: FleetInput): FleetStatus => {
   const beats = heartbeatsIn(input.live);
-  const fold = foldChanges(emptyFold, input.config);
-  const states = [...statesOf(fold).values()].sort((a, b) => (a.slug < b.slug ? -1 : 1));
+  const routes = [...knownRoutes(input.config, beats).values()].map((state) => routeStatus(state, beats, input));
   return {
     store: input.store,
-    routes: states.map((state) => routeStatus(state, beats, input)),
+    routes,
     members: beats.map((beat) => ({ ...memberOf(beat), route: undefined })),
-    errors: errorsIn(fold),
+    errors: allErrors(input.config, routes),
   };
 };

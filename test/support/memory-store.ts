@@ -1,5 +1,6 @@
 /** A Store in memory with the rules of the real ones that commands depend on: revisions, compare-and-set, deletes. */
 import type { Bucket, Change, Entry, Store, StoreStatus, WorkQueue } from '../../src/coordination/ports.ts';
+import { CrossfadeError } from '../../src/errors.ts';
 
 export class MemoryBucket implements Bucket {
   readonly #entries = new Map<string, Entry>();
@@ -24,7 +25,7 @@ export class MemoryBucket implements Bucket {
   }
   async delete(key: string, expected?: number): Promise<void> {
     const entry = this.#entries.get(key);
-    if (expected !== undefined && entry?.revision !== expected) throw new Error('conflict');
+    if (expected !== undefined && entry?.revision !== expected) throw new CrossfadeError('STORE_CONFLICT');
     this.#entries.delete(key);
     this.#tell({ key, value: undefined, revision: ++this.#revision });
   }

@@ -48,7 +48,7 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/compare': '*',
   'src/proxy/planning': '*',
   'src/config': 'closest cross-checks environment issues load member redact route-file settings',
-  'src/fleet': 'chart-point fleet-status route-knobs traffic watching',
+  'src/fleet': 'chart-point fleet-status known-routes route-knobs traffic watching',
   'src/admin': 'access health sse',
   'src/cli': 'format render-details histogram render-status screen style table',
   'src/app': 'admin-address heartbeat-report sample-throttle',
@@ -64,7 +64,7 @@ const pureNames: Readonly<Record<string, string>> = {
     'answer-facts answer-form asking bulk-answer bulk-groups bulk-lines bulk-request bulk-results fence filter-path names ndjson post-image refusals single-request tokens update-term',
   'src/agent':
     'chunks control-answers direction documents exact-json gait ledger live-watch page-size slots throttle verify-judge write-counts',
-  'src/agent/leader': 'auto drift epochs events gate next-path out-of-reach plain-writers verdict-status',
+  'src/agent/leader': 'auto brake drift epochs events gate next-path out-of-reach plain-writers verdict-status',
   'src/agent/preflight': 'difference facts finding judge judge-index judge-pair',
   'src/operator': 'conditions plan resource',
   'src/upstream': 'header-pairs latin1 low-level-errors types',

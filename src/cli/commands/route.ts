@@ -6,6 +6,7 @@ import { meant } from '../../config/closest.ts';
 import { keys } from '../../coordination/keys.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { CrossfadeError } from '../../errors.ts';
+import { doubtOf } from '../../fleet/known-routes.ts';
 import { type KnobName, knobKey, knobNames, resetKeys, resetKnobs, turnKnob } from '../../fleet/route-knobs.ts';
 import { audited } from '../audited.ts';
 import { CliError } from '../cli-error.ts';
@@ -70,7 +71,10 @@ export const routeReset = async (context: CliContext, { slug }: { slug: string }
 };
 
 /** Elsewhere a member that starts would find a route in force whose traffic it cannot tell, and refuse everything. */
-const deletable = ({ slug, phase: { phase } }: RouteState): void => {
+const deletable = (state: RouteState): void => {
+  const { slug, phase } = { slug: state.slug, phase: state.phase.phase };
+  const doubt = doubtOf(state);
+  if (doubt !== undefined) throw new CrossfadeError('PHASE_REFUSED', doubt);
   if (phase === 'off') return;
   throw new CrossfadeError('PHASE_REFUSED', `A route can be deleted in off only; ${slug} is in ${phase}.`);
 };

@@ -2,10 +2,12 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { keys } from '../../../src/coordination/keys.ts';
 import { Ask } from '../../../src/coordination/records.ts';
+import { CrossfadeError } from '../../../src/errors.ts';
 import { exitTable } from '../../../src/exit-codes.ts';
+import { heartbeatOf, memberLine } from '../../support/heartbeats.ts';
 import { answerAsk, harness, products, putReport, withLeader, withRoute } from './harness.ts';
 
 const hasZsh = spawnSync('zsh', ['--version']).error === undefined;
@@ -287,6 +289,13 @@ describe('a command for the leader', () => {
     expect(await storedAt(made, keys.ask('products'))).toBeUndefined();
   });
 
+  test('that cannot be withdrawn is said to be one that may still be carried out', async () => {
+    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    vi.spyOn(made.store.config, 'delete').mockRejectedValue(new CrossfadeError('STORE_UNAVAILABLE'));
+    const ran = await made.run('advance products --wait --yes');
+    expect(ran.err).toContain('an agent may still carry it out');
+  });
+
   test('is answered though a later request of somebody else was answered since', async () => {
     const made = await withRoute({ phase: 'dual', epoch: 1 });
     const earlier = (id: string) => [{ id, state: 'aborted' as const, message: 'given up', at: '' }];
@@ -563,6 +572,54 @@ describe('status', () => {
 
   test('with an empty store suggests to apply a route', async () => {
     expect(await harness().run('status')).toMatchObject({ exit: 0, err: 'next: crossfade apply -f route.yaml\n' });
+  });
+});
+
+describe('a route whose phase or spec somebody broke', () => {
+  const broken = async (values: Record<string, string | undefined>) => {
+    const made = await withRoute({ phase: 'target', epoch: 4, reign: 2 });
+    const line = memberLine({ phase: 'target', epoch: 4, reign: 2, phaseRevision: 9 });
+    await made.store.live.put('hb.a', JSON.stringify(heartbeatOf('a', { products: line })));
+    for (const [key, value] of Object.entries(values))
+      await (value === undefined ? made.store.config.delete(key) : made.store.config.put(key, value));
+    return made;
+  };
+  const ways: [string, Record<string, string | undefined>][] = [
+    ['rubbish in its phase', { 'rt.products.phase': 'target' }],
+    ['no phase', { 'rt.products.phase': undefined }],
+    ['rubbish in its spec', { 'rt.products.cfg': '{' }],
+    ['no spec', { 'rt.products.cfg': undefined }],
+  ];
+
+  test.each(ways)('with %s shows where its members are, and takes the brake and a rollback', async (_, values) => {
+    const made = await broken(values);
+    const status = (await made.run('status products --json')).json();
+    const key = Object.keys(values)[0];
+    expect(status).toMatchObject({ phase: 'target', epoch: 4, errors: [{ key }] });
+    expect((await made.run('route set products.stop on')).exit).toBe(0);
+    expect((await made.run('rollback products --yes')).exit).toBe(0);
+    expect(await storedAt(made, keys.ask('products'))).toContain('rollback');
+  });
+
+  test.each(ways)('with %s is neither applied nor deleted', async (_, values) => {
+    const made = await broken(values);
+    for (const line of ['apply -f -', 'route delete products --yes'])
+      expect(await made.run(line, { stdin: routeFile })).toMatchObject({
+        exit: exitTable.refused.code,
+        err: expect.stringContaining('put back the last good value'),
+      });
+  });
+});
+
+describe('forget', () => {
+  test('takes a member that was lost off the lists, after a question', async () => {
+    const made = await withRoute();
+    await made.store.config.put(keys.boot('products', 'b1'), JSON.stringify({ member: 'gone' }));
+    expect((await made.run('forget gone')).exit).toBe(exitTable.unconfirmed.code);
+    expect((await made.run('forget gone --yes --dry-run')).out).toContain('would be forgotten: products');
+    expect((await made.run('forget gone --yes')).out).toContain('gone is forgotten: products');
+    expect(await storedAt(made, keys.boot('products', 'b1'))).toBeUndefined();
+    expect(await storedAt(made, keys.audit('products', 1))).toContain('forget gone');
   });
 });
 

@@ -2,7 +2,7 @@
 import { expect, it, vi } from 'vitest';
 import { keys } from '../../../src/coordination/keys.ts';
 import { CrossfadeError } from '../../../src/errors.ts';
-import { submitAsk } from '../../../src/fleet/ask-leader.ts';
+import { submitAsk, withdrawAsk } from '../../../src/fleet/ask-leader.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 
 const submit = (store: MemoryStore) => {
@@ -35,4 +35,16 @@ it('its fate is unknown when the store cannot be asked either, and is never said
     return get(key);
   });
   await expect(submit(store)).rejects.toMatchObject({ code: 'STORE_OUTCOME_UNKNOWN' });
+});
+
+it.each([
+  ['is gone when it was deleted', undefined, true],
+  ['is gone when a newer one stands in its place', 'STORE_CONFLICT', true],
+  ['may still stand when the store could not be asked', 'STORE_UNAVAILABLE', false],
+  ['may still stand when nobody knows whether it was deleted', 'STORE_OUTCOME_UNKNOWN', false],
+] as const)('a request that is withdrawn %s', async (_, code, gone) => {
+  const store = new MemoryStore();
+  const { revision } = await submit(store);
+  if (code !== undefined) vi.spyOn(store.config, 'delete').mockRejectedValue(new CrossfadeError(code));
+  expect(await withdrawAsk(store, 'products', revision)).toBe(gone);
 });
