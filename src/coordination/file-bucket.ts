@@ -17,6 +17,7 @@ import {
   type FileDocument,
   parseDocument,
   renderDocument,
+  withoutFuture,
   type Write,
   writeEntry,
 } from './file-document.ts';
@@ -120,7 +121,10 @@ export class FileBucket implements Bucket {
     const { ttlMs, wallMs } = this.#options;
     return await this.#inTurn(() =>
       this.#locked(async (stillMine) => {
-        const document = writeEntry(await this.#load({ fresh: true }), { ...write, ttlMs, nowMs: wallMs() });
+        const known = await this.#load({ fresh: true });
+        // Reads that come before the next poll take what was told for what the file holds.
+        this.#tell(known);
+        const document = writeEntry(known, { ...write, ttlMs, nowMs: wallMs() });
         if (document === 'conflict') return document;
         await this.#save(document, stillMine);
         this.#tell(document);
@@ -169,7 +173,8 @@ export class FileBucket implements Bucket {
     const refusal = accept(document.incarnation);
     if (refusal !== undefined) throw new CrossfadeError('STORE_UNAVAILABLE', refusal);
     this.#print = print;
-    return document;
+    const { ttlMs, wallMs } = this.#options;
+    return ttlMs === undefined ? document : withoutFuture(document, { nowMs: wallMs(), ttlMs });
   }
 
   #missing(created: FileDocument | undefined): FileDocument {

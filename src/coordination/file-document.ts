@@ -59,6 +59,22 @@ export const entriesOf = (document: FileDocument, prefix: string, nowMs: number)
     key.startsWith(prefix) && isAlive(entry, nowMs) ? [{ key, value: entry.value, revision: entry.revision }] : [],
   );
 
+/**
+ * Entries that would outlive any that is written now are of before the clock was set back: nobody may have written them
+ * for long. One more life is allowed, so that a clock that is corrected by a little ends nothing.
+ */
+export const withoutFuture = (
+  document: FileDocument,
+  { nowMs, ttlMs }: { nowMs: number; ttlMs: number },
+): FileDocument => {
+  const isOf = ({ expiresAtMs = 0 }: FileEntry): boolean => expiresAtMs > nowMs + 2 * ttlMs;
+  if (![...document.entries.values()].some(isOf)) return document;
+  const entries = [...document.entries].map(
+    ([key, entry]) => [key, isOf(entry) ? { ...entry, expiresAtMs: 0 } : entry] as const,
+  );
+  return { ...document, entries: new Map(entries) };
+};
+
 /** As far as they are remembered; oldest first. */
 export const deletionsIn = ({ entries }: FileDocument): Change[] =>
   [...entries]

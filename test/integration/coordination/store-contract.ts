@@ -65,6 +65,21 @@ export const testStore = (name: string, prepare: () => Promise<StoreUnderTest>):
       });
     });
 
+    it('tells a new subscriber of a deletion, which no listing shows', async () => {
+      const k = key();
+      await one.config.put(k, '1');
+      await other.config.delete(k);
+      const late = await under.open();
+      const early = record(late.config);
+      await late.config.list(k);
+      const after = record(late.config);
+      await eventually(() => early.last(k) !== undefined && after.last(k) !== undefined);
+      expect([early.last(k), after.last(k)]).toMatchObject([{ value: undefined }, { value: undefined }]);
+      early.stop();
+      after.stop();
+      await late.close();
+    });
+
     describe('compare-and-set', () => {
       it('creates a key once', async () => {
         const k = key();
@@ -81,6 +96,15 @@ export const testStore = (name: string, prepare: () => Promise<StoreUnderTest>):
         expect(await one.config.update(k, 'c', first)).toEqual({ ok: false, reason: 'conflict' });
         expect(await one.config.update(k, 'c', 999_999)).toEqual({ ok: false, reason: 'conflict' });
         expect((await one.config.get(k))?.value).toBe('b');
+      });
+
+      it('shows the present value at once to whoever has just lost', async () => {
+        const k = key();
+        const first = await one.config.put(k, 'a');
+        await other.config.get(k);
+        await one.config.put(k, 'b');
+        expect(await other.config.update(k, 'c', first)).toEqual({ ok: false, reason: 'conflict' });
+        expect((await other.config.get(k))?.value).toBe('b');
       });
 
       it('does not write to a key that does not exist', async () => {

@@ -8,6 +8,7 @@ import {
   type FileDocument,
   parseDocument,
   renderDocument,
+  withoutFuture,
   type Write,
   writeEntry,
 } from '../../../src/coordination/file-document.ts';
@@ -52,6 +53,24 @@ describe('the contents of a store file', () => {
     expect(document.entries.size).toBeLessThanOrEqual(501);
     expect(document.entries.has('dies')).toBe(false);
     expect(document.entries.has('k1199')).toBe(true);
+  });
+});
+
+describe('a clock that is set back', () => {
+  const lease = write(empty, { key: 'lease', value: 'dead', ttlMs: 15_000, nowMs: 3_600_000 });
+  const at = (nowMs: number) => withoutFuture(lease, { nowMs, ttlMs: 15_000 });
+
+  it('by hours ends what was written before, and is told to readers', () => {
+    const now = at(5_000);
+    expect(entryOf(now, 'lease', 5_000)).toBeUndefined();
+    const changes = changesBetween({ document: lease, atMs: 3_600_000 }, { document: now, atMs: 5_000 });
+    expect(changes).toEqual([{ key: 'lease', value: undefined, revision: 1, expired: true }]);
+    expect(writeEntry(now, { key: 'lease', value: 'mine', expected: 0, nowMs: 5_000 })).not.toBe('conflict');
+  });
+
+  it('by less than an entry lives, or not at all, ends nothing', () => {
+    expect(at(3_600_000)).toBe(lease);
+    expect(at(3_590_000)).toBe(lease);
   });
 });
 
