@@ -7,13 +7,15 @@ import type { CutoverReport } from '../../coordination/job-status.ts';
 import { keys } from '../../coordination/keys.ts';
 import { pathBetween } from '../../coordination/phase-machine.ts';
 import type { RouteState } from '../../coordination/ports.ts';
-import { type Ask, type AskResult, authorityIn, type Phase } from '../../coordination/records.ts';
+import { type Ask, type AskResult, authorityIn, type Phase, type PhaseRecord } from '../../coordination/records.ts';
 import { CrossfadeError, type ErrorCode, isCrossfadeError } from '../../errors.ts';
 import { gatherFacts } from '../preflight/gather.ts';
+import { brakeAfter, released, rests } from './brake.ts';
 import { repairRoute, verifyRoute } from './checks.ts';
 import { answerOf, gateConditions, type SwitchKind } from './gate.ts';
+import { unsettled } from './alias-watch.ts';
 import { gatherGate } from './gate-facts.ts';
-import { movePhase } from './moves.ts';
+import { closeSource, movePhase } from './moves.ts';
 import { type Begun, begunAt, type Overtaken, overtakenResult, resumedResult } from './resumed-ask.ts';
 import type { Interruption } from './interruption.ts';
 import type { Leading } from './leading.ts';
@@ -21,6 +23,7 @@ import { plainWriters } from './plain-writers.ts';
 import { lookForUnheard } from './process-watch.ts';
 import { forgetSides } from './side-watch.ts';
 import { originsOf } from './stay-facts.ts';
+import type { PhaseWrite } from './switch.ts';
 import { runRouteSwitch } from './switch-runner.ts';
 
 type Result = Omit<AskResult, 'schema' | 'id' | 'at'>;
@@ -45,7 +48,7 @@ const stateNow = ({ deps }: Leading): RouteState => {
 };
 
 const moveOnce = async (leading: Leading, to: Phase, reason: string): Promise<void> => {
-  const { deps, writer, job, journal } = leading;
+  const { deps, writer, job, journal, work } = leading;
   const { spec } = stateNow(leading);
   const store = deps.store.status();
   const members = deps.members.view();
@@ -80,6 +83,7 @@ const moveOnce = async (leading: Leading, to: Phase, reason: string): Promise<vo
       origins: () => originsOf(deps.store.config, deps.slug, job.current()),
       // A stay in dual begins with a backfill of its own, whatever an earlier stay had reached.
       onReady: async () => {
+        await work.leave();
         await Promise.all([job.save({ work: undefined, next: undefined }), forgetSides(leading)]);
       },
     },
@@ -94,8 +98,18 @@ const moveOnce = async (leading: Leading, to: Phase, reason: string): Promise<vo
   });
 };
 
+/** An earlier try may have ended between the record and the block. */
+const closeAgain = ({ deps }: Leading, spec: RouteState['spec'], write: PhaseWrite): Promise<void> => {
+  const { clusters, members, runtime } = deps;
+  return closeSource({ spec, clusters, members, runtime, barrierTimeoutMs }, write);
+};
+
 const walkTo = async (leading: Leading, to: Phase, reason: string): Promise<Result> => {
-  const { record } = await leading.writer.read();
+  const present = await leading.writer.read();
+  const { record } = present;
+  if (to === 'final' && record.phase === 'final') await closeAgain(leading, stateNow(leading).spec, present);
+  const open = to === 'final' ? unsettled(leading, stateNow(leading)) : undefined;
+  if (open !== undefined) return refused('GATE_REFUSED', open);
   const path = pathBetween(record.phase, to);
   if (path === undefined)
     return refused(
@@ -234,13 +248,24 @@ const failure = (error: unknown): Result => {
 
 /** The brake in `target` is a rollback; it is tried again each turn until it is done. */
 const runStop = async (leading: Leading, state: RouteState): Promise<void> => {
-  if (!state.stop || state.phase.phase !== 'target') return;
+  const { deps } = leading;
+  const wanted = state.stop && state.phase.phase === 'target';
+  if (!wanted) leading.brake = released;
+  if (!wanted || rests(leading.brake, deps.runtime.now())) return;
   const result = await switchNow(leading, 'rollback', 'stop is on');
+  leading.brake = brakeAfter(leading.brake, result.state, deps.runtime.now());
   if (result.state !== 'done')
-    leading.deps.logger.warn(
-      { slug: state.slug, reason: result.message },
-      'stop is on and the rollback cannot be done yet',
-    );
+    deps.logger.warn({ slug: state.slug, reason: result.message }, 'stop is on and the rollback cannot be done yet');
+};
+
+/** Where the record cannot be read the last good one is in force; what has to step from it will say why it cannot. */
+const presentRecord = async (leading: Leading): Promise<PhaseRecord> => {
+  try {
+    return (await leading.writer.read()).record;
+  } catch (error) {
+    if (!isCrossfadeError(error, 'CONFIG_INVALID')) throw error;
+    return stateNow(leading).phase;
+  }
 };
 
 type Pending = { ask: Ask; begun: Begun | undefined; before: Overtaken | undefined; interruption: Interruption };
@@ -260,8 +285,8 @@ const begin = async (
 
 const carryOutAndAnswer = async (leading: Leading, pending: Pending): Promise<void> => {
   const { ask, begun: seen, before } = pending;
-  const { journal, deps, writer } = leading;
-  const now = begunAt((await writer.read()).record);
+  const { journal, deps } = leading;
+  const now = begunAt(await presentRecord(leading));
   if (before !== undefined) await journal.answer(before, overtakenResult(before, now));
   const begun = seen ?? now;
   const result: Result | undefined = resumedResult(ask, begun, now) ?? (await begin(leading, pending, begun));

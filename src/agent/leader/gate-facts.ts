@@ -53,6 +53,7 @@ export const gatherGate = async (leading: Leading, state: RouteState): Promise<G
   return {
     record: state.phase,
     paused: current.paused,
+    stop: state.stop,
     backfillDone: current.work?.backfill === 'done',
     tail: { behind: tail.behind, lagSeconds: tail.lagSeconds, maxLagSeconds },
     quarantined: listed,

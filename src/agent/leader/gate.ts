@@ -12,6 +12,8 @@ import { plainWritersText } from './plain-writers.ts';
 export type GateFacts = {
   record: PhaseRecord;
   paused: boolean;
+  /** The brake is on. */
+  stop: boolean;
   backfillDone: boolean;
   tail: { behind: number; lagSeconds: number; maxLagSeconds: number };
   quarantined: number;
@@ -81,6 +83,7 @@ export type SwitchKind = 'cutover' | 'rollback' | 'rehearsal';
 export const gateConditions = (kind: SwitchKind, facts: GateFacts): GateCondition[] => [
   condition('store connected', facts.storeConnected, facts.storeConnected ? 'yes' : 'no', 'yes'),
   condition('not paused', !facts.paused, facts.paused ? 'paused' : 'running', 'running'),
+  ...(kind === 'rollback' ? [] : [condition('stop is off', !facts.stop, facts.stop ? 'on' : 'off', 'off')]),
   condition('no switch under way', facts.record.hold === undefined, facts.record.hold?.to ?? 'none', 'none'),
   condition(
     'members alive and in phase',

@@ -12,6 +12,7 @@ import type { Logger } from '../../log.ts';
 import type { ClusterControl } from '../cluster.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Transforms } from '../transform.ts';
+import { type Brake, released } from './brake.ts';
 import { leftKey } from './events.ts';
 import { FleetVerdict } from './fleet-verdict.ts';
 import { createJobStore, type JobStore } from './job-state.ts';
@@ -65,6 +66,8 @@ export type Leading = {
   /** Members that are listed and that nobody hears, as last looked for. */
   unheard: readonly Unheard[];
   leftTasks: LeftTasks;
+  /** Rollbacks that `stop` asked for, in a row, that held the writes and gave up. */
+  brake: Brake;
   turns: number;
   /** In a row. */
   failedTurns: number;
@@ -86,7 +89,15 @@ export const beginLeading = async (deps: RouteLeaderDeps): Promise<Leading> => {
     deps,
     job,
     journal: createJournal({ bucket: store.config, slug, by: member, clock, now: () => runtime.now(), timers }),
-    writer: createPhaseWriter({ bucket: store.config, slug, by: member, now: () => runtime.now(), clock, timers }),
+    writer: createPhaseWriter({
+      bucket: store.config,
+      slug,
+      by: member,
+      known: () => deps.state()?.phaseRevision ?? 0,
+      now: () => runtime.now(),
+      clock,
+      timers,
+    }),
     work: new RouteWork({
       slug,
       store,
@@ -108,6 +119,7 @@ export const beginLeading = async (deps: RouteLeaderDeps): Promise<Leading> => {
     lostSinceMs: Number.NEGATIVE_INFINITY,
     unheard: [],
     leftTasks: createLeftTasks({ clusters, onEnded: (boots) => noteEnded(job, boots) }),
+    brake: released,
     turns: 0,
     failedTurns: 0,
   };

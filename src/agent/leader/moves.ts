@@ -145,8 +145,10 @@ export const blockWrites = async ({ clusters, spec }: Pick<MoveDeps, 'clusters' 
   }
 };
 
-/** After every member has left the source alone, its index takes no writes from anybody. */
-const closeSource = async (deps: MoveDeps, write: PhaseWrite): Promise<void> => {
+export type CloseDeps = BarrierDeps & Pick<MoveDeps, 'spec' | 'clusters' | 'barrierTimeoutMs'>;
+
+/** After every member has left the source alone, its index takes no writes from anybody. May be repeated. */
+export const closeSource = async (deps: CloseDeps, write: PhaseWrite): Promise<void> => {
   const result = await awaitBarrier(deps, {
     slug: deps.spec.route,
     phaseRevision: write.revision,

@@ -6,6 +6,7 @@
 import { casAndConfirm } from '../../coordination/cas.ts';
 import { keys } from '../../coordination/keys.ts';
 import { type PhaseEvent, stepPhase } from '../../coordination/phase-machine.ts';
+import { parseRecord } from '../../coordination/parse-record.ts';
 import type { Bucket } from '../../coordination/ports.ts';
 import { initialPhase, PhaseRecord } from '../../coordination/records.ts';
 import type { Timers } from '../../coordination/timers.ts';
@@ -16,6 +17,8 @@ export type PhaseWriterOptions = {
   bucket: Bucket;
   slug: string;
   by: string;
+  /** Revision of the record in force; 0 = there has been none. */
+  known?: () => number;
   /** Monotonic milliseconds. */
   now: () => number;
   /** ISO time for people. */
@@ -25,6 +28,7 @@ export type PhaseWriterOptions = {
 };
 export type StepOutcome = { ok: true; write: PhaseWrite } | { ok: false; message: string };
 export interface PhaseWriter {
+  /** @throws CrossfadeError CONFIG_INVALID when the record was deleted or cannot be read, STORE_UNAVAILABLE */
   read(): Promise<PhaseWrite>;
   /**
    * `from` = the record that the caller decided on; whether it is still the present one is asked by the write itself.
@@ -34,16 +38,19 @@ export interface PhaseWriter {
 }
 
 export const createPhaseWriter = (options: PhaseWriterOptions): PhaseWriter => {
-  const { bucket, slug, by, now, clock, timers, patienceMs = 10_000 } = options;
+  const { bucket, slug, by, known, now, clock, timers, patienceMs = 10_000 } = options;
   const key = keys.phase(slug);
 
   const read = async (): Promise<PhaseWrite> => {
     const entry = await bucket.get(key);
-    if (entry === undefined) return { record: initialPhase, revision: 0 };
-    const parsed = PhaseRecord.safeParse(JSON.parse(entry.value));
-    if (!parsed.success)
-      throw new CrossfadeError('CONFIG_INVALID', `${key} is not a phase record`, { cause: parsed.error });
-    return { record: parsed.data, revision: entry.revision };
+    if (entry === undefined && (known?.() ?? 0) === 0) return { record: initialPhase, revision: 0 };
+    const record = parseRecord(PhaseRecord, entry?.value);
+    if (entry !== undefined && record !== undefined) return { record, revision: entry.revision };
+    const problem = entry === undefined ? 'was deleted' : 'is not a phase record';
+    throw new CrossfadeError(
+      'CONFIG_INVALID',
+      `${key} ${problem}: put back the last good one, which members still hold`,
+    );
   };
 
   const write = async (record: PhaseRecord, expected: number): Promise<StepOutcome> => {

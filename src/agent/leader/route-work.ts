@@ -58,6 +58,8 @@ const retryTailMs = 20;
 const repeatTailMs = 3_000;
 /** A copy that was cut off would make the next switch fence first, and whoever cuts it off is about to ask for one. */
 const patienceMs = 1_000;
+/** Alarms that make sense only while there is a follower. */
+const ofCopies = ['backfill', 'tail', 'counts', 'follower', 'foreign', 'mappings'];
 const noTail: WorkFacts['tail'] = { state: 'none', behind: 0, lagSeconds: 0, detail: undefined, copied: 0 };
 
 type TailLimits = Pick<CopyIo, 'repeatForMs' | 'patienceMs'> & { signal: AbortSignal };
@@ -280,6 +282,12 @@ export class RouteWork {
     const underWay = pendingCopies + this.#tailFacts.behind;
     const dropped = await this.#deps.transforms.drops(state.spec.transform);
     await this.#proof.prove(state, { clusters, dropped, signal, totals, underWay });
+  }
+
+  /** Nothing is copied from here on: what was noticed of the copies is over, and no sweep may end in a later stay. */
+  async leave(): Promise<void> {
+    await this.quiesce();
+    for (const name of ofCopies) this.setAlarm(name, undefined);
   }
 
   /** Nothing of the leader's own is under way towards the follower. */

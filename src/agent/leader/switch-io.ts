@@ -42,6 +42,8 @@ export type SwitchIoDeps = {
   lostSinceMs: number;
   reason: string;
   clock: () => string;
+  /** The newest revision that a percentage has. */
+  percentFloor: () => Promise<number>;
   isLeader: () => boolean;
   /** Tails with this direction until every cursor stands at its checkpoint. */
   tailTo: (direction: Direction, timeoutMs: number) => Promise<boolean>;
@@ -163,6 +165,15 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
     rememberProof: rest.rememberProof,
     readStart: rest.readStart,
     rememberStart: rest.rememberStart,
+    percentFloor: deps.percentFloor,
+    isCommitted: async () => {
+      const now = await writer.read();
+      const { reign, epoch } = now.record;
+      if (reign !== next.reign || epoch !== next.epoch) return false;
+      last = now;
+      deps.onStep?.(now);
+      return true;
+    },
     settle: async () => {
       await deps.settle(last);
       await rest.strike();

@@ -25,7 +25,7 @@ const keep = async ({ job, journal, work, deps }: Leading, report: CutoverReport
   });
 };
 
-/** `percentFloor` = the newest revision any percentage has: everything a person set before the switch is void after it. */
+/** Everything a person set before the commit is void after it. */
 const percentFloor = async ({ deps }: Leading): Promise<number> => {
   const entries = await deps.store.config.list(`rt.${deps.slug}.pct.`);
   return Math.max(0, ...entries.map(({ revision }) => revision));
@@ -58,6 +58,7 @@ export const runRouteSwitch = async (
     lostSinceMs: leading.lostSinceMs,
     reason,
     clock: deps.clock,
+    percentFloor: () => percentFloor(leading),
     isLeader: () => deps.lease.isHeld(),
     tailTo: (direction, timeoutMs) => work.tailTo(direction, state, timeoutMs),
     settle: (committed) => settlePhase(leading, state.spec, committed),
@@ -73,7 +74,6 @@ export const runRouteSwitch = async (
     kind,
     budgetMs,
     graceMs,
-    percentFloor: await percentFloor(leading),
     at: deps.clock(),
   });
   await keep(leading, report, reason);

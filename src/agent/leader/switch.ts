@@ -54,6 +54,10 @@ export interface SwitchIo {
   readStart(): Promise<void>;
   /** Remembers both, before the commit makes them matter. */
   rememberStart(): Promise<void>;
+  /** The newest revision of a percentage: all that people set before the commit is void after it. */
+  percentFloor(): Promise<number>;
+  /** After a commit of which nobody knew whether it was written: does it stand? */
+  isCommitted(): Promise<boolean>;
   /** Marker alias and, where it was not done before the commit, the fence. Repeated by the leader until it succeeds. */
   settle(): Promise<void>;
   isLeader(): boolean;
@@ -73,7 +77,7 @@ export const switchPoints = [
 ] as const;
 export type SwitchPoint = (typeof switchPoints)[number];
 
-export type SwitchSettings = { kind: SwitchKind; budgetMs: number; graceMs: number; percentFloor: number; at: string };
+export type SwitchSettings = { kind: SwitchKind; budgetMs: number; graceMs: number; at: string };
 
 /** Given up before the commit: the reason is for people, audit and metric. */
 class GivenUp extends Error {
@@ -93,6 +97,8 @@ type Run = {
   stepsMs: Record<string, number>;
   startedAt: number;
   deadline: number;
+  /** Once it is proven. */
+  path?: 'fast' | 'fenced';
 };
 
 const timed = async <T>(run: Run, step: string, work: () => Promise<T>): Promise<T> => {
@@ -168,24 +174,30 @@ const report = (run: Run, result: CutoverReport['result'], more: Partial<Cutover
   ...more,
 });
 
-const release = async (run: Run): Promise<void> => {
-  await timed(run, 'release', () => run.io.stepPhase({ kind: 'release' }));
+/** @returns false when another record stands */
+const release = async (run: Run): Promise<boolean> => {
+  const written = await timed(run, 'release', () => run.io.stepPhase({ kind: 'release' }));
   await run.io.reached('released');
+  return written !== undefined;
 };
 
-const commit = async (run: Run, path: 'fast' | 'fenced'): Promise<CutoverReport> => {
-  const { io, settings } = run;
-  await timed(run, 'remember', () => io.rememberStart());
+const commit = async (run: Run): Promise<CutoverReport> => {
+  const { io } = run;
+  const [percentFloor] = await timed(run, 'remember', () => Promise.all([io.percentFloor(), io.rememberStart()]));
   await io.reached('remembered');
   remainingMs(run);
   if (!io.isLeader()) giveUp('the lease was lost');
-  const written = await timed(run, 'commit', () =>
-    io.stepPhase({ kind: 'commit', percentFloor: settings.percentFloor }),
-  );
+  const written = await timed(run, 'commit', () => io.stepPhase({ kind: 'commit', percentFloor }));
   if (written === undefined) giveUp('another phase record was written meanwhile');
-  const done = report(run, 'committed', { path });
+  return finish(run);
+};
+
+/** Past the point of no return. */
+const finish = async (run: Run): Promise<CutoverReport> => {
+  const { io, path } = run;
+  const done = report(run, 'committed', path === undefined ? {} : { path });
   await io.reached('committed');
-  // Past the point of no return: a failure here is repeated by the leader's loop, it cannot undo the switch.
+  // A failure here is repeated by the leader's loop, it cannot undo the switch.
   await timed(run, 'settle', () => io.settle()).catch(() => undefined);
   await io.reached('settled');
   return { ...done, stepsMs: run.stepsMs };
@@ -195,14 +207,17 @@ const underHold = async (run: Run, held: PhaseWrite): Promise<CutoverReport> => 
   try {
     await run.io.reached('held');
     const path = await prove(run, held);
-    if (run.settings.kind !== 'rehearsal') return await commit(run, path);
+    run.path = path;
+    if (run.settings.kind !== 'rehearsal') return await commit(run);
     const rehearsed = report(run, 'rehearsed', { path });
     await release(run);
     await run.io.rememberProof();
     return rehearsed;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    await release(run);
+    const released = await release(run);
+    // Where the outcome of the commit was unknown, what stands instead of the release may be the commit itself.
+    if (!released && (await run.io.isCommitted())) return finish(run);
     return report(run, error instanceof GivenUp ? 'aborted' : 'failed', { reason });
   }
 };

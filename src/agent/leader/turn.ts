@@ -63,8 +63,8 @@ const pendingCopies = ({ deps }: Leading): number =>
     return sum + (line === undefined ? 0 : line.pendingCopies + line.inFlight);
   }, 0);
 
-const works = (state: RouteState): boolean =>
-  (state.phase.phase === 'dual' || state.phase.phase === 'target') && state.phase.hold === undefined;
+const copies = ({ phase }: RouteState): boolean => phase.phase === 'dual' || phase.phase === 'target';
+const works = (state: RouteState): boolean => copies(state) && state.phase.hold === undefined;
 
 const toleratedFailures = 2;
 
@@ -80,15 +80,24 @@ const noteTurn = (leading: Leading, error?: unknown): void => {
   leading.work.setAlarm('turn', told);
 };
 
-/** Asks come first: they must not wait for data to move. The work gives way when somebody wants the loop. */
+/**
+ * Asks come first: they must not wait for data to move, nor for a cluster that is gone, because most of them need none. The
+ * work gives way when somebody wants the loop.
+ */
 const act = async (leading: Leading, state: RouteState, interruption: Interruption): Promise<void> => {
-  const { deps, job, work } = leading;
-  if (state.phase.phase !== 'off') await keepAliases(leading, state);
+  const { deps, work } = leading;
+  const kept = state.phase.phase === 'off' ? undefined : await failureOf(() => keepAliases(leading, state));
   await watchProcesses(leading, state);
   await runAsk(leading, state, interruption);
+  if (kept !== undefined) throw kept;
   const present = deps.state() ?? state;
-  if (!works(present) || !deps.lease.isHeld()) return;
-  await interruption.step((signal) =>
+  if (!copies(present)) return work.leave();
+  if (works(present) && deps.lease.isHeld()) await stepWork(leading, present, interruption);
+};
+
+const stepWork = (leading: Leading, present: RouteState, interruption: Interruption): Promise<void> => {
+  const { job, work } = leading;
+  return interruption.step((signal) =>
     work.step(present, {
       paused: job.current().paused || present.rate === 'pause',
       pendingCopies: pendingCopies(leading),

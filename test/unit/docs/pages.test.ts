@@ -94,6 +94,7 @@ describe('commands', () => {
 const facts: GateFacts = {
   record: initialPhase,
   paused: false,
+  stop: false,
   backfillDone: true,
   tail: { behind: 0, lagSeconds: 0, maxLagSeconds: 3 },
   quarantined: 0,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { runAsk } from '../../../src/agent/leader/ask-runner.ts';
+import { brakeAfter, released, rests } from '../../../src/agent/leader/brake.ts';
 import { Interruption } from '../../../src/agent/leader/interruption.ts';
 import { createJobStore } from '../../../src/agent/leader/job-state.ts';
 import { createJournal } from '../../../src/agent/leader/journal.ts';
@@ -8,9 +9,10 @@ import type { Leading } from '../../../src/agent/leader/leading.ts';
 import { answerTo } from '../../../src/coordination/ask-answers.ts';
 import { keys } from '../../../src/coordination/keys.ts';
 import type { Bucket } from '../../../src/coordination/ports.ts';
-import { AskResult } from '../../../src/coordination/records.ts';
+import { AskResult, type Phase } from '../../../src/coordination/records.ts';
 import { silentLogger } from '../../../src/log.ts';
 import { MemoryBucket } from '../../support/memory-store.ts';
+import { heardFrom, memberLine } from '../../support/heartbeats.ts';
 import { routeState } from '../agent/route.ts';
 import { manualRuntime } from '../../support/manual-runtime.ts';
 
@@ -37,19 +39,20 @@ const forgetfulOnce = (bucket: Bucket): Bucket => {
   };
 };
 
-const leadingOver = async (bucket: Bucket): Promise<Leading> => {
+const leadingOver = async (bucket: Bucket, deps: object = {}): Promise<Leading> => {
   const job = createJobStore(bucket, slug);
   await job.load();
   return {
-    deps: { slug, logger: silentLogger() },
+    deps: { slug, logger: silentLogger(), runtime: manualRuntime(), ...deps },
+    brake: released,
     job,
     journal: createJournal({ bucket, slug, by: 'gateway-0', clock, now }),
     writer: createPhaseWriter({ bucket, slug, by: 'gateway-0', clock, now }),
   } as unknown as Leading;
 };
 
-const askFor = (bucket: Bucket, id: string): Promise<number> =>
-  bucket.put(keys.ask(slug), JSON.stringify({ schema: 1, id, by: 'ops', reason: '', at: clock(), action: 'pause' }));
+const askFor = (bucket: Bucket, id: string, action = 'pause'): Promise<number> =>
+  bucket.put(keys.ask(slug), JSON.stringify({ schema: 1, id, by: 'ops', reason: '', at: clock(), action }));
 
 const answerIn = async (bucket: Bucket): Promise<{ id: string; state: string }> =>
   JSON.parse((await bucket.get(keys.job(slug, 'ask')))?.value ?? '{}');
@@ -93,5 +96,76 @@ describe('two asks, the second before anybody has looked for the answer to the f
     const standing = AskResult.parse(await answerIn(bucket));
     expect(['one', 'two'].map((id) => answerTo(standing, id)?.state)).toEqual(['done', 'done']);
     expect(answerTo(standing, 'three')).toBeUndefined();
+  });
+});
+
+describe('finalize', () => {
+  /** A route in `phase` whose clusters answer a write block with `status`; the members are all in phase. */
+  const finalizing = async (phase: Phase, status: number) => {
+    const bucket = new MemoryBucket();
+    const state = routeState({ phase, epoch: 4, reign: 2 });
+    await bucket.put(keys.phase(slug), JSON.stringify(state.phase));
+    const blocked: string[] = [];
+    const json = async (_: string, path: string) => {
+      blocked.push(path);
+      return { status, body: {} };
+    };
+    const line = memberLine({ phase, epoch: 4, reign: 2, phaseRevision: 1 });
+    const deps = {
+      state: () => ({ ...state, phaseRevision: 1 }),
+      clusters: { source: { json }, target: { json } },
+      members: { view: () => heardFrom({ a: { [slug]: line } }), onChange: () => () => undefined },
+    };
+    const leading = await leadingOver(bucket, deps);
+    await askFor(bucket, 'one', 'finalize');
+    await runAsk(leading, state, new Interruption(manualRuntime()));
+    return { answer: await answerIn(bucket), blocked };
+  };
+
+  it('blocks the source again when it is repeated, because an earlier try may have ended before that', async () => {
+    const { answer, blocked } = await finalizing('final', 200);
+    expect(answer).toMatchObject({ state: 'done' });
+    expect(blocked).toEqual(['/p1/_settings']);
+  });
+
+  it('is not done when it is repeated and the source does not take the block', async () => {
+    const { answer } = await finalizing('final', 403);
+    expect(answer).toMatchObject({ state: 'refused', code: 'GATE_REFUSED' });
+  });
+
+  it('is refused while the last switch has not come to its end', async () => {
+    const { answer, blocked } = await finalizing('target', 200);
+    expect(answer).toMatchObject({
+      state: 'refused',
+      code: 'GATE_REFUSED',
+      message: expect.stringContaining('aliases'),
+    });
+    expect(blocked).toEqual([]);
+  });
+});
+
+describe('the brake in target', () => {
+  it('rests longer after each rollback that held the writes and was given up, up to a minute', () => {
+    let brake = released;
+    for (const restMs of [5_000, 10_000, 20_000, 40_000, 60_000, 60_000]) {
+      brake = brakeAfter(brake, 'aborted', 1_000);
+      expect([rests(brake, 1_000 + restMs - 1), rests(brake, 1_000 + restMs)]).toEqual([true, false]);
+      expect(brakeAfter(brake, 'refused', 999_000)).toBe(brake);
+    }
+    expect(brakeAfter(brake, 'done', 1_000)).toBe(released);
+    expect(rests(released, 0)).toBe(false);
+  });
+
+  it('is not tried again before it has rested, and forgets all of it when it is let go', async () => {
+    const bucket = new MemoryBucket();
+    const leading = await leadingOver(bucket);
+    leading.brake = { givenUp: 2, triedAtMs: 0 };
+    const interruption = new Interruption(manualRuntime());
+    const state = { ...routeState({ phase: 'target', epoch: 4, reign: 2 }), stop: true };
+    await runAsk(leading, state, interruption);
+    expect(leading.brake.givenUp).toBe(2);
+    await runAsk(leading, { ...state, stop: false }, interruption);
+    expect(leading.brake.givenUp).toBe(0);
+    await expect(runAsk(leading, state, interruption)).rejects.toThrow();
   });
 });

@@ -5,6 +5,7 @@ import { initialPhase } from '../../../src/coordination/records.ts';
 const good: GateFacts = {
   record: { ...initialPhase, phase: 'dual', epoch: 1 },
   paused: false,
+  stop: false,
   backfillDone: true,
   tail: { behind: 0, lagSeconds: 0, maxLagSeconds: 3 },
   quarantined: 0,
@@ -26,6 +27,7 @@ const held = { to: 'target', rehearsal: false, budgetMs: 1, graceMs: 1 } as cons
 const bad: [string, Partial<GateFacts>][] = [
   ['store connected', { storeConnected: false }],
   ['not paused', { paused: true }],
+  ['stop is off', { stop: true }],
   ['no switch under way', { record: { ...good.record, hold: held } }],
   ['members alive and in phase', { members: { ...good.members, live: 0 } }],
   ['members alive and in phase', { members: { ...good.members, behind: ['pod-1'] } }],
@@ -82,6 +84,10 @@ describe('switch gate', () => {
 
   it('lets a rollback through when the verdict is bad, because that is when it is wanted', () => {
     expect(answerOf(gateConditions('rollback', { ...good, verdict: 'rollback' })).ok).toBe(true);
+  });
+
+  it('lets a rollback through while stop is on, which asks for it', () => {
+    expect(answerOf(gateConditions('rollback', { ...good, stop: true })).ok).toBe(true);
   });
 
   it('lets a rollback through though somebody may write to the source, and tells before a cutover how to go on', () => {

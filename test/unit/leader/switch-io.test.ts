@@ -34,6 +34,7 @@ const atRest = async (over: Partial<SwitchIoDeps> = {}) => {
     lostSinceMs: Number.NEGATIVE_INFINITY,
     reason: '',
     clock: () => '',
+    percentFloor: async () => 0,
     isLeader: () => true,
     tailTo: async () => true,
     settle: async () => undefined,
@@ -42,6 +43,23 @@ const atRest = async (over: Partial<SwitchIoDeps> = {}) => {
   const enlist = (boot: string) => config.put(`job.${slug}.boot.${boot}`, JSON.stringify({ member: `pod-${boot}` }));
   return { io, enlist, listed: async () => (await listProcesses(config, slug)).map(({ boot }) => boot) };
 };
+
+describe('a commit of which nobody knows whether it was written', () => {
+  it.each([
+    [{ phase: 'target', reign: 2, epoch: 4 } as const, true],
+    [{ phase: 'dual', reign: 1, epoch: 5 } as const, false],
+    [{ phase: 'target', reign: 2, epoch: 8 } as const, false],
+  ])('with %o in the store stands: %s', async (over, stands) => {
+    const { record } = { record: routeState(over).phase };
+    const told: number[] = [];
+    const { io } = await atRest({
+      writer: { read: async () => ({ record, revision: 9 }), step: () => Promise.reject(new Error('not here')) },
+      onStep: ({ revision }) => told.push(revision),
+    });
+    expect(await io.isCommitted()).toBe(stands);
+    expect(told).toEqual(stands ? [9] : []);
+  });
+});
 
 describe('what a switch finds when everybody is drained', () => {
   it('is enough for the fast path when nobody else is listed', async () => {

@@ -11,7 +11,7 @@ import { type PhaseEvent, stepPhase } from '../../../src/coordination/phase-mach
 import { initialPhase, type PhaseRecord } from '../../../src/coordination/records.ts';
 
 const clean: DrainFacts = { missing: [], unproven: 0, ledgerBalanced: true, sequences: [5, 7] };
-const settings = { kind: 'cutover', budgetMs: 2000, graceMs: 3000, percentFloor: 7, at: 'now' } as const;
+const settings = { kind: 'cutover', budgetMs: 2000, graceMs: 3000, at: 'now' } as const;
 
 type Fake = {
   drain?: DrainFacts;
@@ -25,6 +25,8 @@ type Fake = {
   failAt?: SwitchPoint;
   loseLeaseAt?: SwitchPoint;
   otherWinsAt?: PhaseEvent['kind'];
+  /** The commit is written, and nobody learns of it. */
+  commitUnknown?: boolean;
 };
 
 const fakeIo = (fake: Fake = {}) => {
@@ -49,6 +51,7 @@ const fakeIo = (fake: Fake = {}) => {
       const step = stepPhase(record, event, { by: 'x', reason: 'y', at: 'z' });
       if (!step.ok) return undefined;
       record = step.record;
+      if (fake.commitUnknown && event.kind === 'commit') throw new Error('outcome unknown');
       return { record, revision: ++revision };
     },
     awaitDrained: async () => {
@@ -74,6 +77,8 @@ const fakeIo = (fake: Fake = {}) => {
     rememberProof: () => act('baseline'),
     readStart: () => act('start'),
     rememberStart: () => act('remember'),
+    percentFloor: async () => (done.includes('hold') ? 7 : 3),
+    isCommitted: async () => record.hold === undefined && record.reign === 2,
     settle: () => act('settle'),
     isLeader: () => leader,
     reached: async (point) => {
@@ -192,6 +197,13 @@ describe('switch of authority', () => {
       expect(record().hold).toBeUndefined();
     });
   }
+
+  it('is committed when the record stands though nobody knew whether it was written', async () => {
+    const { io, done, record } = fakeIo({ commitUnknown: true });
+    expect(await runSwitch(io, settings)).toMatchObject({ result: 'committed', path: 'fast' });
+    expect(record()).toMatchObject({ phase: 'target', reign: 2 });
+    expect(done.at(-1)).toBe('settle');
+  });
 
   it('refuses when another record was written before the hold', async () => {
     const { io, done } = fakeIo({ otherWinsAt: 'hold' });

@@ -9,7 +9,9 @@ import { evidenceSubject } from '../../../src/coordination/evidence-subject.ts';
 import { keys } from '../../../src/coordination/keys.ts';
 import { noMembers } from '../../../src/coordination/membership.ts';
 import type { RouteState } from '../../../src/coordination/ports.ts';
+import type { AskResult } from '../../../src/coordination/records.ts';
 import { RouteSpec } from '../../../src/coordination/route-spec.ts';
+import { silentLogger } from '../../../src/log.ts';
 import { manualRuntime } from '../../support/manual-runtime.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { routeState } from '../../support/routes.ts';
@@ -52,11 +54,14 @@ const leadFailing = async (answers: () => Promise<never>) => {
     lease: { isHeld: () => true },
     runtime,
     clock: () => new Date(nowMs).toISOString(),
-    logger: { warn: () => undefined, debug: () => undefined },
+    logger: silentLogger(),
     state: () => state,
   } as unknown as RouteLeaderDeps);
+  const ask = (action: string) =>
+    store.config.put(keys.ask(slug), JSON.stringify({ schema: 1, id: 'one', action, by: 'ops', reason: '', at: '' }));
+  const answer = async () => JSON.parse((await store.config.get(keys.job(slug, 'ask')))?.value ?? '{}') as AskResult;
   const read = async () => (await store.config.get(keys.percent(slug, 'read')))?.value;
-  return { leading, runtime, read };
+  return { leading, runtime, read, ask, answer, store };
 };
 
 describe('a turn of the leader', () => {
@@ -64,6 +69,35 @@ describe('a turn of the leader', () => {
     const { leading, read } = await leadFailing(() => Promise.reject(new Error('connection refused')));
     await expect(turn(leading, new Interruption(manualRuntime()))).rejects.toThrow('connection refused');
     expect(await read()).toBe('0');
+  });
+
+  it.each(['pause', 'rollback', 'abort'])('carries out %s though a cluster fails everything in it', async (action) => {
+    const { leading, ask, answer } = await leadFailing(() => Promise.reject(new Error('connection refused')));
+    await ask(action);
+    await expect(turn(leading, new Interruption(manualRuntime()))).rejects.toThrow('connection refused');
+    expect(await answer()).toMatchObject({ id: 'one', state: 'done' });
+  });
+
+  it.each([
+    ['rubbish', /is not a phase record/],
+    [undefined, /was deleted/],
+  ])('answers what it cannot carry out because the phase record is %s, and does the rest', async (text, reason) => {
+    const { leading, ask, answer, store } = await leadFailing(() => Promise.reject(new Error('connection refused')));
+    if (text !== undefined) await store.config.put(keys.phase(slug), text);
+    const take = () => turn(leading, new Interruption(manualRuntime())).catch(() => undefined);
+    await ask('finalize');
+    await take();
+    expect(await answer()).toMatchObject({
+      state: 'failed',
+      code: 'CONFIG_INVALID',
+      message: expect.stringMatching(reason),
+    });
+    await store.config.put(
+      keys.ask(slug),
+      JSON.stringify({ schema: 1, id: 'two', action: 'pause', by: 'ops', reason: '', at: '' }),
+    );
+    await take();
+    expect(await answer()).toMatchObject({ id: 'two', state: 'done' });
   });
 
   it('brings reads home while it hangs with a cluster', async () => {
