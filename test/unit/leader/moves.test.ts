@@ -41,6 +41,8 @@ const inObserve = async (plainWriters: MoveDeps['plainWriters']) => {
     preflight: () => gatherFacts({ clusters, spec, store, byQuerySeen: 0, nowMs: 0 }),
     plainWriters,
     barrierTimeoutMs: 1_000,
+    origins: async () => [],
+    onReady: async () => undefined,
   };
   return deps;
 };
