@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { Kvm } from '@nats-io/kv';
 import { connect } from '@nats-io/transport-node';
 import { Client } from 'undici';
+import { emptyJob, newWork } from '../src/agent/leader/job-state.ts';
 import { NatsConfig } from '../src/config.ts';
 import { keys } from '../src/coordination/keys.ts';
 import { openNatsStore } from '../src/coordination/nats-store.ts';
@@ -35,6 +36,9 @@ const store = openNatsStore({
 });
 await store.ready(10_000);
 await seedRoute(store, 'bench', { phase: 'dual' });
+// No cluster stands behind the stubs that a backfill could read, and no read goes to a target before it is complete.
+const work = { ...newWork({ reign: 1, authority: 'source', epoch: 1 }), backfill: 'done' as const };
+await store.config.put(keys.job('bench', 'state'), JSON.stringify({ ...emptyJob, work }));
 await store.config.put(keys.percent('bench', 'read'), '0');
 await store.close();
 

@@ -357,5 +357,6 @@ export const inForce = (route, kind) => {
   const now = route.percent[kind];
   if (now === route.percentSet[kind]) return 'in force';
   if (route.phase !== 'dual' && route.phase !== 'target') return `not used in ${route.phase}`;
+  if (kind === 'read' && route.readBarrier !== null) return `${percent(now)}: ${route.readBarrier}`;
   return kind === 'read' && route.stop ? `${percent(now)}: stopped` : `in force: ${percent(now)}`;
 };

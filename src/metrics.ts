@@ -53,7 +53,7 @@ export const writeEvents = [
 ] as const;
 const readReasons = [
   ...pinReasons,
-  ...['single_side', 'percent', 'allowed', 'denied', 'no_key', 'breaker_open', 'fallback'],
+  ...['single_side', 'backfill', 'percent', 'allowed', 'denied', 'no_key', 'breaker_open', 'fallback'],
 ] as const;
 export const switchKinds = ['cutover', 'rollback', 'rehearsal'] as const;
 const sweepReasons = ['by_query', 'dropped_delete', 'unknown_delete', 'unparsable_answer', 'pass_through'] as const;
@@ -184,10 +184,14 @@ export const metricTable = {
   }),
   shadowEValueLimit: gauge('shadow_e_value_limit', 'The evidence at which the verdict becomes rollback.', { route }),
 
-  routePercent: gauge('route_percent', 'Percentage in force after phase and stop, 0-100.', {
-    route,
-    kind: percentKinds,
-  }),
+  routePercent: gauge(
+    'route_percent',
+    'Percentage in force after phase and stop, 0-100; read is 0 until the follower is filled.',
+    {
+      route,
+      kind: percentKinds,
+    },
+  ),
   routePhase: gauge('route_phase', '1 for the phase in force at this member, 0 for the others.', {
     route,
     phase: phases,

@@ -80,7 +80,12 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
     stream: () => core.store.samples,
     logger: core.logger,
   });
-  const filled = watchFilled({ bucket: core.store.config, states: () => view.states(), runtime: systemRuntime });
+  const filled = watchFilled({
+    bucket: core.store.config,
+    states: () => view.states(),
+    onStates: (listener) => view.onChange(listener),
+    runtime: systemRuntime,
+  });
   const evidence = createEvidence({
     member,
     boot,
@@ -117,6 +122,7 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
     tailPassed,
     shadow,
     brake,
+    filled,
     traffic,
     liveWatch,
   });
@@ -148,7 +154,7 @@ const shadowCounts = ({ shadow, evidence }: AgentParts, slug: string): ShadowCou
  * process is not on the list of: nobody may take it for a member there before a later leader could find it.
  */
 export const reportRoutes = (parts: AgentParts): Heartbeat['routes'] => {
-  const { core, view, admission, copier, processes } = parts;
+  const { core, view, admission, copier, processes, filled } = parts;
   const lines: Record<string, MemberRoute> = {};
   for (const [slug, state] of view.states()) {
     const report = admission.report(slug);
@@ -156,7 +162,8 @@ export const reportRoutes = (parts: AgentParts): Heartbeat['routes'] => {
     const [copies, copyProblems] = [copier.report(slug), copier.problems(slug)];
     const unclear = core.unclear.count(slug);
     const shadow = shadowCounts(parts, slug);
-    lines[slug] = routeLine({ state, admission: report, copies, unclear, shadow, copyProblems });
+    const mayServe = filled.mayServe(state);
+    lines[slug] = routeLine({ state, mayServe, admission: report, copies, unclear, shadow, copyProblems });
   }
   return lines;
 };

@@ -31,6 +31,7 @@ import type { ShadowReads } from '../proxy/shadow/runner.ts';
 import { createWriteExecutors } from '../proxy/write/index.ts';
 import { observeRead, observeRequest, observeWrite } from './observe.ts';
 import { type ClusterUses, transportsOf } from './open-clusters.ts';
+import type { FilledWatch } from './filled-watch.ts';
 import type { ReadBrake } from './read-brake.ts';
 import type { RouteView } from './route-view.ts';
 import type { TrafficTally } from './traffic-tally.ts';
@@ -47,6 +48,7 @@ export type DataPlaneOptions = {
   tailPassed: TailPassed;
   shadow: ShadowReads;
   brake: Pick<ReadBrake, 'allows'>;
+  filled: Pick<FilledWatch, 'mayServe'>;
   liveWatch: Pick<LiveWatch, 'answered'>;
   traffic: Pick<TrafficTally, 'request'>;
   /** Known to every replica and to nobody else; may become known late. */
@@ -103,7 +105,7 @@ const writeExecutors = (options: DataPlaneOptions) => {
 };
 
 const readExecutors = (
-  { config, logger, metrics, clusters, view, copier, shadow, brake, sharedSecret }: DataPlaneOptions,
+  { config, logger, metrics, clusters, view, copier, shadow, brake, filled, sharedSecret }: DataPlaneOptions,
   streams: PassThrough,
 ) =>
   createReadExecutors({
@@ -113,6 +115,7 @@ const readExecutors = (
     copies: copier,
     shadow,
     mayReadFollower: (slug) => brake.allows(slug),
+    followerIsFilled: (state) => filled.mayServe(state),
     limits: config.limits,
     logger,
     random: Math.random,

@@ -4,7 +4,7 @@
  * every write passes.
  */
 import type { AdmissionReport } from '../coordination/admission-gate.ts';
-import { effectivePercents } from '../coordination/effective.ts';
+import { servedPercents } from '../coordination/effective.ts';
 import type { CopyReport, RouteState } from '../coordination/ports.ts';
 import type { MemberRoute } from '../coordination/records.ts';
 
@@ -13,6 +13,8 @@ export const noShadow: ShadowCounts = { compared: 0, mismatched: 0, skipped: 0, 
 
 export type RouteFacts = {
   state: RouteState;
+  /** The follower is known to be filled. */
+  mayServe: boolean;
   admission: AdmissionReport;
   copies: CopyReport;
   /** Requests with copies whose answer never came. */
@@ -22,7 +24,15 @@ export type RouteFacts = {
   copyProblems: readonly string[];
 };
 
-export const routeLine = ({ state, admission, copies, unclear, shadow, copyProblems }: RouteFacts): MemberRoute => ({
+export const routeLine = ({
+  state,
+  mayServe,
+  admission,
+  copies,
+  unclear,
+  shadow,
+  copyProblems,
+}: RouteFacts): MemberRoute => ({
   phaseRevision: admission.phaseRevision,
   epoch: admission.epoch,
   phase: state.phase.phase,
@@ -34,7 +44,7 @@ export const routeLine = ({ state, admission, copies, unclear, shadow, copyProbl
   unclear,
   oldestPendingMs: Math.round(copies.oldestPendingMs),
   ledger: [...copies.ledger],
-  percent: effectivePercents(state),
+  percent: servedPercents(state, mayServe),
   ...shadow,
   errors: [...state.errors.map(({ key, message }) => `${key}: ${message}`), ...copyProblems],
 });

@@ -5,8 +5,7 @@
 import type { Registry } from 'prom-client';
 import type { Copier } from '../agent/copier.ts';
 import type { AdmissionControl } from '../coordination/admission.ts';
-import type { AdmissionReport } from '../coordination/admission-gate.ts';
-import { effectivePercents } from '../coordination/effective.ts';
+import { servedPercents } from '../coordination/effective.ts';
 import { percentKinds } from '../coordination/keys.ts';
 import type { CopyOutcome, RouteState, RouteStates, StoreStatus, SweepReason } from '../coordination/ports.ts';
 import { phases, type Side } from '../coordination/records.ts';
@@ -17,6 +16,7 @@ import type { ShadowEvent, ShadowReads } from '../proxy/shadow/runner.ts';
 import type { Access, Family } from '../proxy/types.ts';
 import type { WriteEvent } from '../proxy/write/ports.ts';
 import type { Transport } from '../upstream/types.ts';
+import type { FilledWatch } from './filled-watch.ts';
 
 const seconds = (ms: number): number => ms / 1000;
 
@@ -143,6 +143,7 @@ export type ScrapeSources = {
   admission: Pick<AdmissionControl, 'report'>;
   copier: Pick<Copier, 'report'>;
   shadow: Pick<ShadowReads, 'counts'>;
+  filled: Pick<FilledWatch, 'mayServe'>;
   store: () => StoreStatus;
   members: () => number;
   connections: () => number;
@@ -153,12 +154,17 @@ const exclusive = (set: (value: string, on: 0 | 1) => void, values: readonly str
   for (const value of values) set(value, value === present ? 1 : 0);
 };
 
-const scrapeRoute = (metrics: Metrics, state: RouteState, admission: AdmissionReport | undefined): void => {
+const scrapeRoute = (
+  metrics: Metrics,
+  state: RouteState,
+  sources: Pick<ScrapeSources, 'admission' | 'filled'>,
+): void => {
   const route = state.slug;
+  const admission = sources.admission.report(route);
   metrics.writesInFlight.set({ route }, admission?.inFlight ?? 0);
   metrics.writesHeld.set({ route }, admission?.heldRequests ?? 0);
   metrics.routeHeld.set({ route }, admission?.held ? 1 : 0);
-  const percents = effectivePercents(state);
+  const percents = servedPercents(state, sources.filled.mayServe(state));
   for (const kind of percentKinds) metrics.routePercent.set({ route, kind }, percents[kind]);
   exclusive((phase, on) => metrics.routePhase.set({ route, phase }, on), phases, state.phase.phase);
   metrics.routeEpoch.set({ route }, state.phase.epoch);
@@ -209,7 +215,7 @@ const takeState = (metrics: Metrics, sources: ScrapeSources): void => {
   metrics.requestsInFlight.set(sources.requests());
   for (const name of scraped) metrics[name].reset();
   for (const state of sources.states().values()) {
-    scrapeRoute(metrics, state, sources.admission.report(state.slug));
+    scrapeRoute(metrics, state, sources);
     metrics.shadowInFlight.set({ route: state.slug }, sources.shadow.counts(state.slug).underWay);
     scrapeCopies(metrics, state.slug, sources.copier);
   }

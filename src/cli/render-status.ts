@@ -88,7 +88,8 @@ const sinceText = ({ changed: { at, by } }: RouteStatus): string => (at === '' ?
 
 const settingsLine = (route: RouteStatus): string => {
   const rate = route.rate === null ? '' : `  rate ${route.rate}`;
-  return `read ${percent(route.percent.read)}  shadow ${percent(route.percent.shadow)}  write ${percent(route.percent.write)}  stop ${route.stop ? 'ON' : 'off'}${rate}`;
+  const barred = route.readBarrier === null ? '' : ` (${percent(route.percentSet.read)} waits: ${route.readBarrier})`;
+  return `read ${percent(route.percent.read)}${barred}  shadow ${percent(route.percent.shadow)}  write ${percent(route.percent.write)}  stop ${route.stop ? 'ON' : 'off'}${rate}`;
 };
 
 const memberTable = ({ members }: RouteStatus, { style }: RenderOptions): string[] => {

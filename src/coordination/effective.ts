@@ -1,7 +1,9 @@
 /**
  * What the percentages of a route mean in its present phase: people set them at any time, but only phases with two live
  * sides use them, and `stop` brings all reads home at once without touching what was written.
- * `read` is the share of reads that the follower serves: the target in `dual`, the source in `target`.
+ * `read` is the share of reads that the follower serves: the target in `dual`, the source in `target`. No process sends a read
+ * there before it knows that the follower is filled, and they learn that at different times: so what writes owe to reads of
+ * the follower does not wait for it.
  */
 import type { RouteState } from './ports.ts';
 import type { Percents } from './records.ts';
@@ -20,6 +22,12 @@ export const effectivePercents = ({ phase, percent, stop }: RouteState): Percent
     default:
       return phase.phase satisfies never;
   }
+};
+
+/** What a process does by itself. `mayServe`: it knows that the follower has everything. */
+export const servedPercents = (state: RouteState, mayServe: boolean): Percents => {
+  const percents = effectivePercents(state);
+  return mayServe ? percents : { ...percents, read: 0 };
 };
 
 /** Reads may be answered by the follower, so a client has to find there what it wrote. */

@@ -58,6 +58,8 @@ export type RouteStatus = {
   percent: Percents;
   /** As written. */
   percentSet: Percents;
+  /** Why no read goes to the follower although a share of them was set; null when nothing bars it. */
+  readBarrier: string | null;
   indices: RouteState['spec']['indices'];
   members: (Omit<MemberStatus, 'route'> & Partial<MemberRoute>)[];
   copies: CopyTotals;
@@ -222,11 +224,23 @@ const percentsInForce = (state: RouteState, [line]: readonly MemberRoute[]): Per
   return percents;
 };
 
+type Waiting = { lines: readonly MemberRoute[]; backfill: BackfillStatus | null };
+
+/** Members say what they do; the leader's report is sooner than their next word once a share is set or the backfill ends. */
+const readBarrierOf = (state: RouteState, { lines, backfill }: Waiting): string | null => {
+  if (state.phase.phase !== 'dual' || effectivePercents(state).read === 0 || backfill?.state === 'done') return null;
+  const isServed = lines.length === 0 || lines.some(({ percent }) => percent.read > 0);
+  return isServed ? null : 'the backfill is not known to be complete';
+};
+
 const routeStatus = (state: RouteState, beats: readonly Heartbeat[], input: FleetInput): RouteStatus => {
   const { slug, phase } = state;
   const lines = linesOf(beats, slug);
   const leader = holderOf(textAt(input.live, keys.lease(slug)));
-  const report = reportOf({ text: textAt(input.config, keys.job(slug, jobStatusName)), leader, phase });
+  const told = reportOf({ text: textAt(input.config, keys.job(slug, jobStatusName)), leader, phase });
+  const report = 'problem' in told ? withoutReport(told.problem) : fromReport(told);
+  const readBarrier = readBarrierOf(state, { lines, backfill: report.backfill });
+  const percent = percentsInForce(state, lines);
   return {
     route: slug,
     phase: phase.phase,
@@ -235,8 +249,9 @@ const routeStatus = (state: RouteState, beats: readonly Heartbeat[], input: Flee
     hold: phase.hold ?? null,
     stop: state.stop,
     rate: state.rate ?? null,
-    percent: percentsInForce(state, lines),
+    percent: readBarrier === null ? percent : { ...percent, read: 0 },
     percentSet: state.percent,
+    readBarrier,
     indices: state.spec.indices,
     members: beats.map((beat) => ({ ...memberOf(beat), ...beat.routes[slug] })),
     copies: copyTotals(lines),
@@ -247,7 +262,7 @@ const routeStatus = (state: RouteState, beats: readonly Heartbeat[], input: Flee
       verdict: worstVerdict(lines),
     },
     leader,
-    ...('problem' in report ? withoutReport(report.problem) : fromReport(report)),
+    ...report,
     errors: [...state.errors],
     changed: { at: phase.at, by: phase.by, reason: phase.reason },
   };

@@ -2,7 +2,7 @@
  * Decides which side answers a read. The authority does, unless the route is between two sides and the percentage, or the
  * allow list, sends this request's key to the follower and nothing pins it to the authority.
  * Invariants: a key that goes to the follower at p % also goes there at any higher percentage; every member decides alike
- * for the same key; at 0 % (also after a reset or a stop) nobody goes there, listed or not.
+ * for the same key; at 0 % (also after a reset or a stop), and before the follower is filled, nobody goes there, listed or not.
  */
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
@@ -25,7 +25,7 @@ export const pinReasons = [
 export type PinReason = (typeof pinReasons)[number];
 
 export type ChoiceReason =
-  PinReason | 'single_side' | 'percent' | 'allowed' | 'denied' | 'no_key' | 'breaker_open' | 'fallback';
+  PinReason | 'single_side' | 'backfill' | 'percent' | 'allowed' | 'denied' | 'no_key' | 'breaker_open' | 'fallback';
 
 export type SideChoice = { readonly side: Side; readonly reason: ChoiceReason };
 
@@ -33,6 +33,8 @@ export type SideQuestion = {
   readonly state: RouteState;
   /** Share of reads for the follower, after phase and stop. */
   readonly followerPercent: number;
+  /** The follower is known to have everything that the authority had when copies began. */
+  readonly followerIsFilled: boolean;
   readonly key: StickyKey | undefined;
   /** Also looked up in the allow and deny lists. */
   readonly principal: string | undefined;
@@ -48,6 +50,7 @@ export const chooseSide = (question: SideQuestion): SideChoice => {
   const authority = authorityIn(state.phase.phase);
   const stay = (reason: ChoiceReason): SideChoice => ({ side: authority, reason });
   if (!followerServes(state) || followerPercent <= 0) return stay('single_side');
+  if (!question.followerIsFilled) return stay('backfill');
   if (pin !== undefined) return stay(pin);
   const follower = otherSide(authority);
   const { allow, deny } = state.spec.reads;

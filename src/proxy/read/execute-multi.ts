@@ -103,6 +103,7 @@ const chooserOf = (shared: Shared, { request, plan }: MultiReading): ((state: Ro
     const { side, reason } = chooseSide({
       state,
       followerPercent: effectivePercents(state).read,
+      followerIsFilled: shared.followerIsFilled(state),
       key: stickyKey(state.spec.reads, head, shared.callerOf(request)),
       principal,
       pin: headPin(plan.operation, head, state),

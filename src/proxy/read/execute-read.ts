@@ -82,6 +82,7 @@ const chooseFor = (shared: Shared, reading: Reading): SideChoice => {
   return chooseSide({
     state: plan.state,
     followerPercent,
+    followerIsFilled: shared.followerIsFilled(plan.state),
     key: stickyKey(plan.state.spec.reads, request.head, shared.callerOf(request)),
     principal: request.principal,
     pin: pinOf(shared, reading),

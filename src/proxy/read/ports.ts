@@ -1,5 +1,5 @@
 /** What the executors of reads need from the rest of the process, and what they tell it; types only. */
-import type { Copies } from '../../coordination/ports.ts';
+import type { Copies, RouteState } from '../../coordination/ports.ts';
 import type { Side } from '../../coordination/records.ts';
 import type { Timers } from '../../coordination/timers.ts';
 import type { Logger } from '../../log.ts';
@@ -64,6 +64,8 @@ export type ReadDeps = {
   readonly shadow: ShadowRunner;
   /** False while comparisons show that the follower fails; default always true. */
   readonly mayReadFollower?: (slug: string) => boolean;
+  /** False while the follower is not known to be filled; default always true. */
+  readonly followerIsFilled?: (state: RouteState) => boolean;
   readonly limits: { readonly maxBodyBytes: number };
   readonly logger: Pick<Logger, 'debug' | 'warn'>;
   /** In [0, 1). */

@@ -1,5 +1,6 @@
 /** What the executors of one process share: the breaker of each route's follower, names of the present table, the mac. */
 import { createHmac } from 'node:crypto';
+import type { RouteState } from '../../coordination/ports.ts';
 import { systemTimers, type Timers } from '../../coordination/timers.ts';
 import type { ClientRequest } from '../client-request.ts';
 import type { IndexNames } from '../rename.ts';
@@ -31,6 +32,7 @@ export type Shared = {
   /** Connections are counted from 1 in every process; with this in front their keys spread over the buckets. */
   callerOf(request: Pick<ClientRequest, 'principal' | 'connectionId'>): Caller;
   breakerOf(slug: string): Breaker;
+  followerIsFilled(state: RouteState): boolean;
   namesOf(table: RouteTable): IndexNames;
 };
 
@@ -58,6 +60,7 @@ export const createShared = (deps: ReadDeps): Shared => {
       breakers.set(slug, breaker);
       return breaker;
     },
+    followerIsFilled: (state) => deps.followerIsFilled?.(state) ?? true,
     namesOf: (table) => {
       const known = names.get(table) ?? clientNames(table.states);
       names.set(table, known);

@@ -126,6 +126,7 @@ describe('a scrape', () => {
     admission: { report: () => undefined },
     copier: { report: () => copies },
     shadow: { counts: () => ({ ...noCounts, underWay: 2 }) },
+    filled: { mayServe: () => true },
     store: () => ({ connected: true, kind: 'nats', detail: '', incarnation: 'i', alarm: undefined }),
     members: () => 3,
     connections: () => 7,
@@ -151,6 +152,14 @@ describe('a scrape', () => {
     ])
       expect(first.split('\n')).toContain(line);
     expect(await scrape.metrics()).toBe(first);
+  });
+
+  test('says that no read goes to a follower that is not filled, whatever was set', async () => {
+    const state = routeState({ phase: 'dual', percent: { read: 25, shadow: 5 } });
+    const filling = { ...sources(new Map([['products', state]])), filled: { mayServe: () => false } };
+    const lines = (await scrapeOf(registry, metrics, filling).metrics()).split('\n');
+    expect(lines).toContain('crossfade_route_percent{route="products",kind="read"} 0');
+    expect(lines).toContain('crossfade_route_percent{route="products",kind="shadow"} 5');
   });
 
   test('has no series of a route that is gone', async () => {

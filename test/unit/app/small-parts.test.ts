@@ -33,6 +33,7 @@ describe('a line of the heartbeat', () => {
   };
   const line = routeLine({
     state,
+    mayServe: true,
     admission: { phaseRevision: 2, epoch: 1, held: true, heldRequests: 4, inFlight: 3, byQuery: 1, drained: false },
     copies: {
       pendingCopies: 1,

@@ -147,6 +147,11 @@ describe('a percentage', () => {
     ['is in force', { percent: percents, percentSet: percents }, 'in force'],
     ['waits for its phase', { phase: 'observe', percentSet: percents }, 'not used in observe'],
     ['is overruled by stop', { stop: true, percentSet: percents, percent: { ...percents, read: 0 } }, '0 %: stopped'],
+    [
+      'waits for the backfill',
+      { percentSet: percents, percent: { ...percents, read: 0 }, readBarrier: 'not filled' },
+      '0 %: not filled',
+    ],
     ['was refused', { percentSet: percents, percent: { ...percents, read: 5 } }, 'in force: 5 %'],
   ])('%s', (_, over, expected) => {
     expect(inForce({ ...bare(), ...over }, 'read')).toBe(expected);

@@ -14,6 +14,7 @@ const usual = stateWith();
 const question = (over: Partial<SideQuestion> = {}): SideQuestion => ({
   state: usual,
   followerPercent: 100,
+  followerIsFilled: true,
   key: { source: 'principal', value: 'alice' },
   principal: 'alice',
   pin: undefined,
@@ -29,6 +30,13 @@ describe('the side of a read', () => {
     ['at 0 % the authority', { followerPercent: 0 }, 'source', 'single_side'],
     ['after a cutover the follower is the source', { state: stateWith({}, 'target') }, 'source', 'percent'],
     ['in observe there is no follower', { state: stateWith({}, 'observe') }, 'source', 'single_side'],
+    ['before the follower is filled the authority', { followerIsFilled: false }, 'source', 'backfill'],
+    [
+      'a listed user stays until the follower is filled',
+      { followerIsFilled: false, state: stateWith(canary) },
+      'source',
+      'backfill',
+    ],
     ['in final there is no follower', { state: stateWith({}, 'final') }, 'target', 'single_side'],
     ['a pin wins over the percentage', { pin: 'tokens' }, 'source', 'tokens'],
     ['a pin wins over the allow list', { pin: 'version', state: stateWith(canary) }, 'source', 'version'],
