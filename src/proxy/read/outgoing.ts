@@ -21,7 +21,7 @@ export type AddressedRead = {
   readonly indices: readonly RoutedIndex[];
 };
 
-/** The only APIs that take a routing; any other would refuse the parameter. */
+/** The only APIs that take a routing; any other would refuse the parameter. Documents of a multi request have their own. */
 const routingFamilies: ReadonlySet<Family> = new Set<Family>([
   'get',
   'search',
@@ -31,6 +31,8 @@ const routingFamilies: ReadonlySet<Family> = new Set<Family>([
   'termvectors',
   'pit_create',
   'search_shards',
+  'mget',
+  'mtermvectors',
 ]);
 
 export const sideTarget = (

@@ -180,3 +180,34 @@ it('mtermvectors answer documents of both sides in their order', async () => {
   const plain = await route.send('GET', `/${route.slug}/_mtermvectors?ids=3,4&fields=text`);
   expect([sideOf(plain), plain.json.docs.length]).toEqual(['target', 2]);
 });
+
+describe('an alias with routing', () => {
+  const indices = () => ({ source: `${route.slug}-routed`, target: `${route.slug}-routed-v2` });
+  const alias = () => `${route.slug}-mine`;
+  afterAll(async () => {
+    for (const side of ['source', 'target'] as const) await route.on(side, 'DELETE', `/${indices()[side]}`);
+  });
+
+  it('finds plain ids on the target too, in the shard that the routing names', async () => {
+    const { source, target } = indices();
+    const settings = { number_of_shards: 5, number_of_replicas: 0 };
+    await route.on('source', 'PUT', `/${source}`, { settings, aliases: { [alias()]: { routing: 'u1' } } });
+    await route.on('target', 'PUT', `/${target}`, { settings });
+    const ids = ['1', '2', '3', '4', '5', '6'];
+    for (const id of ids) {
+      const { json } = await route.on('source', 'PUT', `/${alias()}/_doc/${id}?refresh=true`, content(id));
+      const [{ index }, copy] = copyLines(json) as [{ index: { version: number } }, object];
+      const how = `routing=u1&refresh=true&version_type=external&version=${index.version}`;
+      await route.on('target', 'PUT', `/${target}/_doc/${id}?${how}`, copy);
+    }
+    const aliases = [{ name: alias(), indices: [source], routing: 'u1' }];
+    route.set({ percent: { read: 100 }, spec: { indices: [indices()], aliases } });
+    const got = await route.send('POST', `/${alias()}/_mget`, { body: { ids } });
+    const terms = await route.send('POST', `/${alias()}/_mtermvectors?fields=text`, { body: { ids } });
+    for (const { json, ...answer } of [got, terms])
+      expect([sideOf({ json, ...answer }), json.docs.map(({ found }: Doc) => found)]).toEqual([
+        'target',
+        ids.map(() => true),
+      ]);
+  });
+});
