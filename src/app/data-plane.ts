@@ -19,6 +19,7 @@ import { createHandler } from '../proxy/execute.ts';
 import { createByBodyExecutor } from '../proxy/execute-by-body.ts';
 import type { Executors } from '../proxy/executors.ts';
 import { plan } from '../proxy/plan.ts';
+import { createRecentConflicts, type RecentConflicts } from '../proxy/recent-conflicts.ts';
 import {
   createCursorMac,
   createPassThrough,
@@ -85,7 +86,7 @@ const repairIdsOf =
     return absent;
   };
 
-const writeExecutors = (options: DataPlaneOptions) => {
+const writeExecutors = (options: DataPlaneOptions, conflicts: RecentConflicts) => {
   const { config, logger, metrics, clusters, view, admission, copier, sharedSecret } = options;
   const mac = createCursorMac(sharedSecret);
   return createWriteExecutors({
@@ -97,6 +98,7 @@ const writeExecutors = (options: DataPlaneOptions) => {
     logger,
     now: () => performance.now(),
     onEvent: observeWrite(metrics),
+    onConflict: (key) => conflicts.note(key),
     sameCluster: clusters.sameCluster,
     repairIds: repairIdsOf(options),
     tailPassed: options.tailPassed,
@@ -106,13 +108,13 @@ const writeExecutors = (options: DataPlaneOptions) => {
 
 const readExecutors = (
   { config, logger, metrics, clusters, view, copier, shadow, brake, filled, sharedSecret }: DataPlaneOptions,
-  streams: PassThrough,
+  { streams, conflicts }: { streams: PassThrough; conflicts: RecentConflicts },
 ) =>
   createReadExecutors({
     transports: transportsOf(clusters.client),
     streams,
     table: () => view.table(),
-    copies: copier,
+    copies: { isPending: (key) => copier.isPending(key) || conflicts.has(key) },
     shadow,
     mayReadFollower: (slug) => brake.allows(slug),
     followerIsFilled: (state) => filled.mayServe(state),
@@ -129,9 +131,10 @@ const readExecutors = (
 const executorsOf = (options: DataPlaneOptions): Executors => {
   const { clusters, config, view } = options;
   const streams = createPassThrough(clusters.client);
-  const reads = readExecutors(options, streams);
+  const conflicts = createRecentConflicts(() => performance.now());
+  const reads = readExecutors(options, { streams, conflicts });
   return {
-    ...writeExecutors(options),
+    ...writeExecutors(options, conflicts),
     ...reads,
     by_body: createByBodyExecutor({
       table: () => view.table(),

@@ -36,6 +36,7 @@ import { settleCopies } from './copying.ts';
 import { credentialsOf } from './credentials.ts';
 import { type Fencing, mentionsFence } from './fence.ts';
 import { isCopying, writeName } from './names.ts';
+import { noteConflict } from './note-conflict.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { WriteClient, WriteDeps } from './ports.ts';
 import type { RequestBody } from './request-body.ts';
@@ -243,6 +244,7 @@ export class BulkRun {
     const { input } = this.#context;
     const applied = await this.#withoutFenced(items, fenced);
     if (pipelineRan) this.#notePipeline(items);
+    this.#noteConflicts(applied);
     const settling = routeWrites(input, applied, { body: answer.body, pipelineRan }).map((writes) =>
       this.#settle(writes),
     );
@@ -264,6 +266,15 @@ export class BulkRun {
       (one) => one?.index.state === state && one.index.ordinal === ordinal && one.meta.slices.pipeline === undefined,
     );
     if (isOwn) pipelines.seen(state, ordinal);
+  }
+
+  #noteConflicts(answered: readonly Answered[]): void {
+    for (const { entry, item } of answered) {
+      const { routed, action } = entry;
+      if (routed === undefined) continue;
+      const { status, id } = item.facts;
+      noteConflict(this.#context.deps, routed.index, { op: action.op, status, id, routing: routed.routing });
+    }
   }
 
   /** Moves items that were refused by the fence, and surely not applied, to `fenced`. */

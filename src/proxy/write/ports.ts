@@ -43,6 +43,8 @@ export type WriteDeps = {
   readonly date?: () => Date;
   readonly timers?: Timers;
   readonly onEvent?: (event: WriteEvent) => void;
+  /** The authority refused a write because the document is not as the client has read it, perhaps on the follower. */
+  readonly onConflict?: (key: DocKey) => void;
   /** Both sides are one cluster, so one request may name indices of both. */
   readonly sameCluster?: boolean;
   /**

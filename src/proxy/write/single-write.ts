@@ -26,6 +26,7 @@ import { type AppliedWrite, type CopyBatch, settleCopies } from './copying.ts';
 import { credentialsOf } from './credentials.ts';
 import { fencing } from './fence.ts';
 import { authorityOf, isAliasName, isCopying, pathWithQuery, resolveWrite } from './names.ts';
+import { noteConflict } from './note-conflict.ts';
 import type { Pipelines } from './pipelines.ts';
 import type { WriteClient, WriteDeps } from './ports.ts';
 import { postImage, type WriteOp } from './post-image.ts';
@@ -113,6 +114,8 @@ const runAttempt = async (attempt: Attempt, index: RoutedIndex): Promise<'done' 
     ticket.done();
     return 'fenced';
   }
+  const { op, operation } = attempt.write;
+  noteConflict(deps, index, { op, status: answer.status, id: operation.params['id'], routing: prepared.routing });
   const settled = settle(attempt, { index, prepared, answer }).finally(() => ticket.done());
   await acknowledge(deps, state, settled);
   if (!prepared.readable && answer.status < 300) await awaitTail(deps, { client, state, tookMs });

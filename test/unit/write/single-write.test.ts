@@ -3,7 +3,7 @@ import { packStamp, unpackStamp } from '../../../src/coordination/stamp.ts';
 import { CrossfadeError } from '../../../src/errors.ts';
 import type { WriteDeps } from '../../../src/proxy/write/index.ts';
 import { fakeClient } from '../../support/write-client.ts';
-import { fencedAnswer, Member, type Script, written } from './member.ts';
+import { bulkAnswer, fencedAnswer, Member, type Script, written } from './member.ts';
 
 const put = { method: 'PUT', path: '/products/_doc/1', body: '{"x":1.0}' };
 const accept: Script = () => ({ status: 201, body: written() });
@@ -540,5 +540,45 @@ describe('refusals', () => {
     expect((await answer).status).toBe(201);
     expect(member.writes).toMatchObject([{ side: 'source', path: '/products/_doc/1' }]);
     expect([member.offered, member.drained()]).toEqual([[], true]);
+  });
+});
+
+describe('a conflict, after which the client reads again', () => {
+  const conflict = { status: 409, body: { error: { type: 'version_conflict_engine_exception' }, status: 409 } };
+  const noted = async (path: string, percent: number, script: Script = () => conflict) => {
+    const keys: unknown[] = [];
+    const member = new Member(script, [{ percent: { read: percent } }], { onConflict: (key) => void keys.push(key) });
+    const body = path.includes('_bulk') ? bulk : path.includes('_update') ? '{"doc":{}}' : put.body;
+    await member.sender.send({ method: 'POST', path, body });
+    return keys;
+  };
+  const bulk = [
+    '{"index":{"_id":"a","routing":"r","if_seq_no":1,"if_primary_term":1}}\n{}\n',
+    '{"create":{"_id":"b"}}\n{}\n',
+    '{"index":{"_id":"c"}}\n{}\n',
+  ].join('');
+  const bulkConflicts: Script = () =>
+    bulkAnswer(
+      { index: { _index: 'products_v1', _id: 'a', status: 409, error: conflict.body.error } },
+      { create: { _index: 'products_v1', _id: 'b', status: 409, error: conflict.body.error } },
+      { index: { ...written({ _id: 'c' }), status: 201 } },
+    );
+  const key = (id: string, routing?: string) => ({ slug: 'products', ordinal: 0, id, routing });
+
+  it.each<[string, string, number, unknown[]]>([
+    ['an index', '/products/_doc/1?routing=r&if_seq_no=1&if_primary_term=1', 50, [key('1', 'r')]],
+    ['an update', '/products/_update/1?if_seq_no=1&if_primary_term=1', 50, [key('1')]],
+    ['a create, which has read nothing', '/products/_create/1', 50, []],
+    ['an index while nobody reads from the follower', '/products/_doc/1?if_seq_no=1&if_primary_term=1', 0, []],
+  ])('is told of %s', async (_what, path, percent, told) => {
+    expect(await noted(path, percent)).toEqual(told);
+  });
+
+  it('is told of each such item of a bulk', async () => {
+    expect(await noted('/products/_bulk', 50, bulkConflicts)).toEqual([key('a', 'r')]);
+  });
+
+  it('is not told of a write that was taken', async () => {
+    expect(await noted('/products/_doc/1', 50, accept)).toEqual([]);
   });
 });
