@@ -32,6 +32,8 @@ export interface ProofWatch {
   prove(state: RouteState, attempt: ProofTry): Promise<void>;
   /** A switch has just proven both sides equal. */
   noteProven(): void;
+  /** A switch has just proven that they are not, at rest. */
+  noteApart(): Promise<void>;
   /** Undefined when this leader has no proof. */
   ageSeconds(): number | undefined;
 }
@@ -76,6 +78,7 @@ export const createProofWatch = (deps: ProofWatchDeps): ProofWatch => {
     noteProven: () => {
       provenAtMs = runtime.now();
     },
+    noteApart: () => keep(false, []),
     ageSeconds: () => {
       if (job.current().work?.proof?.equal !== true || provenAtMs === undefined) return undefined;
       return (runtime.now() - provenAtMs) / 1000;

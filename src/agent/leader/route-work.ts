@@ -136,6 +136,10 @@ export class RouteWork {
   noteFenced(): void {
     this.#ledger.forget();
   }
+  /** A switch has found them apart, though nothing moved. */
+  noteApart(): Promise<void> {
+    return this.#proof.noteApart();
+  }
   /** A switch has just proven both sides equal. */
   noteProven(): void {
     this.#proof.noteProven();

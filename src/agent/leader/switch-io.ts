@@ -49,6 +49,8 @@ export type SwitchIoDeps = {
   tailTo: (direction: Direction, timeoutMs: number) => Promise<boolean>;
   /** Marker and fence of the phase just committed. */
   settle: (committed: PhaseWrite) => Promise<void>;
+  /** The counts differ though nothing moves. */
+  onApart?: () => void;
   /** Both sides are fenced: whoever was lost before can write no more. */
   onFenced?: () => void;
   /** Tells the data plane and the leader's own view of a new record at once, without waiting for the store to echo it. */
@@ -146,6 +148,7 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
     },
     drainFacts: rest.drainFacts,
     sequences: rest.sequences,
+    noteApart: () => deps.onApart?.(),
     countsEqual: async () =>
       (await countProof({ clusters, runtime, direction, dropped: deps.dropped, attempts: 1 })).equal,
     fenceBoth: async () => {

@@ -43,7 +43,11 @@ export const runRouteSwitch = async (
   // Gate and kind were decided on what this process had heard of; from another record they mean something else.
   if (start.revision !== state.phaseRevision)
     return { at: deps.clock(), kind, result: 'refused', stepsMs: {}, reason: 'the phase record moved meanwhile' };
+  let apart = false;
   const io = createSwitchIo({
+    onApart: () => {
+      apart = true;
+    },
     state,
     start,
     clusters: deps.clusters,
@@ -76,6 +80,8 @@ export const runRouteSwitch = async (
     graceMs,
     at: deps.clock(),
   });
+  // Under load the proof between switches allows for what is under way, and may never see it.
+  if (apart) await work.noteApart();
   await keep(leading, report, reason);
   return report;
 };

@@ -64,6 +64,7 @@ const fakeIo = (fake: Fake = {}) => {
       await act('count');
       return counts.shift() ?? true;
     },
+    noteApart: () => void done.push('apart'),
     fenceBoth: () => act('fence'),
     fenceTail: () => act('fenceTail'),
     awaitNoWriteTasks: async () => {
@@ -197,6 +198,15 @@ describe('switch of authority', () => {
       expect(record().hold).toBeUndefined();
     });
   }
+
+  it('says that the sides are apart when their counts differ with nothing under way, and else does not', async () => {
+    const apart = fakeIo({ counts: [false, false] });
+    await runSwitch(apart.io, settings);
+    expect(apart.done).toContain('apart');
+    const behind = fakeIo({ counts: [false, true] });
+    await runSwitch(behind.io, settings);
+    expect(behind.done).not.toContain('apart');
+  });
 
   it('is committed when the record stands though nobody knew whether it was written', async () => {
     const { io, done, record } = fakeIo({ commitUnknown: true });
