@@ -5,6 +5,7 @@
  * Invariant: a listing is complete or there is none.
  */
 import { members, rawOf, skipSpace } from '../json/scan.ts';
+import { lacksShards } from './gate.ts';
 import {
   arrayMember,
   isObject,
@@ -32,7 +33,8 @@ const matching = new Set([
   ...['routing', 'preference', 'ignore_unavailable', 'allow_no_indices', 'expand_wildcards', 'search_pipeline'],
 ]);
 const ofHits = ['_id', '_index', '_routing', '_seq_no', '_primary_term', '_version'].map((name) => `hits.hits.${name}`);
-const parts = [...ofHits, '_shards.failed', 'timed_out'];
+const ofShards = ['total', 'successful', 'failed'].map((name) => `_shards.${name}`);
+const parts = [...ofHits, ...ofShards, 'timed_out'];
 
 const queryText = (body: Uint8Array | undefined): string => {
   if (body === undefined || body.length === 0) return '';
@@ -103,8 +105,10 @@ const listingOf = (docs: readonly Json[], renameIndex: (name: string) => string)
   return listing;
 };
 
-const isWhole = (answer: Json): boolean =>
-  member(answer, 'timed_out') === false && numberMember(member(answer, '_shards'), 'failed') === 0;
+const isWhole = (answer: Json): boolean => {
+  const shards = member(answer, '_shards');
+  return member(answer, 'timed_out') === false && isObject(shards) && !lacksShards(shards);
+};
 
 /** What the answer to a `listingRequest` says; undefined when it is not complete. */
 export const readListing = (body: Uint8Array, renameIndex: (name: string) => string): Listing | undefined => {

@@ -81,6 +81,11 @@ describe('a listing', () => {
 
   it.each<[string, Buffer, number | undefined]>([
     ['is empty where nothing matches', answer(undefined), 0],
+    [
+      'is none when a shard has no copy',
+      answer([hit('a')], { _shards: { total: 2, successful: 1, failed: 0 } }),
+      undefined,
+    ],
     ['is none when a shard failed', answer([hit('a')], { _shards: { failed: 1 } }), undefined],
     ['is none when the search timed out', answer([hit('a')], { timed_out: true }), undefined],
     ['is none when there may be more', answer(Array.from({ length: maxListed }, (_, i) => hit(`${i}`))), undefined],
