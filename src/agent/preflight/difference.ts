@@ -50,11 +50,17 @@ export const differenceLines = (list: readonly Difference[], most = 20): string 
 /** What suits a source and no follower: copies must not be forgotten, nor changed once more; see judge-pair.ts, judge-index.ts. */
 const notForCopies = /^index\.(translog\.durability|final_pipeline)$/;
 
-/** What the operator wants of a target that is created, under full names. */
+const withPrefix = (key: string): string => (key.startsWith('index.') ? key : `index.${key}`);
+
+/** Clusters take settings nested, flat and mixed; a nested `index` begins the full name like a written one. */
+const flatSettings = (value: unknown, path = ''): [string, unknown][] => {
+  if (!isObject(value)) return [[withPrefix(path), value]];
+  return Object.entries(value).flatMap(([key, child]) => flatSettings(child, path === '' ? key : `${path}.${key}`));
+};
+
+/** What the operator wants of a target that is created, under full names: the only form in which two of a kind meet. */
 export const targetSettings = (overrides: Record<string, unknown> = {}): Record<string, unknown> =>
-  Object.fromEntries(
-    Object.entries(overrides).map(([key, value]) => [key.startsWith('index.') ? key : `index.${key}`, value]),
-  );
+  Object.fromEntries(flatSettings(overrides));
 
 /**
  * Body for creating the target from the source, with the operator's overrides on top. Settings that the source got by

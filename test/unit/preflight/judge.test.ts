@@ -77,6 +77,15 @@ const rows: [string, PreflightFacts, string, 'warn' | 'refuse'][] = [
     'refuse',
   ],
   [
+    'a target that is to be created would forget copies, in whatever form that is written',
+    facts({
+      spec: spec({ createTarget: true, targetSettings: { index: { translog: { durability: 'async' } } } }),
+      pairs: [{ source: index('p1', { aliases: { products: {} } }), target: undefined }],
+    }),
+    'target index',
+    'refuse',
+  ],
+  [
     'a source that is killed forgets writes',
     source({ settings: { 'index.translog.durability': 'async' } }),
     'source index',
@@ -275,5 +284,20 @@ describe('preflight', () => {
       { settings: { number_of_shards: 5 } },
     );
     expect(body.settings).toEqual({ 'index.number_of_shards': 5, 'index.codec': 'best' });
+  });
+
+  it.each([
+    ['under index', {}, { index: { number_of_shards: 6 } }, { 'index.number_of_shards': 6 }],
+    ['partly flat', {}, { routing: { 'rebalance.enable': 'all' } }, { 'index.routing.rebalance.enable': 'all' }],
+    [
+      'beside what the source has',
+      { 'index.analysis.filter.s.type': 'stop', 'index.analysis.filter.s.stopwords': ['the'] },
+      { analysis: { filter: { s: { stopwords: ['der'] } } } },
+      { 'index.analysis.filter.s.type': 'stop', 'index.analysis.filter.s.stopwords': ['der'] },
+    ],
+    ['taken back', { 'index.codec': 'best' }, { index: { codec: null } }, { 'index.codec': null }],
+    ['empty', {}, { analysis: {} }, {}],
+  ])('names an override that is nested by its full name: %s', (_, settings, overrides, expected) => {
+    expect(targetBody({ mappings: {}, settings }, { settings: overrides }).settings).toEqual(expected);
   });
 });
