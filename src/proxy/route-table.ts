@@ -6,6 +6,8 @@
  * nothing else is touched, `unrouted` is true.
  */
 import type { RouteState, RouteStates } from '../coordination/ports.ts';
+import { covers } from '../coordination/route-aliases.ts';
+import type { RouteAlias } from '../coordination/route-spec.ts';
 import { type ExpressionItem, isPlainName, matchesPattern, parseIndexExpression } from './index-expression.ts';
 import type { Resolution, RoutedIndex, RouteTable } from './types.ts';
 
@@ -51,11 +53,9 @@ const collectNames = (states: readonly RouteState[]): Names => {
 
 const indexOf = (state: RouteState, ordinal: number): RoutedIndex => ({ state, ordinal, aliasRouting: undefined });
 
-type Alias = RouteState['spec']['aliases'][number];
-
-const aliasIndices = (state: RouteState, { indices, routing }: Alias): RoutedIndex[] =>
+const aliasIndices = (state: RouteState, alias: RouteAlias): RoutedIndex[] =>
   state.spec.indices.flatMap((pair, ordinal) =>
-    indices === undefined || indices.includes(pair.source) ? [{ state, ordinal, aliasRouting: routing }] : [],
+    covers(alias, pair.source) ? [{ state, ordinal, aliasRouting: alias.routing }] : [],
   );
 
 /**
@@ -103,7 +103,7 @@ type Concrete = { readonly state: RouteState; readonly name: string; readonly al
 
 const concreteIndices = (state: RouteState): Concrete[] =>
   state.spec.indices.flatMap((pair) => {
-    const covering = state.spec.aliases.filter(({ indices }) => indices === undefined || indices.includes(pair.source));
+    const covering = state.spec.aliases.filter((alias) => covers(alias, pair.source));
     const aliases = covering.map((alias) => alias.name);
     const names = pair.source === pair.target ? [pair.source] : [pair.source, pair.target];
     return names.map((name) => ({ state, name, aliases }));

@@ -53,7 +53,7 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/cli': 'format render-details histogram render-status screen style table',
   'src/app': 'admin-address heartbeat-report sample-throttle',
   'src/coordination':
-    'admission-gate ask-answers authority-from-aliases bucket effective evidence-subject human-values incarnation job-status keys membership nats-support parse-record phase-machine ports records route-cell route-spec route-state stamp',
+    'admission-gate ask-answers authority-from-aliases bucket effective evidence-subject human-values incarnation job-status keys membership nats-support parse-record phase-machine ports records route-aliases route-cell route-spec route-state stamp',
   'src/proxy':
     'admission bucket classify date-math framing headers index-expression nodes-http operation-rules operations.generated parser-errors percent-encoding plan query quick-family rename request-target rest-trie route-table typeless types user-data',
   'src/proxy/fast-path': 'answer-head simple-request',
@@ -65,7 +65,7 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/agent':
     'chunks control-answers direction documents exact-json gait ledger live-watch page-size slots throttle verify-judge write-counts',
   'src/agent/leader': 'auto brake drift epochs events gate next-path out-of-reach plain-writers verdict-status',
-  'src/agent/preflight': 'difference facts finding judge judge-index judge-pair',
+  'src/agent/preflight': 'difference facts finding judge judge-alias judge-index judge-pair',
   'src/operator': 'conditions plan resource',
   'src/upstream': 'header-pairs latin1 low-level-errors types',
   'src/upstream/wire': 'answer-head answer-parser chunk-framing remembered request-head syntax wire-error',

@@ -37,10 +37,14 @@ export type ClusterFacts = {
 };
 export type PairFacts = Record<Side, IndexFacts | undefined>;
 export type StoreFacts = { kind: 'nats' | 'file'; connected: boolean; detail: string; members: number };
+/** By index that carries an alias: how it does. */
+export type AliasHolders = Readonly<Record<string, AliasBody>>;
 export type PreflightFacts = {
   spec: RouteSpec;
   clusters: Record<Side, ClusterFacts>;
   pairs: readonly PairFacts[];
+  /** Each listed alias as it is on the source; undefined when nobody could look. */
+  aliases: ReadonlyMap<string, AliasHolders> | undefined;
   store: StoreFacts;
   /** By-query and reindex requests that members have seen. */
   byQuerySeen: number;

@@ -9,7 +9,7 @@ import { isCrossfadeError } from '../../errors.ts';
 import type { ClusterControl } from '../cluster.ts';
 import { isDenied, noneAssigned, type ShardSeq } from '../control-answers.ts';
 import { indexHealth, lacksPrimary } from '../index-health.ts';
-import type { ClusterFacts, IndexFacts, PairFacts, PreflightFacts, StoreFacts } from './facts.ts';
+import type { AliasHolders, ClusterFacts, IndexFacts, PairFacts, PreflightFacts, StoreFacts } from './facts.ts';
 import { findMissing, probesFor } from './privileges.ts';
 
 type Clusters = Record<Side, ClusterControl>;
@@ -170,12 +170,24 @@ const pairFacts = (clusters: Clusters, spec: RouteSpec): Promise<PairFacts[]> =>
     }),
   );
 
+const aliasFacts = async (source: ClusterControl, spec: RouteSpec): Promise<Map<string, AliasHolders>> => {
+  const holdersOf = async (name: string): Promise<AliasHolders> => {
+    const found = Object.entries(await source.getAliases(name));
+    return Object.fromEntries(found.map(([index, bodies]) => [index, bodies[name] ?? {}]));
+  };
+  return new Map(await Promise.all(spec.aliases.map(async ({ name }) => [name, await holdersOf(name)] as const)));
+};
+
+type Contents = Pick<PreflightFacts, 'pairs' | 'aliases'>;
+const unseen: Contents = { pairs: [], aliases: undefined };
+
 /** Without the rights to look, there is nothing to see but which are missing. */
-const pairsIfAllowed = async (clusters: Clusters, spec: RouteSpec, lacking: boolean): Promise<PairFacts[]> => {
+const contentsIfAllowed = async (clusters: Clusters, spec: RouteSpec, lacking: boolean): Promise<Contents> => {
   try {
-    return await pairFacts(clusters, spec);
+    const [pairs, aliases] = await Promise.all([pairFacts(clusters, spec), aliasFacts(clusters.source, spec)]);
+    return { pairs, aliases };
   } catch (error) {
-    if (lacking && isCrossfadeError(error, 'UPSTREAM_REFUSED')) return [];
+    if (lacking && isCrossfadeError(error, 'UPSTREAM_REFUSED')) return unseen;
     throw error;
   }
 };
@@ -188,6 +200,6 @@ export const gatherFacts = async (options: GatherOptions): Promise<PreflightFact
   const facts = { source: source as ClusterFacts, target: target as ClusterFacts };
   const reachable = sides.every((side) => facts[side].info !== undefined);
   const lacking = sides.some((side) => facts[side].missingPrivileges.some(({ without }) => without === undefined));
-  const pairs = reachable ? await pairsIfAllowed(clusters, spec, lacking) : [];
-  return { spec, clusters: facts, pairs, store, byQuerySeen, transform };
+  const contents = reachable ? await contentsIfAllowed(clusters, spec, lacking) : unseen;
+  return { spec, clusters: facts, ...contents, store, byQuerySeen, transform };
 };

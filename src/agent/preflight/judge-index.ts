@@ -1,8 +1,7 @@
 /**
- * What makes one index unfit to be migrated, as the source, as the target, or by the aliases that it carries. Pure: one
- * function per concern.
+ * What makes one index unfit to be migrated, as the source or as the target. Pure: one function per concern.
  */
-import { isOwnAlias, parseEpochAlias } from '../../coordination/keys.ts';
+import { parseEpochAlias } from '../../coordination/keys.ts';
 import type { Finding, IndexFacts, PreflightFacts } from './facts.ts';
 import { about, type Say } from './finding.ts';
 import { isWhole } from '../control-answers.ts';
@@ -95,36 +94,4 @@ export const targetFindings = ({ spec }: PreflightFacts, name: string, index: In
   if (source?.includes !== undefined || source?.excludes !== undefined)
     findings.push(say('refuse', '_source is filtered', 'the way back would copy documents with parts missing'));
   return findings.length > 0 ? findings : [say('ok', `${index.shards} shards`)];
-};
-
-export const aliasFindings = ({ spec }: PreflightFacts, ordinal: number, index: IndexFacts | undefined): Finding[] => {
-  if (index === undefined) return [];
-  const listed = new Map(spec.aliases.map((alias) => [alias.name, alias]));
-  const source = spec.indices[ordinal]?.source ?? '';
-  return Object.entries(index.aliases)
-    .filter(([alias]) => !isOwnAlias(alias))
-    .flatMap(([alias, body]) => {
-      const say = about('alias', alias);
-      const own = listed.get(alias);
-      const routing = body.index_routing ?? body.search_routing;
-      if (body.filter !== undefined)
-        return [say('refuse', 'has a filter', 'reads through it cannot be moved faithfully: use a plain alias')];
-      if (own === undefined)
-        return [
-          say(
-            'refuse',
-            `points at ${source} and is not listed`,
-            `requests through it would go past the route: add it under aliases`,
-          ),
-        ];
-      if (routing !== own.routing)
-        return [
-          say(
-            'refuse',
-            `carries the routing ${routing ?? 'none'} and the route says ${own.routing ?? 'none'}`,
-            'set routing on the alias in the route',
-          ),
-        ];
-      return [say('ok', 'listed')];
-    });
 };

@@ -1,14 +1,15 @@
 /**
  * The preflight's judgement: ok, warn or refuse for each thing that decides whether an index can be migrated without
  * losing a document. A refusal names its reason and what to do; nothing that cannot be done well is let through.
- * Pure: one function per concern, all of them in one list, one table of tests. Indices are in judge-index.ts, pairs in
- * judge-pair.ts; here are the clusters, the store and the traffic.
+ * Pure: one function per concern, all of them in one list, one table of tests. Indices are in judge-index.ts, aliases in
+ * judge-alias.ts, pairs in judge-pair.ts; here are the clusters, the store and the traffic.
  */
 import { type Side, sides } from '../../coordination/records.ts';
 import { isWhole } from '../control-answers.ts';
 import type { Finding, PreflightFacts } from './facts.ts';
 import { about } from './finding.ts';
-import { aliasFindings, sourceFindings, targetFindings, unreadHealth } from './judge-index.ts';
+import { aliasFindings } from './judge-alias.ts';
+import { sourceFindings, targetFindings, unreadHealth } from './judge-index.ts';
 import { pairFindings } from './judge-pair.ts';
 import type { MissingPrivilege } from './privileges.ts';
 
@@ -101,10 +102,10 @@ export const judge = (facts: PreflightFacts): Finding[] => [
     return [
       ...sourceFindings(facts, names.source, pair.source),
       ...targetFindings(facts, names.target, pair.target),
-      ...aliasFindings(facts, ordinal, pair.source),
       ...pairFindings(facts, ordinal, pair),
     ];
   }),
+  ...aliasFindings(facts),
   ...diskFindings(facts),
   ...storeFindings(facts),
   ...byQueryFindings(facts),

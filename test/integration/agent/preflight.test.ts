@@ -1,5 +1,5 @@
 /** What real clusters tell the preflight. */
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { indexHealth, lacksPrimary } from '../../../src/agent/index-health.ts';
 import { type Finding, worst } from '../../../src/agent/preflight/facts.ts';
 import { gatherFacts } from '../../../src/agent/preflight/gather.ts';
@@ -48,4 +48,68 @@ it('an index that is not there is no red one: the right to create it is tried', 
   const route = await realRoute();
   expect(await lacksPrimary(route.clusters.target, uniqueName('missing'))).toBe(false);
   expect(await lacksPrimary(route.clusters.target, route.names.target)).toBe(false);
+});
+
+describe('an alias that the route lists', () => {
+  type Way = { v0?: object; v1?: object; declared?: object };
+  /** Where the cluster puts a write through the alias, and whether the preflight lets a route with it pass. */
+  const tried = async ({ v0, v1, declared }: Way) => {
+    const name = uniqueName('alias');
+    const route = await realRoute({ spec: { aliases: [{ name, ...declared }] } });
+    const stranger = `${name}-v0`;
+    await route.call('source', 'PUT', `/${stranger}`, JSON.stringify({ settings: { number_of_replicas: 0 } }));
+    try {
+      const actions = [
+        ...(v0 ? [{ add: { index: stranger, alias: name, ...v0 } }] : []),
+        ...(v1 ? [{ add: { index: route.names.source, alias: name, ...v1 } }] : []),
+      ];
+      await route.call('source', 'POST', '/_aliases', JSON.stringify({ actions }));
+      const put = { method: 'PUT', headers: { 'content-type': 'application/json' }, body: '{}' };
+      const answer = await fetch(`${route.urls.source}/${name}/_doc/1`, put);
+      const { _index: index } = (await answer.json()) as { _index?: string };
+      const writes = index === route.names.source ? 'the route' : index === stranger ? 'the stranger' : answer.status;
+      const refused = (await findings(route)).filter(({ level, check }) => level === 'refuse' && check === 'alias');
+      return { writes, ok: refused.length === 0 };
+    } finally {
+      await route.call('source', 'DELETE', `/${stranger}`);
+    }
+  };
+
+  it.each<[string, Way, Awaited<ReturnType<typeof tried>>]>([
+    ['of one index', { v1: {} }, { writes: 'the route', ok: true }],
+    ['with its write index', { v1: { is_write_index: true } }, { writes: 'the route', ok: true }],
+    ['that takes no writes', { v1: { is_write_index: false } }, { writes: 400, ok: false }],
+    ['that writes elsewhere', { v1: {}, v0: { is_write_index: true } }, { writes: 'the stranger', ok: false }],
+    ['that is read elsewhere too', { v1: { is_write_index: true }, v0: {} }, { writes: 'the route', ok: false }],
+    ['that stands elsewhere only', { v0: {} }, { writes: 'the stranger', ok: false }],
+    [
+      'with the routing of the route',
+      { v1: { routing: '2' }, declared: { routing: '2' } },
+      { writes: 'the route', ok: true },
+    ],
+    [
+      'that narrows searches less',
+      { v1: { index_routing: '2', search_routing: '1,2' }, declared: { routing: '2' } },
+      { writes: 'the route', ok: false },
+    ],
+    [
+      'that narrows searches only',
+      { v1: { search_routing: '2' }, declared: { routing: '2' } },
+      { writes: 'the route', ok: false },
+    ],
+    [
+      'that routes writes only',
+      { v1: { index_routing: '2' }, declared: { routing: '2' } },
+      { writes: 'the route', ok: false },
+    ],
+  ])('is judged by where the cluster leads: one %s', async (_, way, expected) => {
+    expect(await tried(way)).toEqual(expected);
+  });
+
+  it('is missed where it is not there', async () => {
+    const route = await realRoute({ spec: { aliases: [uniqueName('nowhere')] } });
+    expect((await findings(route)).filter(({ level }) => level === 'refuse')).toMatchObject([
+      { check: 'alias', reason: 'is no alias on the source' },
+    ]);
+  });
 });

@@ -47,6 +47,7 @@ const facts = (over: Partial<PreflightFacts> = {}): PreflightFacts => ({
   spec: spec(),
   clusters: { source: cluster(), target: cluster() },
   pairs: [{ source: index('p1', { aliases: { products: {} } }), target: index('p2') }],
+  aliases: new Map([['products', { p1: {} }]]),
   store: { kind: 'nats', connected: true, detail: 'nats 2.15', members: 2 },
   byQuerySeen: 0,
   ...over,
@@ -166,14 +167,7 @@ const rows: [string, PreflightFacts, string, 'warn' | 'refuse'][] = [
   ['the target is missing', facts({ pairs: [{ source: index('p1'), target: undefined }] }), 'target index', 'refuse'],
   ['the target has a final pipeline', target({ settings: { 'index.final_pipeline': 'x' } }), 'target index', 'refuse'],
   ['the target is write-blocked', target({ settings: { 'index.blocks.write': 'true' } }), 'target index', 'refuse'],
-  ['an alias has a filter', source({ aliases: { products: { filter: { term: {} } } } }), 'alias', 'refuse'],
   ['an alias is not listed', source({ aliases: { secret: {} } }), 'alias', 'refuse'],
-  [
-    'an alias carries a routing that the route does not name',
-    source({ aliases: { products: { index_routing: 'eu' } } }),
-    'alias',
-    'refuse',
-  ],
   ['the source has a default pipeline', source({ settings: { 'index.default_pipeline': 'p' } }), 'pipelines', 'warn'],
   ['sequence numbers do not fit a stamp', source({ maxSeqNo: 2 ** 41 }), 'stamps', 'refuse'],
   ['mappings differ', target({ mappings: { properties: { a: { type: 'long' } } } }), 'differences', 'warn'],
@@ -253,11 +247,6 @@ describe('preflight', () => {
     expect(
       worst(judge(facts({ spec: spec({ createTarget: true }), pairs: [{ source: index('p1'), target: undefined }] }))),
     ).toBe('ok');
-  });
-
-  it('accepts an alias whose routing the route names', () => {
-    const routed = spec({ aliases: [{ name: 'products', routing: 'eu' }] });
-    expect(worst(judge(source({ aliases: { products: { index_routing: 'eu' } } }, { spec: routed })))).toBe('ok');
   });
 
   it('shows differences by document path and leaves an index its own settings', () => {
