@@ -2,6 +2,8 @@
  * How the target's mapping and settings differ from the source's, as lines for people. A difference is often the very
  * purpose of a migration, so it is shown and never judged here. Pure.
  */
+import type { Side } from '../../coordination/records.ts';
+
 export type Difference = { path: string; source: string; target: string };
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -47,7 +49,7 @@ export const differenceLines = (list: readonly Difference[], most = 20): string 
   return list.length > most ? [...lines, `and ${list.length - most} more`].join('; ') : lines.join('; ');
 };
 
-/** What suits a source and no follower: copies must not be forgotten, nor changed once more; see judge-pair.ts, judge-index.ts. */
+/** What suits a source and no follower: copies must not be forgotten, nor changed once more; see judge-pair.ts, judge-pipelines.ts. */
 const notForCopies = /^index\.(translog\.durability|final_pipeline)$/;
 
 const withPrefix = (key: string): string => (key.startsWith('index.') ? key : `index.${key}`);
@@ -77,4 +79,16 @@ export const targetBody = (
     settings: { ...kept, ...targetSettings(overrides.settings) },
     mappings: overrides.mappings ?? source.mappings,
   };
+};
+
+type Settings = Record<string, unknown>;
+
+/** As they are, or as they will be once it is created; undefined when it is missing and nobody is to create it. */
+export const settingsOfTarget = (
+  spec: { createTarget: boolean; targetSettings?: Settings | undefined },
+  { source, target }: Partial<Record<Side, { mappings: Settings; settings: Settings } | undefined>>,
+): Settings | undefined => {
+  if (target !== undefined) return target.settings;
+  if (!spec.createTarget || source === undefined) return undefined;
+  return targetBody(source, { settings: spec.targetSettings }).settings;
 };

@@ -45,6 +45,8 @@ export type PreflightFacts = {
   pairs: readonly PairFacts[];
   /** Each listed alias as it is on the source; undefined when nobody could look. */
   aliases: ReadonlyMap<string, AliasHolders> | undefined;
+  /** The default pipelines that the indices of a side name, by id; undefined = it is not there. Unread ones are left out. */
+  pipelines: Record<Side, ReadonlyMap<string, unknown>>;
   store: StoreFacts;
   /** By-query and reindex requests that members have seen. */
   byQuerySeen: number;

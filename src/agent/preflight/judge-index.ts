@@ -78,15 +78,6 @@ export const targetFindings = ({ spec }: PreflightFacts, name: string, index: In
   const findings = healthFindings(say, index);
   if (index.concreteName !== name)
     findings.push(say('refuse', `is an alias of ${index.concreteName}`, 'name the concrete index'));
-  const pipeline = index.settings['index.final_pipeline'];
-  if (pipeline !== undefined && pipeline !== '_none')
-    findings.push(
-      say(
-        'refuse',
-        `has the final pipeline ${pipeline}`,
-        'it would change every copy: remove it until the migration is over',
-      ),
-    );
   if (index.settings['index.blocks.write'] === 'true')
     findings.push(say('refuse', 'is write-blocked', 'remove the block'));
   const source = index.mappings['_source'] as { enabled?: boolean; includes?: unknown; excludes?: unknown } | undefined;

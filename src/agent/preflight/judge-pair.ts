@@ -4,20 +4,9 @@
  */
 import { sides } from '../../coordination/records.ts';
 import { fitsLayout } from '../../coordination/stamp.ts';
-import { differenceLines, mappingDifferences, settingDifferences, targetSettings } from './difference.ts';
-import type { Finding, IndexFacts, PairFacts, PreflightFacts } from './facts.ts';
+import { differenceLines, mappingDifferences, settingDifferences, settingsOfTarget } from './difference.ts';
+import type { Finding, PairFacts, PreflightFacts } from './facts.ts';
 import { about } from './finding.ts';
-
-const pipelineFindings = (name: string, index: IndexFacts | undefined): Finding[] =>
-  ['index.default_pipeline', 'index.final_pipeline']
-    .filter((key) => index?.settings[key] !== undefined && index.settings[key] !== '_none')
-    .map((key) =>
-      about('pipelines', name)(
-        'warn',
-        `${key} is ${index?.settings[key]}: each write is read back before it is copied`,
-        'expect one more request per write; a pipeline that reads _index finds the alias that members write through',
-      ),
-    );
 
 /** Either side is the authority some day. */
 const termFindings = (pair: PairFacts): Finding[] =>
@@ -40,8 +29,8 @@ const termFindings = (pair: PairFacts): Finding[] =>
 const durabilityFindings = ({ spec }: PreflightFacts, pair: PairFacts): Finding[] =>
   sides.flatMap((side) => {
     const index = pair[side];
-    const created = side === 'target' && index === undefined ? targetSettings(spec.targetSettings) : {};
-    const durability = (index?.settings ?? created)['index.translog.durability'];
+    const settings = side === 'target' ? settingsOfTarget(spec, pair) : index?.settings;
+    const durability = settings?.['index.translog.durability'];
     if (String(durability).toLowerCase() !== 'async') return [];
     const todo = 'set index.translog.durability to request until the migration is over';
     const say = about(`${side} index`, index?.concreteName ?? side);
@@ -56,7 +45,7 @@ const durabilityFindings = ({ spec }: PreflightFacts, pair: PairFacts): Finding[
 export const pairFindings = (facts: PreflightFacts, ordinal: number, pair: PairFacts): Finding[] => {
   const { source, target } = pair;
   const name = facts.spec.indices[ordinal]?.source ?? '';
-  const findings = [...pipelineFindings(name, source), ...termFindings(pair), ...durabilityFindings(facts, pair)];
+  const findings = [...termFindings(pair), ...durabilityFindings(facts, pair)];
   if (source !== undefined) {
     const parts = { reign: 1, term: source.primaryTerm ?? 1, seq: Math.max(0, source.maxSeqNo) };
     findings.push(

@@ -2,7 +2,7 @@
  * The preflight's judgement: ok, warn or refuse for each thing that decides whether an index can be migrated without
  * losing a document. A refusal names its reason and what to do; nothing that cannot be done well is let through.
  * Pure: one function per concern, all of them in one list, one table of tests. Indices are in judge-index.ts, aliases in
- * judge-alias.ts, pairs in judge-pair.ts; here are the clusters, the store and the traffic.
+ * judge-alias.ts, pairs in judge-pair.ts, pipelines in judge-pipelines.ts; here are the clusters, the store and the traffic.
  */
 import { type Side, sides } from '../../coordination/records.ts';
 import { isWhole } from '../control-answers.ts';
@@ -11,6 +11,7 @@ import { about } from './finding.ts';
 import { aliasFindings } from './judge-alias.ts';
 import { sourceFindings, targetFindings, unreadHealth } from './judge-index.ts';
 import { pairFindings } from './judge-pair.ts';
+import { pipelineFindings } from './judge-pipelines.ts';
 import type { MissingPrivilege } from './privileges.ts';
 
 const supported = (distribution: string, major: number, minor: number): boolean =>
@@ -103,6 +104,7 @@ export const judge = (facts: PreflightFacts): Finding[] => [
       ...sourceFindings(facts, names.source, pair.source),
       ...targetFindings(facts, names.target, pair.target),
       ...pairFindings(facts, ordinal, pair),
+      ...pipelineFindings(facts, ordinal, pair),
     ];
   }),
   ...aliasFindings(facts),

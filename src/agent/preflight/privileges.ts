@@ -106,6 +106,16 @@ const indexProbes = (index: string): Probe[] => [
   },
 ];
 
+export type PipelineProbe = Probe & { id: string };
+/** Asked for pipelines that indices name, so that nobody needs the right whose indices have none. */
+export const pipelineProbe = (id: string, side: Side): PipelineProbe => ({
+  id,
+  privilege: 'cluster:admin/ingest/pipeline/get',
+  ...(side === 'source' ? { without: 'nobody compares its default pipeline with the one of the target' } : {}),
+  method: 'GET',
+  path: `/_ingest/pipeline/${encodeURIComponent(id)}`,
+});
+
 /**
  * In groups that are asked one after the other. `indices`: without those that lack a primary, whose probes would wait for it
  * for a minute; such an index is refused by its health.

@@ -113,3 +113,59 @@ describe('an alias that the route lists', () => {
     ]);
   });
 });
+
+describe('ingest pipelines that indices name', () => {
+  const pipeline = (value: number) => JSON.stringify({ processors: [{ set: { field: 'x', value } }] });
+  const told = async (route: RealRoute): Promise<string[]> =>
+    (await findings(route))
+      .filter(({ check }) => check === 'pipelines')
+      .map(({ level, about, reason }) => `${level} ${about === route.names.source ? 'source' : 'target'}: ${reason}`);
+
+  it('by default are looked for on the target, compared, and missed', async () => {
+    const id = uniqueName('pipeline');
+    const settings = { 'index.default_pipeline': id };
+    const route = await realRoute({ source: { settings }, target: { settings } });
+    const readBack = `warn source: index.default_pipeline is ${id}: each write is read back before it is copied`;
+    const missing = `refuse target: the default pipeline ${id} does not exist on the target: after the cutover each write would be refused`;
+    await route.call('source', 'PUT', `/_ingest/pipeline/${id}`, pipeline(1));
+    try {
+      expect(await told(route)).toEqual([readBack, missing]);
+      await route.call('target', 'PUT', `/${route.names.target}/_doc/1`, '{}', 400);
+      await route.call('target', 'PUT', `/_ingest/pipeline/${id}`, pipeline(2));
+      expect(await told(route)).toEqual([readBack, `warn target: ${id} on the source and ${id} here differ`]);
+      await route.call('target', 'PUT', `/_ingest/pipeline/${id}`, pipeline(1));
+      expect(await told(route)).toEqual([readBack, `ok target: ${id} is the same on both sides`]);
+      await route.call('target', 'DELETE', `/_ingest/pipeline/${id}`);
+      await route.call('target', 'DELETE', `/${route.names.target}`);
+      const created = { ...route, state: { ...route.state, spec: { ...route.state.spec, createTarget: true } } };
+      expect(await told(created)).toEqual([readBack, missing]);
+      created.state.spec.targetSettings = { index: { default_pipeline: null } };
+      const sent = `has no default pipeline, the source has ${id}: documents written after the cutover are stored as sent`;
+      expect(await told(created)).toEqual([readBack, `warn target: ${sent}`]);
+    } finally {
+      await fetch(`${route.urls.target}/_ingest/pipeline/${id}`, { method: 'DELETE' });
+      await fetch(`${route.urls.source}/${route.names.source}`, { method: 'DELETE' });
+      await fetch(`${route.urls.source}/_ingest/pipeline/${id}`, { method: 'DELETE' });
+    }
+  });
+
+  it('at the end change copies too, so they are refused on either side', async () => {
+    const id = uniqueName('pipeline');
+    const settings = { 'index.final_pipeline': id };
+    const route = await realRoute({ source: { settings }, target: { settings } });
+    await route.call('source', 'PUT', `/_ingest/pipeline/${id}`, pipeline(1));
+    try {
+      const copy = `/${route.names.source}/_doc/1?pipeline=_none&version=7&version_type=external`;
+      await route.call('source', 'PUT', copy, '{"n":1}');
+      const stored = Object.values(await route.contents('source')).map((text) => JSON.parse(text) as unknown);
+      expect(stored).toEqual([{ n: 1, x: 1 }]);
+      expect(await told(route)).toEqual([
+        `refuse source: has the final pipeline ${id}: after the cutover it would change every copy`,
+        `refuse target: has the final pipeline ${id}: it would change every copy`,
+      ]);
+    } finally {
+      await fetch(`${route.urls.source}/${route.names.source}`, { method: 'DELETE' });
+      await fetch(`${route.urls.source}/_ingest/pipeline/${id}`, { method: 'DELETE' });
+    }
+  });
+});

@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { findMissing, missingIn, type Probe, probesFor } from '../../../src/agent/preflight/privileges.ts';
+import {
+  findMissing,
+  missingIn,
+  pipelineProbe,
+  type Probe,
+  probesFor,
+} from '../../../src/agent/preflight/privileges.ts';
 import { createClusterControl } from '../../../src/agent/cluster.ts';
 import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import type { UpstreamRequest } from '../../../src/upstream/types.ts';
@@ -114,7 +120,10 @@ describe('the rights that are tried', () => {
       index_permissions: { allowed_actions: string[] }[];
     };
     const granted = [...role.cluster_permissions, ...role.index_permissions.flatMap((one) => one.allowed_actions)];
-    const tried = (['source', 'target'] as const).flatMap((side) => probesFor(spec, side).flat());
+    const tried = (['source', 'target'] as const).flatMap((side) => [
+      ...probesFor(spec, side).flat(),
+      pipelineProbe('p', side),
+    ]);
     const isGranted = (privilege: string) =>
       granted.some(
         (action) => action === privilege || (action.endsWith('*') && privilege.startsWith(action.slice(0, -1))),

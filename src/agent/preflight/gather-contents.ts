@@ -1,0 +1,160 @@
+/**
+ * What stands in both clusters under the names of a route: its indices, who carries its aliases, and the ingest pipelines
+ * that its indices name. Where a right is missing that everything needs, nothing is seen and the preflight says which.
+ * Changes nothing.
+ */
+import { type Side, sides } from '../../coordination/records.ts';
+import type { RouteSpec } from '../../coordination/route-spec.ts';
+import { CrossfadeError, isCrossfadeError } from '../../errors.ts';
+import type { ClusterControl } from '../cluster.ts';
+import { noneAssigned, type ShardSeq } from '../control-answers.ts';
+import { indexHealth } from '../index-health.ts';
+import type { AliasHolders, IndexFacts, PairFacts, PreflightFacts } from './facts.ts';
+import { defaultPipelines } from './judge-pipelines.ts';
+import { type MissingPrivilege, missingIn, type PipelineProbe, pipelineProbe } from './privileges.ts';
+
+type Clusters = Record<Side, ClusterControl>;
+
+const count = async (cluster: ClusterControl, index: string, query: unknown): Promise<number> => {
+  const { body } = await cluster.json('POST', `/${encodeURIComponent(index)}/_count`, { query });
+  return (body as { count?: number }).count ?? 0;
+};
+
+const storeBytes = async (cluster: ClusterControl, index: string): Promise<number> => {
+  const path = `/${encodeURIComponent(index)}/_stats/store?filter_path=_all.primaries.store.size_in_bytes`;
+  const { body } = await cluster.json('GET', path);
+  return (
+    (body as { _all?: { primaries?: { store?: { size_in_bytes?: number } } } })?._all?.primaries?.store
+      ?.size_in_bytes ?? 0
+  );
+};
+
+/** Without any shard that is assigned an index is red, which its health tells. */
+const assignedShards = async (cluster: ClusterControl, index: string): Promise<readonly ShardSeq[]> => {
+  try {
+    return (await cluster.shardStats(index))?.shards ?? [];
+  } catch (error) {
+    if (isCrossfadeError(error, 'UPSTREAM_REFUSED') && error.details?.['upstreamType'] === noneAssigned) return [];
+    throw error;
+  }
+};
+
+/** Whether `_seq_no` can be searched, tried on the first shard that has documents; and the versions of what it found. */
+const probeSeq = async (
+  cluster: ClusterControl,
+  index: string,
+): Promise<Pick<IndexFacts, 'seqSearchable' | 'largestVersion' | 'maxSeqNo'>> => {
+  const shards = await assignedShards(cluster, index);
+  const maxSeqNo = Math.max(0, ...shards.map((shard) => shard.maxSeqNo));
+  const shard = shards.find(({ globalCheckpoint }) => globalCheckpoint >= 0);
+  if (shard === undefined) return { seqSearchable: true, largestVersion: 0n, maxSeqNo };
+  try {
+    const docs = await cluster.searchBySeq({
+      index,
+      shard: shard.shard,
+      node: shard.primaryNode,
+      after: -1,
+      upTo: shard.globalCheckpoint,
+      size: 100,
+      source: false,
+    });
+    const versions = docs.map(({ version }) => version ?? 0n);
+    return { seqSearchable: true, largestVersion: versions.reduce((a, b) => (a > b ? a : b), 0n), maxSeqNo };
+  } catch (error) {
+    if (isCrossfadeError(error, 'UPSTREAM_REFUSED')) return { seqSearchable: false, largestVersion: 0n, maxSeqNo };
+    throw error;
+  }
+};
+
+const indexFacts = async (cluster: ClusterControl, name: string): Promise<IndexFacts | undefined> => {
+  const info = await cluster.getIndex(name);
+  if (info === undefined) return undefined;
+  const [health, seq, terms, bytes, routedDocs] = await Promise.all([
+    indexHealth(cluster, [info.name]),
+    probeSeq(cluster, info.name),
+    cluster.primaryTerms(info.name),
+    storeBytes(cluster, info.name),
+    count(cluster, info.name, { exists: { field: '_routing' } }),
+  ]);
+  const { uuid, shards, mappings, settings, aliases } = info;
+  return {
+    concreteName: info.name,
+    uuid,
+    health,
+    shards,
+    mappings,
+    settings,
+    aliases,
+    ...seq,
+    primaryTerm: terms && Math.max(1, ...terms),
+    storeBytes: bytes,
+    routedDocs,
+  };
+};
+
+const pairFacts = (clusters: Clusters, spec: RouteSpec): Promise<PairFacts[]> =>
+  Promise.all(
+    spec.indices.map(async (pair) => {
+      const [source, target] = await Promise.all(sides.map((side) => indexFacts(clusters[side], pair[side])));
+      return { source, target };
+    }),
+  );
+
+const aliasFacts = async (source: ClusterControl, spec: RouteSpec): Promise<Map<string, AliasHolders>> => {
+  const holdersOf = async (name: string): Promise<AliasHolders> => {
+    const found = Object.entries(await source.getAliases(name));
+    return Object.fromEntries(found.map(([index, bodies]) => [index, bodies[name] ?? {}]));
+  };
+  return new Map(await Promise.all(spec.aliases.map(async ({ name }) => [name, await holdersOf(name)] as const)));
+};
+
+type Contents = Pick<PreflightFacts, 'pairs' | 'aliases' | 'pipelines'> & {
+  missing: Record<Side, readonly MissingPrivilege[]>;
+};
+export const unseen: Contents = {
+  pairs: [],
+  aliases: undefined,
+  pipelines: { source: new Map(), target: new Map() },
+  missing: { source: [], target: [] },
+};
+
+type Looked = { known: Map<string, unknown>; missing: MissingPrivilege[] };
+
+/** @throws UPSTREAM_REFUSED when it stays unknown whether there is one */
+const lookFor = async (cluster: ClusterControl, probe: PipelineProbe, { known, missing }: Looked): Promise<void> => {
+  const answer = await cluster.json(probe.method, probe.path);
+  const denied = missingIn(probe, answer);
+  if (denied.length > 0) missing.push(...denied);
+  else if (answer.status === 404) known.set(probe.id, undefined);
+  else if (answer.status === 200) known.set(probe.id, (answer.body as Record<string, unknown>)[probe.id]);
+  else throw new CrossfadeError('UPSTREAM_REFUSED', `${probe.method} ${probe.path}: ${answer.status}`);
+};
+
+const pipelinesOn = async (cluster: ClusterControl, side: Side, ids: readonly string[]): Promise<Looked> => {
+  const looked: Looked = { known: new Map(), missing: [] };
+  for (const id of ids) await lookFor(cluster, pipelineProbe(id, side), looked);
+  // One right reads them all.
+  return { ...looked, missing: looked.missing.slice(0, 1) };
+};
+
+const contents = async (clusters: Clusters, spec: RouteSpec): Promise<Contents> => {
+  const [pairs, aliases] = await Promise.all([pairFacts(clusters, spec), aliasFacts(clusters.source, spec)]);
+  const look = (side: Side) => pipelinesOn(clusters[side], side, defaultPipelines(spec, pairs, side));
+  const [source, target] = await Promise.all([look('source'), look('target')]);
+  return {
+    pairs,
+    aliases,
+    pipelines: { source: source.known, target: target.known },
+    missing: { source: source.missing, target: target.missing },
+  };
+};
+
+/** Without the rights to look, there is nothing to see but which are missing. */
+export const contentsIfAllowed = async (clusters: Clusters, spec: RouteSpec, lacking: boolean): Promise<Contents> => {
+  try {
+    return await contents(clusters, spec);
+  } catch (error) {
+    if (lacking && isCrossfadeError(error, 'UPSTREAM_REFUSED')) return unseen;
+    throw error;
+  }
+};
