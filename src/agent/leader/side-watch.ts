@@ -1,7 +1,7 @@
 /**
  * What somebody may do to the clusters past the sidecars while copies run, looked for every few turns and told as alarms,
  * which bar a switch: the follower's index is another one, somebody else writes to it, the mapping of one side was
- * changed. Nothing is put right here: each of them may be meant.
+ * changed, one was given a final pipeline. Nothing is put right here: each of them may be meant.
  */
 import * as z from 'zod';
 import { keys } from '../../coordination/keys.ts';
@@ -10,6 +10,7 @@ import { sides } from '../../coordination/records.ts';
 import { directionOf } from '../direction.ts';
 import { beginWatch, forgetWatch, isWatchOf, loadWatch, saveWatch, watchStep } from '../follower-watch.ts';
 import { differenceLines, mappingDifferences } from '../preflight/difference.ts';
+import { finalPipeline } from '../preflight/judge-pipelines.ts';
 import { type MappingDrift, mappingDrift, persisting } from '../preflight/mapping-drift.ts';
 import { patient } from './alias-watch.ts';
 import { verifyIo } from './checks.ts';
@@ -46,7 +47,7 @@ const readBaseline = async ({ deps }: Leading): Promise<Baseline | undefined> =>
   return entry && Baseline.safeParse(JSON.parse(entry.value)).data;
 };
 
-type Mapped = { differences: MappingDrift; followerMappings: Record<string, unknown> };
+type Mapped = { differences: MappingDrift; followerMappings: Record<string, unknown>; finals: readonly string[] };
 
 /** Undefined when an index is missing: that is told elsewhere. */
 const mappedNow = async (leading: Leading, state: RouteState): Promise<Mapped[] | undefined> => {
@@ -58,15 +59,26 @@ const mappedNow = async (leading: Leading, state: RouteState): Promise<Mapped[] 
     if (source === undefined || target === undefined) return undefined;
     const { mappings } = follower === 'source' ? source : target;
     const differences = mappingDifferences(source.mappings, target.mappings);
-    mapped.push({ differences, followerMappings: mappings });
+    const finals = [source, target].flatMap(({ name, settings }, i) => {
+      const id = finalPipeline(settings);
+      return id === undefined ? [] : [`${name} on the ${sides[i]} (${id})`];
+    });
+    mapped.push({ differences, followerMappings: mappings, finals });
   }
   return mapped;
 };
 
-const watchMappings = async (leading: Leading, state: RouteState, { drift }: Seen): Promise<void> => {
+/** Copies come to either side: now, or after the switch. */
+const watchPipelines = ({ work }: Leading, now: readonly Mapped[]): void => {
+  const finals = now.flatMap((one) => one.finals);
+  const told = `a final pipeline changes every copy: ${finals.join(', ')}`;
+  work.setAlarm('pipelines', finals.length === 0 ? undefined : told);
+};
+
+type Watched = { state: RouteState; now: readonly Mapped[]; drift: Seen['drift'] };
+
+const watchMappings = async (leading: Leading, { state, now, drift }: Watched): Promise<void> => {
   const { deps, work } = leading;
-  const now = await mappedNow(leading, state);
-  if (now === undefined) return;
   const known = await readBaseline(leading);
   if (known?.indices.length !== now.length) {
     const baseline = { schema: 1, indices: now.map((one) => one.differences) };
@@ -99,8 +111,10 @@ export const watchSides = async (leading: Leading, state: RouteState): Promise<v
   seen.set(leading, known);
   if (known.turns++ % everyTurns !== 0) return;
   try {
+    const now = await mappedNow(leading, state);
+    if (now !== undefined) watchPipelines(leading, now);
     await watchFollower(leading, state);
-    await watchMappings(leading, state, known);
+    if (now !== undefined) await watchMappings(leading, { state, now, drift: known.drift });
   } catch (err) {
     // A cluster out of reach is told by the gate; what was noticed before stays noticed.
     leading.deps.logger.debug({ err, slug: leading.deps.slug }, 'the sides could not be looked at');

@@ -17,6 +17,9 @@ const pipelineIn = (settings: Settings, kind: 'default' | 'final'): string | und
   return value === '_none' ? undefined : String(value);
 };
 
+/** The final pipeline of an index, which changes every copy that comes to it. */
+export const finalPipeline = (settings: Settings): string | undefined => pipelineIn(settings, 'final');
+
 const settingsOf = (spec: RouteSpec, pair: PairFacts, side: Side): Settings =>
   side === 'source' ? pair.source?.settings : settingsOfTarget(spec, pair);
 
@@ -30,7 +33,7 @@ type Pair = { spec: RouteSpec; names: Record<Side, string>; pair: PairFacts };
 
 const finalFindings = ({ spec, names, pair }: Pair): Finding[] =>
   sides.flatMap((side) => {
-    const id = pipelineIn(settingsOf(spec, pair, side), 'final');
+    const id = finalPipeline(settingsOf(spec, pair, side));
     const when = side === 'source' ? 'after the cutover it' : 'it';
     const todo = 'make it the default pipeline, or remove it, until the migration is over';
     return id === undefined
