@@ -23,11 +23,10 @@ export const planWrite = (context: Context): Plan => {
 };
 
 /** Any line may name any index. */
-export const planBulk = ({ operation, table, now }: Context): Plan => {
+export const planBulk = ({ operation, table }: Context): Plan => {
   if (table.states.length === 0) return unrouted;
   const expression = expressionOf(operation);
-  const defaultIndex = expression === '' ? undefined : resolveSingleName(expression, now);
-  return { kind: 'bulk', operation, defaultIndex };
+  return { kind: 'bulk', operation, defaultIndex: expression === '' ? undefined : expression };
 };
 
 export const planBulkStream = ({ table }: Context): Plan =>

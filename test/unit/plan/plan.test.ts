@@ -81,7 +81,7 @@ describe('one route in each phase', () => {
     ['POST /products/_bulk', 'bulk products'],
     ['PUT /other/_bulk', 'bulk other'],
     ['POST /_bulk?index=products', 'bulk products'],
-    ['POST /%3Cproducts%3E/_bulk', 'bulk products'],
+    ['POST /%3Cproducts%3E/_bulk', 'bulk <products>'],
     ['POST /_bulk/stream', 'UNSUPPORTED'],
     ['POST /other/_bulk/stream', 'UNSUPPORTED'],
     ['POST /products/_update_by_query', 'by_query products/0'],

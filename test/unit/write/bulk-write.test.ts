@@ -30,6 +30,14 @@ describe('a bulk', () => {
     expect(member.drained()).toBe(true);
   });
 
+  it('refuses the lines of a path whose date cannot be told and may lead to a route', async () => {
+    const member = new Member(() => bulkAnswer(indexed('1')));
+    const path = `/${encodeURIComponent('<products_{now/d{YYYY.ww}}>')}/_bulk`;
+    const got = await send(member, [{ index: { _id: '1' } }, { x: 1 }], path);
+    expect(idsOf(got)).toEqual([['1', 400]]);
+    expect(member.writes).toEqual([]);
+  });
+
   it('may begin with a byte order mark', async () => {
     const member = new Member(() => bulkAnswer(indexed('1')));
     const got = await member.sender.send({ method: 'POST', path: '/_bulk', body: `\ufeff${ndjson(action('1'))}` });
