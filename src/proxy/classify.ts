@@ -3,7 +3,7 @@
  * still percent-encoded, so `/%5Fsearch` is an index and not an API, and only captured parameters are decoded. What the
  * table does not know is `unclassified`: it is forwarded, counted, never mirrored and never split.
  * Invariant: a path never classifies as an API that the server would not run for it. Hence an index parameter takes no
- * segment that begins with `_` (the server refuses such names) except `_all`.
+ * name that begins with `_` (the server refuses such names) except `_all`; a list needs one name that may exist.
  *
  * Elasticsearch 7.10 and OpenSearch 1.x also know mapping types in paths. `/i/_doc/_bulk` is a bulk there and a document
  * with the id `_bulk` on later versions. While the version is not known the later meaning wins, because it is the one that
@@ -93,8 +93,15 @@ const guardOf = (name: string): Guard | undefined => {
   if (name === 'type') return isMappingType;
   return indexNames.has(name) ? isIndexSegment : undefined;
 };
-const isMappingType: Guard = (segment) => segment === '_doc' || (segment !== '' && !segment.startsWith('_'));
-const isIndexSegment: Guard = (segment) => !segment.startsWith('_') || /^_all(,|$)/.test(segment);
+const isMappingType: Guard = (segment) => {
+  const type = decodeComponent(segment) ?? segment;
+  return type === '_doc' || (type !== '' && !type.startsWith('_'));
+};
+const isIndexSegment: Guard = (segment) => {
+  const expression = decodeComponent(segment) ?? segment;
+  return !expression.startsWith('_') || expression.split(',').some(mayExist);
+};
+const mayExist = (name: string): boolean => name === '_all' || (name !== '' && !name.startsWith('_'));
 
 /** @returns undefined when a parameter cannot be decoded: no server takes such a path */
 const toOperation = ({ group, rule, access, captures, indexSegment }: Endpoint, segments: readonly string[]) => {

@@ -40,7 +40,8 @@ const resolveItem = (name: string, now: Date): string => {
   if (!isDateMath(name)) return name;
   const resolved = resolveDateMath(name, now);
   if (resolved.kind === 'invalid') return name;
-  return resolved.kind === 'name' ? resolved.text : resolved.pattern;
+  if (resolved.kind === 'undetermined') return resolved.pattern;
+  return resolved.text === '_all' ? '*' : resolved.text;
 };
 
 /** True when the whole expression is one literal name, which needs no parsing. */

@@ -31,6 +31,8 @@ describe('index expressions', () => {
     ['a*,-b*,c', ['like a*', 'not like b*', 'c']],
     ['-b*,-c', ['like -b*', 'not c']],
     ['_all,-b', ['like *', 'not b']],
+    ['<_all>', ['like *']],
+    ['a,<_all>', ['a', 'like *']],
     ['<logs-{now/d}>', ['logs-2026.03.31']],
     ['<logs-{now/d}*>,-x', ['like logs-2026.03.31*', 'not x']],
     ['<logs-{now{MMM}}>', ['like logs-*']],
