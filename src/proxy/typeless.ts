@@ -5,9 +5,15 @@
  */
 import { decodeComponent } from './percent-encoding.ts';
 import { splitPath } from './rest-trie.ts';
-import type { Operation } from './types.ts';
+import type { Family, Operation } from './types.ts';
 
-type Typed = Pick<Operation, 'params' | 'indexSegment'>;
+type Typed = Pick<Operation, 'params' | 'indexSegment' | 'family'>;
+
+const documentFamilies: ReadonlySet<Family> = new Set<Family>(['index', 'create', 'get', 'delete']);
+
+/** Whether the id stands behind the type. It may also stand in the query of an API of the index: `/i/t/_termvectors?id=1`. */
+const leadsWithId = ([first = '', verb]: readonly string[], { params, family }: Typed): boolean =>
+  decodeComponent(first) === params.id && (verb === undefined ? documentFamilies.has(family) : verb.startsWith('_'));
 
 /** `/i/t` is a new document, `/i/t/1` a document, `/i/t/1/_update` a verb on it, and `/i/t/_search` an API of the index. */
 const afterIndex = (rest: readonly string[], hasId: boolean): readonly string[] => {
@@ -18,7 +24,8 @@ const afterIndex = (rest: readonly string[], hasId: boolean): readonly string[] 
 };
 
 /** The same path when it names no type. */
-export const withoutType = (path: string, { params, indexSegment }: Typed): string => {
+export const withoutType = (path: string, operation: Typed): string => {
+  const { params, indexSegment } = operation;
   if (params.type === undefined || indexSegment < 0) return path;
   const segments = splitPath(path);
   const at = segments.findIndex((segment, i) => i > indexSegment && decodeComponent(segment) === params.type);
@@ -27,5 +34,5 @@ export const withoutType = (path: string, { params, indexSegment }: Typed): stri
   const rest = segments.slice(at + 1);
   // `/i/_mapping/t` has its API before the type.
   if (at > indexSegment + 1) return [...before, ...rest].join('/');
-  return [...before, ...afterIndex(rest, params.id !== undefined)].join('/');
+  return [...before, ...afterIndex(rest, leadsWithId(rest, operation))].join('/');
 };

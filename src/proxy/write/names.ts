@@ -71,7 +71,7 @@ export const isAliasName = ({ spec }: RouteState, expression: string, date: Date
 /** Path and query as a side knows them, with other index names: in the path, or in `?index=` where the path has none. */
 export const withIndex = (
   { path, query, side }: Pick<RequestHead, 'path' | 'query'> & { readonly side: Side },
-  operation: Pick<Operation, 'indexSegment' | 'params'>,
+  operation: Pick<Operation, 'indexSegment' | 'params' | 'family'>,
   names: readonly string[],
 ): { path: string; query: string } => {
   const { indexSegment } = operation;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { createClassifier } from '../../../src/proxy/classify.ts';
+import { createClassifier, refineByQuery } from '../../../src/proxy/classify.ts';
 import { withoutType } from '../../../src/proxy/typeless.ts';
 
 const classify = createClassifier({ mappingTypes: 'native' });
@@ -25,9 +25,16 @@ it.each([
   ['GET /i/t/_mapping', '/i/_mapping'],
   ['GET /i/_mapping/t', '/i/_mapping'],
   ['GET /i/_mapping/t/field/n', '/i/_mapping/field/n'],
+  ['POST /i/t/_termvectors?id=1', '/i/_termvectors'],
+  ['POST /i/t/_termvectors?id=_termvectors', '/i/_termvectors'],
+  ['POST /i/t/_search/template?id=_search', '/i/_search/template'],
+  ['POST /i/t/_delete_by_query?id=5', '/i/_delete_by_query'],
+  ['GET /i/t/1/_source?id=2', '/i/_source/1'],
+  ['POST /i/t?id=t', '/i/_doc'],
   ['GET /i/_search', '/i/_search'],
   ['GET /_search', '/_search'],
 ])('%s is %s where there are no mapping types', (request, expected) => {
-  const [method = '', path = ''] = request.split(' ');
-  expect(withoutType(path, classify(method, path))).toBe(expected);
+  const [method = '', target = ''] = request.split(' ');
+  const [path = '', query = ''] = target.split('?');
+  expect(withoutType(path, refineByQuery(classify(method, path), query))).toBe(expected);
 });
