@@ -140,6 +140,7 @@ const executorsOf = (options: DataPlaneOptions): Executors => {
       table: () => view.table(),
       now: () => new Date(),
       maxBodyBytes: config.limits.maxBodyBytes,
+      sameCluster: clusters.sameCluster,
       pass: (request, side) => streams.pass(request, { side }),
       cursor: reads.cursor,
       admin: reads.admin,
@@ -160,6 +161,7 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     executors: executorsOf(options),
     listening: () => ({ address: listening, defaultPort: config.tls === undefined ? 80 : 443 }),
     maxBodyBytes: config.limits.maxBodyBytes,
+    sameCluster: clusters.sameCluster,
   });
   const guarded = (request: ClientRequest): Promise<void> | undefined => {
     const refusal = view.refusal();

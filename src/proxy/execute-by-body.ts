@@ -15,6 +15,8 @@ export type ByBodyDeps = {
   readonly table: () => RouteTable;
   readonly now: () => Date;
   readonly maxBodyBytes: number;
+  /** Source and target are one cluster. */
+  readonly sameCluster?: boolean;
   /** Sends the request to a side and its answer back, bytes untouched. */
   readonly pass: (request: ClientRequest, side: Side) => Promise<void>;
   readonly cursor: Executors['cursor'];
@@ -25,7 +27,12 @@ export const createByBodyExecutor =
   (deps: ByBodyDeps): Executors['by_body'] =>
   async (request, { operation }) => {
     const { bytes } = await readRequestBody(request, deps.maxBodyBytes);
-    await carryOut(deps, request, planBody({ operation, body: bytes, table: deps.table(), now: deps.now() }));
+    const { sameCluster = false } = deps;
+    await carryOut(
+      deps,
+      request,
+      planBody({ operation, body: bytes, table: deps.table(), now: deps.now(), sameCluster }),
+    );
   };
 
 const carryOut = (deps: ByBodyDeps, request: ClientRequest, plan: Plan): Promise<void> => {

@@ -16,7 +16,13 @@ import { refreshAlso } from './refresh-also.ts';
 import { relay, startRelay } from './relay.ts';
 import type { Operation, Plan, RequestHead, RouteTable } from './types.ts';
 
-export type PlanInput = { operation: Operation; head: RequestHead; table: RouteTable; now: Date };
+export type PlanInput = {
+  operation: Operation;
+  head: RequestHead;
+  table: RouteTable;
+  now: Date;
+  sameCluster: boolean;
+};
 export type HandlerDeps = {
   /** Connections for client traffic. */
   clusters: Readonly<Record<Side, Cluster>>;
@@ -29,6 +35,8 @@ export type HandlerDeps = {
   listening: () => Listening;
   /** Answers that must be held to be rewritten. */
   maxBodyBytes: number;
+  /** Source and target are one cluster. */
+  sameCluster?: boolean;
   now?: () => Date;
 };
 
@@ -132,7 +140,7 @@ const planned = (request: ClientRequest, table: RouteTable, deps: HandlerDeps): 
   trace.family = operation.family;
   trace.access = operation.access;
   const now = deps.now?.() ?? new Date();
-  return carryOut(request, deps.plan({ operation, head, table, now }), deps);
+  return carryOut(request, deps.plan({ operation, head, table, now, sameCluster: deps.sameCluster ?? false }), deps);
 };
 
 const unrouted = (request: ClientRequest, deps: HandlerDeps): Promise<void> | undefined => {

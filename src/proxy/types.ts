@@ -112,6 +112,14 @@ export type Resolution =
   /** Several routes, or routed and unrouted names together. `authorities` = sides that routed parts must be read from. */
   | { kind: 'mixed'; states: readonly RouteState[]; unrouted: boolean };
 
+/** An index expression as a side is to be asked with it, because the client's own would reach more than it means. */
+export type SaidAnew = {
+  readonly side: Side;
+  readonly names: readonly string[];
+  /** Some of the names may be missing, which is no error of the client's. */
+  readonly mayMiss: boolean;
+};
+
 export interface RouteTable {
   /** Routes whose phase is not `off`. */
   readonly states: readonly RouteState[];
@@ -143,7 +151,14 @@ export type Plan =
   | { kind: 'reindex'; operation: Operation }
   | { kind: 'read'; operation: Operation; state: RouteState; indices: readonly RoutedIndex[] }
   /** Over several routes, or routed and other indices, all of which `side` has: it may open a cursor, or show tokens. */
-  | { kind: 'mixed_read'; operation: Operation; side: Side; states: readonly RouteState[]; unrouted: boolean }
+  | {
+      kind: 'mixed_read';
+      operation: Operation;
+      side: Side;
+      states: readonly RouteState[];
+      unrouted: boolean;
+      said?: SaidAnew;
+    }
   /** msearch, mget and mtermvectors: items are resolved from the body, split and merged. */
   | { kind: 'multi_read'; operation: Operation; defaultIndex: string | undefined }
   /** Scroll, PIT, async, SQL cursors and task ids: the side is in the wrapped id. */

@@ -98,6 +98,7 @@ export const startReadStack = async (options: Options): Promise<ReadStack> => {
     table: () => table,
     now: () => new Date(),
     maxBodyBytes: 10 * 1024 * 1024,
+    ...(options.deps?.sameCluster === undefined ? {} : { sameCluster: options.deps.sameCluster }),
     pass: (request, side) => streams.pass(request, { side }),
     cursor: reads.cursor,
     admin: reads.admin,
@@ -113,6 +114,7 @@ export const startReadStack = async (options: Options): Promise<ReadStack> => {
       executors: { ...noWrites, ...reads, by_body: byBody } as Executors,
       listening: () => ({ address: '127.0.0.1:0', defaultPort: 80 }),
       maxBodyBytes: 10 * 1024 * 1024,
+      sameCluster: options.deps?.sameCluster ?? false,
     }),
   });
   const { port } = await listener.listen('127.0.0.1:0');

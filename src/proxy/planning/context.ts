@@ -8,7 +8,8 @@ import { CrossfadeError, type ErrorCode } from '../../errors.ts';
 import { isDateMath } from '../date-math.ts';
 import { isPlainName } from '../index-expression.ts';
 import type { ParsedQuery } from '../query.ts';
-import type { Family, Operation, Plan, RequestHead, Resolution, RouteTable } from '../types.ts';
+import type { Family, Operation, Plan, RequestHead, Resolution, RouteTable, SaidAnew } from '../types.ts';
+import { withoutFollowers } from './one-cluster.ts';
 
 export type PlanInput = {
   readonly operation: Operation;
@@ -16,6 +17,8 @@ export type PlanInput = {
   readonly table: RouteTable;
   /** Date math is resolved against it, once for both sides. */
   readonly now: Date;
+  /** Source and target are one cluster. */
+  readonly sameCluster?: boolean;
 };
 /** `operation` is refined by the query already. */
 export type Context = PlanInput & { readonly query: ParsedQuery };
@@ -91,6 +94,9 @@ type Mixed = Extract<Resolution, { kind: 'mixed' }>;
  */
 export const planMixed = (context: Context, resolution: Mixed): Plan => {
   const { states } = resolution;
+  const said = saidAnew(context, resolution);
+  if (said !== undefined)
+    return { ...resolution, kind: 'mixed_read', operation: context.operation, side: said.side, said };
   if (isAllOnSource(states)) return mixedOn('source', context, resolution);
   const expression = expressionOf(context.operation);
   if (commonAuthority(states) === 'target' && hasSameNames(expression, context.table))
@@ -102,6 +108,22 @@ export const planMixed = (context: Context, resolution: Mixed): Plan => {
     `${shown} addresses the routes ${slugsOf(states)}${others}, but ${targetSlugs(states)} moved to the target; name the indices of one route`,
   );
 };
+
+/** Reads that would count or show a document of authority and follower twice. */
+const readingDocuments: ReadonlySet<Family> = new Set<Family>([
+  'search',
+  'template_search',
+  'count',
+  'field_caps',
+  'validate',
+  'rank_eval',
+  'pit_create',
+]);
+
+const saidAnew = ({ operation, table, now, sameCluster }: Context, { states }: Mixed): SaidAnew | undefined =>
+  sameCluster === true && readingDocuments.has(operation.family)
+    ? withoutFollowers(expressionOf(operation), { table, now, states })
+    : undefined;
 
 /** The only answers over several indices that may hold a cursor or tokens. */
 const showing: ReadonlySet<Family> = new Set<Family>(['search', 'template_search', 'pit_create']);

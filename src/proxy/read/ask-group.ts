@@ -111,7 +111,7 @@ const toAnswer = (shared: Shared, reading: MultiReading, answered: Answered): Gr
   const names: IndexNames = side === 'target' ? shared.namesOf(reading.table) : new Map();
   const found = raw.status === 200 && isJson(raw) ? parsedItems(family, body) : undefined;
   const origins = group.items.map((assigned) => itemOrigin(assigned, side));
-  const reignOf = reignsOn(reading.table, side);
+  const reignOf = reignsOn(reading.table, { side, sameCluster: shared.deps.sameCluster });
   const items = found?.items.map((item, i) => {
     const shown = answered.termsDone ? item : showTerms(item, shownTerm(origins[i] ?? unroutedOrigin, reignOf));
     const isPit = group.items[i]?.cursor !== undefined;

@@ -94,7 +94,7 @@ const forwardCursor = (
     group: operation.group,
     origin: cursor,
     names: cursor.side === 'target' ? shared.namesOf(table) : new Map<string, string>(),
-    reignOf: reignsOn(table, cursor.side),
+    reignOf: reignsOn(table, { side: cursor.side, sameCluster: shared.deps.sameCluster }),
   };
   return shared.forward(request, {
     side: cursor.side,

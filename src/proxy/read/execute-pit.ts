@@ -39,7 +39,14 @@ const inspect = (bytes: Buffer): BodyFacts => {
 };
 
 const searchAll = async (shared: Shared, request: ClientRequest, { operation }: PitPlan): Promise<void> => {
-  const plan = planWithoutPit({ operation, head: request.head, table: shared.deps.table(), now: shared.date() });
+  const { sameCluster = false } = shared.deps;
+  const plan = planWithoutPit({
+    operation,
+    head: request.head,
+    table: shared.deps.table(),
+    now: shared.date(),
+    sameCluster,
+  });
   if (plan.kind === 'reject') throw plan.error;
   if (plan.kind === 'mixed_read') return executeMixed(shared, request, plan);
   if (plan.kind !== 'pass') throw new CrossfadeError('INTERNAL', `a search of all indices was planned as ${plan.kind}`);
@@ -77,7 +84,13 @@ const searchPit = async (
   const edits = pitEdits(facts, cursor, (name) => (side === 'target' ? (targetNameOf(table, name) ?? name) : name));
   const { family, group } = plan.operation;
   const names = side === 'target' ? shared.namesOf(table) : new Map<string, string>();
-  const context = { family, group, origin: cursor, names, reignOf: reignsOn(table, side) };
+  const context = {
+    family,
+    group,
+    origin: cursor,
+    names,
+    reignOf: reignsOn(table, { side, sameCluster: shared.deps.sameCluster }),
+  };
   await shared.forward(request, {
     side,
     state: undefined,

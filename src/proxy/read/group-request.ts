@@ -41,9 +41,10 @@ const idsRequest = ({ operation, head, body, items }: GroupWords, side: Side): S
 const barePath = (family: Family): string => (family === 'msearch_template' ? '/_msearch/template' : `/_${family}`);
 
 const itemChange = (words: GroupWords, assigned: Assigned, side: Side): ItemChange | undefined => {
-  const { route, cursor, facts, item } = assigned;
+  const { route, cursor, facts, item, said } = assigned;
   const searchEdits = [...pitEdits(assigned), ...(side === 'target' ? lookupEdits(words, facts) : [])];
   searchEdits.sort((a, b) => a.start - b.start);
+  if (said !== undefined) return { ...unchanged, indices: said.names, ignoreUnavailable: said.mayMiss, searchEdits };
   if (route === undefined)
     return cursor === undefined || searchEdits.length === 0 ? undefined : { ...unchanged, searchEdits };
   if (side === 'target') {

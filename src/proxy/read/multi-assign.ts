@@ -7,7 +7,8 @@
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
 import { CrossfadeError } from '../../errors.ts';
-import type { RoutedIndex, RouteTable } from '../types.ts';
+import { withoutFollowers } from '../planning/one-cluster.ts';
+import type { RoutedIndex, RouteTable, SaidAnew } from '../types.ts';
 import { type BodyFacts, inspectBody, noBodyFacts } from './body-names.ts';
 import type { PinReason } from './choose-side.ts';
 import { type Cursor, type CursorOrigin, type Mac, unwrapCursor } from './cursor-token.ts';
@@ -26,6 +27,8 @@ export type Assigned = {
   readonly cursor: Cursor | undefined;
   /** Without a route, because it is over several: where its hits come from, if that matters to their tokens. */
   readonly origin?: CursorOrigin;
+  /** A wildcard that must not reach the followers of one cluster. */
+  readonly said?: SaidAnew;
 };
 export type Group = {
   readonly side: Side;
@@ -67,7 +70,7 @@ export const assignItems = (body: MultiBody, context: AssignContext): Assignment
   return { groups: [...groups.values()], failed };
 };
 
-type Described = Pick<Assigned, 'facts' | 'route' | 'cursor' | 'origin'> & {
+type Described = Pick<Assigned, 'facts' | 'route' | 'cursor' | 'origin' | 'said'> & {
   readonly trouble: CrossfadeError | undefined;
   readonly opaque: boolean;
 };
@@ -90,6 +93,10 @@ const describe = (body: MultiBody, item: MultiItem, context: AssignContext): Des
   const resolution = context.table.resolve(expression ?? '', context.now);
   if (resolution.kind === 'route') return { ...plain, route: resolution };
   if (resolution.kind === 'none') return plain;
+  const said = context.sameCluster
+    ? withoutFollowers(expression ?? '', { ...context, states: resolution.states })
+    : undefined;
+  if (said !== undefined) return { ...plain, origin: originOfAll(said.side, resolution), said };
   if (resolution.states.every(({ phase }) => authorityIn(phase.phase) === 'source'))
     return { ...plain, origin: originOfAll('source', resolution) };
   const shown = expression === undefined ? 'all indices' : `[${expression}]`;
@@ -114,9 +121,9 @@ const itemFacts = (buf: Buffer, { start, end }: { start: number; end: number }):
 };
 
 const placeOf = (assigned: Assigned & Described, context: AssignContext): Place => {
-  const { route, cursor } = assigned;
+  const { route, cursor, origin } = assigned;
   if (cursor !== undefined) return { side: cursor.side, followerOf: undefined };
-  if (route === undefined) return { side: 'source', followerOf: undefined };
+  if (route === undefined) return { side: origin?.side ?? 'source', followerOf: undefined };
   const authority = authorityIn(route.state.phase.phase);
   if (context.chosen(route.state) !== authority && pinOf(assigned, context) === undefined)
     return { side: otherSide(authority), followerOf: route.state };

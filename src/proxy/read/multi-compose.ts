@@ -12,6 +12,8 @@ export type ItemChange = {
   readonly indices: readonly string[] | undefined;
   readonly routing: string | undefined;
   readonly searchEdits: readonly Edit[];
+  /** The item names indices that may be missing. */
+  readonly ignoreUnavailable?: boolean;
 };
 
 export type ChosenItem = { readonly item: MultiItem; readonly change: ItemChange | undefined };
@@ -66,6 +68,11 @@ const editHead = (buf: Buffer, item: MultiItem, change: ItemChange): Buffer => {
     // The server takes the last of duplicates; giving all of them the same value leaves no doubt.
     edits.push(...places.map((place) => ({ ...place, text: value })));
     if (places.length === 0) added.push(`"${keys[0]}":${value}`);
+  }
+  if (change.ignoreUnavailable === true) {
+    const places = blank ? [] : placesOf(buf, item.head, ['ignore_unavailable']);
+    edits.push(...places.map((place) => ({ ...place, text: 'true' })));
+    if (places.length === 0) added.push('"ignore_unavailable":true');
   }
   if (change.routing !== undefined && item.routing === undefined)
     added.push(`"routing":${JSON.stringify(change.routing)}`);

@@ -15,14 +15,19 @@ export type ReignOf = (index: string) => number | undefined;
 /** Writes to an index without a route go to the source as the client says them, as in the first reign. */
 export const unroutedReign = 1;
 
-export const reignsOn = ({ states }: Pick<RouteTable, 'states'>, side: Side): ReignOf => {
-  const routed = new Map(states.flatMap((state) => state.spec.indices.map((pair) => [pair[side], state] as const)));
+type OnSide = { readonly side: Side; readonly sameCluster?: boolean | undefined };
+
+export const reignsOn = ({ states }: Pick<RouteTable, 'states'>, { side, sameCluster = false }: OnSide): ReignOf => {
+  const sides: readonly Side[] = sameCluster ? ['source', 'target'] : [side];
+  const routed = new Map(sides.flatMap((own) => states.flatMap((state) => reignsBy(state, own))));
   return (index) => {
-    const state = routed.get(index);
-    if (state !== undefined) return authorityIn(state.phase.phase) === side ? state.phase.reign : undefined;
-    return side === 'source' ? unroutedReign : undefined;
+    if (routed.has(index)) return routed.get(index);
+    return side === 'source' || sameCluster ? unroutedReign : undefined;
   };
 };
+
+const reignsBy = ({ spec, phase }: RouteState, side: Side) =>
+  spec.indices.map((pair) => [pair[side], authorityIn(phase.phase) === side ? phase.reign : undefined] as const);
 
 type Addressed = { readonly states: readonly RouteState[]; readonly unrouted: boolean };
 

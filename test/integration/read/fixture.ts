@@ -28,7 +28,10 @@ export type Fixture = {
   set(change: { phase?: Phase; reign?: number; percent?: Partial<Percents>; stop?: boolean; spec?: object }): void;
 };
 
-type Options = Pick<Parameters<typeof startReadStack>[0], 'deps' | 'shadow'>;
+type Options = Pick<Parameters<typeof startReadStack>[0], 'deps' | 'shadow'> & {
+  /** Both indices on the first cluster. */
+  oneCluster?: boolean;
+};
 
 let revisions = 1;
 export const stateFor = (
@@ -42,14 +45,16 @@ export const stateFor = (
   return { ...state, spec: parsed, specRevision: revisions++, phase: { ...state.phase, reign } };
 };
 
-export const useRoute = (options: Options = {}): Fixture => {
+export const useRoute = ({ oneCluster = false, ...options }: Options = {}): Fixture => {
   const fixture = {} as { -readonly [K in keyof Fixture]: Fixture[K] };
   beforeAll(async () => {
-    const { sourceUrl, targetUrl } = await services();
+    const { sourceUrl, targetUrl: otherUrl } = await services();
+    const targetUrl = oneCluster ? sourceUrl : otherUrl;
+    const deps = oneCluster ? { ...options.deps, sameCluster: true } : options.deps;
     const slug = uniqueName('rd');
     const names = { slug, source: `${slug}-v1`, target: `${slug}-v2`, unrouted: `${slug}-other` };
     const urls = { source: sourceUrl, target: targetUrl };
-    const stack = await startReadStack({ sourceUrl, targetUrl, ...options });
+    const stack = await startReadStack({ sourceUrl, targetUrl, ...options, ...(deps === undefined ? {} : { deps }) });
     Object.assign(fixture, { ...names, urls, stack, send: stack.send } satisfies Partial<Fixture>);
     fixture.on = (side, method, path, body) => sendTo(urls[side], method, path, { body });
     fixture.set = (change) => stack.setStates(stateFor(names, change));

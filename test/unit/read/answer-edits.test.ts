@@ -188,7 +188,7 @@ describe('an answer over several routes', () => {
     ['source', 'a', impossibleTerm],
     ['source', undefined, impossibleTerm],
   ] as const)('of the %s shows the term of a hit of %s as that route does now', (side, index, expected) => {
-    const show = shownTerm({ side, reign: noReign }, reignsOn(tableOf(a, b, back), side));
+    const show = shownTerm({ side, reign: noReign }, reignsOn(tableOf(a, b, back), { side }));
     expect(show('7', index)).toBe(expected);
   });
 });

@@ -1,0 +1,89 @@
+/**
+ * Where both sides of a route are one cluster, a wildcard reaches the authority and the follower, and a read would show
+ * every document twice. Says such an expression anew, so that of each pair only the authority is reached. The client
+ * speaks the source's names: a pair is meant where the expression would reach its source index, or names its target; what
+ * the client takes away counts by the source's names alone. Pure.
+ */
+import type { RouteState } from '../../coordination/ports.ts';
+import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
+import { type ExpressionItem, matchesPattern, parseIndexExpression } from '../index-expression.ts';
+import { usesTargetName } from '../read/outgoing.ts';
+import { nameOn, targetNames } from '../read/side-names.ts';
+import type { RouteTable, SaidAnew } from '../types.ts';
+
+type Item = ExpressionItem & { readonly written: string };
+type Pair = {
+  readonly source: string;
+  readonly target: string;
+  readonly aliases: readonly string[];
+};
+type Options = { readonly table: RouteTable; readonly now: Date; readonly states: readonly RouteState[] };
+
+/** @returns undefined when there is no wildcard, or when it cannot be said for all these routes at once */
+export const withoutFollowers = (expression: string, { table, now, states }: Options): SaidAnew | undefined => {
+  const items = itemsOf(expression, now);
+  const [side, ...others] = new Set(states.map(({ phase }) => authorityIn(phase.phase)));
+  if (side === undefined || others.length > 0 || !items.some(({ isPattern }) => isPattern)) return undefined;
+  const said = items.map((item) => namesOf(item, { table, side }));
+  if (said.includes(undefined)) return undefined;
+  // What is named as it is has been put in the words of the side already.
+  const wide = items.filter(({ isPattern, isExclusion }) => isPattern || isExclusion);
+  const added = states.flatMap(pairsOf).flatMap((pair) => additions(wide, pair, side));
+  const missing = states.some(({ phase }) => phase.phase === 'observe' || phase.phase === 'final');
+  return {
+    side,
+    names: [...said.flatMap((names) => names ?? []), ...added],
+    mayMiss: missing && added.some((name) => name.startsWith('-')),
+  };
+};
+
+const itemsOf = (expression: string, now: Date): Item[] => {
+  const parsed = parseIndexExpression(expression, now);
+  if (parsed.kind === 'all') return [{ text: '*', written: '*', isPattern: true, isExclusion: false }];
+  const written = expression.split(',');
+  return parsed.items.map((item, i) => ({ ...item, written: written[i] as string }));
+};
+
+const pairsOf = (state: RouteState): Pair[] =>
+  state.spec.indices.map(({ source, target }) => {
+    const covering = state.spec.aliases.filter(({ indices }) => indices === undefined || indices.includes(source));
+    return { source, target, aliases: covering.map(({ name }) => name) };
+  });
+
+/** One name in the words of the side; undefined for an alias whose routing only the source's alias says. */
+const namesOf = (
+  { text, written, isPattern, isExclusion }: Item,
+  { table, side }: { table: RouteTable; side: Side },
+): readonly string[] | undefined => {
+  const found = isPattern || isExclusion ? undefined : table.lookup(text);
+  if (found === undefined) return [written];
+  if (side === 'source') return usesTargetName(text, found) ? found.map((index) => nameOn(index, 'source')) : [written];
+  return found.some(({ aliasRouting }) => aliasRouting !== undefined) ? undefined : targetNames(found);
+};
+
+/** What has to stand behind the expression, so that of this pair the authority is reached if it is meant, and nothing else. */
+const additions = (items: readonly Item[], pair: Pair, side: Side): string[] => {
+  const [authority, follower] = [pair[side], pair[otherSide(side)]];
+  const isReached = (name: string): boolean =>
+    items.some(({ text, isPattern, isExclusion }) => {
+      return isPattern && !isExclusion && [name, ...pair.aliases].some((one) => matchesPattern(text, one));
+    });
+  const dropped = isReached(follower) ? [`-${follower}`] : [];
+  if (!isMeant(items, pair)) return isReached(authority) ? [...dropped, `-${authority}`] : dropped;
+  return isLeft(items, (item) => reaches(item, [authority])) ? dropped : [...dropped, authority];
+};
+
+const isMeant = (items: readonly Item[], { source, target, aliases }: Pair): boolean =>
+  isLeft(items, (item) => {
+    if (!item.isExclusion) return reaches(item, [source, target, ...aliases]);
+    return reaches(item, item.isPattern ? [source, ...aliases] : [source]);
+  });
+
+const reaches = ({ text, isPattern }: Item, names: readonly string[]): boolean =>
+  names.some((name) => (isPattern ? matchesPattern(text, name) : text === name));
+
+/** The last item that reaches it decides. */
+const isLeft = (items: readonly Item[], reached: (item: Item) => boolean): boolean => {
+  const last = items.findLast(reached);
+  return last !== undefined && !last.isExclusion;
+};
