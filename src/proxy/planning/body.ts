@@ -8,6 +8,7 @@ import type { Operation, Plan, RouteTable } from '../types.ts';
 import { commonAuthority, type PlanInput, pass, reject, slugsOf, statesOf, unrouted } from './context.ts';
 import { planAliasRepetition, refuseAdmin } from './indices.ts';
 import { mentionsRoute } from './mentions.ts';
+import { planStatement } from './statement.ts';
 
 export type BodyInput = Omit<PlanInput, 'head'> & {
   /** The whole body, content-encoding undone. */
@@ -19,9 +20,12 @@ export const planBody = (input: BodyInput): Plan => {
   const text = textOf(input.body);
   const json = parse(text);
   const { family } = input.operation;
-  if (family === 'sql' || family === 'ppl') return planStatement(input, text, json);
+  if (family === 'sql' || family === 'ppl') {
+    const { cursor, query } = asObject(json);
+    return planStatement(input, { cursor, query, text });
+  }
   if (json === undefined)
-    return mentionsRoute(text, input.table)
+    return mentionsRoute(text, input.table.states)
       ? reject('BAD_BODY', 'the body could name an index of a route and cannot be read as JSON')
       : unrouted;
   return planAdminBody(input, namesIn(input.operation, json));
@@ -38,18 +42,6 @@ const parse = (text: string): unknown => {
   } catch {
     return undefined;
   }
-};
-
-/** A later page names its side itself; a new statement must not touch routes that have moved. */
-const planStatement = ({ operation, table }: BodyInput, text: string, json: unknown): Plan => {
-  const { cursor, query } = asObject(json);
-  if (typeof cursor === 'string') return { kind: 'cursor', operation };
-  const statement = typeof query === 'string' ? query : text;
-  if (!mentionsRoute(statement, table)) return unrouted;
-  return reject(
-    'UNSUPPORTED',
-    `the statement may read indices of a route that moved to the target (${slugsOf(table.states)}); ask the target cluster directly`,
-  );
 };
 
 type BodyNames = { readonly expressions: readonly string[]; readonly aliases: readonly string[] };

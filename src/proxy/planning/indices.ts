@@ -29,6 +29,7 @@ import {
 export const planCluster = (context: Context): Plan => {
   const { operation, table } = context;
   if (operation.params.index !== undefined && operation.namesIn !== 'none') return planClusterIndex(context);
+  if (operation.group === 'cat.aliases') return planIndexInfo(context);
   const plan = pass(clusterSide(table), 'cluster');
   return operation.family === 'nodes_http' ? { ...plan, rewriteNodes: true } : plan;
 };
@@ -64,6 +65,7 @@ const aboutAliases: ReadonlySet<string> = new Set([
   'indices.get_alias',
   'indices.exists_alias',
   'indices.resolve_index',
+  'cat.aliases',
 ]);
 
 /**
@@ -85,6 +87,7 @@ const namesInName: ReadonlySet<string> = new Set([
   'indices.get_data_stream',
   'indices.data_streams_stats',
   'indices.resolve_index',
+  'cat.aliases',
 ]);
 
 export const planRefresh = (context: Context): Plan => {

@@ -9,6 +9,7 @@ import {
   type Context,
   expressionOf,
   isAllOnSource,
+  pass,
   pinnedOr,
   planMixed,
   reject,
@@ -56,9 +57,17 @@ export const planSearch = (context: Context): Plan => {
   if (expressionOf(operation) !== '' || table.states.length === 0) return planRead(context);
   const source = query.params.get('source');
   if (source === undefined) return { kind: 'pit_search', operation };
-  return source.includes('pit') || source.includes('\\u')
+  return namesPit(source)
     ? reject('UNSUPPORTED', 'a point in time must stand in the body, not in the source parameter')
     : planRead(context);
+};
+
+const namesPit = (source: string): boolean => {
+  try {
+    return Object.hasOwn(Object(JSON.parse(source)), 'pit');
+  } catch {
+    return source.includes('pit') || source.includes('\\u');
+  }
 };
 
 /** msearch, mget, mtermvectors: any item may name any index, so the body decides as soon as there is a route. */
@@ -75,7 +84,7 @@ export const planMulti = (context: Context): Plan => {
 const planMultiInQuery = ({ operation, table, now, query }: Context): Plan => {
   const expression = expressionOf(operation);
   const isElsewhere = expression !== '' && table.resolve(expression, now).kind === 'none';
-  if (isElsewhere && !mentionsRoute(query.params.get('source') ?? '', table)) return unrouted;
+  if (isElsewhere && !mentionsRoute(query.params.get('source') ?? '', table.states)) return unrouted;
   return pinnedOr(table.states, 'items must stand in the body, not in the source parameter,');
 };
 
@@ -87,11 +96,12 @@ export const planAsyncSearch = (context: Context): Plan => {
   return pinnedOr(states, 'asynchronous search of a routed index is not possible');
 };
 
-/** SQL and PPL name their indices in a text, which only matters once some of them live on the target. */
-export const planQueryText = ({ operation, table }: Context): Plan => {
+/** SQL and PPL name their indices in a text. What only reads may read on the source while nothing has moved. */
+export const planQueryText = ({ operation, table, sameCluster }: Context): Plan => {
   if (table.states.length === 0) return unrouted;
-  return isAllOnSource(table.states)
-    ? { kind: 'pass', side: 'source', reason: 'pinned' }
+  const onlyReads = operation.family === 'ppl';
+  return onlyReads && sameCluster !== true && isAllOnSource(table.states)
+    ? pass('source', 'pinned')
     : { kind: 'by_body', operation };
 };
 

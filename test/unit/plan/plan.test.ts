@@ -121,7 +121,15 @@ describe('one route in each phase', () => {
     ['GET /_count?index=other', 'pass source unrouted'],
     ['GET /_search', 'pit_search'],
     ['POST /_search?source=%7B%7D', 'pass source pinned', 'MIXED_ROUTES'],
-    ['POST /_search?source=%7B%22pit%22%3A1%7D', 'UNSUPPORTED'],
+    ['POST /_search?source=%7B%22pit%22%3A%7B%22id%22%3A%22x%22%7D%7D', 'UNSUPPORTED'],
+    ['POST /_search?source=pit%3A%20x', 'UNSUPPORTED'],
+    ['POST /_search?source=%7B%22%5Cu0070it%22%3A%7B%7D%7D', 'UNSUPPORTED'],
+    ['POST /_search?source=null', 'pass source pinned', 'MIXED_ROUTES'],
+    [
+      'GET /_search?source=%7B%22query%22%3A%7B%22match%22%3A%7B%22type%22%3A%22hospital%22%7D%7D%7D',
+      'pass source pinned',
+      'MIXED_ROUTES',
+    ],
     ['GET /views/v/_search', 'pass source pinned', 'UNSUPPORTED'],
     ['POST /_msearch', 'multi_read -'],
     ['POST /other/_msearch', 'multi_read other'],
@@ -132,9 +140,10 @@ describe('one route in each phase', () => {
     ['GET /_mget?source=%7B%7D', 'pass source pinned', 'UNSUPPORTED'],
     ['GET /other/_mget?source=%7B%22ids%22%3A%5B%5D%7D', 'pass source unrouted'],
     ['GET /other/_mget?source=%7B%22_index%22%3A%22products%22%7D', 'pass source pinned', 'UNSUPPORTED'],
-    ['POST /_plugins/_sql', 'pass source pinned', 'by_body'],
+    ['POST /_plugins/_sql', 'by_body'],
     ['POST /_plugins/_ppl', 'pass source pinned', 'by_body'],
-    ['POST /_opendistro/_sql', 'pass source pinned', 'by_body'],
+    ['POST /_opendistro/_sql', 'by_body'],
+    ['POST /_plugins/_sql?source=%7B%22cursor%22%3A%22c%22%7D', 'pass source pinned', 'cursor'],
     ['POST /_plugins/_asynchronous_search?index=products', 'pass source pinned', 'UNSUPPORTED'],
     ['POST /_plugins/_asynchronous_search?index=other', 'pass source unrouted'],
     ['POST /_plugins/_asynchronous_search', 'pass source pinned', 'UNSUPPORTED'],
@@ -223,6 +232,9 @@ describe('one route in each phase', () => {
     ['GET /_cat/indices', 'pass source cluster', 'pass target cluster'],
     ['GET /_cat/indices/products', 'pass source pinned', 'index_info products/0'],
     ['GET /_cat/indices/other', 'pass source unrouted'],
+    ['GET /_cat/aliases', 'pass source cluster', 'pass target cluster'],
+    ['GET /_cat/aliases/prod*', 'pass source cluster', 'pass target cluster'],
+    ['GET /_cat/aliases/other', 'pass source unrouted'],
     ['GET /_cat/indices?index=products', 'pass source pinned', 'UNSUPPORTED'],
     ['GET /_nodes', 'pass source cluster rewritten', 'pass target cluster rewritten'],
     ['GET /_nodes/http', 'pass source cluster rewritten', 'pass target cluster rewritten'],
@@ -376,15 +388,23 @@ describe('aliases', () => {
 });
 
 describe('aliases of the application, which stand on the source until the operator makes them on the target', () => {
-  const requests = ['HEAD /_alias/products', 'GET /products_v1/_alias/products', 'GET /_resolve/index/products'];
+  const requests = [
+    'HEAD /_alias/products',
+    'GET /products_v1/_alias/products',
+    'GET /_resolve/index/products',
+    'GET /_cat/aliases/products',
+  ];
 
   it.each<[Parameters<typeof routeState>[0], string[]]>([
-    [{}, ['pass source pinned', 'index_info products/0', 'pass source pinned']],
-    [{ phase: 'target' }, ['pass source pinned', 'index_info products/0 on source', 'pass source pinned']],
-    [{ phase: 'final' }, ['pass target pinned', 'index_info products/0', 'pass target pinned']],
+    [{}, ['pass source pinned', 'index_info products/0', 'pass source pinned', 'pass source pinned']],
+    [
+      { phase: 'target' },
+      ['pass source pinned', 'index_info products/0 on source', 'pass source pinned', 'pass source pinned'],
+    ],
+    [{ phase: 'final' }, ['pass target pinned', 'index_info products/0', 'pass target pinned', 'pass target pinned']],
     [
       { phase: 'target', adminPolicy: 'authority' },
-      ['pass target pinned', 'index_info products/0', 'pass target pinned'],
+      ['pass target pinned', 'index_info products/0', 'pass target pinned', 'pass target pinned'],
     ],
   ])('are looked for where they are with %j', (route, expected) => {
     expect(requests.map((request) => shown(planOf(tableOf(routeState(route)), request)))).toEqual(expected);
@@ -497,6 +517,51 @@ describe('names in bodies', () => {
   ])('the statement %j is %s after a route has moved', (query, expected) => {
     expect(bodyPlan(target, 'POST /_plugins/_sql', { query })).toBe(expected);
     expect(bodyPlan(target, 'POST /_plugins/_ppl', { query })).toBe(expected);
+  });
+
+  const moved = routeState({ slug: 'moved', phase: 'target', indices: [{ source: 'm1', target: 'm2' }], aliases: [] });
+
+  it.each([
+    ['SELECT * FROM products', 'pass source pinned'],
+    ['SELECT * FROM other', 'pass source unrouted'],
+    ['SELECT * FROM m1', 'UNSUPPORTED'],
+    ['SELECT * FROM m*', 'UNSUPPORTED'],
+    ['SELECT * FROM prod*', 'pass source pinned'],
+    ['source=_all', 'UNSUPPORTED'],
+  ])('the statement %j is %s where another route has moved', (query, expected) => {
+    expect(bodyPlan(tableOf(routeState(), moved), 'POST /_plugins/_sql', { query })).toBe(expected);
+  });
+
+  it('show only the routes that have moved when a statement is refused', () => {
+    const { operation } = inputOf(dual, 'POST /_plugins/_sql');
+    const body = Buffer.from(JSON.stringify({ query: 'SELECT * FROM m1' }));
+    const decided = planBody({ operation, table: tableOf(routeState(), moved), now, body });
+    expect(decided).toMatchObject({ kind: 'reject', error: { message: expect.stringMatching(/\(moved\)/) } });
+  });
+
+  it.each<[string, unknown, string]>([
+    ['SELECT', { query: 'SELECT deleted FROM products' }, 'pass source pinned'],
+    ['a deletion', { query: 'DELETE FROM products WHERE a = 1' }, 'UNSUPPORTED'],
+    ['one behind comments', { query: ' /* a */ -- b\n (delete from products_v1)' }, 'UNSUPPORTED'],
+    ['one by a wildcard', { query: 'DELETE FROM prod*' }, 'UNSUPPORTED'],
+    ['one from another index', { query: 'DELETE FROM other' }, 'pass source unrouted'],
+    ['one in a body that cannot be read', "{'query': 'DELETE FROM products'}", 'UNSUPPORTED'],
+    ['a later page', { cursor: 'd:abc' }, 'pass source pinned'],
+  ])('are looked at while nothing has moved: %s', (_title, body, expected) => {
+    for (const phase of ['observe', 'dual'] as const)
+      expect(bodyPlan(inPhase(phase), 'POST /_plugins/_sql', body)).toBe(expected);
+  });
+
+  it('must not reach both indices of one cluster by a wildcard in a statement', () => {
+    const shownFor = (query: string) => {
+      const { operation } = inputOf(dual, 'POST /_plugins/_ppl');
+      const body = Buffer.from(JSON.stringify({ query }));
+      return shown(planBody({ operation, table: dual, now, body, sameCluster: true }));
+    };
+    expect(shown(plan({ ...inputOf(dual, 'POST /_plugins/_ppl'), sameCluster: true }))).toBe('by_body');
+    expect(shownFor('source=products*')).toBe('UNSUPPORTED');
+    expect(shownFor('source=_all')).toBe('UNSUPPORTED');
+    expect(shownFor('source=products | stats count(*)')).toBe('pass source pinned');
   });
 
   it('leave a later page of a statement to its cursor', () => {
