@@ -58,7 +58,7 @@ const pureNames: Readonly<Record<string, string>> = {
     'admission bucket classify date-math framing headers index-expression nodes-http operation-rules operations.generated parser-errors percent-encoding plan query quick-family rename request-target rest-trie route-table typeless types user-data',
   'src/proxy/fast-path': 'answer-head simple-request',
   'src/proxy/read':
-    'answer-edits body-names breaker choose-side cursor-ids cursor-token follower-tokens judge-follower multi-answer multi-assign multi-body multi-compose multi-merge outgoing reigns rename-info request-pins show-terms shows-failures side-names sticky-key',
+    'answer-edits body-names body-words breaker choose-side cursor-ids cursor-token follower-tokens judge-follower multi-answer multi-assign multi-body multi-compose multi-merge outgoing reigns rename-info request-pins show-terms shows-failures side-names sticky-key',
   'src/proxy/shadow': 'comparer ports tally',
   'src/proxy/write':
     'answer-facts answer-form asking bulk-answer bulk-groups bulk-lines bulk-request bulk-results fence filter-path names ndjson post-image refusals single-request tokens update-term',

@@ -128,12 +128,19 @@ const saidAnew = ({ operation, table, now, sameCluster }: Context, { states }: M
 /** The only answers over several indices that may hold a cursor or tokens. */
 const showing: ReadonlySet<Family> = new Set<Family>(['search', 'template_search', 'pit_create']);
 
-/** On the source in the first reign cursors and tokens are the cluster's own, and bytes pass. */
-const mixedOn = (side: Side, { operation }: Context, { states, unrouted: more }: Mixed): Plan => {
-  const plain = side === 'source' && states.every(({ phase }) => phase.reign === 1);
-  return plain || !showing.has(operation.family)
-    ? pass(side, 'pinned')
-    : { kind: 'mixed_read', operation, side, states, unrouted: more };
+/** Those that show neither, but have a query of their own. */
+const lookingUp: ReadonlySet<Family> = new Set<Family>(['count', 'validate', 'rank_eval', 'field_caps']);
+
+/**
+ * On the source in the first reign cursors and tokens are the cluster's own, and bytes pass, unless a body may look up what
+ * has moved.
+ */
+const mixedOn = (side: Side, { operation, table }: Context, { states, unrouted: more }: Mixed): Plan => {
+  const hasMoved = !isAllOnSource(table.states);
+  const isFirst = side === 'source' && states.every(({ phase }) => phase.reign === 1);
+  const shows = showing.has(operation.family) && (hasMoved || !isFirst);
+  const looks = lookingUp.has(operation.family) && hasMoved;
+  return !shows && !looks ? pass(side, 'pinned') : { kind: 'mixed_read', operation, side, states, unrouted: more };
 };
 
 const hasSameNames = (expression: string, table: RouteTable): boolean =>

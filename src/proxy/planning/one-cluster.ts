@@ -7,8 +7,7 @@
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
 import { type ExpressionItem, matchesPattern, parseIndexExpression } from '../index-expression.ts';
-import { usesTargetName } from '../read/outgoing.ts';
-import { nameOn, targetNames } from '../read/side-names.ts';
+import { nameOn, targetNames, usesTargetName } from '../read/side-names.ts';
 import type { RouteTable, SaidAnew } from '../types.ts';
 
 type Item = ExpressionItem & { readonly written: string };

@@ -111,7 +111,7 @@ const toAnswer = (shared: Shared, reading: MultiReading, answered: Answered): Gr
   const names: IndexNames = side === 'target' ? shared.namesOf(reading.table) : new Map();
   const found = raw.status === 200 && isJson(raw) ? parsedItems(family, body) : undefined;
   const origins = group.items.map((assigned) => itemOrigin(assigned, side));
-  const reignOf = reignsOn(reading.table, { side, sameCluster: shared.deps.sameCluster });
+  const reignOf = reignsOn(reading.table, { side, sameCluster: reading.sameCluster });
   const items = found?.items.map((item, i) => {
     const shown = answered.termsDone ? item : showTerms(item, shownTerm(origins[i] ?? unroutedOrigin, reignOf));
     const isPit = group.items[i]?.cursor !== undefined;
@@ -149,12 +149,13 @@ const renamedOrSame = (body: Buffer, names: IndexNames): Buffer => {
   }
 };
 
-const groupWords = ({ plan, request, table, body }: MultiReading, { items }: Group): GroupWords => ({
+const groupWords = ({ plan, request, table, body, sameCluster }: MultiReading, { items }: Group): GroupWords => ({
   operation: plan.operation,
   head: { path: request.head.path, query: request.head.query },
   table,
   body,
   items,
+  sameCluster,
 });
 
 /** The request for the sample of a group that is the whole request: its words, and not the exchange with the client. */

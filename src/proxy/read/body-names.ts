@@ -9,8 +9,11 @@
  */
 import { type Edit, eachElement, eachMember, parseSlice, type Slice, skipSpace, skipValue } from '../../json/scan.ts';
 
-/** `value`: a JSON string that names one index; `key`: an object key that does. */
-export type NamePlace = { readonly slice: Slice; readonly name: string };
+/**
+ * `slice`: a JSON string that names one index, or an object key that does. `isLookup`: documents are read from that index,
+ * whatever the request searches; else the name is that of hits.
+ */
+export type NamePlace = { readonly slice: Slice; readonly name: string; readonly isLookup: boolean };
 export type BodyFacts = {
   readonly names: readonly NamePlace[];
   readonly pit: { readonly slice: Slice; readonly id: string } | undefined;
@@ -72,7 +75,10 @@ const isExactOnIndex = ([own, parent, grandparent]: readonly string[]): boolean 
 
 const isLookup = ([own, parent, grandparent]: readonly string[]): boolean =>
   (own === 'index' && (parent === 'percolate' || parent === 'indexed_shape' || grandparent === 'terms')) ||
-  (own === '_index' && (parent === 'ratings' || likeKeys.includes(parent)));
+  (own === '_index' && likeKeys.includes(parent));
+
+const isOfHits = (steps: readonly string[]): boolean =>
+  isExactOnIndex(steps) || (steps[0] === '_index' && steps[1] === 'ratings');
 
 const isBoost = (path: readonly string[]): boolean =>
   path[0] === 'indices_boost' &&
@@ -120,12 +126,13 @@ const placesIn = (buf: Buffer, root: Slice): Pick<BodyFacts, 'names' | 'pit' | '
     unsayable ||= !showsIndex(text, steps);
   };
   walk(buf, root, [], (path, value, key) => {
-    if (isBoost(path) && key !== undefined) return void names.push({ slice: key, name: path.at(-1) as string });
+    if (isBoost(path) && key !== undefined)
+      return void names.push({ slice: key, name: path.at(-1) as string, isLookup: false });
     const steps = tail(path);
-    if (steps[0] === '_index' && !isExactOnIndex(steps) && !isLookup(steps)) use('', steps);
+    if (steps[0] === '_index' && !isOfHits(steps) && !isLookup(steps)) use('', steps);
     if (buf[value.start] !== QUOTE) return;
     const text = parseSlice(buf, value) as string;
-    if (isExactOnIndex(steps) || isLookup(steps)) names.push({ slice: value, name: text });
+    if (isOfHits(steps) || isLookup(steps)) names.push({ slice: value, name: text, isLookup: isLookup(steps) });
     else if (steps.length === 2 && steps[0] === 'id' && steps[1] === 'pit') pit = { slice: value, id: text };
     else if (speaksOfIndex(text)) use(text, steps);
   });
@@ -133,8 +140,8 @@ const placesIn = (buf: Buffer, root: Slice): Pick<BodyFacts, 'names' | 'pit' | '
 };
 
 /** Edits that put other names in; the edits of one body may be merged with others and must be sorted by the caller. */
-export const renameEdits = (facts: BodyFacts, rename: (name: string) => string): Edit[] =>
-  facts.names.flatMap(({ slice, name }) => {
-    const other = rename(name);
-    return other === name ? [] : [{ ...slice, text: JSON.stringify(other) }];
+export const renameEdits = (facts: Pick<BodyFacts, 'names'>, rename: (place: NamePlace) => string): Edit[] =>
+  facts.names.flatMap((place) => {
+    const other = rename(place);
+    return other === place.name ? [] : [{ ...place.slice, text: JSON.stringify(other) }];
   });

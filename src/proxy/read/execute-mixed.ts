@@ -1,13 +1,14 @@
 /**
- * A read over several routes, or over routed and other indices, on the one side that has all of them. Nothing in it is
- * rewritten, since every name means the same there; but a cursor that it opens must name its side, and tokens in the answer
- * the reign of their own route. What needs neither is streamed.
+ * A read over several routes, or over routed and other indices, on the one side that has all of them. Every name means the
+ * same there, but for one cluster, where the plan says which to ask for; but a cursor that it opens must name its side, and
+ * tokens in the answer the reign of their own route. What needs neither is streamed.
  */
 import type { ClientRequest } from '../client-request.ts';
 import { setParam } from '../query.ts';
 import type { Plan, RequestHead } from '../types.ts';
 import { withIndex } from '../write/names.ts';
 import { answerNeeds } from './answer-edits.ts';
+import { bodyFor, bodyTrouble } from './body-words.ts';
 import { wireTarget } from './outgoing.ts';
 import { readBody } from './read-body.ts';
 import { originOfAll, reignsOn } from './reigns.ts';
@@ -17,19 +18,24 @@ type MixedPlan = Extract<Plan, { kind: 'mixed_read' }>;
 
 export const executeMixed = async (shared: Shared, request: ClientRequest, plan: MixedPlan): Promise<void> => {
   const { operation, side, said } = plan;
-  const { facts } = await readBody(request, shared.deps.limits.maxBodyBytes);
+  const { facts, hidesNames, plain } = await readBody(request, shared.deps.limits.maxBodyBytes);
   const table = shared.deps.table();
+  const words = { table, side, sameCluster: shared.deps.sameCluster === true };
+  const trouble = bodyTrouble({ ...words, facts, hidesNames, states: plan.states, query: request.head.query });
+  if (trouble !== undefined) throw trouble;
+  const body = facts === undefined ? plain.bytes : bodyFor(plain.bytes, facts, words);
   const context = {
     family: operation.family,
     group: operation.group,
     origin: originOfAll(side, plan),
     names: said?.side === 'target' ? shared.namesOf(table) : new Map<string, string>(),
-    reignOf: reignsOn(table, { side, sameCluster: shared.deps.sameCluster }),
+    reignOf: reignsOn(table, words),
   };
   await shared.forward(request, {
     side,
     state: undefined,
     target: wireTarget(addressed(request.head, plan)),
+    body: body === plain.bytes ? undefined : body,
     context,
     needs: answerNeeds(context, { ...request.head, asksTokens: facts?.asksTokens }),
     safeToRepeat: true,

@@ -33,7 +33,7 @@ export const createMultiExecutor =
     const body = plain.json || plain.bytes.length === 0 ? parsed(request, plan, plain.bytes) : undefined;
     if (body === undefined) return passUnread(shared, request, table);
     if (body.items.length === 0) return passTo(shared, request, 'source');
-    const reading = { request, plan, table, plain, body };
+    const reading = { request, plan, table, plain, body, sameCluster: shared.deps.sameCluster === true };
     const assignment = assign(shared, reading);
     if (assignment.groups.length === 1 && assignment.failed.length === 0) return serveOne(shared, reading, assignment);
     await serveSplit(shared, reading, assignment);
@@ -76,7 +76,7 @@ const assign = (shared: Shared, reading: MultiReading): Assignment => {
     defaultIndex: plan.defaultIndex,
     mac: shared.mac,
     isPending: pendingOf(shared, reading),
-    sameCluster: shared.deps.sameCluster === true,
+    sameCluster: reading.sameCluster,
   };
   const assignment = assignItems(body, { ...context, chosen: sideOf });
   if (assignment.groups.length < 2 || canMerge(reading)) return assignment;

@@ -9,13 +9,13 @@ import { planWithoutPit } from '../plan.ts';
 import type { Plan } from '../types.ts';
 import { readRequestBody } from '../write/request-body.ts';
 import { answerNeeds } from './answer-edits.ts';
-import { type BodyFacts, inspectBody, noBodyFacts, renameEdits } from './body-names.ts';
+import { type BodyFacts, inspectBody, noBodyFacts } from './body-names.ts';
 import { executeMixed } from './execute-mixed.ts';
 import { type Cursor, needsWrapping, unwrapCursor } from './cursor-token.ts';
-import { lookupElsewhere, wireTarget } from './outgoing.ts';
+import { lookupElsewhere, nameEdits } from './body-words.ts';
+import { wireTarget } from './outgoing.ts';
 import { reignsOn } from './reigns.ts';
 import type { Shared } from './shared.ts';
-import { targetNameOf } from './side-names.ts';
 
 type PitPlan = Extract<Plan, { kind: 'pit_search' }>;
 
@@ -79,9 +79,10 @@ const searchPit = async (
 ): Promise<void> => {
   const table = shared.deps.table();
   const { side } = cursor;
-  const elsewhere = lookupElsewhere(facts, { table, side, sameCluster: shared.deps.sameCluster === true });
+  const words = { table, side, sameCluster: shared.deps.sameCluster === true };
+  const elsewhere = lookupElsewhere(facts, words);
   if (elsewhere) throw elsewhere;
-  const edits = pitEdits(facts, cursor, (name) => (side === 'target' ? (targetNameOf(table, name) ?? name) : name));
+  const edits = [...pitEdits(facts, cursor), ...nameEdits(facts, words)].sort((a, b) => a.start - b.start);
   const { family, group } = plan.operation;
   const names = side === 'target' ? shared.namesOf(table) : new Map<string, string>();
   const context = {
@@ -89,7 +90,7 @@ const searchPit = async (
     group,
     origin: cursor,
     names,
-    reignOf: reignsOn(table, { side, sameCluster: shared.deps.sameCluster }),
+    reignOf: reignsOn(table, words),
   };
   await shared.forward(request, {
     side,
@@ -106,9 +107,5 @@ const searchPit = async (
   });
 };
 
-const pitEdits = (facts: BodyFacts, cursor: Cursor, rename: (name: string) => string): Edit[] => {
-  const { pit } = facts;
-  const own: Edit[] =
-    pit === undefined || pit.id === cursor.id ? [] : [{ ...pit.slice, text: JSON.stringify(cursor.id) }];
-  return [...own, ...renameEdits(facts, rename)].sort((a, b) => a.start - b.start);
-};
+const pitEdits = ({ pit }: BodyFacts, cursor: Cursor): Edit[] =>
+  pit === undefined || pit.id === cursor.id ? [] : [{ ...pit.slice, text: JSON.stringify(cursor.id) }];

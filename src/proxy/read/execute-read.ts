@@ -4,7 +4,6 @@
  * rewriting, or for a sample; a read that stays at the source is streamed.
  */
 import { effectivePercents } from '../../coordination/effective.ts';
-import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
 import type { ClientRequest } from '../client-request.ts';
 import { getParam } from '../query.ts';
@@ -18,7 +17,8 @@ import { type ChoiceReason, chooseSide, type PinReason, type SideChoice } from '
 import { deliver, sideHeaders } from './deliver.ts';
 import { askSide } from './forward.ts';
 import { judgeFollower } from './judge-follower.ts';
-import { lookupElsewhere, sideRequest, unsayableOnTarget, type WholeRead, wireTarget } from './outgoing.ts';
+import { bodyTrouble, hasMoved } from './body-words.ts';
+import { sideRequest, type WholeRead, wireTarget } from './outgoing.ts';
 import { type ReadBody, readBody } from './read-body.ts';
 import type { AskedAnswer } from './ports.ts';
 import { bodyPin, headPin, isRealtime } from './request-pins.ts';
@@ -34,6 +34,7 @@ type Reading = {
   readonly table: RouteTable;
   readonly authority: Side;
   readonly sampling: Sampling;
+  readonly sameCluster: boolean;
 };
 
 export const createReadExecutor =
@@ -45,6 +46,7 @@ export const createReadExecutor =
       table: shared.deps.table(),
       authority: authorityIn(plan.state.phase.phase),
       sampling: startSampling(shared, request, plan),
+      sameCluster: shared.deps.sameCluster === true,
     };
     request.trace.routeSlug = plan.state.slug;
     try {
@@ -186,12 +188,12 @@ type AuthorityServed = {
 const serveAuthority = async (shared: Shared, reading: Reading, served: AuthorityServed): Promise<void> => {
   const { request, plan, table, authority: side, sampling } = reading;
   choseSide(shared, reading, { side, reason: served.reason });
-  const looks = served.body !== undefined || sampling.drawn || mustLook(side, plan.state);
+  const looks = served.body !== undefined || sampling.drawn || mustLook(reading);
   const body = served.body ?? (looks ? await readBody(request, shared.deps.limits.maxBodyBytes) : undefined);
-  const sameCluster = shared.deps.sameCluster === true;
-  const elsewhere = body?.facts && lookupElsewhere(body.facts, { table, side, sameCluster });
-  const unsayable = side === 'target' ? unsayableOnTarget(body?.facts, request.head.query, plan.state) : undefined;
-  const trouble = elsewhere ?? unsayable;
+  const { facts, hidesNames = false } = body ?? {};
+  const { sameCluster } = reading;
+  const states = [plan.state];
+  const trouble = bodyTrouble({ table, side, sameCluster, facts, hidesNames, states, query: request.head.query });
   if (trouble) throw trouble;
   const wire =
     body === undefined
@@ -214,10 +216,11 @@ const serveAuthority = async (shared: Shared, reading: Reading, served: Authorit
   });
 };
 
-/** Names inside a body matter on the target; tokens asked for in it matter once there was a switch. */
-const mustLook = (side: Side, state: RouteState): boolean => side === 'target' || state.phase.reign > 1;
+/** Names inside a body matter once something has moved; tokens asked for in it matter once there was a switch. */
+const mustLook = ({ plan, table }: Reading): boolean => plan.state.phase.reign > 1 || hasMoved(table);
 
-const addressed = ({ request, plan, table }: Reading) => ({
+const addressed = ({ request, plan, table, sameCluster }: Reading) => ({
+  sameCluster,
   operation: plan.operation,
   head: request.head,
   indices: plan.indices,

@@ -6,12 +6,12 @@
 import type { Side } from '../../coordination/records.ts';
 import type { SideRequest } from '../shadow/ports.ts';
 import type { Family, Operation, RequestHead, RouteTable } from '../types.ts';
-import { renameEdits } from './body-names.ts';
 import type { Assigned } from './multi-assign.ts';
 import type { MultiBody } from './multi-body.ts';
 import { composeMulti, type ItemChange } from './multi-compose.ts';
-import { sideTarget, usesTargetName } from './outgoing.ts';
-import { aliasRouting, nameOn, targetNameOf, targetNames } from './side-names.ts';
+import { nameEdits } from './body-words.ts';
+import { sideTarget } from './outgoing.ts';
+import { aliasRouting, nameOn, targetNames, usesTargetName } from './side-names.ts';
 
 export type GroupWords = {
   readonly operation: Operation;
@@ -19,6 +19,7 @@ export type GroupWords = {
   readonly table: RouteTable;
   readonly body: MultiBody;
   readonly items: readonly Assigned[];
+  readonly sameCluster: boolean;
 };
 
 /** The body is the client's own buffer when the group is the whole request and nothing changes. */
@@ -41,12 +42,12 @@ const idsRequest = ({ operation, head, body, items }: GroupWords, side: Side): S
 const barePath = (family: Family): string => (family === 'msearch_template' ? '/_msearch/template' : `/_${family}`);
 
 const itemChange = (words: GroupWords, assigned: Assigned, side: Side): ItemChange | undefined => {
-  const { route, cursor, facts, item, said } = assigned;
-  const searchEdits = [...pitEdits(assigned), ...(side === 'target' ? lookupEdits(words, facts) : [])];
+  const { route, facts, item, said } = assigned;
+  const searchEdits = [...pitEdits(assigned), ...nameEdits(facts, { ...words, side })];
   searchEdits.sort((a, b) => a.start - b.start);
   if (said !== undefined) return { ...unchanged, indices: said.names, ignoreUnavailable: said.mayMiss, searchEdits };
-  if (route === undefined)
-    return cursor === undefined || searchEdits.length === 0 ? undefined : { ...unchanged, searchEdits };
+  const edited = searchEdits.length === 0 ? undefined : { ...unchanged, searchEdits };
+  if (route === undefined) return edited;
   if (side === 'target') {
     const routing = aliasRouting(route.indices);
     return {
@@ -55,8 +56,8 @@ const itemChange = (words: GroupWords, assigned: Assigned, side: Side): ItemChan
       searchEdits,
     };
   }
-  if (!usesTargetName(item.expression ?? words.operation.params.index, route.indices)) return undefined;
-  return { ...unchanged, indices: route.indices.map((index) => nameOn(index, 'source')) };
+  if (!usesTargetName(item.expression ?? words.operation.params.index, route.indices)) return edited;
+  return { ...unchanged, searchEdits, indices: route.indices.map((index) => nameOn(index, 'source')) };
 };
 
 const unchanged: ItemChange = { indices: undefined, routing: undefined, searchEdits: [] };
@@ -65,6 +66,3 @@ const pitEdits = ({ facts: { pit }, cursor }: Assigned) =>
   pit === undefined || cursor === undefined || pit.id === cursor.id
     ? []
     : [{ ...pit.slice, text: JSON.stringify(cursor.id) }];
-
-const lookupEdits = ({ table }: GroupWords, facts: Assigned['facts']) =>
-  renameEdits(facts, (name) => targetNameOf(table, name) ?? name);

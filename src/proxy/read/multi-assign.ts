@@ -13,7 +13,7 @@ import { type BodyFacts, inspectBody, noBodyFacts } from './body-names.ts';
 import type { PinReason } from './choose-side.ts';
 import { type Cursor, type CursorOrigin, type Mac, unwrapCursor } from './cursor-token.ts';
 import type { MultiBody, MultiItem } from './multi-body.ts';
-import { lookupElsewhere, unsayableOnTarget } from './outgoing.ts';
+import { bodyTrouble } from './body-words.ts';
 import { bodyPin, namesNodes } from './request-pins.ts';
 import { originOfAll } from './reigns.ts';
 import { aliasRouting } from './side-names.ts';
@@ -29,6 +29,8 @@ export type Assigned = {
   readonly origin?: CursorOrigin;
   /** A wildcard that must not reach the followers of one cluster. */
   readonly said?: SaidAnew;
+  /** Of an item over several. */
+  readonly states?: readonly RouteState[];
 };
 export type Group = {
   readonly side: Side;
@@ -70,7 +72,7 @@ export const assignItems = (body: MultiBody, context: AssignContext): Assignment
   return { groups: [...groups.values()], failed };
 };
 
-type Described = Pick<Assigned, 'facts' | 'route' | 'cursor' | 'origin' | 'said'> & {
+type Described = Pick<Assigned, 'facts' | 'route' | 'cursor' | 'origin' | 'said' | 'states'> & {
   readonly trouble: CrossfadeError | undefined;
   readonly opaque: boolean;
 };
@@ -93,12 +95,11 @@ const describe = (body: MultiBody, item: MultiItem, context: AssignContext): Des
   const resolution = context.table.resolve(expression ?? '', context.now);
   if (resolution.kind === 'route') return { ...plain, route: resolution };
   if (resolution.kind === 'none') return plain;
-  const said = context.sameCluster
-    ? withoutFollowers(expression ?? '', { ...context, states: resolution.states })
-    : undefined;
-  if (said !== undefined) return { ...plain, origin: originOfAll(said.side, resolution), said };
-  if (resolution.states.every(({ phase }) => authorityIn(phase.phase) === 'source'))
-    return { ...plain, origin: originOfAll('source', resolution) };
+  const { states } = resolution;
+  const said = context.sameCluster ? withoutFollowers(expression ?? '', { ...context, states }) : undefined;
+  if (said !== undefined) return { ...plain, origin: originOfAll(said.side, resolution), said, states };
+  if (states.every(({ phase }) => authorityIn(phase.phase) === 'source'))
+    return { ...plain, origin: originOfAll('source', resolution), states };
   const shown = expression === undefined ? 'all indices' : `[${expression}]`;
   return {
     ...plain,
@@ -121,9 +122,12 @@ const itemFacts = (buf: Buffer, { start, end }: { start: number; end: number }):
 };
 
 const placeOf = (assigned: Assigned & Described, context: AssignContext): Place => {
-  const { route, cursor, origin } = assigned;
+  const { route, cursor, origin, states, facts } = assigned;
   if (cursor !== undefined) return { side: cursor.side, followerOf: undefined };
-  if (route === undefined) return { side: origin?.side ?? 'source', followerOf: undefined };
+  if (route === undefined) {
+    const side = origin?.side ?? 'source';
+    return (states && bodyTrouble({ ...context, facts, side, states, query: '' })) ?? { side, followerOf: undefined };
+  }
   const authority = authorityIn(route.state.phase.phase);
   if (context.chosen(route.state) !== authority && pinOf(assigned, context) === undefined)
     return { side: otherSide(authority), followerOf: route.state };
@@ -144,9 +148,9 @@ const troubleAt = (
   { route, facts, item }: Assigned,
   context: AssignContext,
 ): CrossfadeError | undefined => {
-  if (side === 'source' || route === undefined) return undefined;
-  const trouble = lookupElsewhere(facts, { ...context, side }) ?? unsayableOnTarget(facts, '', route.state);
-  if (trouble !== undefined) return trouble;
+  if (route === undefined) return undefined;
+  const trouble = bodyTrouble({ ...context, facts, side, states: [route.state], query: '' });
+  if (trouble !== undefined || side === 'source') return trouble;
   if (item.search === undefined && route.indices.length > 1)
     return new CrossfadeError('UNSUPPORTED', 'an alias of several indices cannot be read by id on the target');
   return aliasRouting(route.indices).kind === 'mixed'

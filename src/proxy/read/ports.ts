@@ -96,4 +96,5 @@ export type MultiReading = {
   readonly table: RouteTable;
   readonly plain: RequestBody;
   readonly body: MultiBody;
+  readonly sameCluster: boolean;
 };

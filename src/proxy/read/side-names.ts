@@ -5,13 +5,25 @@
  */
 import type { RouteState } from '../../coordination/ports.ts';
 import type { Side } from '../../coordination/records.ts';
-import type { RoutedIndex, RouteTable } from '../types.ts';
+import type { RoutedIndex } from '../types.ts';
 
 export const nameOn = ({ state, ordinal }: RoutedIndex, side: Side): string => {
   const pair = state.spec.indices[ordinal];
   if (pair === undefined) throw new RangeError(`route ${state.slug} has no index ${ordinal}`);
   return pair[side];
 };
+
+/** The route table also knows target names, for applications that already use the new ones. */
+export const usesTargetName = (expression: string | undefined, indices: readonly RoutedIndex[]): boolean => {
+  const named = (expression ?? '').split(',');
+  return indices.some((index) => {
+    const [source, target] = [nameOn(index, 'source'), nameOn(index, 'target')];
+    return source !== target && named.includes(target) && !isKnownOnSource(index, target);
+  });
+};
+
+const isKnownOnSource = ({ state }: RoutedIndex, name: string): boolean =>
+  state.spec.indices.some(({ source }) => source === name) || state.spec.aliases.some((alias) => alias.name === name);
 
 /** Concrete names on the target, each once, in the order addressed. */
 export const targetNames = (indices: readonly RoutedIndex[]): readonly string[] => [
@@ -51,14 +63,6 @@ export const clientNames = (states: readonly RouteState[]): ReadonlyMap<string, 
         .map(({ source, target }) => [target, source] as const),
     ),
   );
-
-/** The name to use on the target for a single name inside a body; undefined when it is not one index of a route. */
-export const targetNameOf = (table: RouteTable, name: string): string | undefined => {
-  const found = table.lookup(name);
-  if (found === undefined) return undefined;
-  const names = targetNames(found);
-  return names.length === 1 ? names[0] : undefined;
-};
 
 /** Replaces the segment of a raw path that holds the index expression. */
 export const replaceSegment = (path: string, segment: number, names: readonly string[]): string => {

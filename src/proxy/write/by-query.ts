@@ -10,7 +10,8 @@ import type { RouteState, Ticket } from '../../coordination/ports.ts';
 import { CrossfadeError } from '../../errors.ts';
 import type { UpstreamAnswer } from '../../upstream/types.ts';
 import { type BodyFacts, inspectBody } from '../read/body-names.ts';
-import { lookupElsewhere, targetBody, unsayableOnTarget } from '../read/outgoing.ts';
+import { bodyFor, bodyTrouble, hasMoved } from '../read/body-words.ts';
+import { mayName } from '../read/read-body.ts';
 import type { Plan, RoutedIndex } from '../types.ts';
 import { clientHeaders, showBody } from './answer-client.ts';
 import { formOf } from './answer-form.ts';
@@ -97,13 +98,12 @@ const indicesUnder = (deps: WriteDeps, { operation }: ByQueryPlan, ticket: Ticke
  */
 const onSide = (deps: WriteDeps, { bytes, json, query }: RequestBody & { query: string }, ticket: Ticket): Buffer => {
   const { state } = ticket;
-  if (authorityOf(state) === 'source') return bytes;
+  const words = { table: deps.table(), side: authorityOf(state), sameCluster: deps.sameCluster ?? false };
+  if (words.side === 'source' && !hasMoved(words.table)) return bytes;
   const facts = json ? factsOf(bytes) : undefined;
-  const table = deps.table();
-  const error =
-    unsayableOnTarget(facts, query, state) ??
-    (facts && lookupElsewhere(facts, { table, side: 'target', sameCluster: deps.sameCluster ?? false }));
-  if (error === undefined) return facts === undefined ? bytes : targetBody(bytes, facts, table);
+  const hidesNames = facts === undefined && mayName(bytes);
+  const error = bodyTrouble({ ...words, facts, hidesNames, query, states: [state] });
+  if (error === undefined) return facts === undefined ? bytes : bodyFor(bytes, facts, words);
   ticket.done();
   throw error;
 };

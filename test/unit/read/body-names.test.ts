@@ -77,7 +77,7 @@ describe('index names in a search body', () => {
     const body = Buffer.from(
       '{ "indices_boost" : [ {"products":1.50} ],\n"query":{"terms":{"u":{"index":"products","id":9007199254740993}}} }',
     );
-    const edits = renameEdits(inspectBody(body), (name) => (name === 'products' ? 'products_v2' : name));
+    const edits = renameEdits(inspectBody(body), ({ name }) => (name === 'products' ? 'products_v2' : name));
     expect(applyEdits(body, edits).toString()).toBe(
       '{ "indices_boost" : [ {"products_v2":1.50} ],\n"query":{"terms":{"u":{"index":"products_v2","id":9007199254740993}}} }',
     );

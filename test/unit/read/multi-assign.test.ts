@@ -191,7 +191,7 @@ describe('the request for a group', () => {
   const head = { path: '/a/_msearch', query: 'typed_keys' };
   const body = parseMulti('msearch', lines([{}, { size: 1 }], [{ index: 'a1', preference: 'p' }, {}]));
   const [group] = assignItems(body, context({ defaultIndex: 'a' })).groups;
-  const words = { operation, head, table, body, items: group!.items };
+  const words = { operation, head, table, body, items: group!.items, sameCluster: false };
 
   it("is the client's own on the source", () => {
     const said = groupRequest(words, 'source');
@@ -215,6 +215,7 @@ describe('the request for a group', () => {
         table,
         body: asked,
         items: named!.items,
+        sameCluster: false,
       },
       'source',
     );
@@ -246,6 +247,7 @@ it('the sample of a group keeps its words, and not the exchange with the client'
       table,
       plain: { bytes, json: true, mediaType: 'application/json', headers: {} },
       body,
+      sameCluster: false,
     };
     return { request: new WeakRef(request), sample: groupSample(reading, assignItems(body, context()).groups[0]!) };
   };

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { classify } from '../../../src/proxy/classify.ts';
 import { inspectBody } from '../../../src/proxy/read/body-names.ts';
-import { lookupElsewhere, sideRequest } from '../../../src/proxy/read/outgoing.ts';
+import { bodyFor, bodyTrouble } from '../../../src/proxy/read/body-words.ts';
+import { sideRequest } from '../../../src/proxy/read/outgoing.ts';
 import { aliasRouting, clientNames } from '../../../src/proxy/read/side-names.ts';
 import { routeState, tableOf } from '../../support/routes.ts';
 
@@ -21,7 +22,7 @@ const say = (side: 'source' | 'target', target: string, body?: unknown) => {
   const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
   const facts = inspectBody(bytes ?? Buffer.alloc(0));
   const said = sideRequest(
-    { operation, head: { path, query }, indices: resolution.indices, body: bytes, facts, table },
+    { operation, head: { path, query }, indices: resolution.indices, body: bytes, facts, table, sameCluster: false },
     side,
   );
   return { target: said.query === '' ? said.path : `${said.path}?${said.query}`, body: said.body?.toString() };
@@ -78,7 +79,10 @@ it('a route whose old target name is taken by another index as its source keeps 
   const names = tableOf(swap).lookup('y')!;
   const read = { operation: classify('GET', '/y/_search'), head: { path: '/y/_search', query: '' }, indices: names };
   expect(
-    sideRequest({ ...read, body: undefined, facts: inspectBody(Buffer.alloc(0)), table: tableOf(swap) }, 'source').path,
+    sideRequest(
+      { ...read, body: undefined, facts: inspectBody(Buffer.alloc(0)), table: tableOf(swap), sameCluster: false },
+      'source',
+    ).path,
   ).toBe('/y/_search');
 });
 
@@ -113,13 +117,61 @@ describe('a lookup in another index', () => {
   const facts = (index: string) =>
     inspectBody(Buffer.from(JSON.stringify({ query: { terms: { u: { index, id: '1', path: 'p' } } } })));
   it.each<[string, string, 'dual' | 'target', 'source' | 'target', boolean, boolean]>([
-    ['anything on the source', 'elsewhere', 'dual', 'source', false, false],
+    ['an index without a route, on the source', 'elsewhere', 'dual', 'source', false, false],
+    ['a route that has not moved, on the source', 'users', 'dual', 'source', false, false],
+    ['a route that has moved, from the source', 'users', 'target', 'source', false, true],
+    ['a route that has moved, from the source, by its new name', 'users2', 'target', 'source', false, true],
+    ['a route that has moved, from the same cluster', 'users', 'target', 'source', true, false],
     ['an index without a route, on the target', 'elsewhere', 'target', 'target', false, true],
     ['a route that is not on the target yet', 'users', 'dual', 'target', false, true],
     ['a route that has moved as well', 'users', 'target', 'target', false, false],
     ['anything when both sides are one cluster', 'elsewhere', 'target', 'target', true, false],
   ])('is refused only where it is not current: %s', (_title, name, phase, side, sameCluster, refused) => {
-    const error = lookupElsewhere(facts(name), { table: tableOf(state, users(phase)), side, sameCluster });
+    const table = tableOf(state, users(phase));
+    const error = bodyTrouble({ facts: facts(name), table, side, sameCluster, query: '', states: [] });
     expect(error?.code).toBe(refused ? 'MIXED_ROUTES' : undefined);
+  });
+
+  it('may have the name of a route that has moved where nothing is looked up', () => {
+    const facts = inspectBody(Buffer.from('{"query":{"term":{"_index":"users"}},"indices_boost":{"users":2}}'));
+    const words = { table: tableOf(state, users('target')), side: 'source', sameCluster: false } as const;
+    expect(bodyTrouble({ ...words, facts, query: '', states: [state] })).toBeUndefined();
+  });
+
+  it.each<[string, 'dual' | 'target', string]>([
+    ['users', 'dual', 'users'],
+    ['users2', 'dual', 'users'],
+    ['users', 'target', 'users2'],
+    ['users2', 'target', 'users2'],
+    ['a', 'target', 'a'],
+    ['elsewhere', 'target', 'elsewhere'],
+  ])('%s in %s is read as %s in one cluster, whichever side is searched', (name, phase, expected) => {
+    const table = tableOf(routeState({ indices, aliases }), users(phase));
+    for (const side of ['source', 'target'] as const) {
+      const body = Buffer.from(JSON.stringify({ query: { terms: { u: { index: name } } } }));
+      const said = bodyFor(body, inspectBody(body), { table, side, sameCluster: true });
+      expect(said.toString()).toBe(body.toString().replace(`"${name}"`, `"${expected}"`));
+    }
+  });
+
+  it('names hits by the side that is searched, where one cluster holds both', () => {
+    const body = Buffer.from('{"query":{"term":{"_index":"a_v1"}},"indices_boost":{"a_v2":2}}');
+    const said = (side: 'source' | 'target') => bodyFor(body, inspectBody(body), { table, side, sameCluster: true });
+    expect(said('source').toString()).toBe('{"query":{"term":{"_index":"a_v1"}},"indices_boost":{"a_v1":2}}');
+    expect(said('target').toString()).toBe('{"query":{"term":{"_index":"a_v2"}},"indices_boost":{"a_v2":2}}');
+  });
+});
+
+describe('a body that was not understood', () => {
+  const yaml = { facts: undefined, hidesNames: true, query: '', table, sameCluster: false } as const;
+  const same = routeState({ indices: [{ source: 's', target: 's' }], aliases: [] });
+
+  it.each<[string, Parameters<typeof bodyTrouble>[0], string | undefined]>([
+    ['may name an index on the target', { ...yaml, side: 'target', states: [state] }, 'UNSUPPORTED'],
+    ['names none', { ...yaml, hidesNames: false, side: 'target', states: [state] }, undefined],
+    ['is for the source', { ...yaml, side: 'source', states: [state] }, undefined],
+    ['is for indices that keep their names', { ...yaml, side: 'target', states: [same] }, undefined],
+  ])('is refused only where a name in it would be wrong: it %s', (_title, said, code) => {
+    expect(bodyTrouble(said)?.code).toBe(code);
   });
 });

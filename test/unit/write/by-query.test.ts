@@ -252,6 +252,33 @@ describe('update by query', () => {
     expect((await member.sender.send({ ...update, body: word })).status).toBe(200);
   });
 
+  describe('looks up documents of a route that has moved', () => {
+    const query = (index: string) => `{"query":{"terms":{"id":{"index":"${index}","id":"1","path":"ids"}}}}`;
+    const moved = { slug: 'moved', phase: 'target', indices: [{ source: 'm1', target: 'm2' }], aliases: [] } as const;
+
+    it('not from the source, which is not current any more', async () => {
+      const member = new Member(script({ done: counts(1) }), [{}, moved]);
+      expect(await member.sender.send({ ...update, body: query('m1') })).toMatchObject({
+        status: 400,
+        headers: { 'x-crossfade-error': 'MIXED_ROUTES' },
+      });
+      expect([member.writes, member.drained()]).toEqual([[], true]);
+    });
+
+    it('by its new name within one cluster', async () => {
+      const member = new Member(script({ done: counts(1) }), [{}, moved], { sameCluster: true });
+      await member.sender.send({ ...update, body: query('m1') });
+      expect(member.writes).toMatchObject([{ side: 'source', body: query('m2') }]);
+    });
+
+    it('and does not guess at names in YAML', async () => {
+      const member = new Member(script({ done: counts(1) }), [{ phase: 'target' }]);
+      const yaml = { 'content-type': 'application/yaml' };
+      const got = await member.sender.send({ ...update, headers: yaml, body: 'query: {terms: {id: {index: m1}}}' });
+      expect(got.headers['x-crossfade-error']).toBe('UNSUPPORTED');
+    });
+  });
+
   it('through an alias with routing takes no other routing', async () => {
     const routes = [{ aliases: [{ name: 'eu', routing: 'r' }] }];
     const member = new Member(script({ done: counts(1) }), routes);
