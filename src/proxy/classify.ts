@@ -122,16 +122,20 @@ const queryParams = ['index', 'alias', 'id', 'name', 'type', 'scroll_id', 'task_
 
 /**
  * The same operation with what the query adds: `?index=` and `?id=` count where the path has no such segment (a bare
- * `DELETE /?index=x` deletes x), and `op_type=create` turns an index operation into a create. Idempotent.
+ * `DELETE /?index=x` deletes x), and `op_type=create` turns an index operation into a create. A path that names its indices
+ * as `{alias}` takes no `?index=` besides. Idempotent.
  */
 export const refineByQuery = (operation: Operation, rawQuery: string): Operation => {
   if (rawQuery === '' || operation.family === 'unclassified') return operation;
   const { params: given } = parseQuery(rawQuery);
-  const added = queryParams.filter((name) => given.has(name) && operation.params[name] === undefined);
+  const isNamed = operation.indexSegment >= 0;
+  const added = queryParams.filter(
+    (name) => given.has(name) && operation.params[name] === undefined && !(isNamed && indexNames.has(name)),
+  );
   const isCreate = operation.family === 'index' && given.get('op_type')?.toLowerCase() === 'create';
   if (added.length === 0 && !isCreate) return operation;
   const params = { ...Object.fromEntries(added.map((name) => [name, given.get(name) as string])), ...operation.params };
-  const movesNames = operation.namesIn === 'path' && operation.indexSegment < 0 && added.includes('index');
+  const movesNames = operation.namesIn === 'path' && !isNamed && added.includes('index');
   return {
     ...operation,
     params,

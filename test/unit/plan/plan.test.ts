@@ -192,6 +192,8 @@ describe('one route in each phase', () => {
     ['PUT /products_v2', 'admin products/0'],
     ['POST /products/_close', 'ADMIN_REFUSED'],
     ['POST /products/_rollover', 'ADMIN_REFUSED'],
+    ['POST /products/_rollover?index=other', 'ADMIN_REFUSED'],
+    ['DELETE /products_v1?alias=other', 'ADMIN_REFUSED'],
     ['POST /other/_rollover/products_v1', 'ADMIN_REFUSED'],
     ['PUT /other/_clone/products_v1', 'ADMIN_REFUSED'],
     ['PUT /products/_mapping', 'admin products/0 if unchanged'],
