@@ -149,8 +149,9 @@ const mixedSides = (): CrossfadeError =>
 /** @param state of the destination's route, from the ticket */
 export const reindexBody = (body: Buffer, plan: ReindexPlan, state: RouteState | undefined): Buffer => {
   const edits: Edit[] = [];
-  const { dest, destSlice, sourceSlice, sources, side } = plan;
-  if (sources.length > 0 && sourceSlice !== undefined && side === 'target') {
+  const { dest, destSlice, sourceSlice, sources } = plan;
+  // In one cluster the side is that of the destination, and what is read may have moved before it.
+  if (sourceSlice !== undefined && sources.some((index) => authorityOf(index.state) === 'target')) {
     const names = [...new Set(sources.map((index) => concreteName(index.state, index.ordinal)))];
     edits.push({ ...sourceSlice, text: JSON.stringify(names) });
   }
