@@ -4,7 +4,7 @@
  * executors. While no route is active nothing is classified at all: traffic passes at the price of the bytes.
  */
 import type { RouteState } from '../coordination/ports.ts';
-import type { Side } from '../coordination/records.ts';
+import { otherSide, type Side } from '../coordination/records.ts';
 import { CrossfadeError } from '../errors.ts';
 import { toRecord } from '../upstream/header-pairs.ts';
 import type { Cluster } from '../upstream/types.ts';
@@ -71,14 +71,15 @@ const followerRefreshMs = 2000;
 
 const refreshAndPass = async (request: ClientRequest, plan: WideRefresh, deps: HandlerDeps): Promise<void> => {
   const { source, target } = deps.clusters;
-  await refreshAlso({
+  const refused = await refreshAlso({
     head: request.head,
     states: plan.refreshAlso,
     passedTo: plan.side,
     transports: { source: source.transport, target: target.transport },
     followerTimeoutMs: followerRefreshMs,
   });
-  request.trace.side = plan.side;
+  request.trace.side = refused === undefined ? plan.side : otherSide(plan.side);
+  if (refused !== undefined) return request.respond(refused);
   const result = await relay(request, { cluster: deps.clusters[plan.side] });
   if (!result.ok) request.respondError(result.error);
 };

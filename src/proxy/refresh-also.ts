@@ -5,7 +5,7 @@
  */
 import type { RouteState } from '../coordination/ports.ts';
 import { authorityIn, otherSide, type Side } from '../coordination/records.ts';
-import type { Transports } from '../upstream/types.ts';
+import type { Transports, UpstreamAnswer } from '../upstream/types.ts';
 import type { RequestHead } from './types.ts';
 
 export type RefreshAlso = {
@@ -18,12 +18,17 @@ export type RefreshAlso = {
   readonly followerTimeoutMs: number;
 };
 
-/** @throws CrossfadeError of the transport when an authority cannot be refreshed */
-export const refreshAlso = async (refresh: RefreshAlso): Promise<void> => {
-  await Promise.all(refresh.states.map((state) => refreshRoute(refresh, state)));
+/**
+ * @returns the answer of an authority that refused, which is the client's to see
+ * @throws CrossfadeError of the transport when an authority cannot be refreshed
+ */
+export const refreshAlso = async (refresh: RefreshAlso): Promise<UpstreamAnswer | undefined> => {
+  const answers = await Promise.all(refresh.states.map((state) => refreshRoute(refresh, state)));
+  return answers.find((answer) => answer !== undefined && answer.status >= 400);
 };
 
-const refreshRoute = async (refresh: RefreshAlso, state: RouteState): Promise<void> => {
+/** @returns what an authority answered */
+const refreshRoute = async (refresh: RefreshAlso, state: RouteState): Promise<UpstreamAnswer | undefined> => {
   const side = otherSide(refresh.passedTo);
   const names = [...new Set(state.spec.indices.map((pair) => encodeURIComponent(pair[side])))];
   const authorization = refresh.head.headers['authorization'];
@@ -34,5 +39,7 @@ const refreshRoute = async (refresh: RefreshAlso, state: RouteState): Promise<vo
     headers: authorization === undefined ? {} : { authorization },
     ...(isAuthority ? {} : { timeoutMs: refresh.followerTimeoutMs }),
   });
-  await (isAuthority ? answer : answer.catch(() => undefined));
+  if (isAuthority) return answer;
+  await answer.catch(() => undefined);
+  return undefined;
 };

@@ -10,13 +10,13 @@ const indices = [
 ];
 
 /** Refreshes with transports that remember what they were asked, and answer or fail. */
-const run = async (options: { phase: 'dual' | 'target'; fails?: boolean }) => {
+const run = async (options: { phase: 'dual' | 'target'; fails?: boolean; status?: number }) => {
   const sent: (UpstreamRequest & { side: string })[] = [];
   const transport = (side: string) => ({
     request: async (request: UpstreamRequest) => {
       sent.push({ ...request, side });
       if (options.fails === true) throw new CrossfadeError('UPSTREAM_TIMEOUT');
-      return { status: 200, headers: {}, body: Buffer.alloc(0) };
+      return { status: options.status ?? 200, headers: {}, body: Buffer.alloc(0) };
     },
   });
   const transports: Transports = { source: transport('source'), target: transport('target') };
@@ -28,7 +28,7 @@ const run = async (options: { phase: 'dual' | 'target'; fails?: boolean }) => {
     followerTimeoutMs: 50,
   });
   const failed = await result.then(
-    () => undefined,
+    (refused) => refused?.status,
     (error: CrossfadeError) => error.code,
   );
   return { sent, failed };
@@ -56,4 +56,12 @@ describe('a refresh of everything', () => {
   it('fails with an authority that cannot be refreshed', async () => {
     expect((await run({ phase: 'target', fails: true })).failed).toBe('UPSTREAM_TIMEOUT');
   });
+
+  it.each([403, 503])(
+    'has the answer of an authority that refuses with %i, and not that of a follower',
+    async (status) => {
+      expect((await run({ phase: 'target', status })).failed).toBe(status);
+      expect((await run({ phase: 'dual', status })).failed).toBeUndefined();
+    },
+  );
 });
