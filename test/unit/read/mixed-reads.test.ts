@@ -127,3 +127,43 @@ describe('after a rollback, a read over routes and other indices', () => {
     expect(asked(source).at(-1)).toBe('POST /_search/scroll {"scroll_id":"raw-scroll"}');
   });
 });
+
+describe('a query on the source that looks documents up in a route that has moved', () => {
+  const lookup = (index: string) => ({ query: { terms: { u: { index, id: '1', path: 'p' } } } });
+  const first = { phase: 'dual', reign: 1 } as const;
+
+  it.each([
+    ['POST', '/orders/_search'],
+    ['POST', '/orders/_count'],
+    ['POST', '/orders,other/_search'],
+    ['POST', '/orders,other/_count'],
+  ])('is refused: %s %s', async (method, path) => {
+    set(first, moved);
+    const got = await stack.send(method, path, { body: lookup('items') });
+    expect([got.status, got.headers['x-crossfade-error']]).toEqual([400, 'MIXED_ROUTES']);
+    expect([source.seen, target.seen]).toEqual([[], []]);
+    expect((await stack.send(method, path, { body: lookup('other') })).status).toBe(200);
+    set(first, first);
+    expect((await stack.send(method, path, { body: lookup('items') })).status).toBe(200);
+  });
+
+  it.each([['orders'], [['orders', 'other']]])('is refused as an item of an msearch over %j', async (index) => {
+    set(first, moved);
+    const { responses } = (await stack.send('POST', '/_msearch', { body: [{ index }, lookup('items')] })).json;
+    expect(responses[0].status).toBe(400);
+  });
+});
+
+describe('after the cutover, a body that cannot be rewritten', () => {
+  it.each([
+    ['?source=%7B%22query%22%3A%7B%22term%22%3A%7B%22_index%22%3A%22a%22%7D%7D%7D', undefined],
+    ['', 'query: {term: {_index: a}}'],
+  ])('and may name an index is refused: %s %j', async (query, body) => {
+    stack.setStates(routeState({ phase: 'target', indices: [{ source: 'a', target: 'b' }], aliases: [] }));
+    const headers = { 'content-type': 'application/yaml' };
+    const got = await stack.send('POST', `/a/_search${query}`, body === undefined ? {} : { body, headers });
+    expect([got.status, got.headers['x-crossfade-error']]).toEqual([400, 'UNSUPPORTED']);
+    const plain = await stack.send('POST', '/a/_search', { body: 'query: {match_all: {}}', headers });
+    expect(plain.status).toBe(200);
+  });
+});
