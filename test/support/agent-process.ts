@@ -8,9 +8,9 @@ import type { SwitchPoint } from '../../src/agent/leader/switch.ts';
 import type { RouteStatus } from '../../src/fleet/fleet-status.ts';
 import { eventually } from './eventually.ts';
 
-const main = new URL('../../src/main.ts', import.meta.url).pathname;
+const main = join(import.meta.dirname, '../../src/main.ts');
 /** The same agent, which asks its parent at each labelled point of a switch that it leads. */
-const asking = new URL('./asking-agent.ts', import.meta.url).pathname;
+const asking = join(import.meta.dirname, 'asking-agent.ts');
 
 type LogLine = { msg?: string; level: number } & Record<string, unknown>;
 export type AgentProcess = {

@@ -1,9 +1,10 @@
 /** Servers over TLS with the certificates of test/fixtures/tls, and the files of these. */
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { createServer, type Server, type TlsOptions, type TLSSocket } from 'node:tls';
 
-export const tlsFile = (name: string): string => new URL(`../fixtures/tls/${name}`, import.meta.url).pathname;
+export const tlsFile = (name: string): string => join(import.meta.dirname, '../fixtures/tls', name);
 export const tlsBytes = (name: string): Buffer => readFileSync(tlsFile(name));
 /** For clients of such a server. */
 export const trust = { caFile: tlsFile('ca.pem'), serverName: 'cluster.example' };

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 
 type Import = { readonly target: string; readonly isType: boolean };
 
-const root = new URL('../../', import.meta.url).pathname;
+const root = join(import.meta.dirname, '../..');
 const files = globSync('src/**/*.ts', { cwd: root }).sort();
 const source = new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]));
 
@@ -154,6 +154,16 @@ describe('pure files', () => {
       return found === undefined ? [] : [`${file}: ${found}`];
     });
     expect(ambientUses).toEqual([]);
+  });
+});
+
+describe('paths', () => {
+  it('are never taken from a URL by hand: there a blank is %20', () => {
+    const rooms = 'src,test,bench,demo,scripts';
+    const all = globSync(`{${rooms}}/**/*.{ts,js,mjs}`, { cwd: root, exclude: ['src/admin/page.ts'] });
+    expect(all.length).toBeGreaterThan(files.length);
+    const taken = /import\.meta\.url\s*\)\s*\.pathname/;
+    expect(all.filter((file) => taken.test(readFileSync(join(root, file), 'utf8')))).toEqual([]);
   });
 });
 

@@ -2,6 +2,7 @@
 import { noDiscrepancies } from '../../../src/admin/discrepancies-api.ts';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
+import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type AdminServer, createAdminServer } from '../../../src/admin/server.ts';
@@ -10,7 +11,7 @@ import { readFleet } from '../../../src/fleet/read-fleet.ts';
 import { silentLogger } from '../../../src/log.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 
-const fixture = (name: string): string => new URL(`../../fixtures/tls/${name}`, import.meta.url).pathname;
+const fixture = (name: string): string => join(import.meta.dirname, '../../fixtures/tls', name);
 let server: AdminServer;
 afterEach(() => server.close());
 

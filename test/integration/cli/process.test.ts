@@ -143,7 +143,7 @@ describe('a command', () => {
   });
 
   test('whose reader has seen enough ends without a word', () => {
-    const main = new URL('../../../src/main.ts', import.meta.url).pathname;
+    const main = join(import.meta.dirname, '../../../src/main.ts');
     const ran = spawnSync('sh', ['-c', '"$0" "$1" help | true', process.execPath, main], { encoding: 'utf8' });
     expect(ran).toMatchObject({ status: 0, stderr: '' });
   });

@@ -8,15 +8,18 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { crossfade, must } from '../../support/agent-process.ts';
 import { eventually } from '../../support/eventually.ts';
 
-const main = new URL('../../../src/main.ts', import.meta.url).pathname;
+const main = join(import.meta.dirname, '../../../src/main.ts');
 const folder = mkdtempSync(join(tmpdir(), 'crossfade-terminal-'));
 const env = { CROSSFADE_STORE_FILE: join(folder, 'store.json') };
 /** util-linux has it on every Linux; the one of other systems takes other arguments. */
 const hasScript = spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux') === true;
 
+/** As one word of a shell. */
+const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
+
 type Terminal = { seen(): string; type(text: string): void; exit: Promise<number> };
 const onTerminal = (command: string, extra: Record<string, string> = {}): Terminal => {
-  const line = `stty rows 20 cols 70; exec ${process.execPath} ${main} ${command}`;
+  const line = `stty rows 20 cols 70; exec ${quoted(process.execPath)} ${quoted(main)} ${command}`;
   const child = spawn('script', ['-qec', line, '/dev/null'], {
     env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm', ...env, ...extra },
   });

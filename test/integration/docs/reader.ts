@@ -18,7 +18,7 @@ import { services, uniqueName } from '../../support/services.ts';
 import { root } from '../../unit/docs/files.ts';
 import { dropStreams, kvPut, withNats } from '../coordination/nats-admin.ts';
 
-const main = new URL('../../../src/main.ts', import.meta.url).pathname;
+const main = join(import.meta.dirname, '../../../src/main.ts');
 type Urls = Awaited<ReturnType<typeof services>>;
 /** Commands as the pages show them that some reader has run. */
 export const typed = new Set<string>();

@@ -10,7 +10,7 @@ import type { Manifest } from './schema.ts';
 /** Undefined where there is none; then the tests that ask are skipped. */
 export const tools = await kubernetesTools();
 
-const root = new URL('../../../', import.meta.url).pathname;
+const root = join(import.meta.dirname, '../../..');
 export const chart = join(root, 'deploy/helm/crossfade');
 export const everything = join(chart, 'ci/everything-values.yaml');
 

@@ -30,7 +30,7 @@ export type KubeCluster = {
   stop(): Promise<void>;
 };
 
-const root = new URL('../../../', import.meta.url).pathname;
+const root = join(import.meta.dirname, '../../..');
 /** What a pod of the operator needs of a cluster, but for its namespace. */
 export const operatorManifests = ['deploy/operator/crd.yaml', 'deploy/operator/operator.yaml'];
 

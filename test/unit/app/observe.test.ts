@@ -1,4 +1,5 @@
 import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -20,7 +21,7 @@ import type { RequestEvent } from '../../../src/proxy/client-request.ts';
 import { noCounts } from '../../../src/proxy/shadow/tally.ts';
 import { routeState } from '../../support/routes.ts';
 
-const root = new URL('../../../', import.meta.url).pathname;
+const root = join(import.meta.dirname, '../../..');
 let registry: Registry;
 let metrics: Metrics;
 beforeEach(() => {
@@ -278,7 +279,7 @@ describe('the leader', () => {
 describe('every declared metric', () => {
   test('is fed by somebody', () => {
     const text = globSync('src/app/*.ts', { cwd: root })
-      .map((file) => readFileSync(`${root}${file}`, 'utf8'))
+      .map((file) => readFileSync(join(root, file), 'utf8'))
       .join('\n');
     const unfed = Object.keys(metricTable).filter(
       (name) => !new RegExp(`metrics\\.${name}\\b|^  ${name}: \\(`, 'm').test(text),

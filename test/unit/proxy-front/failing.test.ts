@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { request as secureRequest } from 'node:https';
 import type { Socket } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Limits } from '../../../src/config.ts';
 import { CrossfadeError } from '../../../src/errors.ts';
@@ -310,7 +311,7 @@ describe('a listener', () => {
   });
 
   it('speaks TLS, and knows a client by its certificate', async () => {
-    const file = (name: string): string => new URL(`../../fixtures/tls/${name}`, import.meta.url).pathname;
+    const file = (name: string): string => join(import.meta.dirname, '../../fixtures/tls', name);
     const tls = { certFile: file('server.pem'), keyFile: file('server.key'), caFile: file('ca.pem') };
     const listener = createListener({
       limits: Limits.parse({}),

@@ -2,6 +2,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
@@ -620,7 +621,7 @@ describe('a signed request', () => {
 });
 
 describe('TLS', () => {
-  const file = (name: string): string => new URL(`../../fixtures/tls/${name}`, import.meta.url).pathname;
+  const file = (name: string): string => join(import.meta.dirname, '../../fixtures/tls', name);
   const secureStub = async (options: Record<string, unknown> = {}) => {
     const server = createSecureServer(
       { key: readFileSync(file('server.key')), cert: readFileSync(file('server.pem')), ...options },
