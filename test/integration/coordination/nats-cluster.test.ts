@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { NatsConfig } from '../../../src/config.ts';
 import { casAndConfirm } from '../../../src/coordination/cas.ts';
 import { campaign } from '../../../src/coordination/lease.ts';
@@ -13,6 +13,7 @@ import { pause, systemTimers } from '../../../src/coordination/timers.ts';
 import { silentLogger } from '../../../src/log.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/services/child.ts';
+import { describeOnNats } from '../../support/own-nats.ts';
 import { startNats } from '../../support/services.ts';
 import { withNats } from './nats-admin.ts';
 
@@ -63,7 +64,7 @@ const leaderOf = async (stream: string): Promise<Node> => {
 };
 const store = (i: number): NatsStore => stores[i % stores.length] as NatsStore;
 
-describe('a cluster of three servers', () => {
+describeOnNats('a cluster of three servers', () => {
   it('gives one winner to each compare-and-set', async () => {
     let revision = 0;
     for (let round = 0; round < 30; round++) {

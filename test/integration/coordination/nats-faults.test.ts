@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { NatsConfig } from '../../../src/config.ts';
 import { casAndConfirm } from '../../../src/coordination/cas.ts';
 import { createMembers } from '../../../src/coordination/members.ts';
@@ -17,6 +17,7 @@ import { type RouteWatcher, startRouteWatcher } from '../../../src/coordination/
 import { silentLogger } from '../../../src/log.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/services/child.ts';
+import { describeOnNats } from '../../support/own-nats.ts';
 import { startNats } from '../../support/services.ts';
 import { deleteBucket, kvPut, withNats } from './nats-admin.ts';
 
@@ -88,7 +89,7 @@ const percent = (watcher: RouteWatcher) => watcher.current().get('products')?.pe
 const connected = (store: NatsStore) =>
   eventually(() => store.status().connected, { what: 'the store to be connected' });
 
-describe('a server that takes connections and says nothing', () => {
+describeOnNats('a server that takes connections and says nothing', () => {
   it('costs no socket for each attempt, neither at the start nor at a reconnect', async () => {
     const server = await startServer();
     const store = await openReady();
@@ -107,7 +108,7 @@ describe('a server that takes connections and says nothing', () => {
   });
 });
 
-describe('a server that is not there', () => {
+describeOnNats('a server that is not there', () => {
   it('at the start: operations fail at once, cached routes are served, and all is well when it comes', async () => {
     const first = await startServer();
     const store = await openReady();
@@ -156,7 +157,7 @@ describe('a server that is not there', () => {
   });
 });
 
-describe('a server that stalls', () => {
+describeOnNats('a server that stalls', () => {
   it('leaves a write in doubt, and confirming it ends with exactly one write', async () => {
     const server = await startServer();
     const store = await openReady({ timeoutMs: 300 });
@@ -178,7 +179,7 @@ describe('a server that stalls', () => {
   });
 });
 
-describe('a bucket that vanishes', () => {
+describeOnNats('a bucket that vanishes', () => {
   it('is an alarm: the last good routes stay, nothing reads as empty, and it is not created again', async () => {
     await startServer();
     const store = await openReady();
@@ -275,7 +276,7 @@ describe('a bucket that vanishes', () => {
   });
 });
 
-describe('a server that lost acknowledged writes', () => {
+describeOnNats('a server that lost acknowledged writes', () => {
   it('is an alarm, and what was applied stays in force until newer revisions come', async () => {
     const server = await startServer();
     const store = await openReady();
@@ -304,7 +305,7 @@ describe('a server that lost acknowledged writes', () => {
   });
 });
 
-describe('news', () => {
+describeOnNats('news', () => {
   it('reach three members by republished messages alone when a person puts bare bytes', async () => {
     await startServer();
     const stores = [await openReady(), await openReady(), await openReady()];

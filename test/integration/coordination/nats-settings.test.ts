@@ -16,6 +16,7 @@ import { startRouteWatcher } from '../../../src/coordination/route-watcher.ts';
 import { silentLogger } from '../../../src/log.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/services/child.ts';
+import { describeOnNats } from '../../support/own-nats.ts';
 import { services, startNats, uniqueName } from '../../support/services.ts';
 import { dropStreams, kvPut, withNats } from './nats-admin.ts';
 
@@ -237,7 +238,7 @@ const sidecarPermissions = (name: string, member: string) => ({
   subscribe: ['_INBOX.>', `${name}.evt.>`, `${name}_live.evt.>`],
 });
 
-describe('a server with accounts and permissions', () => {
+describeOnNats('a server with accounts and permissions', () => {
   const start = async () => {
     const dir = mkdtempSync(join(tmpdir(), 'crossfade-auth-'));
     cleanUps.push(async () => rmSync(dir, { recursive: true }));
@@ -317,7 +318,7 @@ describe('a server with accounts and permissions', () => {
   });
 });
 
-describe('a server with TLS that asks for a certificate', () => {
+describeOnNats('a server with TLS that asks for a certificate', () => {
   const fixture = (name: string) => join(import.meta.dirname, '../../fixtures/tls', name);
   const caFile = fixture('ca.pem');
   const client = { certFile: fixture('client.pem'), keyFile: fixture('client.key') };

@@ -8,12 +8,14 @@ import { buildWorld, type World } from '../../fault/world.ts';
 import { startTcpLink, type TcpLink } from '../../fault/tcp-link.ts';
 import { must } from '../../support/agent-process.ts';
 import { eventually } from '../../support/eventually.ts';
+import { missingNats, reasonNats } from '../../support/own-nats.ts';
 import { services, startNats } from '../../support/services.ts';
 import { prometheusTools, startPrometheus } from '../../support/services/prometheus.ts';
 import { read } from '../../unit/docs/files.ts';
 import { kvPut, withNats } from '../coordination/nats-admin.ts';
 
 const tools = await prometheusTools();
+const missing = tools === undefined || missingNats !== undefined;
 const everySeconds = 1;
 
 /** Half a minute and more becomes five seconds, windows of minutes ten seconds, an age of a minute 25 seconds: longer
@@ -39,7 +41,7 @@ const linkTo = async (url: string): Promise<TcpLink> => {
 };
 
 beforeAll(async () => {
-  if (tools === undefined) return;
+  if (tools === undefined || missing) return;
   const urls = await services();
   links = { source: await linkTo(urls.sourceUrl), target: await linkTo(urls.targetUrl) };
   nats = await startNats();
@@ -138,7 +140,7 @@ const gateIsOpen = (): Promise<boolean> =>
 /** The field that makes the follower refuse a document is mapped there alone, which the leader notices in its time. */
 const mappedOnOneSide = 'CrossfadeRouteAlarm';
 
-describe.skipIf(tools === undefined)('alerts in a real Prometheus', () => {
+describe.skipIf(missing)(`alerts in a real Prometheus${reasonNats}`, () => {
   test('are quiet while everything is well under load', async () => {
     await gateIsOpen();
     await allQuiet();

@@ -5,7 +5,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -14,13 +13,15 @@ import { eventually } from '../../support/eventually.ts';
 import type { Manifest } from '../../support/manifests/schema.ts';
 import { podOf } from '../../support/manifests/rules.ts';
 import { services, uniqueName } from '../../support/services.ts';
+import { cacheDir } from '../../support/services/cache.ts';
 import { freePort } from '../../support/services/child.ts';
 import { isRoot, run } from '../../support/services/prerequisites.ts';
 import { read, root } from '../../unit/docs/files.ts';
 import { dropStreams } from '../coordination/nats-admin.ts';
 
 const [build, image] = stagesOf(read('Dockerfile'));
-const folder = mkdtempSync(join(tmpdir(), 'crossfade-image-'));
+// Outside the tree, whose modules it must not find, where programs may run and other accounts may read.
+const folder = mkdtempSync(join(cacheDir(), 'image-'));
 const places = { build: join(folder, 'build'), app: join(folder, 'app'), state: join(folder, 'state') };
 const node = join(folder, 'node');
 const [userId = 0] = (all(image!, 'USER')[0] ?? '').split(':').map(Number);

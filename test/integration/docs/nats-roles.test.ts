@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { NatsConfig } from '../../../src/config.ts';
 import { keys } from '../../../src/coordination/keys.ts';
 import { campaign } from '../../../src/coordination/lease.ts';
 import { openNatsStore } from '../../../src/coordination/nats-store.ts';
 import { silentLogger } from '../../../src/log.ts';
 import { eventually } from '../../support/eventually.ts';
+import { describeOnNats } from '../../support/own-nats.ts';
 import { startNats } from '../../support/services.ts';
 
 type Role = 'setup' | 'sidecar' | 'operator' | 'viewer';
@@ -58,7 +59,7 @@ afterAll(async () => {
   for (const role of roles) delete process.env[variableOf(role)];
 });
 
-describe('a sidecar', () => {
+describeOnNats('a sidecar', () => {
   it('coordinates: it pins the store, leads, writes the phase and follows changes', async () => {
     const store = await storeAs('sidecar');
     const seen: string[] = [];
@@ -91,7 +92,7 @@ describe('a sidecar', () => {
   });
 });
 
-describe('an operator', () => {
+describeOnNats('an operator', () => {
   it('applies a route, turns its percentages and asks its leader', async () => {
     const { config } = await storeAs('operator');
     const wanted = [keys.config('orders'), keys.percent('orders', 'read'), keys.stop('orders'), keys.ask('orders')];
@@ -101,7 +102,7 @@ describe('an operator', () => {
   });
 });
 
-describe('a viewer', () => {
+describeOnNats('a viewer', () => {
   it('reads routes and heartbeats', async () => {
     await (await storeAs('sidecar')).live.put(keys.heartbeat('gateway-1'), '{}');
     const { config, live } = await storeAs('viewer');
@@ -142,7 +143,7 @@ const cases = roles.flatMap((role) =>
   ].map(({ subject, allowed }) => [role, allowed.includes(role) ? 'may' : 'may not', subject] as const),
 );
 
-describe('a key of the store', () => {
+describeOnNats('a key of the store', () => {
   const connections = new Map<Role, Promise<NatsConnection>>();
   const as = (role: Role): Promise<NatsConnection> => {
     const connection = connections.get(role) ?? connectAs(role);
@@ -164,7 +165,7 @@ describe('a key of the store', () => {
   });
 });
 
-describe('the account', () => {
+describeOnNats('the account', () => {
   it.each(['operator', 'viewer'] as const)('lets no %s make, change, purge or delete a stream', async (role) => {
     const nats = await connectAs(role);
     const attempts = [

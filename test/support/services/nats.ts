@@ -1,12 +1,15 @@
-/** A real NATS server with JetStream: from CROSSFADE_TEST_NATS_SERVER, the PATH, the cache, or built by `go install` into the cache. */
-
+/**
+ * A real NATS server with JetStream: from CROSSFADE_TEST_NATS_SERVER, the PATH, the cache, or brought into the cache: built
+ * by `go install`, or taken out of its image.
+ */
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, type Server, startServer } from './child.ts';
-import { cacheDir, findOnPath, MissingPrerequisite, run } from './prerequisites.ts';
+import { cacheDir, keepInCache } from './cache.ts';
+import { findOnPath, hasContainerEngine, MissingPrerequisite, run } from './prerequisites.ts';
 
 export const natsVersion = '2.15.2';
 
@@ -17,21 +20,43 @@ const isRecent = async (binary: string): Promise<boolean> => {
   return major > 2 || (major === 2 && minor >= 11);
 };
 
+/** The server in the image is one static file, which runs on any Linux. */
+const fromImage = (into: string): Promise<void> =>
+  keepInCache(into, async (staging) => {
+    const { stdout } = await run('docker', ['create', `nats:${natsVersion}`]);
+    const made = stdout.trim();
+    const file = join(staging, 'nats-server');
+    await run('docker', ['cp', `${made}:/nats-server`, file]).finally(() => run('docker', ['rm', made]));
+    return file;
+  });
+
+const build = (into: string): Promise<void> =>
+  keepInCache(into, async (staging) => {
+    const env = { ...process.env, GOBIN: staging };
+    await run('go', ['install', `github.com/nats-io/nats-server/v2@v${natsVersion}`], { env });
+    return join(staging, 'nats-server');
+  });
+
+/** @throws MissingPrerequisite, and what Go or Docker says when it fails */
 export const natsServerBinary = async (): Promise<string> => {
   const cached = join(cacheDir(), 'bin', `nats-server-${natsVersion}`, 'nats-server');
   for (const candidate of [process.env['CROSSFADE_TEST_NATS_SERVER'], findOnPath('nats-server'), cached])
     if (candidate !== undefined && existsSync(candidate) && (await isRecent(candidate))) return candidate;
-  if (findOnPath('go') === undefined)
+  if (findOnPath('go') !== undefined) await build(cached);
+  else if (process.platform === 'linux' && (await hasContainerEngine())) await fromImage(cached);
+  else
     throw new MissingPrerequisite(
       'nats-server 2.11 or later is needed: put it on the PATH, or install Go so that it can be built, or start Docker.',
     );
-  const dir = join(cached, '..');
-  mkdirSync(dir, { recursive: true });
-  await run('go', ['install', `github.com/nats-io/nats-server/v2@v${natsVersion}`], {
-    env: { ...process.env, GOBIN: dir },
-  });
   return cached;
 };
+
+/** Why no server can be started on this machine; undefined when one can. */
+export const whyNoNats = (): Promise<string | undefined> =>
+  natsServerBinary().then(
+    () => undefined,
+    (error: unknown) => (error instanceof Error ? error.message.split('\n')[0] : String(error)),
+  );
 
 const accepts = async (port: number): Promise<boolean> => {
   const socket = connect(port, '127.0.0.1');

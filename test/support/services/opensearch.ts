@@ -11,14 +11,13 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  renameSync,
-  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, type Server, startServer } from './child.ts';
-import { cacheDir, findJdk, findOnPath, isRoot, MissingPrerequisite, nobody, run } from './prerequisites.ts';
+import { cacheDir, keepInCache } from './cache.ts';
+import { findJdk, findOnPath, isRoot, MissingPrerequisite, nobody, run } from './prerequisites.ts';
 
 export const openSearchVersion = '3.8.0';
 
@@ -27,19 +26,17 @@ const unpack = async (jdk: string, into: string): Promise<void> => {
     throw new MissingPrerequisite(
       'Maven is needed to fetch OpenSearch: install it (for example `apt install maven`), or start Docker, or set CROSSFADE_TEST_SOURCE_URL and CROSSFADE_TEST_TARGET_URL.',
     );
-  const staging = mkdtempSync(join(cacheDir(), 'staging-'));
   const artifact = `org.opensearch.distribution.integ-test-zip:opensearch:${openSearchVersion}:zip`;
-  await run('mvn', ['-q', '-B', 'dependency:copy', `-Dartifact=${artifact}`, `-DoutputDirectory=${staging}`], {
-    cwd: staging,
+  await keepInCache(into, async (staging) => {
+    const copy = ['dependency:copy', `-Dartifact=${artifact}`, `-DoutputDirectory=${staging}`];
+    await run('mvn', ['-q', '-B', ...copy], { cwd: staging });
+    const zip = readdirSync(staging).find((name) => name.endsWith('.zip'));
+    if (zip === undefined) throw new Error('Maven did not deliver the OpenSearch distribution');
+    await run(join(jdk, 'bin', 'jar'), ['-xf', zip], { cwd: staging });
+    const home = join(staging, `opensearch-${openSearchVersion}`);
+    for (const name of readdirSync(join(home, 'bin'))) chmodSync(join(home, 'bin', name), 0o755);
+    return home;
   });
-  const zip = readdirSync(staging).find((name) => name.endsWith('.zip'));
-  if (zip === undefined) throw new Error('Maven did not deliver the OpenSearch distribution');
-  await run(join(jdk, 'bin', 'jar'), ['-xf', zip], { cwd: staging });
-  rmSync(join(staging, zip));
-  const home = join(staging, `opensearch-${openSearchVersion}`);
-  for (const name of readdirSync(join(home, 'bin'))) chmodSync(join(home, 'bin', name), 0o755);
-  if (!existsSync(into)) renameSync(home, into);
-  rmSync(staging, { recursive: true, force: true });
 };
 
 let unpacking: Promise<void> | undefined;

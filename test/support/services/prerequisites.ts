@@ -3,9 +3,9 @@
  * Nothing is installed into the system: downloads go to one cache folder outside the tree and are reused.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
 export const run = promisify(execFile);
@@ -16,14 +16,6 @@ export const nobody = 65534;
 export class MissingPrerequisite extends Error {
   override readonly name = 'MissingPrerequisite';
 }
-
-/** Root's home is closed to other accounts, so root caches where the unprivileged account can read. */
-export const cacheDir = (): string => {
-  const base =
-    process.env['CROSSFADE_TEST_CACHE'] ?? (isRoot() ? '/var/cache/crossfade' : join(homedir(), '.cache', 'crossfade'));
-  mkdirSync(base, { recursive: true });
-  return base;
-};
 
 export const findOnPath = (name: string): string | undefined =>
   (process.env['PATH'] ?? '')
@@ -56,11 +48,22 @@ const javaCandidates = (): string[] => {
   return [...named, ...(onPath === undefined ? [] : [join(onPath, '..', '..')]), ...installed];
 };
 
+/** A runtime brings `java` alone; unpacking takes `jar`, and older clusters `javac`. */
+const isJdk = (home: string): boolean => ['java', 'javac', 'jar'].every((name) => existsSync(join(home, 'bin', name)));
+
+const isOpen = (path: string): boolean =>
+  (statSync(path).mode & 1) === 1 && (dirname(path) === path || isOpen(dirname(path)));
+/** Whether the unprivileged account may run it too: root's home, for one, is closed to it. */
+const isForAll = (home: string): boolean => {
+  const java = join(home, 'bin', 'java');
+  return [java, realpathSync(java)].every(isOpen);
+};
+
 /** Home of the newest usable JDK (21 or later). */
-export const findJdk = async (): Promise<string | undefined> => {
+export const findJdk = async (candidates = javaCandidates(), forAll = isRoot()): Promise<string | undefined> => {
   const found = await Promise.all(
-    javaCandidates()
-      .filter((home) => existsSync(join(home, 'bin', 'java')))
+    candidates
+      .filter((home) => isJdk(home) && (!forAll || isForAll(home)))
       .map(async (home) => ({ home, major: await javaMajor(home) })),
   );
   return found.filter(({ major }) => major >= 21).sort((a, b) => b.major - a.major)[0]?.home;

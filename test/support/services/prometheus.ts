@@ -3,11 +3,12 @@
  * Debian package `prometheus`, unpacked into the cache and installed nowhere. Elsewhere there may be none, and the tests
  * that need it are skipped where everybody sees it.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { freePort, type Server, startServer } from './child.ts';
-import { cacheDir, findOnPath, run } from './prerequisites.ts';
+import { cacheDir, keepInCache } from './cache.ts';
+import { findOnPath, run } from './prerequisites.ts';
 
 export type PrometheusTools = { prometheus: string; promtool: string };
 
@@ -23,9 +24,8 @@ const onPath = (): PrometheusTools | undefined => {
 };
 
 /** Lists of its own, so that neither root nor the system's lists are needed. */
-const fetchInto = async (home: string): Promise<void> => {
-  const staging = mkdtempSync(join(cacheDir(), 'staging-'));
-  try {
+const fetchInto = (home: string): Promise<void> =>
+  keepInCache(home, async (staging) => {
     for (const folder of ['lists/partial', 'archives/partial']) mkdirSync(join(staging, folder), { recursive: true });
     const places = { 'Dir::State::lists': join(staging, 'lists'), 'Dir::Cache': staging, 'APT::Sandbox::User': 'root' };
     const options = Object.entries(places).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
@@ -34,11 +34,8 @@ const fetchInto = async (home: string): Promise<void> => {
     await apt('download', 'prometheus');
     const packed = readdirSync(staging).find((name) => name.endsWith('.deb')) ?? '';
     await run('dpkg-deb', ['-x', packed, 'unpacked'], { cwd: staging });
-    if (!existsSync(home)) renameSync(join(staging, 'unpacked'), home);
-  } finally {
-    rmSync(staging, { recursive: true, force: true });
-  }
-};
+    return join(staging, 'unpacked');
+  });
 
 /** Undefined where it can be neither found nor fetched. */
 export const prometheusTools = async (): Promise<PrometheusTools | undefined> => {

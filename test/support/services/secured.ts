@@ -4,25 +4,16 @@
  * The node has one user, who administers it, and no role that everybody gets.
  */
 import { createPrivateKey } from 'node:crypto';
-import {
-  copyFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { tlsBytes, trust } from '../tls.ts';
+import { cacheDir, keepInCache } from './cache.ts';
 import type { Server } from './child.ts';
 import { distribution, openSearchVersion, startOpenSearch } from './opensearch.ts';
-import { cacheDir, findJdk, findOnPath, MissingPrerequisite, run } from './prerequisites.ts';
+import { findJdk, findOnPath, MissingPrerequisite, run } from './prerequisites.ts';
 
 const pluginVersion = '3.4.0.0';
 const admin = { name: 'admin', password: 'Administers-Tests-1' };
@@ -72,20 +63,17 @@ const adapt = (plugin: string, home: string): void => {
 
 const build = async (jdk: string, into: string): Promise<void> => {
   const home = await distribution(jdk);
-  const staging = mkdtempSync(join(cacheDir(), 'staging-'));
-  try {
+  await keepInCache(into, async (staging) => {
     const plugin = await unpackPlugin(jdk, staging);
     adapt(plugin, home);
     const zip = join(staging, 'adapted.zip');
     await run(join(jdk, 'bin', 'jar'), ['-cMf', zip, '-C', plugin, '.']);
     const copy = join(staging, 'home');
     cpSync(home, copy, { recursive: true });
-    const install = [join(copy, 'bin', 'opensearch-plugin'), 'install', '-s', '-b', `file://${zip}`];
+    const install = [join(copy, 'bin', 'opensearch-plugin'), 'install', '-s', '-b', pathToFileURL(zip).href];
     await run('bash', install, { env: { ...process.env, OPENSEARCH_JAVA_HOME: jdk } });
-    if (!existsSync(into)) renameSync(copy, into);
-  } finally {
-    rmSync(staging, { recursive: true, force: true });
-  }
+    return copy;
+  });
 };
 
 /** @throws MissingPrerequisite, and what Maven says when it cannot fetch the plugin */

@@ -1,22 +1,22 @@
 /** `npm test` itself, with tools that are told what to say: what fails twice fails, and what fails once is named. */
 import { execFile } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { executableFolder } from '../../support/executables.ts';
 
 type Status = 'passed' | 'failed' | 'skipped';
 type Files = Record<string, Record<string, Status>>;
 type Script = { unit: Files; sim?: Files; first: Files; again?: Files; loose?: number };
 
 const root = join(import.meta.dirname, '..', '..', '..');
-const folder = mkdtempSync(join(tmpdir(), 'crossfade-test-command-'));
+const folder = executableFolder('test-command');
 const fine: Files = { u: { adds: 'passed' } };
 const calm: Files = { s: { survives: 'passed' } };
 
 /** Stands in for vitest: writes the report it was told and exits as vitest would. */
 const vitest = `#!${process.execPath}
-const { writeFileSync } = require('node:fs');
+import { writeFileSync } from 'node:fs';
 const args = process.argv.slice(2);
 const script = JSON.parse(process.env.SCRIPT);
 const project = args[args.indexOf('--project') + 1];
