@@ -68,6 +68,9 @@ export const newWork = ({ reign, authority, epoch }: Pick<ReignWork, 'reign' | '
   ledgerEvents: 0,
 });
 
+/** Worked out when its turn to be written comes, where it depends on what stands then. */
+export type Change = Partial<JobState> | ((now: JobState) => Partial<JobState>);
+
 export interface JobStore {
   /** The state as last loaded or saved by this leader. */
   current(): JobState;
@@ -76,7 +79,7 @@ export interface JobStore {
    * `always` also where nothing changes, which shows that no other leader wrote.
    * @throws STORE_CONFLICT when another leader wrote; STORE_OUTCOME_UNKNOWN, STORE_UNAVAILABLE
    */
-  save(change: Partial<JobState>, when?: 'always'): Promise<void>;
+  save(change: Change, when?: 'always'): Promise<void>;
 }
 
 export const createJobStore = (bucket: Bucket, slug: string): JobStore => {
@@ -108,7 +111,9 @@ export const createJobStore = (bucket: Bucket, slug: string): JobStore => {
     current: () => state,
     load,
     save: (change, when) => {
-      const turn = queue.then(() => write({ ...state, ...change }, when));
+      const turn = queue.then(() =>
+        write({ ...state, ...(typeof change === 'function' ? change(state) : change) }, when),
+      );
       queue = turn.catch(() => undefined);
       return turn;
     },
@@ -117,6 +122,6 @@ export const createJobStore = (bucket: Bucket, slug: string): JobStore => {
 
 /** Nothing is kept of a reign that no work was begun for. */
 export const saveWork = async (job: JobStore, change: Partial<ReignWork>, when?: 'always'): Promise<void> => {
-  const { work } = job.current();
-  if (work !== undefined) await job.save({ work: { ...work, ...change } }, when);
+  if (job.current().work === undefined) return;
+  await job.save(({ work }) => (work === undefined ? {} : { work: { ...work, ...change } }), when);
 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { directionOf } from '../../../src/agent/direction.ts';
-import { createJobStore, emptyJob, JobState, newWork } from '../../../src/agent/leader/job-state.ts';
+import { createJobStore, emptyJob, JobState, newWork, saveWork } from '../../../src/agent/leader/job-state.ts';
 import { MemoryBucket } from '../../support/memory-store.ts';
 import { routeState } from '../agent/route.ts';
 
@@ -9,6 +9,14 @@ describe("the leader's record", () => {
     const next = newWork(directionOf(routeState({ epoch: 3, reign: 2 })));
     const text = JSON.stringify({ ...emptyJob, next });
     expect(JobState.parse(JSON.parse(text)).next).toEqual(next);
+  });
+
+  it('does not bring back the work of a stay that was ended while a change of it waited', async () => {
+    const job = createJobStore(new MemoryBucket(), 'products');
+    await job.save({ work: newWork({ reign: 1, authority: 'source', epoch: 1 }) });
+    const ended = job.save({ work: undefined });
+    await Promise.all([ended, saveWork(job, { backfill: 'done' })]);
+    expect(job.current().work).toBeUndefined();
   });
 
   it('shows by the write of a value that is there already that nobody else has written', async () => {
