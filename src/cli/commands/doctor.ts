@@ -4,6 +4,7 @@
  */
 
 import type { CliConfig } from '../../config.ts';
+import type { RouteState } from '../../coordination/ports.ts';
 import type { RouteSpec } from '../../coordination/route-spec.ts';
 import type { FleetStatus } from '../../fleet/fleet-status.ts';
 import { readFleet } from '../../fleet/read-fleet.ts';
@@ -53,6 +54,14 @@ const noClusters: Finding = {
   todo: 'run this where clusters.source is configured',
 };
 
+/** Its source may be gone, and the application's aliases are free to move. */
+const ended = (slug: string): Finding => ({
+  check: 'preflight',
+  level: 'ok',
+  about: slug,
+  reason: 'final: nothing will be moved any more',
+});
+
 const preflightOf = async (
   context: CliContext,
   { specs, fleet, preflight }: { specs: readonly RouteSpec[]; fleet: FleetStatus; preflight: Preflight },
@@ -70,8 +79,11 @@ export const doctor = async (
 ): Promise<Outcome> => {
   const [fleet, states] = await Promise.all([readFleet(context.store), readStates(context.store)]);
   const chosen = slug === undefined ? [...states.values()] : [pickRoute(states, slug)];
-  const specs = chosen.map(({ spec }) => spec);
-  const findings = [...fleetFindings(fleet), ...(await preflightOf(context, { specs, fleet, preflight }))];
+  const isOver = ({ phase }: RouteState): boolean => phase.phase === 'final';
+  const specs = chosen.filter((state) => !isOver(state)).map(({ spec }) => spec);
+  const found = await preflightOf(context, { specs, fleet, preflight });
+  const over = chosen.filter(isOver).map((state) => ended(state.slug));
+  const findings = [...fleetFindings(fleet), ...found, ...over];
   const style = styleOf(context.io.colour);
   const mark = { ok: style.good('ok'), warn: style.warn('warn'), refuse: style.bad('refuse') };
   const rows = findings.map(({ level, check, about, reason, todo }) => [

@@ -691,6 +691,15 @@ describe('doctor', () => {
     });
   });
 
+  test('asks nothing of the indices of a route that is final', async () => {
+    const made = await withRoute({ phase: 'final', epoch: 5, reign: 2 });
+    const ran = await made.run('doctor --json', { env, preflight: async () => [finding] });
+    expect(ran.json()).toMatchObject({
+      ok: true,
+      findings: expect.arrayContaining([expect.objectContaining({ about: 'products', level: 'ok' })]),
+    });
+  });
+
   test('says that it did not look at the indices where no cluster is configured', async () => {
     const made = await withRoute();
     const ran = await made.run('doctor products --json', { preflight: async () => [finding] });
