@@ -31,6 +31,29 @@ const surviving = (writes: readonly SetOperation[]): SetOperation[] => {
   return writes.filter((write) => write.outcome !== 'failed' && endOf(write) >= lastBegan);
 };
 
+/** `value` of one document, read between two moments of the counter; undefined where there was none. */
+export type Read = { id: string; began: number; ended: number; value: string | undefined };
+
+/** As the reader saw them: what was answered later may or may not have been there yet. */
+const seenBy = (writes: readonly SetOperation[], { began, ended }: Read): SetOperation[] =>
+  writes
+    .filter((write) => write.began < ended)
+    .map((write) =>
+      write.outcome === 'acknowledged' && write.ended > began ? { ...write, outcome: 'unknown' } : write,
+    );
+
+/**
+ * Nobody reads what nobody wrote, what surely failed, or what was written later. `isNewest`: nor, as from a copy that
+ * waits for newer ones, what was overwritten before the read began.
+ */
+export const judgeRead = (operations: readonly Operation[], read: Read, isNewest: boolean): string | undefined => {
+  const writes = operations.filter((one): one is SetOperation => one.kind === 'set' && one.id === read.id);
+  const seen = seenBy(writes, read);
+  const problem = judgeRegister(seen, read.value);
+  if (problem === undefined || isNewest) return problem;
+  return seen.some(({ outcome, value }) => outcome !== 'failed' && value === read.value) ? undefined : problem;
+};
+
 const judgeRegister = (writes: readonly SetOperation[], value: string | undefined): string | undefined => {
   const legal = surviving(writes);
   const untouched = value === undefined && writes.every(({ outcome }) => outcome !== 'acknowledged');

@@ -1,11 +1,21 @@
 /** Logs what clients asked for and were told. One counter orders beginnings and answers, so that no clock is compared. */
-import type { Change, Operation, Outcome } from './checker.ts';
+import type { Change, Operation, Outcome, Read } from './checker.ts';
 
 export type Recorded = Operation & { answer: string };
 
 export class Recorder {
   readonly operations: Recorded[] = [];
   #now = 0;
+
+  /** When a read began: what was answered before must be in it. */
+  now(): number {
+    return this.#now++;
+  }
+
+  /** What was read of one document from then on. */
+  read({ id, began, value }: Omit<Read, 'ended'>): Read {
+    return { id, began, ended: this.#now++, value };
+  }
 
   /** Unknown until settled: a client that never hears anything knows nothing. */
   begin(change: Change): Recorded {

@@ -13,7 +13,13 @@ export type Told = {
   answer: string;
   status: number;
 };
-export type Reply = { status: number; code: string | undefined; text: string };
+export type Reply = {
+  status: number;
+  code: string | undefined;
+  text: string;
+  /** How the answer as a whole was told. */
+  told: Told;
+};
 export type Ask = { method: 'GET' | 'PUT' | 'POST' | 'DELETE'; path: string; body?: unknown; what: string };
 /** Longer than the longest hold with its grace, on a machine that has other things to do. */
 const patienceMs = 40_000;
@@ -44,8 +50,11 @@ export const createClient = ({ agents, random }: ClientOptions): Client => {
     if (up.length === 0) return 'failed';
     const { name, url } = random.pick(up);
     const from = Date.now();
-    const tell = (status: number, answer: string): void =>
-      void told.push({ from, to: Date.now(), agent: name, what, answer, status });
+    const tell = (status: number, answer: string): Told => {
+      const one = { from, to: Date.now(), agent: name, what, answer, status };
+      told.push(one);
+      return one;
+    };
     try {
       const type = typeof body === 'string' ? 'application/x-ndjson' : 'application/json';
       const text = typeof body === 'string' ? body : JSON.stringify(body);
@@ -53,8 +62,8 @@ export const createClient = ({ agents, random }: ClientOptions): Client => {
       const answer = await request(`${url}${path}`, { method, dispatcher, ...sent });
       const code = answer.headers['x-crossfade-error'] as string | undefined;
       const got = await answer.body.text();
-      tell(answer.statusCode, `${answer.statusCode} ${code ?? ''}`.trim());
-      return { status: answer.statusCode, code, text: got };
+      const { statusCode: status } = answer;
+      return { status, code, text: got, told: tell(status, `${status} ${code ?? ''}`.trim()) };
     } catch (error) {
       const { code = 'broken' } = error as { code?: string };
       tell(0, code);

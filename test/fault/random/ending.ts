@@ -6,10 +6,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { exitCode } from '../../../src/exit-codes.ts';
 import type { RouteStatus } from '../../../src/fleet/fleet-status.ts';
 import { eventually } from '../../support/eventually.ts';
-import { check, differing } from '../checker.ts';
+import { check, differing, judgeRead } from '../checker.ts';
 import { readAll } from '../documents.ts';
 import type { Told } from './client.ts';
-import { isOdd, unexplained } from './explain.ts';
+import { isOdd, readsAtAuthority, unexplained } from './explain.ts';
 import type { Held } from './faults.ts';
 import { short, type Stage } from './stage.ts';
 import { nameThem, type Workload } from './workload.ts';
@@ -73,6 +73,13 @@ const judgeAnswers = (stage: Stage, told: readonly Told[], around: { held: reado
     return why === undefined ? [] : [`${at} ${one.agent} answered ${one.answer} to ${one.what}, and ${why}`];
   });
 
+const judgeReads = ({ recorder, seen, began }: Stage, { reads }: Workload, held: readonly Held[]): string[] =>
+  reads.flatMap((read) => {
+    const { told, id } = read;
+    const why = judgeRead(recorder.operations, read, readsAtAuthority(told, { held, seen }));
+    return why === undefined ? [] : [`${((told.from - began) / 1000).toFixed(1)} ${told.agent} read ${id}: ${why}`];
+  });
+
 const judgeMemory = async ({ fleet, log }: Stage): Promise<string[]> => {
   const problems: string[] = [];
   for (const { name, process } of fleet.agents) {
@@ -103,5 +110,6 @@ export const bringToEnd = async (stage: Stage, { workload, urls, held, healedAt 
   problems.push(...(await judgeDocuments(stage, workload, urls)));
   await must(stage, 'finalize', slug, '--wait', '--yes');
   problems.push(...judgeAnswers(stage, workload.told, { held, healedAt }));
+  problems.push(...judgeReads(stage, workload, held));
   problems.push(...(await judgeMemory(stage)));
 };

@@ -165,9 +165,11 @@ const clusterKinds = (
 
 const machineKinds = (hands: Hands): Record<string, FaultKind> => {
   const act = async (): Promise<void> => {
-    const hogs = [0, 1].map(() => spawn('sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' }));
+    // Nobody ends them where this process is killed.
+    const busy = ['20', 'sh', '-c', 'while :; do :; done'];
+    const hogs = [0, 1].map(() => spawn('timeout', busy, { stdio: 'ignore' }));
     await hands.hold(5, 12);
-    for (const hog of hogs) hog.kill('SIGKILL');
+    for (const hog of hogs) hog.kill('SIGTERM');
   };
   return { 'machine busy': onServer(hands, { on: 'machine', weight: 3, what: 'busy', act }) };
 };

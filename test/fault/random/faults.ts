@@ -31,7 +31,10 @@ export const createFaults = (options: FaultsOptions): Faults => {
     hold: (low, high) =>
       delay(random.between(low, high) * 1000, undefined, { signal: ended.signal }).catch(() => undefined),
   });
-  const names = (only ?? Object.keys(kinds)).filter((name) => name in kinds && !except.includes(name));
+  const unknown = [...(only ?? []), ...except].filter((name) => !(name in kinds));
+  if (unknown.length > 0) throw new Error(`no fault is named ${unknown.join(', ')}: ${Object.keys(kinds).join(', ')}`);
+  const names = (only ?? Object.keys(kinds)).filter((name) => !except.includes(name));
+  if (names.length === 0) throw new Error('no fault is left to draw');
   const draw = (): string | undefined => {
     let left = random.next() * names.reduce((sum, name) => sum + kinds[name]!.weight, 0);
     return names.find((name) => (left -= kinds[name]!.weight) < 0);

@@ -72,26 +72,37 @@ export const runSchedule = async (options: RunOptions): Promise<string[]> => {
   const route = { cutover: { budgetMs: random.pick([3_000, 10_000]) } };
   const stage = await buildStage({ name: String(seed), folder, urls, route, say });
   const { slug, fleet, nats, relays, recorder, problems, log, status } = stage;
-  const leader = (): string | undefined => status()?.leader ?? undefined;
-  const faults = createFaults({ random, fleet, clusters, relays, nats, only, except, leader, log });
-  const clients = { alias: slug, agents: fleet.urls, random: seededRandom(seed + 1) };
-  const workload = startWorkload({ ...clients, recorder, perSecond });
-  await play({ stage, faults, options });
-  await bringToEnd(stage, { workload, urls, held: faults.held, healedAt: Date.now() + noticeMs });
-  log(`answers: ${tally(workload.told)}`);
-  log(problems.length === 0 ? 'nothing is wrong' : `WRONG:\n${problems.join('\n')}`);
-  const told = workload.told.filter(isOdd);
-  writeFileSync(join(folder, 'operations.json'), JSON.stringify({ operations: recorder.operations, told }));
-  await stage.close();
+  try {
+    const leader = (): string | undefined => status()?.leader ?? undefined;
+    const faults = createFaults({ random, fleet, clusters, relays, nats, only, except, leader, log });
+    const clients = { alias: slug, agents: fleet.urls, random: seededRandom(seed + 1) };
+    const workload = startWorkload({ ...clients, recorder, perSecond });
+    await play({ stage, faults, options });
+    await bringToEnd(stage, { workload, urls, held: faults.held, healedAt: Date.now() + noticeMs });
+    log(`answers: ${tally(workload.told)}; documents read: ${workload.reads.length}`);
+    log(problems.length === 0 ? 'nothing is wrong' : `WRONG:\n${problems.join('\n')}`);
+    const told = workload.told.filter(isOdd);
+    writeFileSync(join(folder, 'operations.json'), JSON.stringify({ operations: recorder.operations, told }));
+  } finally {
+    await stage.close();
+  }
   return problems;
+};
+
+/** @throws for what is no number, which would be a run of no time */
+const positive = (name: string, text: string): number => {
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`--${name} has to be a number above 0, not ${text}`);
+  return value;
 };
 
 const fromArguments = async (): Promise<string[]> => {
   const text = { type: 'string' } as const;
   const list = { type: 'string', multiple: true } as const;
   const { values } = parseArgs({ options: { seed: text, minutes: text, keep: text, only: list, except: list } });
-  const { minutes = '3', keep = join(tmpdir(), 'crossfade-faults'), only, except } = values;
-  const seed = Number(values.seed ?? Date.now() % 100_000);
+  const { keep = join(tmpdir(), 'crossfade-faults'), only, except } = values;
+  const minutes = positive('minutes', values.minutes ?? '3');
+  const seed = positive('seed', values.seed ?? String((Date.now() % 100_000) + 1));
   const folder = join(keep, `seed-${seed}`);
   const say = (line: string): void => void process.stdout.write(line);
   say(`seed ${seed}, kept in ${folder}\n`);
@@ -100,11 +111,13 @@ const fromArguments = async (): Promise<string[]> => {
   const clusters =
     given === undefined ? { source: await mortalCluster('source'), target: await mortalCluster('target') } : undefined;
   const urls = given ?? { source: clusters!.source.url, target: clusters!.target.url };
-  const run = runSchedule({ seed, minutes: Number(minutes), folder, urls, clusters, only, except, say });
+  const run = runSchedule({ seed, minutes, folder, urls, clusters, only, except, say });
   return run.finally(() => Promise.all([clusters?.source.stop(), clusters?.target.stop()]));
 };
 
 if (import.meta.main) {
+  // Servers that stand still hear no signal but the one that they get when this process exits.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
   const problems = await fromArguments();
   process.exit(problems.length === 0 ? 0 : 1);
 }

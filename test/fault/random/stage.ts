@@ -71,7 +71,8 @@ const startWatch = (fleet: Fleet, slug: string, log: (what: string) => void) => 
     if (next === undefined) return;
     if (now === undefined || gist(now) !== gist(next)) log(`status: ${gist(next)}`);
     now = next;
-    seen.push({ at: Date.now(), epoch: now.epoch, authority: authorityIn(now.phase) });
+    const { epoch, phase, percent } = now;
+    seen.push({ at: Date.now(), epoch, authority: authorityIn(phase), readPercent: percent.read });
   };
   const watching = (async () => {
     while (!ended.signal.aborted) {

@@ -1,10 +1,10 @@
 /**
  * Clients of every kind of write that applications send, at a steady rate, through whichever agents are up: several at
- * once on a few hot documents, each value used once. Reads go along. What each client is told is judged by the letter, as
- * in load.ts; a document of its own id whose creation nobody heard of is told by its value.
+ * once on a few hot documents, each value used once. Reads go along, and what they showed is kept. What each client is told
+ * is judged by the letter, as in load.ts, each item of a bulk by itself; a document of its own id whose creation nobody heard of is told by its value.
  */
 import type { Random } from '../../sim/random.ts';
-import type { Change, Documents, Outcome } from '../checker.ts';
+import type { Change, Documents, Outcome, Read } from '../checker.ts';
 import { documentIds, listIds } from '../load.ts';
 import type { Recorded, Recorder } from '../recorder.ts';
 import { type Ask, createClient, outcomeOf, type Reply, type Told } from './client.ts';
@@ -25,8 +25,11 @@ export type WorkloadOptions = {
   random: Random;
   perSecond: number;
 };
+/** One document as one client read it. */
+export type Seen = Read & { told: Told };
 export type Workload = {
   told: Told[];
+  reads: Seen[];
   /** Of documents that the cluster was to name, whose name nobody heard. */
   unnamed: Recorded[];
   /** No more by-query requests: while one runs, no switch begins. */
@@ -46,6 +49,21 @@ const bulkLines = (items: readonly BulkItem[]): string =>
     ])
     .map((line) => `${JSON.stringify(line)}\n`)
     .join('');
+
+type BulkResult = { status: number; error?: { type: string } };
+/** An answer of 200 tells of each item by itself. */
+export const failureOf = (whole: Told, what: string, { status, error }: BulkResult): Told[] =>
+  status < 300
+    ? []
+    : [{ ...whole, what, status, answer: `${status} ${error?.type ?? ''} in a bulk`.replace('  ', ' ') }];
+
+type GetAnswer = { _id: string; found?: boolean; _source?: { value?: string } };
+/** Undefined where an answer tells nothing of the document: the index was not there, or an error stands in its place. */
+const documentsIn = ({ status, code, text }: Reply): GetAnswer[] => {
+  if (code !== undefined || (status !== 200 && status !== 404)) return [];
+  const answer = JSON.parse(text) as GetAnswer & { docs?: GetAnswer[] };
+  return (answer.docs ?? [answer]).filter(({ found }) => found !== undefined);
+};
 
 export const startWorkload = (options: WorkloadOptions): Workload => {
   const { alias, recorder, random, perSecond } = options;
@@ -120,12 +138,15 @@ export const startWorkload = (options: WorkloadOptions): Workload => {
     const reply = await send({ method: 'POST', path: `/${alias}/_bulk`, body: bulkLines(items), what: 'bulk' });
     const results =
       typeof reply !== 'string' && reply.status === 200
-        ? (JSON.parse(reply.text) as { items: Record<string, { status: number }>[] }).items
+        ? (JSON.parse(reply.text) as { items: Record<string, BulkResult>[] }).items
         : [];
     operations.forEach((operation, i) => {
       if (typeof reply === 'string') return settle(operation, reply, reply);
-      const status = Object.values(results[i] ?? {})[0]?.status ?? reply.status;
-      settle(operation, outcomeOf(status, reply.code, items[i]!.action === 'delete'), { ...reply, status });
+      const { action } = items[i]!;
+      const result = Object.values(results[i] ?? {})[0];
+      if (result !== undefined) told.push(...failureOf(reply.told, action, result));
+      const status = result?.status ?? reply.status;
+      settle(operation, outcomeOf(status, reply.code, action === 'delete'), { ...reply, status });
     });
   };
   /** What a query only perhaps changed stays in doubt. */
@@ -173,9 +194,19 @@ export const startWorkload = (options: WorkloadOptions): Workload => {
       count: 'deleted',
     });
   };
-  const reads: (() => Ask)[] = [
+  const got: Seen[] = [];
+  const get = async (ask: Ask): Promise<void> => {
+    const began = recorder.now();
+    const reply = await send(ask);
+    if (typeof reply === 'string') return;
+    for (const { _id, _source } of documentsIn(reply))
+      got.push({ ...recorder.read({ id: _id, began, value: _source?.value }), told: reply.told });
+  };
+  const gets: (() => Ask)[] = [
     () => ({ method: 'GET', path: `/${alias}/_doc/${id()}`, what: 'read get' }),
     () => ({ method: 'POST', path: `/${alias}/_mget`, body: { ids: [id(), id()] }, what: 'read mget' }),
+  ];
+  const searches: (() => Ask)[] = [
     () => ({
       method: 'POST',
       path: `/${alias}/_search`,
@@ -184,7 +215,8 @@ export const startWorkload = (options: WorkloadOptions): Workload => {
     }),
     () => ({ method: 'GET', path: `/${alias}/_count`, what: 'read count' }),
   ];
-  const read = async (): Promise<void> => void (await send(random.pick(reads)()));
+  const search = async (): Promise<void> => void (await send(random.pick(searches)()));
+  const read = (): Promise<void> => (random.chance(0.5) ? get(random.pick(gets)()) : search());
   const kinds: readonly [number, () => Promise<void>][] = [
     [26, index],
     [12, remove],
@@ -214,6 +246,7 @@ export const startWorkload = (options: WorkloadOptions): Workload => {
   }, 1000 / perSecond);
   return {
     told,
+    reads: got,
     unnamed,
     calm: () => {
       isCalm = true;

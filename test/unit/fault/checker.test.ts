@@ -1,6 +1,14 @@
 /** The judge of the fault tests, held against histories whose verdict is known: a checker that finds nothing proves nothing. */
 import { describe, expect, test } from 'vitest';
-import { type Change, check, checkSide, type Documents, type Operation, type Outcome } from '../../fault/checker.ts';
+import {
+  type Change,
+  check,
+  checkSide,
+  type Documents,
+  judgeRead,
+  type Operation,
+  type Outcome,
+} from '../../fault/checker.ts';
 
 const put = (value: string | undefined): Change => ({ kind: 'set', id: 'a', value });
 const add = (token: string): Change => ({ kind: 'append', id: 'l', token });
@@ -79,4 +87,62 @@ describe('the judge of fault tests', () => {
   test('is content with two equal sides that hold what was acknowledged', () => {
     expect(check({ operations: [first], source: holding('v1'), target: holding('v1') })).toEqual([]);
   });
+});
+
+const second = at(put('v2'), [4, 5]);
+const reading = (value: string | undefined, [began, ended]: [number, number]) => ({ id: 'a', began, ended, value });
+const reads: [string, Operation[], ReturnType<typeof reading>, newest: string | undefined, any: string | undefined][] =
+  [
+    ['the newest value', [first, second], reading('v2', [6, 7]), undefined, undefined],
+    ['a value that was newest then', [first, second], reading('v1', [2, 3]), undefined, undefined],
+    [
+      'a value that is just being replaced',
+      [first, at(put('v2'), [2, 5])],
+      reading('v1', [3, 4]),
+      undefined,
+      undefined,
+    ],
+    ['one that is just being written', [first, at(put('v2'), [2, 5])], reading('v2', [3, 4]), undefined, undefined],
+    ['one that was replaced', [first, second], reading('v1', [6, 7]), 'overwritten, and v1 is back', undefined],
+    [
+      'one that was written later',
+      [first, second],
+      reading('v2', [2, 3]),
+      'v2 was written by nobody',
+      'v2 was written by nobody',
+    ],
+    [
+      'one that surely failed',
+      [first, at(put('v2'), [2, 3], 'failed')],
+      reading('v2', [4, 5]),
+      'the failed write v2 is visible',
+      'the failed write v2 is visible',
+    ],
+    [
+      'one that nobody knows of',
+      [first, at(put('v2'), [2, 0], 'unknown')],
+      reading('v2', [4, 5]),
+      undefined,
+      undefined,
+    ],
+    [
+      'nothing though it was written before',
+      [first],
+      reading(undefined, [2, 3]),
+      'an acknowledged write is lost: expected v1',
+      'an acknowledged write is lost: expected v1',
+    ],
+    ['nothing before it was written', [second], reading(undefined, [2, 3]), undefined, undefined],
+    [
+      'nothing where it was deleted and written again',
+      [first, at(put(undefined), [2, 3]), second],
+      reading(undefined, [6, 7]),
+      'an acknowledged write is lost: expected v2',
+      undefined,
+    ],
+  ];
+test.each(reads)('who reads %s is believed by the rules of its side', (_title, operations, read, newest, any) => {
+  const other = { ...at(put('v9'), [0, 1]), id: 'b' };
+  expect(judgeRead([other, ...operations], read, true)).toBe(newest);
+  expect(judgeRead([other, ...operations], read, false)).toBe(any);
 });
