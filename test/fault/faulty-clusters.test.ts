@@ -4,7 +4,7 @@ import { type SwitchPoint, switchPoints } from '../../src/agent/leader/switch.ts
 import { eventually } from '../support/eventually.ts';
 import { services } from '../support/services.ts';
 import { type Asked, type Fault, type Relay, startRelay } from './relay.ts';
-import { standAt, unnoticed } from './standing.ts';
+import { answersAll, standAt, unnoticed } from './standing.ts';
 import { buildWorld, type World } from './world.ts';
 
 let source: Relay;
@@ -52,6 +52,7 @@ test.each(silences)(
     target.misbehave(always(fault));
     await eventually(() => target.faults() > before, { what: 'the follower to be asked' });
     await world.load.acknowledges(100);
+    await answersAll(world);
     target.behave();
     expect(unnoticed(world, from)).toEqual([]);
   },
@@ -76,6 +77,7 @@ test.each(refusals)(
     goOn();
     const { exit, out, err } = await ended;
     await world.load.acknowledges(60);
+    await answersAll(world);
     target.behave();
     expect(exit).not.toBe(0);
     expect(out + err).toMatch(reason);

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SwitchPoint } from '../../src/agent/leader/switch.ts';
 import { whyNoOldCluster } from '../support/services/embedded.ts';
 import { services, startOpenSearch } from '../support/services.ts';
-import { standAt, type Stood, unnoticed } from './standing.ts';
+import { answersAll, standAt, type Stood, unnoticed } from './standing.ts';
 import { buildWorld, type World } from './world.ts';
 
 const missing = await whyNoOldCluster();
@@ -55,6 +55,7 @@ describe.skipIf(missing !== undefined)(`a cluster killed under load${reason}`, (
     await kill();
     await toIt.load.acknowledges(100);
     await Promise.all([barred(fromIt, /source healthy: unreachable/), barred(toIt, /target healthy: unreachable/)]);
+    await answersAll(toIt);
     await restart();
     await bothOpen();
     expect(unnoticed(toIt, from)).toEqual([]);
@@ -88,6 +89,7 @@ describe.skipIf(missing !== undefined)(`a cluster killed under load${reason}`, (
       lastCutover: { kind: 'cutover', result: 'failed', reason: expect.stringMatching(/connection/) },
     });
     await Promise.all([fromIt, toIt].map((world) => world.load.acknowledges(100)));
+    await answersAll([fromIt, toIt]);
     expect((await fromIt.status()).phase).toBe('target');
     expect([fromIt, toIt].flatMap((world, i) => unnoticed(world, from[i]!))).toEqual([]);
   }, 300_000);

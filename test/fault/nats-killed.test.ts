@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { missingNats, reasonNats } from '../support/own-nats.ts';
 import { startNats } from '../support/services.ts';
+import { answersAll, unnoticed } from './standing.ts';
 import { buildWorld, type World } from './world.ts';
 
 let nats: Awaited<ReturnType<typeof startNats>>;
@@ -34,9 +35,8 @@ test.skipIf(missingNats !== undefined)(
     await eventually(async () => (await connected()) === 0, { timeoutMs: 30_000, what: 'agents to miss NATS' });
     const from = world.recorder.operations.length;
     await world.load.acknowledges(120);
-    expect(
-      Object.keys(world.recorder.refusals(from)).filter((answer) => answer !== 'none' && answer !== '409'),
-    ).toEqual([]);
+    await answersAll(world);
+    expect(unnoticed(world, from)).toEqual([]);
 
     nats = await startNats({ port: nats.port, dir: nats.dir });
     await eventually(async () => (await connected()) === 3, { timeoutMs: 30_000, what: 'agents to find NATS' });

@@ -2,6 +2,7 @@
 import type { SwitchPoint } from '../../src/agent/leader/switch.ts';
 import type { RouteStatus } from '../../src/fleet/fleet-status.ts';
 import type { Ran } from '../support/agent-process.ts';
+import { eventually } from '../support/eventually.ts';
 import type { Standing, World } from './world.ts';
 
 export type Asked = { at: SwitchPoint; ask: readonly string[] };
@@ -28,3 +29,18 @@ export const standAt = async (world: World, { at, ask }: Asked): Promise<Stood> 
 /** What clients may be told while nothing goes wrong for them: two updates of one document may meet. */
 export const unnoticed = ({ recorder }: World, since = 0): string[] =>
   Object.keys(recorder.refusals(since)).filter((answer) => answer !== 'none' && answer !== '409');
+
+/**
+ * Whatever clients have begun gets its answer soon. Asked while the follower still misbehaves: who waited for it is answered
+ * once it is well again, and nobody would be the wiser.
+ */
+export const answersAll = async (worlds: World | readonly World[]): Promise<void> => {
+  const begun = [worlds].flat().flatMap(({ recorder }) => recorder.operations.slice());
+  const open = () => begun.filter(({ answer }) => answer === 'none');
+  await eventually(() => open().length === 0, {
+    timeoutMs: 5_000,
+    what: 'every write begun so far to be answered',
+  }).catch((error: unknown) => {
+    throw new Error(`${open().length} writes wait: ${JSON.stringify(open().slice(0, 3))}`, { cause: error });
+  });
+};

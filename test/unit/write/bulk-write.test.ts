@@ -30,6 +30,48 @@ describe('a bulk', () => {
     expect(member.drained()).toBe(true);
   });
 
+  const never = new Promise<never>(() => undefined);
+  const ofBoth = [...action('1'), { delete: { _index: 'm1', _id: '2' } }];
+  it.each<[string, Script, unknown[]]>([
+    ['whole', () => bulkAnswer(indexed('1'), indexed('2')), [...action('1'), ...action('2')]],
+    [
+      'though both clusters have a part of it',
+      ({ side }) =>
+        bulkAnswer(side === 'source' ? indexed('1') : { delete: { ...written({ _id: '2' }), status: 200 } }),
+      ofBoth,
+    ],
+    [
+      'and the other part failed',
+      ({ side }) => (side === 'target' ? new CrossfadeError('UPSTREAM_TIMEOUT') : bulkAnswer(indexed('1'))),
+      ofBoth,
+    ],
+    [
+      'though its documents have to be read back, which hangs too',
+      ({ path }) =>
+        path.includes('_mget') ? never : { body: { took: 1, ingest_took: 2, errors: false, items: [indexed('1')] } },
+      action('1'),
+    ],
+  ])('is answered while its copies never settle: %s', async (_title, script, lines) => {
+    const member = new Member(script, [{}, other]);
+    member.outcome = never;
+    expect((await send(member, lines)).status).toBe(200);
+    expect(member.drained()).toBe(false);
+  });
+
+  it('is answered while the copies of what it sent before it met the fence never settle', async () => {
+    const member = new Member(({ body }) =>
+      body.includes('-e1') ? bulkAnswer(indexed('1'), fencedItem('index')) : bulkAnswer(indexed('2')),
+    );
+    member.outcome = never;
+    const answer = send(member, [...action('1'), ...action('2')]);
+    await member.time.settle();
+    member.learn({ epoch: 2 });
+    expect(idsOf(await answer)).toEqual([
+      ['1', 201],
+      ['2', 201],
+    ]);
+  });
+
   it('refuses the lines of a path whose date cannot be told and may lead to a route', async () => {
     const member = new Member(() => bulkAnswer(indexed('1')));
     const path = `/${encodeURIComponent('<products_{now/d{YYYY.ww}}>')}/_bulk`;
