@@ -3,7 +3,7 @@
  * which indices are paired and how documents are versioned; changing those would mix two migrations under one name.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { RouteState, RouteStates } from '../coordination/ports.ts';
+import type { RouteState } from '../coordination/ports.ts';
 import type { RouteSpec } from '../coordination/route-spec.ts';
 import { doubtOf } from '../fleet/known-routes.ts';
 
@@ -21,27 +21,37 @@ const namesOf = (spec: RouteSpec): string[] => [
   ...spec.indices.map(({ source }) => source),
   ...spec.aliases.map(({ name }) => name),
 ];
+const targetsOf = (spec: RouteSpec): string[] => spec.indices.map(({ target }) => target);
 
-/** Names of the application that another route answers to already: a request could not tell which one is meant. */
-const takenNames = (spec: RouteSpec, others: RouteStates): string[] =>
-  [...others.values()]
-    .filter(({ slug }) => slug !== spec.route)
-    .flatMap((other) => {
-      const taken = new Set(namesOf(other.spec));
-      return namesOf(spec)
-        .filter((name) => taken.has(name))
-        .map((name) => `${name} belongs to route ${other.slug} already`);
-    });
+type NamesOf = (spec: RouteSpec) => readonly string[];
+const shared = (spec: RouteSpec, other: RouteSpec, names: NamesOf): string[] => {
+  const taken = new Set(names(other));
+  return names(spec).filter((name) => taken.has(name));
+};
+
+/**
+ * Of names of the application a request could not tell which route is meant. Of one target the sweep of each route would
+ * delete what the other has copied. A source may well be the target of another route, as where one migration follows
+ * another or the sides are two clusters: whether it is a follower at the time, the preflight sees on the cluster.
+ */
+const conflicts = (spec: RouteSpec, others: readonly RouteSpec[]): string[] =>
+  others
+    .filter(({ route }) => route !== spec.route)
+    .flatMap((other) => [
+      ...shared(spec, other, namesOf).map((name) => `${name} belongs to route ${other.route} already`),
+      ...shared(spec, other, targetsOf).map((name) => `${name} is the target of route ${other.route} already`),
+    ]);
 
 export type Objection = { kind: 'refused' | 'config'; message: string };
 
+/** `others`: the specs of all routes as they would be, its own left out or not. */
 export const objectionTo = (
   spec: RouteSpec,
   current: RouteState | undefined,
-  others: RouteStates,
+  others: readonly RouteSpec[],
 ): Objection | undefined => {
-  const taken = takenNames(spec, others);
-  if (taken.length > 0) return { kind: 'config', message: taken.join('; ') };
+  const found = conflicts(spec, others);
+  if (found.length > 0) return { kind: 'config', message: found.join('; ') };
   const doubt = current && doubtOf(current);
   if (doubt !== undefined) return { kind: 'refused', message: doubt };
   if (current === undefined || current.phase.phase === 'off') return undefined;

@@ -116,7 +116,8 @@ const carryOut = async (deps: OperatorDeps, migration: Migration): Promise<Found
   const read = readSpec(name, migration.spec);
   if (!read.ok) return { accepted: { ok: false, reason: 'Invalid', message: read.message }, asked };
   const states = await readStates(deps.store);
-  const objection = objectionTo(read.wanted.route, states.get(name), states);
+  const specs = [...states.values()].map(({ spec }) => spec);
+  const objection = objectionTo(read.wanted.route, states.get(name), specs);
   if (objection !== undefined) return { accepted: { ok: false, reason: 'Refused', message: objection.message }, asked };
   await applySpec(deps, migration, read.wanted, states);
   if (isNews(deps.memory, migration)) await turnKnobs(deps, migration, knobsOf(read.wanted, states.get(name)));

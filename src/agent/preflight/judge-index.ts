@@ -1,15 +1,18 @@
 /**
  * What makes one index unfit to be migrated, as the source or as the target. Pure: one function per concern.
  */
-import { parseEpochAlias } from '../../coordination/keys.ts';
+import { type EpochAlias, parseEpochAlias } from '../../coordination/keys.ts';
 import type { Finding, IndexFacts, PreflightFacts } from './facts.ts';
 import { about, type Say } from './finding.ts';
 import { isWhole } from '../control-answers.ts';
 
-const isCopyAliasOfAnother = (name: string, slug: string): boolean => {
-  const alias = parseEpochAlias(name);
-  return alias !== undefined && alias.use === 'copies' && alias.slug !== slug;
-};
+type Foreign = EpochAlias & { name: string };
+/** Aliases by which another route writes or copies to this index. */
+const aliasesOfOthers = ({ aliases }: IndexFacts, slug: string): Foreign[] =>
+  Object.keys(aliases).flatMap((name) => {
+    const alias = parseEpochAlias(name);
+    return alias === undefined || alias.slug === slug ? [] : [{ name, ...alias }];
+  });
 
 /** No application counts so far; an application that sets versions itself, often from a clock, soon does. */
 const largestCountedVersion = 2n ** 48n;
@@ -50,8 +53,12 @@ export const sourceFindings = (facts: PreflightFacts, name: string, index: Index
     refuse('_seq_no cannot be searched', 'the tail needs it: use a version that keeps sequence numbers');
   if (index.settings['index.append_only.enabled'] === 'true')
     refuse('is append-only', 'it takes no client ids, so copies cannot be stamped');
-  if (Object.keys(index.aliases).some((alias) => isCopyAliasOfAnother(alias, facts.spec.route)))
-    refuse('is the follower of another route', 'finish or delete that route first');
+  const followed = aliasesOfOthers(index, facts.spec.route).find(({ use }) => use === 'copies');
+  if (followed !== undefined)
+    refuse(
+      `is the follower of route ${followed.slug}, by its alias ${followed.name}`,
+      `finish that route first; if it is gone and none of its processes runs, remove the alias`,
+    );
   if (
     index.largestVersion > largestCountedVersion &&
     facts.spec.versions === 'internal' &&
@@ -67,6 +74,18 @@ export const sourceFindings = (facts: PreflightFacts, name: string, index: Index
   return findings.length > 0 ? findings : [say('ok', `${index.shards} shards`)];
 };
 
+/** The sweep takes away from a target whatever the source of its own route lacks. */
+const targetOfAnother = (say: Say, index: IndexFacts, slug: string): Finding[] =>
+  aliasesOfOthers(index, slug)
+    .slice(0, 1)
+    .map(({ slug: other, use, name }) =>
+      say(
+        'refuse',
+        `takes ${use} of route ${other}, by its alias ${name}`,
+        `name another target; if route ${other} is gone and none of its processes runs, remove the alias`,
+      ),
+    );
+
 export const targetFindings = ({ spec }: PreflightFacts, name: string, index: IndexFacts | undefined): Finding[] => {
   const say = about('target index', name);
   if (index === undefined)
@@ -75,7 +94,7 @@ export const targetFindings = ({ spec }: PreflightFacts, name: string, index: In
         ? say('ok', 'will be created')
         : say('refuse', 'does not exist', 'create it, or set createTarget: true'),
     ];
-  const findings = healthFindings(say, index);
+  const findings = [...healthFindings(say, index), ...targetOfAnother(say, index, spec.route)];
   if (index.concreteName !== name)
     findings.push(say('refuse', `is an alias of ${index.concreteName}`, 'name the concrete index'));
   if (index.settings['index.blocks.write'] === 'true')

@@ -30,8 +30,19 @@ const readSpecs = async (path: string, context: CliContext): Promise<RouteSpec[]
 
 type Applied = { route: string; changed: string[]; revision: number | null };
 
-const refuseIfObjected = (spec: RouteSpec, states: RouteStates): void => {
-  const objection = objectionTo(spec, states.get(spec.route), states);
+const refuseRepeated = (specs: readonly RouteSpec[]): void => {
+  const repeated = specs.find(({ route }, i) => specs.findIndex((other) => other.route === route) < i);
+  if (repeated !== undefined) throw new CliError('config', `route ${repeated.route} stands in the file twice`);
+};
+
+/** All routes once the file is applied, so that its documents are held against each other too. */
+const specsAfter = (specs: readonly RouteSpec[], states: RouteStates): RouteSpec[] => {
+  const replaced = new Set(specs.map(({ route }) => route));
+  return [...specs, ...[...states.values()].map(({ spec }) => spec).filter(({ route }) => !replaced.has(route))];
+};
+
+const refuseIfObjected = (spec: RouteSpec, states: RouteStates, all: readonly RouteSpec[]): void => {
+  const objection = objectionTo(spec, states.get(spec.route), all);
   if (objection?.kind === 'config') throw new CliError('config', objection.message);
   if (objection !== undefined) throw new CrossfadeError('PHASE_REFUSED', objection.message);
 };
@@ -58,7 +69,9 @@ const line = ({ route, changed, revision }: Applied): string => {
 export const apply = async (context: CliContext, { file }: { file: string }): Promise<Outcome> => {
   const specs = await readSpecs(file, context);
   const states = await readStates(context.store);
-  for (const spec of specs) refuseIfObjected(spec, states);
+  refuseRepeated(specs);
+  const all = specsAfter(specs, states);
+  for (const spec of specs) refuseIfObjected(spec, states, all);
   const applied: Applied[] = [];
   for (const spec of specs) applied.push(await applyOne(context, spec, states));
   const fresh = specs.find(({ route }) => (states.get(route)?.phase.phase ?? 'off') === 'off');

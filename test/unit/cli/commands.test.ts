@@ -83,6 +83,33 @@ describe('apply', () => {
     expect(ran).toMatchObject({ exit: 64, err: expect.stringContaining('products belongs to route products already') });
   });
 
+  const asRoute = (route: string, source: string, target: string): string =>
+    JSON.stringify({ route, indices: [{ source, target }] });
+  const other = asRoute('other', 'x', 'y');
+
+  test.each([
+    ['another route has it in the store', asRoute('other', 'x', 'products_v2'), 'is the target of route products'],
+    ['another document has it', `${other}\n---\n${asRoute('third', 'z', 'y')}`, 'y is the target of route'],
+    ['a source of another document', `${other}\n---\n${asRoute('third', 'x', 'z')}`, 'x belongs to route'],
+    ['a route stands in the file twice', `${other}\n---\n${asRoute('other', 'x', 'z')}`, 'stands in the file twice'],
+  ])('refuses a target or source that is taken, and applies nothing: %s', async (_, stdin, message) => {
+    const made = await withRoute();
+    const ran = await made.run('apply -f -', { stdin });
+    expect(ran).toMatchObject({ exit: 64, err: expect.stringContaining(message) });
+    expect(await made.store.config.get(keys.config('other'))).toBeUndefined();
+  });
+
+  test.each([
+    ['goes on from the target of a route that is final', asRoute('next', 'products_v2', 'products_v3')],
+    [
+      'takes what another document of the file lets go',
+      `${asRoute('other', 'x', 'products_v2')}\n---\n${asRoute('products', 'z', 'products_v3')}`,
+    ],
+  ])('takes a route that %s', async (_, stdin) => {
+    const made = await withRoute({ phase: stdin.includes('next') ? 'final' : 'off' });
+    expect(await made.run('apply -f -', { stdin })).toMatchObject({ exit: 0 });
+  });
+
   test('reports every mistake of the file and writes nothing', async () => {
     const made = harness();
     const ran = await made.run('apply -f -', { stdin: 'route: P\nindices: []\nackPolcy: both\n' });

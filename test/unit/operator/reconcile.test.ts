@@ -171,6 +171,18 @@ describe('a migration', () => {
     expect(await store.config.list('')).toEqual([]);
   });
 
+  it('is refused when its target is that of another', async () => {
+    kube.apply('orders', { route: { ...route, indices: [{ source: 'orders', target: 'products_v2' }], aliases: [] } });
+    await settle();
+    kube.apply('products', { route });
+    await settle();
+    expect(condition('Accepted')).toMatchObject({
+      reason: 'Refused',
+      message: 'products_v2 is the target of route orders already',
+    });
+    expect(await text(keys.config('products'))).toBeUndefined();
+  });
+
   it('is refused when it would change under way what cannot change', async () => {
     kube.apply('products', { route, phase: 'dual' });
     await settle();

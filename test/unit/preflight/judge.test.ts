@@ -158,6 +158,8 @@ const rows: [string, PreflightFacts, string, 'warn' | 'refuse'][] = [
     'source index',
     'refuse',
   ],
+  ['another route copies to the target', target({ aliases: { 'crossfade-other-c3': {} } }), 'target index', 'refuse'],
+  ['another route writes to the target', target({ aliases: { 'crossfade-other-e3-1': {} } }), 'target index', 'refuse'],
   [
     'an alias of the application that looks like ours is not listed',
     source({ aliases: { 'crossfade-search': {} } }),
@@ -248,6 +250,12 @@ describe('preflight', () => {
     expect(
       worst(judge(facts({ spec: spec({ createTarget: true }), pairs: [{ source: index('p1'), target: undefined }] }))),
     ).toBe('ok');
+  });
+
+  it('lets a target pass that carries aliases of the route itself, and a source that another route wrote to', () => {
+    const own = index('p2', { aliases: { 'crossfade-products-c1': {}, 'crossfade-products-e4': {} } });
+    const chained = index('p1', { aliases: { products: {}, 'crossfade-before-e4': {} } });
+    expect(worst(judge(facts({ pairs: [{ source: chained, target: own }] })))).toBe('ok');
   });
 
   it('shows differences by document path and leaves an index its own settings', () => {
