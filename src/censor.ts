@@ -13,8 +13,8 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   // An Authorization header: scheme and credentials. Credentials have a capital or a digit, words of a sentence have not.
   [/\b([Bb]asic|[Bb]earer|[Aa]pi[Kk]ey) +(?=[\w+/.~-]*[A-Z0-9])[\w+/.~-]{6,}=*/g, `$1 ${censored}`],
   [/\bAWS4-HMAC-SHA256 Credential=[^"\\\n]*/g, `AWS4-HMAC-SHA256 ${censored}`],
-  // User information of a URL.
-  [/(\w:\/\/)[^/\s@"'\\]+@/g, `$1${censored}@`],
+  // User information of a URL; a password may hold an @ of its own.
+  [/(\w:\/\/)[^/\s"'\\]+@/g, `$1${censored}@`],
 ];
 
 /** As they stand in a JSON text too. */

@@ -19,8 +19,12 @@ export type ConfigIssue = {
 
 export const hidden = '[hidden]';
 
-/** Removes `user:password@` from anything that looks like a URL. */
-export const withoutUserInfo = (text: string): string => text.replace(/\/\/[^/@\s]+@/g, `//${hidden}@`);
+/**
+ * Removes what may be user information: everything up to the last `@`. A password that was not encoded holds any
+ * character, and a server may be written without a scheme.
+ */
+export const withoutUserInfo = (text: string): string =>
+  text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^]*@/i, `$1${hidden}@`);
 
 const shorten = (text: string): string => (text.length > 80 ? `${text.slice(0, 77)}...` : text);
 
@@ -30,7 +34,7 @@ const showValue = (value: unknown, node: SchemaNode | undefined): string | undef
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (typeof value === 'object') return 'a section';
   if (node === undefined || node.secret || node.properties !== undefined) return hidden;
-  return shorten(withoutUserInfo(JSON.stringify(value)));
+  return shorten(JSON.stringify(typeof value === 'string' ? withoutUserInfo(value) : value));
 };
 
 export const valueAt = (root: unknown, path: readonly PropertyKey[]): unknown =>

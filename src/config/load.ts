@@ -10,6 +10,7 @@ import { crossCheck } from './cross-checks.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 import { type ConfigIssue, fromZod, type IssueContext, issueAt } from './issues.ts';
 import { type SchemaNode, type Setting, schemaNode, settingsOf } from './settings.ts';
+import { fileIssue, yamlValues } from './yaml-values.ts';
 
 export type Loaded<T> =
   { readonly ok: true; readonly config: T } | { readonly ok: false; readonly issues: ConfigIssue[] };
@@ -19,15 +20,11 @@ type Values = Record<string, unknown>;
 const isSection = (value: unknown): value is Values =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const fileIssue = (expected: string): ConfigIssue => ({ path: '', from: 'file', value: undefined, expected });
-
 const parseFile = (text: string): { values: Values; issues: ConfigIssue[] } => {
-  const document = parseDocument(text, { prettyErrors: true });
-  // The first line of a message names the mistake and its place; the rest quotes the file, which may hold secrets.
-  const issues = document.errors.map(({ message }) => fileIssue(`YAML or JSON; ${message.split('\n')[0]}`));
-  if (issues.length > 0) return { values: {}, issues };
-  const values: unknown = document.toJS() ?? {};
-  return isSection(values) ? { values, issues } : { values: {}, issues: [fileIssue('a mapping of settings')] };
+  const read = yamlValues(parseDocument(text, { prettyErrors: true }));
+  if (!read.ok) return { values: {}, issues: read.issues };
+  const values = read.value ?? {};
+  return isSection(values) ? { values, issues: [] } : { values: {}, issues: [fileIssue('a mapping of settings')] };
 };
 
 /** `admin:` with everything below it commented out is null in YAML and means nothing was set. */

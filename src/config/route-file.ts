@@ -6,11 +6,11 @@ import { parseAllDocuments } from 'yaml';
 import { RouteSpec } from '../coordination/route-spec.ts';
 import { type ConfigIssue, fromZod } from './issues.ts';
 import { schemaNode } from './settings.ts';
+import { fileIssue, yamlValues } from './yaml-values.ts';
 
 export type RouteFile = { ok: true; specs: RouteSpec[] } | { ok: false; issues: ConfigIssue[] };
 
 const root = schemaNode(RouteSpec);
-const fileIssue = (expected: string): ConfigIssue => ({ path: '', from: 'file', value: undefined, expected });
 
 const withPrefix = (issue: ConfigIssue, prefix: string): ConfigIssue => ({
   ...issue,
@@ -27,11 +27,10 @@ const readOne = (values: unknown, prefix: string): RouteSpec | ConfigIssue[] => 
 export const readRouteFile = (text: string): RouteFile => {
   const documents = parseAllDocuments(text, { prettyErrors: true });
   if (!Array.isArray(documents)) return { ok: false, issues: [fileIssue('a route')] };
-  const broken = documents.flatMap(({ errors }) =>
-    errors.map(({ message }) => fileIssue(`YAML or JSON; ${message.split('\n')[0]}`)),
-  );
+  const documentValues = documents.map(yamlValues);
+  const broken = documentValues.flatMap((one) => (one.ok ? [] : one.issues));
   if (broken.length > 0) return { ok: false, issues: broken };
-  const values = documents.map((document) => document.toJS() as unknown).filter((value) => value !== null);
+  const values = documentValues.flatMap((one) => (one.ok && one.value !== null ? [one.value] : []));
   if (values.length === 0) return { ok: false, issues: [fileIssue('a route; the file is empty')] };
   const read = values.map((value, i) => readOne(value, values.length > 1 ? `document ${i + 1}: ` : ''));
   const issues = read.flatMap((result) => (Array.isArray(result) ? result : []));

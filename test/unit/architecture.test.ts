@@ -47,7 +47,7 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/json': '*',
   'src/compare': '*',
   'src/proxy/planning': '*',
-  'src/config': 'closest cross-checks environment issues load member redact route-file settings',
+  'src/config': 'closest cross-checks environment issues load member redact route-file settings yaml-values',
   'src/fleet': 'chart-point fleet-status known-routes route-knobs traffic watching',
   'src/admin': 'access health sse',
   'src/cli': 'format render-details histogram render-status screen style table',

@@ -8,6 +8,7 @@ describe('the censor', () => {
     ['an API key', 'ApiKey aZ09aZ09aZ09==', 'ApiKey [redacted]'],
     ['a signature', '"AWS4-HMAC-SHA256 Credential=AKIA/2026, Signature=ff"', '"AWS4-HMAC-SHA256 [redacted]"'],
     ['credentials in a URL', 'at https://u:p@host:9200/x', 'at https://[redacted]@host:9200/x'],
+    ['a password with an @ in a URL', 'at https://u:p@ss@host:9200/x', 'at https://[redacted]@host:9200/x'],
   ])('takes out %s', (_, text, expected) => {
     expect(createCensor()(text)).toBe(expected);
   });

@@ -3,6 +3,7 @@ import { renderIssues } from '../../../src/config/issues.ts';
 import { configNode, configSettings, loadCliConfig, loadConfig } from '../../../src/config/load.ts';
 import { memberName } from '../../../src/config/member.ts';
 import { redacted } from '../../../src/config/redact.ts';
+import { readRouteFile } from '../../../src/config/route-file.ts';
 
 const url = 'http://127.0.0.1:9201';
 const minimal = `clusters: { source: { url: "${url}" } }`;
@@ -15,6 +16,11 @@ const issuesOf = (fileText: string | undefined, env: Record<string, string> = {}
   const loaded = loadConfig({ fileText, env });
   return loaded.ok ? [] : loaded.issues;
 };
+
+/** Each level names the one before ten times. */
+const manyAliases = ['b', 'c', 'd', 'e']
+  .map((name, i) => `${name}: &${name} [${Array(10).fill(`*${'abcd'[i]}`).join(', ')}]`)
+  .join('\n');
 
 describe('a valid configuration', () => {
   test('needs nothing but the URL of the source, and has a default for the rest', () => {
@@ -326,9 +332,31 @@ describe('a mistake', () => {
     expect(text).not.toContain(planted);
   });
 
-  test('in YAML does not quote the line it stands in, which may hold a secret', () => {
-    expect(renderIssues(issuesOf('nats: { password: hunter2'))).not.toContain('hunter2');
+  test.each([
+    ['a bracket that is not closed', 'nats: { password: hunter2'],
+    ['an alias without an anchor', 'nats: { password: *hunter2 }'],
+    ['an alias that is merged', 'nats: { <<: *hunter2 }'],
+    ['a block that is none', 'nats:\n  password: |hunter2'],
+    ['a tag', 'nats: { password: !hunter2!x }'],
+    ['more aliases than anybody writes', `a: &a [hunter2]\n${manyAliases}`],
+  ])('in YAML does not quote the file, which may hold a secret: %s', (_, text) => {
+    const shown = renderIssues(issuesOf(text));
+    expect(shown).toContain('configuration: 1 mistake\n  file not set; expected YAML or JSON; ');
+    expect(shown).not.toContain('hunter2');
+    expect(readRouteFile(text)).toMatchObject({
+      ok: false,
+      issues: [{ path: '', expected: expect.stringMatching(/YAML or JSON/) }],
+    });
   });
+
+  test.each(['https://u:hun/ter2@h:9200', 'https://u:p@hunter2@h', 'https://u:hun ter2@h', 'u:hun/ter2@h:4222'])(
+    'in %j shows no part of a password',
+    (text) => {
+      const shown = issuesOf(`${minimal}\nadmin: { listen: "${text}" }`).map(({ value }) => value);
+      expect(shown.join()).toContain('[hidden]@h');
+      expect(shown.join()).not.toMatch(/hun|ter2/);
+    },
+  );
 });
 
 describe('the environment variables', () => {
