@@ -14,7 +14,8 @@ const gauges = {
   backfillDocs: ({ backfill }) => backfill?.docs,
   backfillRatio: ({ backfill }) => ratio(backfill?.percent),
   backfillRate: ({ backfill }) => backfill?.rate,
-  backfillChunks: ({ backfill }) => backfill?.chunksRemaining,
+  // Workers are scaled by it: an autoscaler keeps those that it has while a series is missing.
+  backfillChunks: ({ backfill }) => backfill?.chunksRemaining ?? 0,
   sweepRatio: ({ sweep }) => ratio(sweep?.percent),
   sweepPending: ({ sweep }) =>
     flag(sweep !== undefined && ['needed', 'running', 'paused', 'failed'].includes(sweep.state)),

@@ -177,7 +177,9 @@ const nextSwitchOf = (work: ReignWork, { job, missing, work: { unaccounted } }: 
 export const buildStatus = (input: StatusInput): RouteJobStatus => {
   const { record, job, gate, percentRead, percentShadow } = input;
   const kind = record.phase === 'target' ? 'rollback' : 'cutover';
-  const switchable = record.phase === 'dual' || record.phase === 'target';
+  // In the other phases nothing is copied: what the job remembers is of an earlier stay.
+  const copies = record.phase === 'dual' || record.phase === 'target';
+  const work = copies ? job.work : undefined;
   return {
     schema: 1,
     at: input.at,
@@ -187,11 +189,11 @@ export const buildStatus = (input: StatusInput): RouteJobStatus => {
     reign: record.reign,
     stage: stageOf(record, job, { read: percentRead, shadow: percentShadow }),
     paused: job.paused,
-    ...(job.work === undefined ? {} : workStatus(job.work, input)),
-    quarantine: summarize(input.quarantines),
+    ...(work === undefined ? {} : workStatus(work, input)),
+    ...(copies ? { quarantine: summarize(input.quarantines) } : {}),
     ...(input.verdict === undefined ? {} : { verdict: input.verdict }),
-    gate: switchable ? gateConditions(kind, gate) : [],
-    ...(switchable && job.work !== undefined ? { nextSwitch: nextSwitchOf(job.work, input) } : {}),
+    gate: copies ? gateConditions(kind, gate) : [],
+    ...(work === undefined ? {} : { nextSwitch: nextSwitchOf(work, input) }),
     safeToAdvance: safeToAdvance(record, gate),
     safeToRollBack: safeToRollBack(record, gate),
     ...(job.lastCutover === undefined ? {} : { lastCutover: job.lastCutover }),

@@ -240,6 +240,16 @@ describe('the leader', () => {
       expect(text).toContain(`crossfade_cutovers_total{route="products",kind="cutover",result="${result}"} 0`);
   });
 
+  test('has no chunk left for workers, and no tail, in a phase without copies', async () => {
+    const running = { state: 'running', docs: 10, chunksRemaining: 41 };
+    observeJobStatus(metrics)('products', RouteJobStatus.parse({ ...status, phase: 'dual', backfill: running }));
+    const { backfill: _, tail: __, ...rest } = status;
+    observeJobStatus(metrics)('products', { ...rest, phase: 'observe' });
+    const text = await registry.metrics();
+    expect(text).toContain('crossfade_backfill_chunks_remaining{route="products"} 0\n');
+    expect(text).not.toMatch(/crossfade_(tail|backfill_documents)\w*\{/);
+  });
+
   test('tells how much of a backfill is left, and when it last looked', async () => {
     const backfill = { state: 'running', docs: 10, chunksRemaining: 41 };
     observeJobStatus(metrics)('products', RouteJobStatus.parse({ ...status, backfill }));

@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import type { GateFacts } from '../../../src/agent/leader/gate.ts';
+import { emptyJob, newWork } from '../../../src/agent/leader/job-state.ts';
+import { buildStatus, type StatusInput } from '../../../src/agent/leader/status.ts';
+import { initialPhase, type Phase, phases } from '../../../src/coordination/records.ts';
+
+const gate = (phase: Phase): GateFacts => ({
+  record: { ...initialPhase, phase },
+  paused: false,
+  backfillDone: false,
+  tail: { behind: 7, lagSeconds: 90, maxLagSeconds: 3 },
+  quarantined: 1,
+  sweepPending: true,
+  proofAgeSeconds: undefined,
+  maxProofAgeSeconds: 120,
+  verdict: 'inconclusive',
+  members: { live: 1, behind: [], outOfReach: [], plainWriters: [] },
+  byQuery: [],
+  health: { source: 'green', target: 'green' },
+  unaccountedGrowing: false,
+  unanswered: [],
+  alarms: [],
+  storeConnected: true,
+  stop: false,
+});
+
+/** A stay in `dual` was left in the middle of its backfill; what the job remembers stays until the next one. */
+const leftBehind = (phase: Phase): StatusInput => ({
+  at: '2026-01-01T00:00:00Z',
+  leader: 'gateway-0',
+  slug: 'products',
+  record: { ...initialPhase, phase },
+  job: {
+    ...emptyJob,
+    work: {
+      ...newWork({ reign: 1, authority: 'source', epoch: 1 }),
+      backfill: 'running',
+      proof: { at: '2026-01-01T00:00:00Z', equal: true, counts: [] },
+    },
+  },
+  work: {
+    backfill: { record: undefined, remaining: 40, open: 0, rate: 900, state: 'running' },
+    tail: { state: 'running', behind: 7, lagSeconds: 90, detail: undefined, copied: 1 },
+    sweep: { running: true, scanned: 1, total: 2, removed: 0 },
+    unaccounted: 3,
+  },
+  gate: gate(phase),
+  missing: [],
+  percentRead: 0,
+  percentShadow: 0,
+  quarantines: [],
+  verdict: undefined,
+});
+
+const workFields = ['backfill', 'tail', 'sweep', 'proof', 'ledger', 'quarantine', 'nextSwitch'];
+
+describe('the status of a route', () => {
+  for (const phase of phases) {
+    const copies = phase === 'dual' || phase === 'target';
+    it(`in ${phase} ${copies ? 'tells of' : 'shows nothing of an earlier stay as'} the work under way`, () => {
+      const status = buildStatus(leftBehind(phase));
+      expect(workFields.filter((field) => field in status)).toEqual(copies ? workFields : []);
+      expect(status.gate.length > 0).toBe(copies);
+    });
+  }
+});
