@@ -10,7 +10,7 @@ export const exitTable = {
   usage: { code: 2, meaning: 'the command line is not valid; nothing was done' },
   refused: { code: 3, meaning: 'refused: a condition is not met, and nothing was changed' },
   aborted: { code: 4, meaning: 'begun and given up; the state before it is in force again' },
-  no_leader: { code: 5, meaning: 'no agent took up the request in time; it was withdrawn' },
+  no_leader: { code: 5, meaning: 'no agent runs, or none took up the request in time and it was withdrawn' },
   store: { code: 6, meaning: 'the coordination store cannot be reached or is not safe to use' },
   unknown_route: { code: 7, meaning: 'no route has this name' },
   conflict: { code: 8, meaning: 'somebody else changed the same thing first; look again' },

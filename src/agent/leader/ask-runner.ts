@@ -136,9 +136,16 @@ const switchResult = (report: CutoverReport): Result => {
   }
 };
 
-const switchNow = async (leading: Leading, kind: SwitchKind, reason: string): Promise<Result> => {
+type Wanted = {
+  kind: SwitchKind;
+  reason: string;
+  /** Whose conditions it has to meet: a rehearsal those of the switch that it rehearses. */
+  as?: SwitchKind;
+};
+
+const switchNow = async (leading: Leading, { kind, reason, as = kind }: Wanted): Promise<Result> => {
   const state = stateNow(leading);
-  const conditions = gateConditions(kind, await gatherGate(leading, state));
+  const conditions = gateConditions(as, await gatherGate(leading, state));
   const answer = answerOf(conditions);
   if (!answer.ok) return refused('GATE_REFUSED', answer.reasons.join('; '), { gate: conditions });
   return switchResult(await runRouteSwitch(leading, { kind, reason }));
@@ -153,7 +160,7 @@ const readsHome = async ({ deps, journal }: Leading, reason: string): Promise<Re
 
 const rollBack = (leading: Leading, reason: string): Promise<Result> | Result => {
   const { phase } = stateNow(leading).phase;
-  if (phase === 'target') return switchNow(leading, 'rollback', reason);
+  if (phase === 'target') return switchNow(leading, { kind: 'rollback', reason });
   if (phase === 'final') return refused('PHASE_REFUSED', 'the migration is final: the source takes no writes any more');
   return readsHome(leading, reason);
 };
@@ -166,7 +173,7 @@ const advance = (leading: Leading, reason: string): Promise<Result> | Result => 
     case 'observe':
       return walkTo(leading, 'dual', reason);
     case 'dual':
-      return switchNow(leading, 'cutover', reason);
+      return switchNow(leading, { kind: 'cutover', reason });
     case 'target':
       // The end of a migration cannot be taken back, so it has a word of its own.
       return refused('PHASE_REFUSED', 'the target has the authority; finalize ends the migration');
@@ -175,6 +182,14 @@ const advance = (leading: Leading, reason: string): Promise<Result> | Result => 
     default:
       return phase satisfies never;
   }
+};
+
+/** Of the switch that leads out of the phase, the same way back included. */
+const rehearse = (leading: Leading, reason: string): Promise<Result> | Result => {
+  const { phase } = stateNow(leading).phase;
+  if (phase !== 'dual' && phase !== 'target')
+    return refused('PHASE_REFUSED', `no switch of authority starts from ${phase}`);
+  return switchNow(leading, { kind: 'rehearsal', reason, as: phase === 'dual' ? 'cutover' : 'rollback' });
 };
 
 const setPaused = async ({ job, journal }: Leading, paused: boolean, reason: string): Promise<Result> => {
@@ -213,9 +228,9 @@ const carryOut = (
     case 'phase':
       return phase === undefined ? refused('USAGE', 'phase: missing') : walkTo(leading, phase, reason);
     case 'advance':
-      return args?.['rehearse'] === true ? switchNow(leading, 'rehearsal', reason) : advance(leading, reason);
+      return args?.['rehearse'] === true ? rehearse(leading, reason) : advance(leading, reason);
     case 'rehearse':
-      return switchNow(leading, 'rehearsal', reason);
+      return rehearse(leading, reason);
     case 'rollback':
       return rollBack(leading, reason);
     case 'finalize':
@@ -252,7 +267,7 @@ const runStop = async (leading: Leading, state: RouteState): Promise<void> => {
   const wanted = state.stop && state.phase.phase === 'target';
   if (!wanted) leading.brake = released;
   if (!wanted || rests(leading.brake, deps.runtime.now())) return;
-  const result = await switchNow(leading, 'rollback', 'stop is on');
+  const result = await switchNow(leading, { kind: 'rollback', reason: 'stop is on' });
   leading.brake = brakeAfter(leading.brake, result.state, deps.runtime.now());
   if (result.state !== 'done')
     deps.logger.warn({ slug: state.slug, reason: result.message }, 'stop is on and the rollback cannot be done yet');

@@ -8,7 +8,7 @@ import { heartbeatPrefix } from '../../coordination/keys.ts';
 import { pathBetween } from '../../coordination/phase-machine.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { type Ask, type AskResult, authorityIn, type Phase, phases } from '../../coordination/records.ts';
-import { type ErrorCode, errorTable } from '../../errors.ts';
+import { CrossfadeError, type ErrorCode, errorTable } from '../../errors.ts';
 import { type Exit, exitOf } from '../../exit-codes.ts';
 import { type AskRequest, submitAsk } from '../../fleet/ask-leader.ts';
 import { heartbeatsIn } from '../../fleet/fleet-status.ts';
@@ -54,14 +54,28 @@ const waitOptions = ({ timeoutSeconds }: WaitChoice) => {
   return { takeUpMs: Math.min(takeUpMs, timeoutMs ?? takeUpMs), timeoutMs };
 };
 
+/** Why the leader refuses a step from a phase whatever else holds. */
+const noWay = ({ action }: Pick<AskRequest, 'action'>, phase: Phase): string | undefined => {
+  const switches = phase === 'dual' || phase === 'target';
+  if (action === 'rehearse' && !switches) return `no switch of authority starts from ${phase}`;
+  if (action !== 'advance' || (phase !== 'target' && phase !== 'final')) return undefined;
+  return phase === 'final' ? 'the migration is complete' : 'the target has the authority; finalize ends the migration';
+};
+
 /** Which of the two answers in the status tells how a request would end; the leader judges again when it is asked. */
-const judgedBy = { advance: 'safeToAdvance', rehearse: 'safeToAdvance', rollback: 'safeToRollBack' } as const;
+const judgedBy = ({ action }: AskRequest, phase: Phase): 'safeToAdvance' | 'safeToRollBack' | undefined => {
+  if (action === 'advance') return 'safeToAdvance';
+  if (action === 'rehearse') return phase === 'target' ? 'safeToRollBack' : 'safeToAdvance';
+  return action === 'rollback' ? 'safeToRollBack' : undefined;
+};
 
 const dryRun = async ({ store }: CliContext, request: AskRequest): Promise<Outcome> => {
   const text = `would ask: ${asked(request)}`;
-  if (!(request.action in judgedBy)) return { text, json: { wouldAsk: request } };
   const route = (await readFleet(store)).routes.find((found) => found.route === request.slug);
-  const answer = route?.[judgedBy[request.action as keyof typeof judgedBy]];
+  const judged = judgedBy(request, route?.phase ?? 'off');
+  if (judged === undefined) return { text, json: { wouldAsk: request } };
+  const barred = noWay(request, route?.phase ?? 'off');
+  const answer = barred === undefined ? route?.[judged] : { ok: false, reasons: [barred] };
   const reasons = answer?.reasons.map((reason) => `\n  ✗ ${reason}`).join('') ?? '';
   const outlook = answer?.ok === true ? 'its conditions hold now' : `it would be refused now:${reasons}`;
   return { text: `${text}\n${outlook}`, json: { wouldAsk: request, conditions: answer ?? null } };
@@ -90,19 +104,17 @@ type Step = {
 };
 
 const finalMeans = 'The source is write-blocked and a rollback is no longer possible.';
-const advanceMeans: Record<Phase, string> = {
+const advanceMeans: Partial<Record<Phase, string>> = {
   off: 'It goes to observe: writes pass through an alias.',
   observe: 'It goes to dual: writes are copied to the target.',
   dual: 'This is the cutover: the target becomes the authority.',
-  target: `It goes to final. ${finalMeans}`,
-  final: 'It is complete already.',
 };
 
 /** Commands with nothing but a slug. Those with a question cannot be taken back by one opposite command. */
 const leaderCommands = {
   advance: {
     action: 'advance',
-    question: (slug, phase) => `Advance ${slug}? ${advanceMeans[phase]}`,
+    question: (slug, phase) => `Advance ${slug}? ${advanceMeans[phase] ?? ''}`,
     next: (slug) => `status ${slug}`,
   },
   rehearse: { action: 'rehearse', next: (slug) => `advance ${slug} --wait --yes` },
@@ -127,15 +139,35 @@ const leaderCommands = {
 } as const satisfies Record<string, Step>;
 export type LeaderCommand = keyof typeof leaderCommands;
 
+const refuseNoWay = (request: AskRequest, phase: Phase): void => {
+  const barred = noWay(request, phase);
+  const next = request.action === 'advance' && phase === 'target' ? 'finalize' : 'status';
+  if (barred !== undefined) throw new CliError('refused', `${asked(request)}: ${barred}`, `${next} ${request.slug}`);
+};
+
+const anyMember = async ({ store }: CliContext): Promise<boolean> =>
+  heartbeatsIn(await store.live.list(heartbeatPrefix)).length > 0;
+
+/** What nobody may be surprised by hours later, when an agent is started. */
+const movesAuthority: ReadonlySet<Ask['action']> = new Set(['advance', 'rehearse', 'rollback', 'finalize']);
+
+/** With --wait the request is withdrawn when no agent takes it up; without, nobody is left to do that. */
+const requireMember = async (context: CliContext): Promise<void> => {
+  if (context.options.dryRun || (await anyMember(context))) return;
+  throw new CrossfadeError('NO_LEADER', 'No agent is running; nothing was asked. With --wait one has half a minute.');
+};
+
 export const runLeaderCommand = async (
   context: CliContext,
   name: LeaderCommand,
   { slug, args, ...choice }: WaitChoice & { slug: string; args?: Record<string, unknown> },
 ): Promise<Outcome> => {
   const step: Step = leaderCommands[name];
-  const state = await requireRoute(context.store, slug);
-  if (step.question !== undefined) await confirm(context, step.question(slug, state.phase.phase));
+  const { phase } = (await requireRoute(context.store, slug)).phase;
   const request: AskRequest = { slug, action: step.action, ...(args === undefined ? {} : { args }) };
+  if (!context.options.dryRun) refuseNoWay(request, phase);
+  if (!choice.wait && movesAuthority.has(step.action)) await requireMember(context);
+  if (step.question !== undefined) await confirm(context, step.question(slug, phase));
   return perform(context, request, { ...choice, ...(step.next === undefined ? {} : { next: step.next(slug) }) });
 };
 
@@ -145,8 +177,10 @@ const parsePhase = (text: string): Phase => {
   return phase;
 };
 
-/** A switch of authority has commands of its own, which say what they do. */
+/** A switch of authority, and the end of a migration, have commands of their own, which say what they do. */
 const refuseSwitch = ({ slug, phase: { phase: from } }: RouteState, to: Phase): void => {
+  if (to === 'final' && from === 'target')
+    throw new CliError('refused', `finalize takes ${slug} to final. ${finalMeans}`, `finalize ${slug} --wait`);
   if (pathBetween(from, to) !== undefined) return;
   const back = authorityIn(to) === 'source';
   const message = `From ${from} the route reaches ${to} by a ${back ? 'rollback' : 'cutover'} only.`;
@@ -160,9 +194,6 @@ const nextAfter: Record<Phase, (slug: string) => string> = {
   target: (slug) => `status ${slug} --watch`,
   final: (slug) => `status ${slug}`,
 };
-
-const anyMember = async ({ store }: CliContext): Promise<boolean> =>
-  heartbeatsIn(await store.live.list(heartbeatPrefix)).length > 0;
 
 /** Hours of work may hang on it, and no opposite command brings them back. */
 const losesBackfill = (from: Phase, to: Phase): boolean => from === 'dual' && (to === 'observe' || to === 'off');

@@ -8,7 +8,7 @@ import { Ask } from '../../../src/coordination/records.ts';
 import { CrossfadeError } from '../../../src/errors.ts';
 import { exitTable } from '../../../src/exit-codes.ts';
 import { heartbeatOf, memberLine } from '../../support/heartbeats.ts';
-import { answerAsk, harness, products, putReport, withLeader, withRoute } from './harness.ts';
+import { answerAsk, harness, products, putReport, withAgent, withLeader, withRoute } from './harness.ts';
 
 const hasZsh = spawnSync('zsh', ['--version']).error === undefined;
 
@@ -232,7 +232,7 @@ describe('route delete', () => {
 
 describe('a command for the leader', () => {
   test('without --wait leaves the request with actor and reason and returns', async () => {
-    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const made = await withAgent({ phase: 'dual', epoch: 1 });
     const ran = await made.run('advance products --yes --reason because');
     expect(ran).toMatchObject({
       exit: 0,
@@ -244,7 +244,7 @@ describe('a command for the leader', () => {
   });
 
   test('names the actor of the environment in the request', async () => {
-    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const made = await withAgent({ phase: 'dual', epoch: 1 });
     await made.run('pause products', { env: { CROSSFADE_ACTOR: 'deploy-bot' } });
     expect(JSON.parse((await storedAt(made, keys.ask('products'))) ?? '').by).toBe('deploy-bot');
   });
@@ -257,7 +257,7 @@ describe('a command for the leader', () => {
     ['failed', 'UPSTREAM_UNREACHABLE', 'agent'],
     ['failed', undefined, 'failed'],
   ] as const)('with --wait ends by the result %s %s as %s', async (state, code, exit) => {
-    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const made = await withAgent({ phase: 'dual', epoch: 1 });
     const ran = await made.run('advance products --wait --yes', {
       onSleep: async () => {
         await answerAsk(made, { state, message: 'as the leader says', ...(code === undefined ? {} : { code }) });
@@ -268,7 +268,7 @@ describe('a command for the leader', () => {
   });
 
   test('verify ends with a code of its own when it found differences, and lists them', async () => {
-    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const made = await withAgent({ phase: 'dual', epoch: 1 });
     const findings = Array.from({ length: 25 }, (_, i) => ({ kind: 'missing', id: `doc-${i}` }));
     const ran = await made.run('verify products --mode full --wait', {
       onSleep: async () => {
@@ -286,7 +286,7 @@ describe('a command for the leader', () => {
   });
 
   test('repair tells the leader the routing of an id, and refuses one of no id', async () => {
-    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const made = await withAgent({ phase: 'dual', epoch: 1 });
     expect((await made.run('repair products --routing r1')).exit).toBe(exitTable.usage.code);
     expect(await storedAt(made, keys.ask('products'))).toBeUndefined();
     expect((await made.run('repair products --id 7 --routing r1')).exit).toBe(0);
@@ -295,7 +295,7 @@ describe('a command for the leader', () => {
   });
 
   test('tells what the leader is doing while it waits', async () => {
-    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const made = await withAgent({ phase: 'dual', epoch: 1 });
     const ran = await made.run('advance products --wait --yes', {
       onSleep: async (slept) => {
         await answerAsk(
@@ -309,7 +309,7 @@ describe('a command for the leader', () => {
   });
 
   test('that nobody takes up is withdrawn, so that no later agent carries it out', async () => {
-    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const made = await withAgent({ phase: 'dual', epoch: 1 });
     const ran = await made.run('advance products --wait --yes');
     expect(ran.exit).toBe(exitTable.no_leader.code);
     expect(made.slept()).toBeGreaterThanOrEqual(30_000);
@@ -324,7 +324,7 @@ describe('a command for the leader', () => {
   });
 
   test('is answered though a later request of somebody else was answered since', async () => {
-    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const made = await withAgent({ phase: 'dual', epoch: 1 });
     const earlier = (id: string) => [{ id, state: 'aborted' as const, message: 'given up', at: '' }];
     const ran = await made.run('advance products --wait --yes', {
       onSleep: async () => {
@@ -336,7 +336,7 @@ describe('a command for the leader', () => {
   });
 
   test('in whose place somebody put another before it was taken up says so, and leaves the other', async () => {
-    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const made = await withAgent({ phase: 'dual', epoch: 1 });
     const other = JSON.stringify({ schema: 1, id: 'other', action: 'pause', by: 'bob', reason: '', at: '' });
     const ran = await made.run('advance products --wait --yes', {
       onSleep: async () => void (await made.store.config.put(keys.ask('products'), other)),
@@ -347,7 +347,7 @@ describe('a command for the leader', () => {
   });
 
   test('that outlasts --timeout goes on, and says so', async () => {
-    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const made = await withAgent({ phase: 'dual', epoch: 1 });
     const ran = await made.run('advance products --wait --yes --timeout 5', {
       onSleep: async () => {
         await answerAsk(made, { state: 'running', message: 'backfill' });
@@ -358,7 +358,7 @@ describe('a command for the leader', () => {
   });
 
   test('ends its waits by the clock although every look at the store takes long', async () => {
-    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const made = await withAgent({ phase: 'dual', epoch: 1 });
     let clockMs = 0;
     const get = made.store.config.get.bind(made.store.config);
     made.store.config.get = (key) => {
@@ -371,7 +371,7 @@ describe('a command for the leader', () => {
   });
 
   test('waits its turn while an earlier request is carried out, then is refused as a conflict', async () => {
-    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const made = await withAgent({ phase: 'dual', epoch: 1 });
     await made.run('verify products');
     await answerAsk(made, { state: 'running', message: 'verifying' });
     const ran = await made.run('advance products --yes');
@@ -379,14 +379,14 @@ describe('a command for the leader', () => {
   });
 
   test('waits no longer for its turn than --timeout allows', async () => {
-    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const made = await withAgent({ phase: 'dual', epoch: 1 });
     await made.run('advance products --yes');
     await made.run('verify products --wait --timeout 2');
     expect(made.slept()).toBeLessThan(5_000);
   });
 
   test('goes on once the earlier request has ended', async () => {
-    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const made = await withAgent({ phase: 'dual', epoch: 1 });
     await made.run('verify products');
     await answerAsk(made, { state: 'running', message: 'verifying' });
     const ran = await made.run('advance products --yes', {
@@ -398,7 +398,7 @@ describe('a command for the leader', () => {
   });
 
   test.each(['abort', 'pause'])('%s does not wait for what it is meant to end', async (name) => {
-    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const made = await withAgent({ phase: 'dual', epoch: 1 });
     await made.run('advance products --yes');
     await answerAsk(made, { state: 'running', message: 'cutting over' });
     expect(await made.run(`${name} products`)).toMatchObject({ exit: 0 });
@@ -406,26 +406,58 @@ describe('a command for the leader', () => {
   });
 
   test.each(['advance', 'rollback', 'finalize'])('%s asks for confirmation', async (name) => {
-    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const made = await withAgent({ phase: 'dual', epoch: 1 });
     expect((await made.run(`${name} products`)).exit).toBe(exitTable.unconfirmed.code);
     expect(await storedAt(made, keys.ask('products'))).toBeUndefined();
   });
 
-  test.each([
-    ['dual', 'This is the cutover'],
-    ['target', 'a rollback is no longer possible'],
-  ] as const)('advance from %s says what it means before it asks', async (phase, words) => {
-    const made = await withRoute({ phase, epoch: 1 });
-    expect((await made.run('advance products')).err).toContain(words);
+  test('advance from dual says what it means before it asks', async () => {
+    const made = await withAgent({ phase: 'dual', epoch: 1 });
+    expect((await made.run('advance products')).err).toContain('This is the cutover');
   });
 
+  test.each([
+    ['advance', 'target', 'finalize ends the migration', 'next: crossfade finalize products'],
+    ['advance', 'final', 'the migration is complete', 'next: crossfade status products'],
+    ['advance --rehearse', 'observe', 'no switch of authority starts from observe', 'next: crossfade status products'],
+  ] as const)('%s in %s is refused as the leader would refuse it', async (command, phase, words, next) => {
+    const made = await withAgent({ phase, epoch: 1 });
+    await putReport(made, { phase, safeToAdvance: { ok: true, reasons: [] } });
+    const [name, ...options] = command.split(' ');
+    const line = [name, 'products', ...options].join(' ');
+    const ran = await made.run(line);
+    expect(ran.exit).toBe(exitTable.refused.code);
+    for (const part of [words, next]) expect(ran.err).toContain(part);
+    expect((await made.run(`${line} --dry-run`)).out).toMatch(new RegExp(`refused now:\n.*${words}`));
+    expect(await storedAt(made, keys.ask('products'))).toBeUndefined();
+  });
+
+  test.each([
+    ['dual', { ok: true, reasons: [] }, { ok: false, reasons: ['x'] }],
+    ['target', { ok: false, reasons: ['x'] }, { ok: true, reasons: [] }],
+  ] as const)('a rehearsal in %s is judged by the switch that leads out of it', async (phase, advance, back) => {
+    const made = await withAgent({ phase, epoch: 1 });
+    await putReport(made, { phase, safeToAdvance: advance, safeToRollBack: back });
+    expect((await made.run('advance products --rehearse --dry-run')).out).toContain('its conditions hold now');
+  });
+
+  test.each(['advance', 'advance --rehearse', 'rollback', 'finalize'])(
+    '%s is not left behind for an agent of another day',
+    async (command) => {
+      const made = await withRoute({ phase: 'dual', epoch: 1 });
+      const ran = await made.run(command.replace(/^\w+/, '$& products --yes'));
+      expect(ran).toMatchObject({ exit: exitTable.no_leader.code, err: expect.stringContaining('nothing was asked') });
+      expect(await storedAt(made, keys.ask('products'))).toBeUndefined();
+    },
+  );
+
   test('advance --rehearse asks the leader for a rehearsal', async () => {
-    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const made = await withAgent({ phase: 'dual', epoch: 1 });
     expect((await made.run('advance products --rehearse')).out).toBe('asked: rehearse products\n');
   });
 
   test('verify and repair pass their arguments on', async () => {
-    const made = await withRoute({ phase: 'dual', epoch: 1 });
+    const made = await withAgent({ phase: 'dual', epoch: 1 });
     await made.run('verify products --mode hash --sample 100');
     expect(JSON.parse((await storedAt(made, keys.ask('products'))) ?? '').args).toEqual({ mode: 'hash', sample: 100 });
     await answerAsk(made, { state: 'done', message: '' });
@@ -486,6 +518,15 @@ describe('phase', () => {
       exit: exitTable.refused.code,
       err: expect.stringContaining(`next: crossfade ${next}`),
     });
+  });
+
+  test('leaves the end of a migration to finalize, which asks first', async () => {
+    const made = await withAgent({ phase: 'target', epoch: 4 });
+    expect(await made.run('phase products final --yes')).toMatchObject({
+      exit: exitTable.refused.code,
+      err: expect.stringMatching(/a rollback is no longer possible[^]*next: crossfade finalize products --wait/),
+    });
+    expect(await storedAt(made, keys.ask('products'))).toBeUndefined();
   });
 
   test.each(['observe', 'off'])('asks before dual is left for %s, since the backfill is lost', async (to) => {

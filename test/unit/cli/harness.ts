@@ -104,6 +104,13 @@ export const withLeader = async (made: Harness, member = 'gateway-0'): Promise<v
   );
 };
 
+/** A route whose leader has not reported yet. */
+export const withAgent = async (phase: Partial<PhaseRecord> = {}): Promise<Harness> => {
+  const made = await withRoute(phase);
+  await withLeader(made);
+  return made;
+};
+
 /** Answers the request that stands in the store, as a leader would. */
 export const answerAsk = async (
   { store }: Harness,
