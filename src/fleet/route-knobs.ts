@@ -20,7 +20,7 @@ export const knobKey = (slug: string, knob: KnobName): string => {
 };
 
 /** The bytes to write for a text that a person typed. */
-const readKnob = (knob: KnobName, text: string): Parsed<string> => {
+export const readKnob = (knob: KnobName, text: string): Parsed<string> => {
   switch (knob) {
     case 'pct.read':
     case 'pct.shadow':

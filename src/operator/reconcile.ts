@@ -20,7 +20,7 @@ import { ask, madeOf } from './ask-once.ts';
 import { statusOf } from './conditions.ts';
 import { by, type Memory, type OperatorDeps, reasonOf } from './deps.ts';
 import { nextStep, type Step } from './plan.ts';
-import { type Asked, type Migration, readSpec, type Wanted } from './resource.ts';
+import { type Asked, knobsIn, type Migration, readSpec, type Wanted } from './resource.ts';
 
 const audit = (deps: OperatorDeps, migration: Migration, what: string): Promise<boolean> =>
   appendAudit(deps.store.config, migration.metadata.name, {
@@ -40,27 +40,23 @@ const applySpec = async (deps: OperatorDeps, migration: Migration, wanted: Wante
   await audit(deps, migration, 'apply');
 };
 
-type Knob = { knob: KnobName; text: string; isSet: boolean };
-
-/** Those that the spec names, as text, and whether the store has them already. */
-const knobsOf = ({ percent = {}, stop, rate }: Wanted, state: RouteState | undefined): Knob[] => [
-  ...percentKinds.flatMap((kind): Knob[] => {
-    const value = percent[kind];
-    return value === undefined
-      ? []
-      : [{ knob: `pct.${kind}`, text: String(value), isSet: state?.percent[kind] === value }];
-  }),
-  ...(rate === undefined ? [] : [{ knob: 'rate' as const, text: String(rate), isSet: state?.rate === rate }]),
-  // The brake last when it is let go, and with everything else when it is put on.
-  ...(stop === undefined ? [] : [{ knob: 'stop' as const, text: stop ? 'on' : 'off', isSet: state?.stop === stop }]),
-];
+/** Whether the store says already what the spec names. */
+const isSet = (state: RouteState | undefined, { percent, stop, rate }: Wanted, knob: KnobName): boolean => {
+  if (knob === 'stop') return state?.stop === stop;
+  if (knob === 'rate') return state?.rate === rate;
+  const kind = percentKinds.find((one) => knob === `pct.${one}`);
+  return kind !== undefined && state?.percent[kind] === percent?.[kind];
+};
 
 const turnOf = ({ metadata: { uid, generation } }: Migration): string => `${uid} ${generation}`;
 
-const turnKnobs = async (deps: OperatorDeps, migration: Migration, knobs: readonly Knob[]): Promise<void> => {
+const turnKnobs = async (
+  deps: OperatorDeps,
+  migration: Migration,
+  { wanted, state }: { wanted: Wanted; state: RouteState | undefined },
+): Promise<void> => {
   const slug = migration.metadata.name;
-  for (const { knob, text, isSet } of knobs) {
-    if (isSet) continue;
+  for (const { knob, text } of knobsIn(wanted).filter((one) => !isSet(state, wanted, one.knob))) {
     await turnKnob(deps.store.config, { slug, knob, text });
     await audit(deps, migration, `set ${knob} ${text}`);
   }
@@ -120,7 +116,8 @@ const carryOut = async (deps: OperatorDeps, migration: Migration): Promise<Found
   const objection = objectionTo(read.wanted.route, states.get(name), specs);
   if (objection !== undefined) return { accepted: { ok: false, reason: 'Refused', message: objection.message }, asked };
   await applySpec(deps, migration, read.wanted, states);
-  if (isNews(deps.memory, migration)) await turnKnobs(deps, migration, knobsOf(read.wanted, states.get(name)));
+  if (isNews(deps.memory, migration))
+    await turnKnobs(deps, migration, { wanted: read.wanted, state: states.get(name) });
   const route = (await readFleet(deps.store)).routes.find((one) => one.route === name);
   if (route === undefined) return { accepted: { ok: true }, asked };
   const step = await stepOf(deps, migration, read.wanted, route);

@@ -6,9 +6,11 @@
 import * as z from 'zod';
 import { fromZod } from '../config/issues.ts';
 import { schemaNode } from '../config/settings.ts';
+import { percentKinds } from '../coordination/keys.ts';
 import { phases } from '../coordination/records.ts';
 import { RouteSpec } from '../coordination/route-spec.ts';
 import { stages } from '../coordination/job-status.ts';
+import { type KnobName, readKnob } from '../fleet/route-knobs.ts';
 
 export const group = 'crossfade.dev';
 export const version = 'v1alpha1';
@@ -20,7 +22,7 @@ export const MigrationSpec = z.strictObject({
   phase: z.enum(phases).optional(),
   percent: z.strictObject({ read: percent, shadow: percent, write: percent }).partial().optional(),
   stop: z.boolean().optional(),
-  rate: z.union([z.number().min(0), z.literal('pause')]).optional(),
+  rate: z.union([z.number(), z.literal('pause')]).optional(),
 });
 export type MigrationSpec = z.infer<typeof MigrationSpec>;
 
@@ -74,6 +76,25 @@ export const Migration = z.object({
 });
 export type Migration = z.infer<typeof Migration>;
 
+export type Knob = { knob: KnobName; text: string };
+
+/** The keys that the spec names, with what a person would write. */
+export const knobsIn = ({ percent = {}, stop, rate }: Pick<MigrationSpec, 'percent' | 'stop' | 'rate'>): Knob[] => [
+  ...percentKinds.flatMap((kind): Knob[] =>
+    percent[kind] === undefined ? [] : [{ knob: `pct.${kind}`, text: String(percent[kind]) }],
+  ),
+  ...(rate === undefined ? [] : [{ knob: 'rate' as const, text: String(rate) }]),
+  // The brake last when it is let go, and with everything else when it is put on.
+  ...(stop === undefined ? [] : [{ knob: 'stop' as const, text: stop ? 'on' : 'off' }]),
+];
+
+/** Judged as a whole before the first is turned: one that fails later would have the others turned again each pass. */
+const knobProblems = (spec: MigrationSpec): string[] =>
+  knobsIn(spec).flatMap(({ knob, text }) => {
+    const parsed = readKnob(knob, text);
+    return parsed.ok ? [] : [`${knob.replace('pct.', 'percent.')}: ${parsed.message}`];
+  });
+
 export type Wanted = Omit<MigrationSpec, 'route'> & { route: RouteSpec };
 export type ReadSpec = { ok: true; wanted: Wanted } | { ok: false; message: string };
 
@@ -86,6 +107,8 @@ const issuesOf = (error: z.ZodError, schema: z.ZodType, values: unknown): string
 export const readSpec = (name: string, spec: unknown): ReadSpec => {
   const outer = MigrationSpec.safeParse(spec);
   if (!outer.success) return { ok: false, message: issuesOf(outer.error, MigrationSpec, spec) };
+  const problems = knobProblems(outer.data);
+  if (problems.length > 0) return { ok: false, message: problems.join('; ') };
   if ('route' in outer.data.route)
     return { ok: false, message: 'route.route: expected nothing; the route has the name of the resource' };
   const values = { ...outer.data.route, route: name };

@@ -59,6 +59,9 @@ describe('a spec', () => {
     ['with a field that nobody knows', { route, fase: 'dual' }, 'fase'],
     ['with a phase that is none', { route, phase: 'cutover' }, 'phase'],
     ['with a percentage over a hundred', { route, percent: { read: 101 } }, 'percent.read'],
+    ['with more decimals than a percentage has', { route, percent: { read: 10, shadow: 33.3333 } }, 'percent.shadow'],
+    ['with no documents per second', { route, rate: 0 }, 'rate: "0" is not documents per second'],
+    ['with half a document per second', { route, rate: 2.5 }, 'rate'],
     ['with a name for its route', { route: { ...route, route: 'other' } }, 'route.route'],
     ['with a route that has no index', { route: { indices: [] } }, 'indices'],
   ])('%s is refused by the field', (_, given, field) => {

@@ -7,6 +7,7 @@ export type Schema = {
   enum?: unknown[];
   minimum?: number;
   maximum?: number;
+  multipleOf?: number;
   required?: string[];
   properties?: Record<string, Schema>;
   items?: Schema;
@@ -31,6 +32,9 @@ const prune = (schema: Schema, value: unknown): unknown => {
   return Object.fromEntries(known.map(([key, one]) => [key, prune(schema.properties?.[key] ?? {}, one)]));
 };
 
+/** As tolerant of binary fractions as the API server. */
+const isMultiple = (value: number, of: number): boolean => Math.abs(value / of - Math.round(value / of)) < 1e-6;
+
 const types: Readonly<Record<string, (value: unknown) => boolean>> = {
   object: isRecord,
   array: Array.isArray,
@@ -54,10 +58,12 @@ const within = (schema: Schema, value: unknown, path: string): string[] => {
 };
 
 const problems = (schema: Schema, { value, path }: { value: unknown; path: string }): string[] => {
-  const { type, minimum = -Infinity, maximum = Infinity } = schema;
+  const { type, minimum = -Infinity, maximum = Infinity, multipleOf } = schema;
   if (type !== undefined && !types[type]?.(value)) return [`${path}: must be of type ${type}`];
   if (schema.enum?.includes(value) === false) return [`${path}: supported values: ${schema.enum.join()}`];
   if (typeof value === 'number' && (value < minimum || value > maximum)) return [`${path}: out of bounds`];
+  if (typeof value === 'number' && multipleOf !== undefined && !isMultiple(value, multipleOf))
+    return [`${path}: no multiple of ${multipleOf}`];
   return within(schema, value, path);
 };
 

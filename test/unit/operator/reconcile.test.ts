@@ -171,6 +171,14 @@ describe('a migration', () => {
     expect(await store.config.list('')).toEqual([]);
   });
 
+  it('turns nothing while one of its values cannot be taken', async () => {
+    kube.apply('products', { route, percent: { read: 10 }, rate: 0 });
+    await settle();
+    expect(condition('Accepted')).toMatchObject({ status: 'False', reason: 'Invalid' });
+    expect(condition('Accepted')?.message).toContain('rate: "0" is not documents per second');
+    expect(await text(keys.percent('products', 'read'))).toBeUndefined();
+  });
+
   it('is refused when its target is that of another', async () => {
     kube.apply('orders', { route: { ...route, indices: [{ source: 'orders', target: 'products_v2' }], aliases: [] } });
     await settle();
