@@ -3,12 +3,21 @@ import { readFileSync } from 'node:fs';
 import type { AdminConfig } from '../config.ts';
 import { CliError } from './cli-error.ts';
 
+/** `status` of the agent's answer; undefined when there was none. */
+export class AgentError extends CliError {
+  readonly status: number | undefined;
+  constructor(message: string, status?: number) {
+    super('agent', message);
+    this.status = status;
+  }
+}
+
 export interface AdminClient {
   /** CROSSFADE_ADMIN_URL; undefined = the addresses that members publish. */
   readonly url: string | undefined;
-  /** @throws CliError agent */
+  /** @throws AgentError */
   get(base: string, path: string): Promise<unknown>;
-  /** @throws CliError agent */
+  /** @throws AgentError */
   post(base: string, path: string, body: object): Promise<unknown>;
 }
 
@@ -47,12 +56,9 @@ const call = async (base: string, path: string, { method, body, token, timeoutMs
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(timeoutMs),
   }).catch((cause: Error) => {
-    throw new CliError(
-      'agent',
-      `${base} cannot be reached: ${(cause.cause as Error | undefined)?.message ?? cause.message}`,
-    );
+    throw new AgentError(`${base} cannot be reached: ${(cause.cause as Error | undefined)?.message ?? cause.message}`);
   });
-  if (!answer.ok) throw new CliError('agent', `${base} answered ${answer.status}${await reasonOf(answer)}`);
+  if (!answer.ok) throw new AgentError(`${base} answered ${answer.status}${await reasonOf(answer)}`, answer.status);
   return answer.json();
 };
 

@@ -6,7 +6,7 @@
 import { parseSample, ReplayRecord, type SampleRecord } from '../../compare/sample-record.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { readFleet } from '../../fleet/read-fleet.ts';
-import type { AdminClient } from '../admin-client.ts';
+import { type AdminClient, AgentError } from '../admin-client.ts';
 import { CliError } from '../cli-error.ts';
 import type { CliContext, Outcome } from '../context.ts';
 import { renderReplay, renderSample } from '../render-sample.ts';
@@ -112,6 +112,20 @@ export const discrepancies = async (
   };
 };
 
+const statusOf = (error: Error): number | undefined => (error instanceof AgentError ? error.status : undefined);
+
+/** Nothing was found: an agent that does not keep it says 404, one that does may refuse, and another cannot be asked. */
+const notFound = (id: string, failed: Asked['failed'], unless: string): CliError => {
+  const errors = failed.map(({ error }) => error).filter((error) => statusOf(error) !== 404);
+  const refusal = errors.find((error) => [400, 409].includes(statusOf(error) ?? 0));
+  if (refusal !== undefined) return new CliError('refused', refusal.message);
+  if (errors.length === 0) return new CliError('refused', `No agent keeps a discrepancy ${id}; ${unless}.`);
+  return new CliError(
+    'agent',
+    `No agent that answered keeps ${id}: ${errors.map(({ message }) => message).join('; ')}`,
+  );
+};
+
 /** In the stream of a route that has one, else at the agents. */
 const findSample = async (context: CliContext, id: string, { admin, pods }: Asking): Promise<SampleRecord> => {
   const streamed = pods ? [] : (await allRoutes(context.store)).filter((state) => isStreamed(context, state));
@@ -119,12 +133,11 @@ const findSample = async (context: CliContext, id: string, { admin, pods }: Aski
     const found = (await fromStream(context, { slug })).find((sample) => sample.id === id);
     if (found !== undefined) return found;
   }
-  const { answers } = await askAll(await adminUrls(context, admin), (url) =>
+  const { answers, failed } = await askAll(await adminUrls(context, admin), (url) =>
     admin.get(url, `/api/discrepancies/${id}`),
   );
   const found = answers.flatMap((answer) => parseSample((answer as { discrepancy?: unknown }).discrepancy) ?? [])[0];
-  if (found === undefined)
-    throw new CliError('refused', `No agent keeps a discrepancy ${id}; it may have given way to newer ones.`);
+  if (found === undefined) throw notFound(id, failed, 'it may have given way to newer ones');
   return found;
 };
 
@@ -140,8 +153,6 @@ export const showDiscrepancy = async (
   };
 };
 
-const isAbsent = (error: Error): boolean => error.message.includes('answered 404');
-
 /** Only the agent that found it holds the request. */
 export const replayDiscrepancy = async (
   context: CliContext,
@@ -152,13 +163,7 @@ export const replayDiscrepancy = async (
   const replayed = answers.flatMap(
     (answer) => ReplayRecord.safeParse((answer as { replay?: unknown }).replay).data ?? [],
   )[0];
-  if (replayed === undefined) {
-    const [refusal] = failed.filter(({ error }) => !isAbsent(error));
-    throw new CliError(
-      'refused',
-      refusal?.error.message ?? `No agent keeps a discrepancy ${id}; only the one that found it can replay it.`,
-    );
-  }
+  if (replayed === undefined) throw notFound(id, failed, 'only the one that found it can replay it');
   const isClean = replayed.severity === 'none' && replayed.skipped === undefined;
   return {
     text: renderReplay(replayed, { rows }),

@@ -138,6 +138,17 @@ describe('crossfade discrepancies', () => {
     });
   });
 
+  it.each(['discrepancies show aaaaaaaa', 'discrepancies replay aaaaaaaa'])(
+    'does not take an agent that refuses or is not there for one that keeps nothing: %s',
+    async (line) => {
+      for (const path of ['/api/discrepancies/aaaaaaaa', '/api/discrepancies/aaaaaaaa/replay'])
+        answers[path] = { status: 401, json: { error: { reason: 'The admin API needs a token.' } } };
+      expect(await run(line)).toMatchObject({ exit: 12, err: expect.stringContaining('answered 401: The admin API') });
+      const away = await cli.run(line, { env: { CROSSFADE_ADMIN_URL: 'http://127.0.0.1:1' } });
+      expect(away).toMatchObject({ exit: 12, err: expect.stringContaining('http://127.0.0.1:1 cannot be reached') });
+    },
+  );
+
   const replay = (json: object, status = 200) => {
     answers['/api/discrepancies/aaaaaaaa/replay'] = { status, json };
     return run('discrepancies replay aaaaaaaa');
