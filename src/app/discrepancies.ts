@@ -10,7 +10,7 @@ import { SampleReservoir } from '../compare/samples.ts';
 import { type Severity, severities } from '../compare/types.ts';
 import type { RouteState, SampleStream } from '../coordination/ports.ts';
 import type { SampleSettings } from '../coordination/route-spec.ts';
-import { CrossfadeError } from '../errors.ts';
+import { CrossfadeError, isCrossfadeError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { ShadowReport } from '../proxy/shadow/ports.ts';
 import { redactionWith, replayOf, sampleOf } from './sample-record.ts';
@@ -31,7 +31,7 @@ export type DiscrepancyOptions = {
   secret: () => string;
   state: (slug: string) => RouteState | undefined;
   stream: () => SampleStream | undefined;
-  logger: Pick<Logger, 'debug'>;
+  logger: Pick<Logger, 'debug' | 'warn'>;
   /** Milliseconds since the epoch. */
   now?: () => number;
 };
@@ -55,6 +55,7 @@ class Samples implements DiscrepancyStore {
   readonly #options: DiscrepancyOptions & { now: () => number };
   readonly #routes = new Map<string, SampleReservoir<Kept>>();
   readonly #isWorthKeeping = createThrottle({ perCellMs: 1000, perSecond: 10, maxCells: 1000 });
+  #hasWarned = false;
   readonly #isWorthTelling = createThrottle({ perCellMs: 30_000, perSecond: 2, maxCells: 1000 });
 
   constructor(options: DiscrepancyOptions) {
@@ -130,7 +131,14 @@ class Samples implements DiscrepancyStore {
     try {
       await this.#options.stream()?.add({ slug: route, severity, shape }, JSON.stringify(record));
     } catch (err) {
-      this.#options.logger.debug({ err, route }, 'a sample was not put into the stream');
+      this.#noteUntold(err, route);
     }
+  }
+
+  /** What comes and goes is no news; a permission that is missing stays so until somebody grants it. */
+  #noteUntold(err: unknown, route: string): void {
+    const level = isCrossfadeError(err, 'STORE_UNSUPPORTED') && !this.#hasWarned ? 'warn' : 'debug';
+    this.#hasWarned ||= level === 'warn';
+    this.#options.logger[level]({ err, route }, 'a sample was not put into the stream');
   }
 }

@@ -4,14 +4,15 @@
  * number, bytes and age are bounded over all. Nothing is decided by it, and it may be deleted at any time.
  */
 import {
-  DeliverPolicy,
   DiscardPolicy,
   type JetStreamManager,
   jetstream,
   jetstreamManager,
   StorageType,
+  type StoredMsg,
 } from '@nats-io/jetstream';
 import { type NatsConnection, nanos } from '@nats-io/transport-node';
+import { mapConcurrent } from './map-concurrent.ts';
 import { isStreamMissing, toStoreError } from './nats-errors.ts';
 import type { SampleKind, SampleStream } from './ports.ts';
 
@@ -97,21 +98,28 @@ export class NatsSamples implements SampleStream {
   }
 
   async #read(connection: NatsConnection, filter: string): Promise<string[]> {
-    const manager = await this.#manager(connection);
-    const { state } = await manager.streams.info(this.#stream, { subjects_filter: filter });
-    const waiting = Object.values(state.subjects ?? {}).reduce((sum, count) => sum + count, 0);
-    if (waiting === 0) return [];
-    const js = jetstream(connection, { timeout: this.#options.timeoutMs });
-    const consumer = await js.consumers.get(this.#stream, {
-      filter_subjects: filter,
-      deliver_policy: DeliverPolicy.All,
-    });
-    const texts: string[] = [];
-    for await (const message of await consumer.fetch({ max_messages: waiting, expires: readMs }))
-      if (texts.push(message.string()) >= waiting) break;
-    return texts.reverse();
+    const { streams } = await this.#manager(connection);
+    const { state } = await streams.info(this.#stream, { subjects_filter: filter });
+    const found = await mapConcurrent(Object.keys(state.subjects ?? {}), atOnce, (subject) =>
+      this.#all(streams, subject),
+    );
+    const newestFirst = found.flat().toSorted((a, b) => b.seq - a.seq);
+    return newestFirst.map((message) => message.string());
+  }
+
+  /** One by one, without a consumer: who may look must not need the right to make something. */
+  async #all(streams: JetStreamManager['streams'], subject: string): Promise<StoredMsg[]> {
+    const messages: StoredMsg[] = [];
+    for (let seq = 1; messages.length < sampleLimits.perSubject;) {
+      const query = { seq, next_by_subj: subject };
+      const message = await streams.getMessage(this.#stream, query);
+      if (message === null) break;
+      messages.push(message);
+      seq = message.seq + 1;
+    }
+    return messages;
   }
 }
 
-/** Samples that expire while they are read would be waited for in vain. */
-const readMs = 2000;
+/** Subjects that are read at the same time. */
+const atOnce = 32;

@@ -112,6 +112,22 @@ describeOnNats('a viewer', () => {
   });
 });
 
+describeOnNats('samples of mismatches', () => {
+  const kind = { slug: 'products', severity: 'S2', shape: 'abc' };
+
+  it.each(['sidecar', 'operator', 'viewer'] as const)(
+    'are put into their stream by a sidecar and read by the %s',
+    async (role) => {
+      await (await storeAs('sidecar')).samples?.add(kind, `for the ${role}`);
+      const { samples } = await storeAs(role);
+      expect(await samples?.list({ slug: 'products' })).toContain(`for the ${role}`);
+      expect(await samples?.list({ slug: 'products', severity: 'S2' })).toContain(`for the ${role}`);
+      if (role !== 'sidecar')
+        await expect(samples?.add(kind, 'not its own')).rejects.toMatchObject({ code: 'STORE_UNSUPPORTED' });
+    },
+  );
+});
+
 /** Every key of the two buckets, and who may write it; a key that is added is missed here by the test below. */
 const writers: Record<string, readonly Role[]> = {
   [keys.meta]: ['setup', 'sidecar'],

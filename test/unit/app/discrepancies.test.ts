@@ -7,6 +7,8 @@ import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { silentLogger } from '../../../src/log.ts';
 import type { ShadowReport } from '../../../src/proxy/shadow/ports.ts';
 import { routeState } from '../../support/routes.ts';
+import { CrossfadeError } from '../../../src/errors.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const planted = 'planted-secret';
 const searchAnswer = (name: string) =>
@@ -158,6 +160,27 @@ describe('samples of mismatches', () => {
     const { store } = setUp({ stream: true }, { stream: () => away });
     store.add(report());
     expect(store.list('products', {})).toHaveLength(1);
+  });
+});
+
+describe('a stream that the permissions do not allow', () => {
+  it('is told of once, and not only to those who debug', async () => {
+    const told: string[] = [];
+    const logger = {
+      warn: (_: unknown, text: string) => void told.push(`warn ${text}`),
+      debug: (_: unknown, text: string) => void told.push(`debug ${text}`),
+    } as unknown as DiscrepancyOptions['logger'];
+    const denied = {
+      add: () => Promise.reject(new CrossfadeError('STORE_UNSUPPORTED', 'NATS permissions do not allow: publish')),
+      list: async () => [],
+    };
+    const { store, clock } = setUp({ stream: true }, { stream: () => denied, logger });
+    for (let i = 0; i < 3; i += 1) {
+      store.add(report());
+      clock.nowMs += 60_000;
+    }
+    await eventually(() => expect(told).toHaveLength(3));
+    expect(told.map((text) => text.split(' ')[0])).toEqual(['warn', 'debug', 'debug']);
   });
 });
 
