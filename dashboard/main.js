@@ -7,7 +7,7 @@ import { byId, h, headRow, redraw, setText, td } from './dom.js';
 import { createAudit, createFindings } from './logs.js';
 import { createAnswer, createEvidence, createFacts, createGate, createHead, createMembers } from './panels.js';
 import { follow } from './stream.js';
-import { routeCells, routeHead, routeHeadEnd } from './view.js';
+import { routeCells, routeHead, routeHeadEnd, routeToShow } from './view.js';
 
 /** @typedef {import('../src/admin/sampler.ts').Look} Look */
 /** @typedef {import('./chart-data.js').Moment} Moment */
@@ -68,24 +68,23 @@ const openRoute = (slug) => {
   };
 };
 
-const wanted = () => decodeURIComponent(location.hash.replace(/^#\/?/, ''));
+/** @param {(Node | string)[]} content */
+const showNoRoute = (...content) => {
+  opened?.close();
+  opened = undefined;
+  document.title = 'Crossfade';
+  byId('route').replaceChildren(h('section', { class: 'card span-12' }, ...content));
+};
 
 const showRoute = () => {
   const routes = look?.fleet.routes ?? [];
-  const route = routes.find(({ route: slug }) => slug === wanted()) ?? routes[0];
-  if (route === undefined) {
-    opened?.close();
-    opened = undefined;
-    byId('route').replaceChildren(
-      h(
-        'section',
-        { class: 'card span-12' },
-        'No route yet. Apply one: ',
-        h('code', {}, 'crossfade apply -f route.yaml'),
-      ),
-    );
-    return;
-  }
+  const slugs = routes.map(({ route }) => route);
+  const chosen = routeToShow(slugs, { hash: location.hash, opened: opened?.slug });
+  if (chosen === undefined)
+    return showNoRoute('No route yet. Apply one: ', h('code', {}, 'crossfade apply -f route.yaml'));
+  if ('problem' in chosen) return showNoRoute(chosen.problem);
+  const route = routes[slugs.indexOf(chosen.slug)];
+  if (route === undefined) return;
   if (opened?.slug !== route.route) {
     opened?.close();
     opened = openRoute(route.route);

@@ -360,3 +360,26 @@ export const inForce = (route, kind) => {
   if (kind === 'read' && route.readBarrier !== null) return `${percent(now)}: ${route.readBarrier}`;
   return kind === 'read' && route.stop ? `${percent(now)}: stopped` : `in force: ${percent(now)}`;
 };
+
+/** Only `#/name` names a route; other fragments, as that of the skip link, are places on the page. @param {string} hash */
+const namedIn = (hash) => {
+  const name = hash.startsWith('#/') ? hash.slice(2) : '';
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+};
+
+/**
+ * The route to show: the one that the address names, else the one that is open, else the first.
+ * @param {string[]} slugs of the routes there are @param {{ hash: string, opened: string | undefined }} at
+ * @returns {{ slug: string } | { problem: string } | undefined} nothing while there is no route
+ */
+export const routeToShow = (slugs, { hash, opened }) => {
+  const named = namedIn(hash);
+  if (slugs.length === 0) return undefined;
+  if (named !== '' && !slugs.includes(named)) return { problem: `No route is called ${named}.` };
+  const slug = [named, opened, slugs[0]].find((one) => one !== undefined && slugs.includes(one));
+  return slug === undefined ? undefined : { slug };
+};

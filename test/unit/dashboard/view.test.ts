@@ -27,6 +27,7 @@ import {
   routeHead,
   routeHeadEnd,
   stepsOf,
+  routeToShow,
 } from '../../../dashboard/view.js';
 import { frameText, heartbeatText } from '../../../src/admin/sse.ts';
 import type { ChartPoint } from '../../../src/fleet/chart-point.ts';
@@ -314,5 +315,23 @@ describe('a sample of a mismatch', () => {
   it('may lack anything but its id', () => {
     expect(findingOf({ id: 'd', at: '' }).rows).toEqual([]);
     expect(pathText(undefined)).toBe('');
+  });
+});
+
+describe('the route that is shown', () => {
+  const slugs = ['orders', 'products'];
+  it.each([
+    ['the one that the address names', '#/products', undefined, { slug: 'products' }],
+    ['the first, without an address', '', undefined, { slug: 'orders' }],
+    ['the open one, at a place on the page such as that of the skip link', '#route', 'products', { slug: 'products' }],
+    ['the first, at an address that names none', '#/', undefined, { slug: 'orders' }],
+    ['none, by a name that no route has', '#/gone', 'products', { problem: 'No route is called gone.' }],
+    ['none, by a name that cannot be decoded', '#/%E0%A4%A', 'orders', { problem: 'No route is called %E0%A4%A.' }],
+  ])('is %s', (_, hash, opened, shown) => {
+    expect(routeToShow(slugs, { hash, opened })).toEqual(shown);
+  });
+
+  it('is none while there is none', () => {
+    expect(routeToShow([], { hash: '#/products', opened: undefined })).toBeUndefined();
   });
 });
