@@ -2,8 +2,9 @@
  * What a command may do to the world outside the store: write, ask, wait. Passed in, so that tests run commands without a
  * process. Data goes to `out`, everything said to a person to `note` (stderr).
  */
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { CliError } from './cli-error.ts';
 import type { Size } from './screen.ts';
 
 export interface CliIo {
@@ -25,13 +26,16 @@ export interface CliIo {
   readonly signal: AbortSignal;
 }
 
-const askOnTerminal = async (question: string): Promise<string> => {
-  const readline = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return await readline.question(question);
-  } finally {
-    readline.close();
-  }
+type Terminal = { input: NodeJS.ReadableStream; output: NodeJS.WritableStream; terminal?: boolean };
+
+/** @throws CliError interrupted by Ctrl-C, unconfirmed when the input ends, as by Ctrl-D */
+export const askOn = (terminal: Terminal, question: string): Promise<string> => {
+  const readline = createInterface(terminal);
+  return new Promise<string>((resolve, reject) => {
+    readline.once('SIGINT', () => reject(new CliError('interrupted', 'Stopped; nothing was done.')));
+    readline.once('close', () => reject(new CliError('unconfirmed', 'Nobody answered; nothing was done.')));
+    readline.question(question, resolve);
+  }).finally(() => readline.close());
 };
 
 const readAll = async (): Promise<string> => {
@@ -51,7 +55,7 @@ export const systemIo = (signal: AbortSignal): CliIo => ({
   terminal: process.stdout.isTTY === true,
   colour: wantsColour(process.env),
   size: () => ({ columns: process.stdout.columns ?? 80, rows: process.stdout.rows ?? 24 }),
-  ask: askOnTerminal,
+  ask: (question) => askOn({ input: process.stdin, output: process.stderr }, question),
   readStdin: readAll,
   now: Date.now,
   sleep: async (ms) => {
