@@ -7,9 +7,10 @@ import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 
-const folder = new URL('../../dashboard/', import.meta.url).pathname;
+const folder = fileURLToPath(new URL('../../dashboard/', import.meta.url));
 const library = (file: string): string => createRequire(import.meta.url).resolve(`uplot/dist/${file}`);
 
 const types: Readonly<Record<string, string>> = {

@@ -4,13 +4,13 @@
  * scripts and caching.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import { type Server as TlsServer, TLSSocket } from 'node:tls';
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { AdminConfig } from '../config.ts';
 import { CrossfadeError, isCrossfadeError, renderError } from '../errors.ts';
+import { followTls, loadTls } from '../listener-tls.ts';
 import type { Logger } from '../log.ts';
 import { accessRefusal, isLoopbackAddress } from './access.ts';
 import { type AdminApi, addApi } from './api.ts';
@@ -53,16 +53,15 @@ const splitAddress = (address: string): { host: string; port: number } => {
   return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
 };
 
+/** Who shows no certificate may still show a token, so that is judged later. */
 const tlsOptions = ({ tls }: AdminConfig) =>
   tls === undefined
     ? null
-    : {
-        cert: readFileSync(tls.certFile),
-        key: readFileSync(tls.keyFile),
-        ...(tls.caFile === undefined
-          ? {}
-          : { ca: readFileSync(tls.caFile), requestCert: true, rejectUnauthorized: false }),
-      };
+    : { ...loadTls(tls), ...(tls.caFile === undefined ? {} : { requestCert: true, rejectUnauthorized: false }) };
+
+/** The types know the server without TLS only. */
+const followCertificates = (app: FastifyInstance, { tls }: AdminConfig, logger: Logger): (() => void) =>
+  tls === undefined ? () => undefined : followTls(app.server as unknown as TlsServer, tls, logger);
 
 /** Compares digests, so that neither length nor content of the token shows in the time taken. */
 const sameSecret = (a: string, b: string): boolean => {
@@ -142,6 +141,7 @@ export const createAdminServer = ({ config, token, registry, health, api, logger
   );
   addProbes(app, health);
   app.get('/metrics', async (_, reply) => reply.type(registry.contentType).send(await registry.metrics()));
+  const unfollow = followCertificates(app, config, logger);
   const sampler = createSampler(api);
   addApi(app, api, sampler);
   addEvents(app, { sampler, self: { member: api.member, version: api.version }, boot: api.boot });
@@ -152,6 +152,9 @@ export const createAdminServer = ({ config, token, registry, health, api, logger
       const bound = app.server.address() as AddressInfo;
       return { host: bound.address, port: bound.port };
     },
-    close: () => app.close(),
+    close: async () => {
+      unfollow();
+      await app.close();
+    },
   };
 };

@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { Limits } from '../config.ts';
 import type { Logger } from '../log.ts';
-import { type ListenerTls, loadTls, watchTls } from './listener-tls.ts';
+import { followTls, type ListenerTls, loadTls } from '../listener-tls.ts';
 
 export type NodeServer = {
   readonly server: Server;
@@ -42,15 +42,7 @@ const secureServer = (tls: ListenerTls, { limits, logger }: NodeServerOptions): 
     allowHalfOpen: true,
   };
   const server = createSecureServer({ ...options, ...loadTls(tls) });
-  const unwatch = watchTls(tls, () => {
-    try {
-      server.setSecureContext(loadTls(tls));
-      logger.info('listener certificate read again');
-    } catch (err) {
-      logger.error({ err }, 'listener certificate cannot be read, the last one stays in force');
-    }
-  });
-  return { server, unwatch };
+  return { server, unwatch: followTls(server, tls, logger) };
 };
 
 const plainServer = (limits: Limits): NodeServer => ({

@@ -1,14 +1,17 @@
 /** The admin listener over real sockets: token, TLS and client certificates. */
 import { noDiscrepancies } from '../../../src/admin/discrepancies-api.ts';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:https';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { Registry } from 'prom-client';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type AdminServer, createAdminServer } from '../../../src/admin/server.ts';
 import { AdminConfig } from '../../../src/config.ts';
 import { readFleet } from '../../../src/fleet/read-fleet.ts';
 import { silentLogger } from '../../../src/log.ts';
+import { eventually } from '../../support/eventually.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 
 const fixture = (name: string): string => join(import.meta.dirname, '../../fixtures/tls', name);
@@ -97,6 +100,27 @@ describe('over TLS', () => {
     const { port } = await open({ tls }, () => 'secret');
     expect(await get(port, '/api/status')).toBe(401);
     expect(await get(port, '/api/status', certified())).toBe(200);
+  });
+
+  const shownBy = (port: number): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
+        resolve(socket.getPeerCertificate().subject?.CN);
+        socket.end();
+      }).once('error', reject);
+    });
+
+  test('a renewed certificate is shown without a restart', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'crossfade-admin-tls-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const put = (name: string, as: string): void => copyFileSync(fixture(name), join(folder, as));
+    put('server.pem', 'cert.pem');
+    put('server.key', 'key.pem');
+    const { port } = await open({ tls: { certFile: join(folder, 'cert.pem'), keyFile: join(folder, 'key.pem') } });
+    expect(await shownBy(port)).toBe('server.example');
+    put('client.pem', 'cert.pem');
+    put('client.key', 'key.pem');
+    await eventually(async () => (await shownBy(port)) === 'client.example', { timeoutMs: 30_000, everyMs: 250 });
   });
 
   test('without a CA any certificate is as good as none', async () => {

@@ -1,8 +1,9 @@
-/** Certificates of the listener, read again when the files change so that a renewed certificate needs no restart. */
+/** Certificates of a listener, read again when the files change so that a renewed certificate needs no restart. */
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
-import type { SecureContextOptions } from 'node:tls';
-import type { Config } from '../config.ts';
-import { CrossfadeError } from '../errors.ts';
+import type { SecureContextOptions, Server } from 'node:tls';
+import type { Config } from './config.ts';
+import { CrossfadeError } from './errors.ts';
+import type { Logger } from './log.ts';
 
 export type ListenerTls = NonNullable<Config['tls']>;
 
@@ -17,10 +18,21 @@ export const loadTls = ({ certFile, keyFile, caFile }: ListenerTls): SecureConte
 };
 
 /** Calls back after a change of any of the files. Returns the way to stop. */
-export const watchTls = (tls: ListenerTls, onChange: () => void): (() => void) => {
+const watchTls = (tls: ListenerTls, onChange: () => void): (() => void) => {
   const files = [tls.certFile, tls.keyFile, ...(tls.caFile === undefined ? [] : [tls.caFile])];
   for (const file of files) watchFile(file, { interval: 5000, persistent: false }, onChange);
   return () => {
     for (const file of files) unwatchFile(file, onChange);
   };
 };
+
+/** Connections go on, and new ones get the certificates that stand in the files. Returns the way to stop. */
+export const followTls = (server: Pick<Server, 'setSecureContext'>, tls: ListenerTls, logger: Logger): (() => void) =>
+  watchTls(tls, () => {
+    try {
+      server.setSecureContext(loadTls(tls));
+      logger.info({ certFile: tls.certFile }, 'listener certificate read again');
+    } catch (err) {
+      logger.error({ err }, 'listener certificate cannot be read, the last one stays in force');
+    }
+  });
