@@ -5,6 +5,7 @@
  * Route settings are not here: they live in the store (coordination/records.ts) so that all replicas share them.
  */
 import * as z from 'zod';
+import { milliseconds } from './coordination/durations.ts';
 import { MemberName } from './coordination/records.ts';
 import { RouteSpec } from './coordination/route-spec.ts';
 
@@ -26,8 +27,8 @@ export const TlsClient = z.strictObject({
 export type TlsClient = z.infer<typeof TlsClient>;
 
 export const TlsServer = z.strictObject({
-  certFile: FilePath.describe('PEM certificate, with its chain'),
-  keyFile: FilePath.describe('PEM key of the certificate'),
+  certFile: FilePath.describe('PEM certificate, with its chain; re-read when it changes'),
+  keyFile: FilePath.describe('PEM key of the certificate; re-read when it changes'),
   caFile: FilePath.optional().describe('PEM bundle; when set, clients must show a certificate signed by it'),
 });
 export type TlsServer = z.infer<typeof TlsServer>;
@@ -63,8 +64,8 @@ export const ClusterConfig = z.strictObject({
     .optional()
     .describe('send the Authorization of the client on; default: source yes unless credentials are set, target no'),
   maxConnections: z.int().min(1).default(256).describe('connections per URL'),
-  connectTimeoutMs: z.int().min(1).default(5000).describe('for a connection to be made'),
-  requestTimeoutMs: z.int().min(1).default(330_000).describe('from the request to the last byte of the answer'),
+  connectTimeoutMs: milliseconds(1).default(5000).describe('for a connection to be made'),
+  requestTimeoutMs: milliseconds(1).default(330_000).describe('from the request to the last byte of the answer'),
 });
 export type ClusterConfig = z.infer<typeof ClusterConfig>;
 
@@ -80,11 +81,9 @@ export const Limits = z.strictObject({
     .default(16 * 1024)
     .describe('header section of a request'),
   maxConnections: z.int().min(1).default(10_000).describe('open connections of the application'),
-  headersTimeoutMs: z.int().min(1).default(60_000).describe('for the client to send its header section'),
-  requestTimeoutMs: z.int().min(0).default(300_000).describe('for the client to send its whole request; 0 = none'),
-  keepAliveMs: z
-    .int()
-    .min(0)
+  headersTimeoutMs: milliseconds(1).default(60_000).describe('for the client to send its header section'),
+  requestTimeoutMs: milliseconds(0).default(300_000).describe('for the client to send its whole request; 0 = none'),
+  keepAliveMs: milliseconds(0)
     .default(120_000)
     .describe('idle connections of the application; longer than its own pool keeps them'),
 });
@@ -165,9 +164,7 @@ export const Config = z.strictObject({
   routes: z.array(RouteSpec).default([]).describe('seeds the embedded store'),
   shutdown: z
     .strictObject({
-      graceMs: z
-        .int()
-        .min(0)
+      graceMs: milliseconds(0)
         .default(25_000)
         .describe('longest wait for the connections of the application at SIGTERM'),
     })

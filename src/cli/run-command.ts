@@ -29,6 +29,10 @@ export type CliDeps = {
 
 export type Run = (context: CliContext) => Promise<Outcome>;
 
+/** The option, else the variable; one that is set to nothing counts as not set, like those of settings. */
+export const configPathOf = (env: Environment, given: string | undefined): string | undefined =>
+  given ?? (env['CROSSFADE_CONFIG'] || undefined);
+
 const readCliConfig = (env: Environment, path: string | undefined): CliConfig => {
   const file = path === undefined ? { text: undefined } : readConfigFile(path);
   if ('issue' in file) throw new CliError('config', renderIssues([file.issue]));
@@ -87,7 +91,7 @@ export const runCommand = async (
   let store: Store | undefined;
   let nats: CliConfig['nats'];
   try {
-    const config = readCliConfig(env, configPath ?? env['CROSSFADE_CONFIG']);
+    const config = readCliConfig(env, configPathOf(env, configPath));
     ({ nats } = config);
     store = await deps.openStore(config, { note: io.note, mayBegin });
     return print(await run({ io, options, config, store, newId: deps.newId }), { io, options });

@@ -6,6 +6,7 @@
 import * as z from 'zod';
 import { Profile } from '../compare/profile.ts';
 import { VerdictOptions } from '../compare/verdict-options.ts';
+import { milliseconds } from './durations.ts';
 import { Slug, sides } from './records.ts';
 
 const IndexName = z.string().regex(/^[^A-Z\s"*+/\\|?#<>,:_-][^A-Z\s"*/\\|?#<>,:]{0,254}$/, 'a concrete index name');
@@ -80,7 +81,7 @@ export const SampleSettings = z.strictObject({
 export type SampleSettings = z.infer<typeof SampleSettings>;
 
 export const ShadowSettings = z.strictObject({
-  timeoutMs: z.int().min(1).default(10_000).describe('deadline of one shadow request'),
+  timeoutMs: milliseconds(1).default(10_000).describe('deadline of one shadow request'),
   maxConcurrent: z.int().min(1).default(8).describe('shadow requests under way at once'),
   maxQueued: z
     .int()
@@ -142,8 +143,8 @@ export const CopySettings = z.strictObject({
     .min(0)
     .default(64 * 1024 * 1024)
     .describe('memory budget; beyond it copies are dropped and left to the tail'),
-  ackTimeoutMs: z.int().min(1).default(2000).describe('policy both: how long an answer waits for its copies'),
-  requestTimeoutMs: z.int().min(1).default(30_000),
+  ackTimeoutMs: milliseconds(1).default(2000).describe('policy both: how long an answer waits for its copies'),
+  requestTimeoutMs: milliseconds(1).default(30_000),
 });
 export type CopySettings = z.infer<typeof CopySettings>;
 
@@ -160,8 +161,8 @@ export const BackfillSettings = z.strictObject({
 export type BackfillSettings = z.infer<typeof BackfillSettings>;
 
 export const CutoverSettings = z.strictObject({
-  budgetMs: z.int().min(50).default(2000).describe('longest hold before the cutover is given up'),
-  graceMs: z.int().min(50).default(3000).describe('after the budget, members answer 503 instead of waiting'),
+  budgetMs: milliseconds(50).default(2000).describe('longest hold before the cutover is given up'),
+  graceMs: milliseconds(50).default(3000).describe('after the budget, members answer 503 instead of waiting'),
   maxHeldRequests: z.int().min(1).default(10_000),
 });
 export type CutoverSettings = z.infer<typeof CutoverSettings>;

@@ -3,6 +3,7 @@
  * command is run. One grammar: an option means the same wherever it stands.
  */
 import { type Command, InvalidArgumentError } from 'commander';
+import { longestMs } from '../../coordination/durations.ts';
 import type { CommonOptions } from '../context.ts';
 import type { Preflight } from '../commands/doctor.ts';
 import type { CliDeps, Run } from '../run-command.ts';
@@ -49,6 +50,12 @@ export type RunAction = (options: Options, action: Run, store?: { mayBegin: bool
 export const positive = (text: string): number => {
   const value = Number(text);
   if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('a number above 0 is expected.');
+  return value;
+};
+/** Of times that a timer waits for. */
+export const timerSeconds = (text: string): number => {
+  const value = positive(text);
+  if (value * 1000 > longestMs) throw new InvalidArgumentError(`at most ${longestMs / 1000} seconds are expected.`);
   return value;
 };
 /** Of things that are counted. */

@@ -779,12 +779,18 @@ describe('doctor', () => {
 });
 
 describe('the command line', () => {
+  test('takes a CROSSFADE_CONFIG that is set to nothing for one that is not set', async () => {
+    const made = await withRoute();
+    expect(await made.run('status', { env: { CROSSFADE_CONFIG: '' } })).toMatchObject({ exit: 0 });
+  });
+
   test.each([
     ['no-such-command', 2, /unknown command/],
     ['stauts', 2, /Did you mean status/],
     ['status --bogus', 2, /unknown option/],
     ['route set products.pct.read', 2, /missing required argument 'value'/],
     ['advance products --timeout soon', 2, /a number above 0/],
+    ['operator --every 2147484', 2, /at most 1000000 seconds/],
     ['verify products --mode hash --sample 1.5', 2, /a whole number above 0/],
     ['verify products --sample 100', 2, /--sample needs --mode stamp, hash or full/],
     ['audit products --last 2.5', 2, /a whole number above 0/],

@@ -4,6 +4,8 @@ import { configNode, configSettings, loadCliConfig, loadConfig } from '../../../
 import { memberName } from '../../../src/config/member.ts';
 import { redacted } from '../../../src/config/redact.ts';
 import { readRouteFile } from '../../../src/config/route-file.ts';
+import { type SchemaNode, schemaNode } from '../../../src/config/settings.ts';
+import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 
 const url = 'http://127.0.0.1:9201';
 const minimal = `clusters: { source: { url: "${url}" } }`;
@@ -143,6 +145,20 @@ const mistakes: [title: string, file: string, path: string, value: string | unde
     'limits.maxBodyBytes',
     '10',
     /at least 1024/,
+  ],
+  [
+    'a time that no timer waits for',
+    `${minimal}\nshutdown: { graceMs: 2147483648 }`,
+    'shutdown.graceMs',
+    '2147483648',
+    /at most 1000000000/,
+  ],
+  [
+    'such a time in a route',
+    route('cutover: { budgetMs: 3000000000 }'),
+    'routes.0.cutover.budgetMs',
+    '3000000000',
+    /at most 1000000000/,
   ],
   [
     'a fraction for a whole number',
@@ -355,6 +371,22 @@ describe('a mistake', () => {
       const shown = issuesOf(`${minimal}\nadmin: { listen: "${text}" }`).map(({ value }) => value);
       expect(shown.join()).toContain('[hidden]@h');
       expect(shown.join()).not.toMatch(/hun|ter2/);
+    },
+  );
+});
+
+/** Every field of a schema whose name ends in Ms, by path. */
+const timesIn = (node: SchemaNode, path: string): [string, SchemaNode][] =>
+  Object.entries(node.properties ?? {}).flatMap(([key, child]) => [
+    ...(key.endsWith('Ms') ? [[`${path}${key}`, child] satisfies [string, SchemaNode]] : []),
+    ...timesIn(child, `${path}${key}.`),
+  ]);
+
+describe('times', () => {
+  test.each([...timesIn(configNode, ''), ...timesIn(schemaNode(RouteSpec), 'routes.')])(
+    '%s ends where timers do',
+    (_, { maximum = Infinity }) => {
+      expect(maximum).toBeLessThanOrEqual(1_000_000_000);
     },
   );
 });
