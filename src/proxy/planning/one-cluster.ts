@@ -25,9 +25,7 @@ export const withoutFollowers = (expression: string, { table, now, states }: Opt
   if (side === undefined || others.length > 0 || !items.some(({ isPattern }) => isPattern)) return undefined;
   const said = items.map((item) => namesOf(item, { table, side }));
   if (said.includes(undefined)) return undefined;
-  // What is named as it is has been put in the words of the side already.
-  const wide = items.filter(({ isPattern, isExclusion }) => isPattern || isExclusion);
-  const added = states.flatMap(pairsOf).flatMap((pair) => additions(wide, pair, side));
+  const added = states.flatMap(pairsOf).flatMap((pair) => additions(items, pair, side));
   const missing = states.some(({ phase }) => phase.phase === 'observe' || phase.phase === 'final');
   return {
     side,
@@ -60,23 +58,31 @@ const namesOf = (
   return found.some(({ aliasRouting }) => aliasRouting !== undefined) ? undefined : targetNames(found);
 };
 
-/** What has to stand behind the expression, so that of this pair the authority is reached if it is meant, and nothing else. */
+/**
+ * What has to stand behind the expression, so that of this pair the authority is reached if it is meant, and nothing else.
+ * What is named without a wildcard has been put in the words of the side already.
+ */
 const additions = (items: readonly Item[], pair: Pair, side: Side): string[] => {
   const [authority, follower] = [pair[side], pair[otherSide(side)]];
-  const isReached = (name: string): boolean =>
-    items.some(({ text, isPattern, isExclusion }) => {
-      return isPattern && !isExclusion && [name, ...pair.aliases].some((one) => matchesPattern(text, one));
-    });
-  const dropped = isReached(follower) ? [`-${follower}`] : [];
-  if (!isMeant(items, pair)) return isReached(authority) ? [...dropped, `-${authority}`] : dropped;
-  return isLeft(items, (item) => reaches(item, [authority])) ? dropped : [...dropped, authority];
+  const expands = ({ isPattern, isExclusion }: Item): boolean => isPattern && !isExclusion;
+  const isReached = items.some((item) => expands(item) && reaches(item, [follower, ...pair.aliases]));
+  const dropped = isReached ? [`-${follower}`] : [];
+  if (!isMeant(items, pair)) return items.some((item) => names(item, pair)) ? [...dropped, `-${authority}`] : dropped;
+  const isThere = isLeft(items, (item) =>
+    item.isPattern || item.isExclusion ? reaches(item, [authority]) : names(item, pair),
+  );
+  return isThere ? dropped : [...dropped, authority];
 };
 
-const isMeant = (items: readonly Item[], { source, target, aliases }: Pair): boolean =>
-  isLeft(items, (item) => {
-    if (!item.isExclusion) return reaches(item, [source, target, ...aliases]);
-    return reaches(item, item.isPattern ? [source, ...aliases] : [source]);
-  });
+const isMeant = (items: readonly Item[], pair: Pair): boolean => {
+  const { source, aliases } = pair;
+  return isLeft(items, (item) =>
+    item.isExclusion ? reaches(item, item.isPattern ? [source, ...aliases] : [source]) : names(item, pair),
+  );
+};
+
+const names = (item: Item, { source, target, aliases }: Pair): boolean =>
+  !item.isExclusion && reaches(item, [source, target, ...aliases]);
 
 const reaches = ({ text, isPattern }: Item, names: readonly string[]): boolean =>
   names.some((name) => (isPattern ? matchesPattern(text, name) : text === name));

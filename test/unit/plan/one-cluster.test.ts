@@ -1,6 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RouteState } from '../../../src/coordination/ports.ts';
 import { classify } from '../../../src/proxy/classify.ts';
+import { matchesPattern } from '../../../src/proxy/index-expression.ts';
 import { plan } from '../../../src/proxy/plan.ts';
 import { withoutFollowers } from '../../../src/proxy/planning/one-cluster.ts';
 import { routeState, tableOf } from '../../support/routes.ts';
@@ -95,4 +97,37 @@ describe('reads in one cluster', () => {
   ])('%s is a %s as ever', (request, kind) => {
     expect(planned(request).kind).toBe(kind);
   });
+});
+
+it('whatever the expression, the follower is never reached, and other indices as before', () => {
+  const words = ['products_v1', 'products_v2', 'other', '*', 'prod*', '*_v1', '*_v2', 'o*', 'pro*1', '_all'];
+  const word = fc.tuple(fc.constantFrom('', '', '-'), fc.constantFrom(...words)).map((parts) => parts.join(''));
+  const all = ['products_v1', 'products_v2', 'other'];
+  /** As clusters do it. */
+  const reached = (names: readonly string[]): string[] => {
+    const found = new Set<string>();
+    const firstWild = names.findIndex((name) => name === '_all' || name.includes('*'));
+    for (const [i, name] of names.entries()) {
+      const isExclusion = firstWild >= 0 && i > firstWild && name.startsWith('-');
+      const text = isExclusion ? name.slice(1) : name;
+      const matching = all.filter((index) => matchesPattern(text === '_all' ? '*' : text, index));
+      for (const index of matching)
+        if (isExclusion) found.delete(index);
+        else found.add(index);
+    }
+    return [...found];
+  };
+  fc.assert(
+    fc.property(fc.constantFrom('dual', 'target'), fc.array(word, { minLength: 1, maxLength: 5 }), (phase, asked) => {
+      const states = [routeState({ phase, aliases: [] })];
+      const found = withoutFollowers(asked.join(), { table: tableOf(...states), now, states });
+      if (found === undefined) return;
+      const [before, after] = [reached(asked), reached(found.names)];
+      const [authority, follower] = phase === 'dual' ? ['products_v1', 'products_v2'] : ['products_v2', 'products_v1'];
+      expect(after).not.toContain(follower);
+      expect(after.includes('other')).toBe(before.includes('other'));
+      if (before.includes('products_v1')) expect(after).toContain(authority);
+      if (!asked.join().includes('v2')) expect(after.includes(authority)).toBe(before.includes('products_v1'));
+    }),
+  );
 });
