@@ -117,8 +117,11 @@ it.each([0, 500, 1000])(
   async (keepAliveMs) => {
     const stub = keep(await stubCluster());
     const answers: string[] = [];
-    for (const fastPath of [true, false])
-      answers.push(await talk(await inFront(stub.url, { fastPath, limits: { keepAliveMs } }), get()));
+    for (const fastPath of [true, false]) {
+      const answer = await talk(await inFront(stub.url, { fastPath, limits: { keepAliveMs } }), get());
+      // Another second may have begun between the two.
+      answers.push(answer.replace(/^date: .*$/im, 'date'));
+    }
     expect(answers[0]).toBe(answers[1]);
     expect(answers[0]).toMatch(keepAliveMs === 0 ? /^(?!.*timeout=)/is : /timeout=[01]\r\n/i);
   },
