@@ -4,6 +4,7 @@
  * silently, so that a new call in the product shows up here.
  */
 import type { Transport, UpstreamAnswer, UpstreamRequest } from '../../src/upstream/types.ts';
+import { applyFilterPath } from './filter-path.ts';
 import { type Doc, type Index, Storage, type WriteAnswer, type WriteOp } from './storage.ts';
 
 type Reply = { status: number; text: string };
@@ -19,6 +20,7 @@ const reply = (status: number, value: unknown): Reply => ({
   status,
   text: typeof value === 'string' ? value : JSON.stringify(value),
 });
+const missing = (name: string) => ({ type: 'index_not_found_exception', reason: `no such index [${name}]` });
 const errorReply = (status: number, type: string, reason: string): Reply =>
   reply(status, { error: { root_cause: [{ type, reason }], type, reason }, status });
 
@@ -87,6 +89,40 @@ const namesHeldToAliases = (
       action !== 'delete' && (meta.require_alias ?? requireAlias) ? [meta._index ?? (defaultIndex as string)] : [],
     ),
   );
+
+type SeqSearch = {
+  size: number;
+  query: { range: { _seq_no: { gt: number; lte: number } } };
+  sort: unknown;
+  seq_no_primary_term: boolean;
+  track_total_hits: boolean;
+  _source: boolean;
+  version: boolean;
+};
+const bySeq = JSON.stringify([{ _seq_no: { order: 'asc', unmapped_type: 'long' } }]);
+const isSeqSearch = ({ query, sort, ...body }: SeqSearch): boolean =>
+  query?.range?._seq_no !== undefined &&
+  JSON.stringify(sort) === bySeq &&
+  body.seq_no_primary_term &&
+  !body.track_total_hits &&
+  typeof body._source === 'boolean';
+
+const unknown = ({ method, segments, query, body }: Ask): Error =>
+  new Error(`the fake cluster does not know ${method} /${segments.join('/')}?${query} ${body}`);
+
+/** What a request may say in its query; a parameter that is left out of account here would be in force elsewhere. */
+const knownParameters: Record<string, RegExp> = {
+  ...{ refresh: /^(true|false|wait_for|)$/, routing: /./, version: /^\d+$/, version_type: /^(external|external_gte)$/ },
+  ...{ if_seq_no: /^\d+$/, if_primary_term: /^\d+$/, require_alias: /^(true|false)$/, op_type: /^(create|index)$/ },
+  ...{ _source: /^(true|false)$/, pipeline: /^_none$/, filter_path: /./, realtime: /^true$/, preference: /^_/ },
+  ...{ allow_partial_search_results: /^false$/, flat_settings: /^true$/, level: /^shards$/, actions: /./ },
+  ...{ detailed: /^true$/, format: /^json$/, bytes: /^b$/, timeout: /^\d+s$/, expand_wildcards: /^all$/ },
+};
+const isKnownQuery = (query: URLSearchParams): boolean =>
+  [...query].every(([name, value]) => knownParameters[name]?.test(value) ?? false);
+
+/** `*` stands for any text. */
+const matcherOf = (pattern: string): RegExp => new RegExp(`^${pattern.replace(/[.+]/g, '\\$&').replace(/\*/g, '.*')}$`);
 
 type Task = { name: string; fromMs?: number };
 export type FakeCluster = {
@@ -163,8 +199,10 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
         resolved: ask.pins.get(index),
         source,
       };
-      const missing = held.has(op.index) && op.resolved === undefined && !storage.aliases.has(op.index);
-      const answer = storage.write(missing ? { ...op, op: 'index', requireAlias: true } : op);
+      const isOwn = op.requireAlias === true && action !== 'delete';
+      // What is held to aliases is not made; without a flag of its own an item only misses its index.
+      const isMissing = held.has(index) && !isOwn && op.resolved === undefined && storage.resolve(index) === undefined;
+      const answer = isMissing ? { status: 404, index, error: missing(index) } : storage.write(op);
       names.add(op.index);
       errors ||= answer.error !== undefined;
       answers.push(
@@ -179,23 +217,19 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
   const hitText = (index: Index, doc: Doc, { source, version }: { source: boolean; version: boolean }): string =>
     `{"_index":"${index.name}","_id":${JSON.stringify(doc.id)},${routingField(doc.routing)}${docFields(doc, version)},"_score":null${source ? `,"_source":${doc.source}` : ''},"sort":[${doc.seq}]}`;
 
+  const hitsText = (hits: readonly string[], total = ''): string =>
+    `{"took":1,"timed_out":false,${shardsText},"hits":{${total}"max_score":null,"hits":[${hits.join(',')}]}}`;
+
   const search = (ask: Ask, index: Index): Reply => {
-    if (!ask.query.has('preference'))
-      return reply(200, `{"took":1,"timed_out":false,${shardsText},"hits":{"max_score":null,"hits":[]}}`);
-    const shard = Number(/_shards:(\d+)/.exec(ask.query.get('preference') ?? '')?.[1]);
-    const body = JSON.parse(ask.body) as {
-      size: number;
-      query: { range: { _seq_no: { gt: number; lte: number } } };
-      _source: boolean;
-      version: boolean;
-    };
+    const body = JSON.parse(ask.body) as SeqSearch;
+    if (body.size === 0 && Object.keys(body).length === 1)
+      return reply(200, hitsText([], `"total":{"value":${storage.count(index.name)},"relation":"eq"},`));
+    const shard = /^_shards:(\d+)(\||$)/.exec(ask.query.get('preference') ?? '')?.[1];
+    if (shard === undefined || !isSeqSearch(body)) throw unknown(ask);
     const { gt, lte } = body.query.range._seq_no;
-    const docs = storage.searchBySeq(index.name, { shard, after: gt, upTo: lte, size: body.size });
-    const hits = docs.map((doc) => hitText(index, doc, { source: body._source, version: body.version }));
-    return reply(
-      200,
-      `{"took":1,"timed_out":false,${shardsText},"hits":{"max_score":null,"hits":[${hits.join(',')}]}}`,
-    );
+    const docs = storage.searchBySeq(index.name, { shard: Number(shard), after: gt, upTo: lte, size: body.size });
+    const shown = { source: body._source, version: body.version };
+    return reply(200, hitsText(docs.map((doc) => hitText(index, doc, shown))));
   };
 
   const gotText = (index: Index, at: { id: string; routing?: string | undefined }, source: boolean): string => {
@@ -205,18 +239,32 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
     return `{${head},${docFields(doc)},${routingField(doc.routing)}"found":true${source ? `,"_source":${doc.source}` : ''}}`;
   };
 
-  const mget = (ask: Ask, index: Index): Reply => {
+  /** A document of an index that is not there has an error of its own. */
+  const gotOf = (
+    ask: Ask,
+    index: Index | undefined,
+    at: { id: string; routing?: string | undefined },
+    source: boolean,
+  ) =>
+    index === undefined
+      ? JSON.stringify({ _index: ask.segments[0], _id: at.id, error: missing(ask.segments[0] as string) })
+      : gotText(index, at, source);
+
+  const mget = (ask: Ask, index: Index | undefined): Reply => {
     const asked = JSON.parse(ask.body) as { docs?: { _id: string; routing?: string }[]; ids?: string[] };
     const docs = asked.docs ?? (asked.ids ?? []).map((_id) => ({ _id, routing: undefined }));
     const withSource = ask.query.get('_source') !== 'false';
     return reply(
       200,
-      `{"docs":[${docs.map(({ _id, routing }) => gotText(index, { id: _id, routing }, withSource)).join(',')}]}`,
+      `{"docs":[${docs.map(({ _id, routing }) => gotOf(ask, index, { id: _id, routing }, withSource)).join(',')}]}`,
     );
   };
 
-  const stats = (index: Index): Reply =>
-    reply(200, {
+  const stats = (index: Index): Reply => {
+    const texts = [...storage.contents(index.name).values()].map(({ source }) => source);
+    const size = texts.reduce((sum, text) => sum + text.length, 0);
+    return reply(200, {
+      _all: { primaries: { store: { size_in_bytes: size } } },
       indices: {
         [index.name]: {
           uuid: index.uuid,
@@ -238,6 +286,7 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
         },
       },
     });
+  };
 
   const info = (index: Index): Reply =>
     reply(200, {
@@ -281,88 +330,137 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
       : errorReply(500, 'illegal_state_exception', `alias [${problem.name}] has more than one write index`);
   };
 
-  const getAliases = (pattern: string): Reply => {
-    const matches = new RegExp(`^${pattern.replace(/[.+]/g, '\\$&').replace(/\*/g, '.*')}$`);
+  /** Without a pattern every index is listed; a name that is no pattern has to be there. */
+  const getAliases = (pattern: string | undefined): Reply => {
     const found: Record<string, { aliases: Record<string, unknown> }> = {};
-    for (const [alias, holders] of storage.aliases) {
-      if (!pattern.split(',').some((one) => one === alias) && !matches.test(alias)) continue;
-      for (const holder of holders) {
+    if (pattern === undefined) for (const name of storage.indices.keys()) found[name] = { aliases: {} };
+    const patterns = (pattern ?? '*').split(',');
+    const names = [...storage.aliases.keys()].filter((alias) => patterns.some((one) => matcherOf(one).test(alias)));
+    for (const alias of names)
+      for (const holder of storage.aliases.get(alias) ?? []) {
         const aliases = found[holder]?.aliases ?? {};
         found[holder] = { aliases: { ...aliases, [alias]: { is_write_index: true } } };
       }
+    const lacking = patterns.filter((one) => !one.includes('*') && !names.includes(one));
+    if (lacking.length === 0) return reply(200, found);
+    return reply(404, { error: `alias [${lacking}] missing`, status: 404, ...found });
+  };
+
+  const readOne = (ask: Ask, name: string, verb: string, id: string): Reply => {
+    const index = storage.resolve(name);
+    if (index === undefined) return errorReply(404, 'index_not_found_exception', `no such index [${name}]`);
+    const at = { id, routing: ask.query.get('routing') ?? undefined };
+    if (verb === '_source') {
+      const doc = storage.get(index.name, at);
+      return doc === undefined ? errorReply(404, 'resource_not_found_exception', '') : reply(200, doc.source);
     }
-    return reply(200, found);
+    const text = gotText(index, at, true);
+    return reply(text.includes('"found":true') ? 200 : 404, text);
   };
 
   const docOp = (ask: Ask, name: string, verb: string, id: string | undefined): Reply => {
-    if (verb === '_create') return writeOne(ask, opFrom(ask, { op: 'create', index: name, id: id as string }));
-    if (verb === '_update') return writeOne(ask, opFrom(ask, { op: 'update', index: name, id: id as string }));
-    if (ask.method === 'DELETE') return writeOne(ask, opFrom(ask, { op: 'delete', index: name, id: id as string }));
-    if (ask.method === 'GET') {
-      const index = storage.resolve(name);
-      if (index === undefined) return errorReply(404, 'index_not_found_exception', `no such index [${name}]`);
-      if (verb === '_source') {
-        const doc = storage.get(index.name, { id: id as string, routing: ask.query.get('routing') ?? undefined });
-        return doc === undefined ? errorReply(404, 'resource_not_found_exception', '') : reply(200, doc.source);
-      }
-      const text = gotText(index, { id: id as string, routing: ask.query.get('routing') ?? undefined }, true);
-      return reply(text.includes('"found":true') ? 200 : 404, text);
-    }
+    const isPut = ask.method === 'PUT' || ask.method === 'POST';
+    if (ask.method === 'GET' && id !== undefined && (verb === '_doc' || verb === '_source'))
+      return readOne(ask, name, verb, id);
+    if (verb === '_doc' && ask.method === 'DELETE' && id !== undefined)
+      return writeOne(ask, opFrom(ask, { op: 'delete', index: name, id }));
+    if (verb === '_create' && isPut && id !== undefined)
+      return writeOne(ask, opFrom(ask, { op: 'create', index: name, id }));
+    if (verb === '_update' && ask.method === 'POST' && id !== undefined)
+      return writeOne(ask, opFrom(ask, { op: 'update', index: name, id }));
+    if (verb !== '_doc' || !isPut) throw unknown(ask);
     const op = ask.query.get('op_type') === 'create' ? 'create' : 'index';
     return writeOne(ask, opFrom(ask, { op, index: name, id: id ?? newId() }));
   };
 
-  const onIndex = (ask: Ask, name: string, verb: string | undefined): Reply => {
+  const createIndex = (ask: Ask, name: string): Reply => {
+    const settings = flatSettings((JSON.parse(ask.body || '{}') as { settings?: Settings }).settings ?? {});
+    if (String(settings['number_of_shards']) === '0')
+      return errorReply(400, 'illegal_argument_exception', 'Failed to parse value [0], must be >= 1');
+    if (storage.indices.has(name))
+      return errorReply(400, 'resource_already_exists_exception', `index [${name}] already exists`);
+    storage.createIndex(name, {
+      hidden: String(settings['hidden']) === 'true',
+      blocked: String(settings['blocks.write']) === 'true',
+    });
+    return reply(200, { acknowledged: true, shards_acknowledged: true, index: name });
+  };
+
+  const deleteIndex = (ask: Ask, name: string): Reply => {
+    if (!storage.indices.has(name)) throw unknown(ask);
+    storage.deleteIndex(name);
+    return reply(200, { acknowledged: true });
+  };
+
+  const count = (ask: Ask, index: Index): Reply => {
+    const query = ask.body === '' ? undefined : (JSON.parse(ask.body) as { query: unknown }).query;
+    if (query === undefined) return reply(200, `{"count":${storage.count(index.name)},${shardsText}}`);
+    if (JSON.stringify(query) !== '{"exists":{"field":"_routing"}}') throw unknown(ask);
+    const routed = index.shards
+      .flatMap(({ visible }) => [...visible.values()])
+      .filter((doc) => doc.routing !== undefined);
+    return reply(200, `{"count":${routed.length},${shardsText}}`);
+  };
+
+  const putSettings = (ask: Ask, name: string, index: Index): Reply => {
+    const settings = flatSettings(JSON.parse(ask.body) as Settings);
+    if ('number_of_shards' in settings)
+      return errorReply(400, 'illegal_argument_exception', `final ${name} setting [index.number_of_shards]`);
+    if (Object.keys(settings).join() !== 'blocks.write') throw unknown(ask);
+    index.blocked = settings['blocks.write'] === true;
+    return reply(200, { acknowledged: true });
+  };
+
+  const putBlock = (ask: Ask, name: string, index: Index): Reply => {
+    if (ask.segments[2] !== 'write') throw unknown(ask);
+    index.blocked = true;
+    return reply(200, { acknowledged: true, shards_acknowledged: true, indices: [{ name, blocked: true }] });
+  };
+
+  const putMapping = (ask: Ask): Reply => {
+    if (ask.body !== '{"properties":{}}') throw unknown(ask);
+    return reply(200, { acknowledged: true });
+  };
+
+  const refreshIndex = (name: string): Reply => {
+    storage.refresh(name);
+    return reply(200, `{${shardsText}}`);
+  };
+
+  const onIndex = (ask: Ask, name: string, verb = ''): Reply => {
+    const asked = `${ask.method} ${verb}`.trim();
     const index = storage.resolve(name);
-    if (verb === undefined && ask.method === 'PUT') {
-      const settings = flatSettings((JSON.parse(ask.body || '{}') as { settings?: Settings }).settings ?? {});
-      if (String(settings['number_of_shards']) === '0')
-        return errorReply(400, 'illegal_argument_exception', 'Failed to parse value [0], must be >= 1');
-      if (storage.indices.has(name))
-        return errorReply(400, 'resource_already_exists_exception', `index [${name}] already exists`);
-      storage.createIndex(name, {
-        hidden: String(settings['hidden']) === 'true',
-        blocked: String(settings['blocks.write']) === 'true',
-      });
-      return reply(200, { acknowledged: true, shards_acknowledged: true, index: name });
-    }
+    if (asked === 'PUT') return createIndex(ask, name);
+    if (asked === 'POST _mget') return mget(ask, index);
     if (index === undefined) return errorReply(404, 'index_not_found_exception', `no such index [${name}]`);
-    switch (verb) {
-      case undefined:
+    switch (asked) {
+      case 'GET':
         return info(index);
-      case '_refresh':
-        storage.refresh(name);
-        return reply(200, `{${shardsText}}`);
-      case '_count': {
-        // The only question with a query is for documents that have a routing; the simulation has none.
-        const count = ask.body === '' ? storage.count(name) : 0;
-        return reply(200, `{"count":${count},${shardsText}}`);
-      }
-      case '_alias':
+      case 'DELETE':
+        return deleteIndex(ask, name);
+      case 'POST _refresh':
+        return refreshIndex(name);
+      case 'GET _count':
+      case 'POST _count':
+        return count(ask, index);
+      case 'HEAD _alias':
         return reply(storage.aliases.get(ask.segments[2] ?? '')?.has(index.name) === true ? 200 : 404, {});
-      case '_search':
+      case 'POST _search':
         return search(ask, index);
-      case '_mget':
-        return mget(ask, index);
-      case '_stats':
+      case 'GET _stats':
         return stats(index);
-      case '_settings': {
-        if (ask.method === 'GET') return reply(200, { [index.name]: { settings: {} } });
-        const settings = JSON.parse(ask.body) as Record<string, unknown>;
-        if ('index.number_of_shards' in settings)
-          return errorReply(400, 'illegal_argument_exception', `final ${name} setting [index.number_of_shards]`);
-        index.blocked =
-          settings['index.blocks.write'] === true ||
-          (settings['index'] as Record<string, unknown>)?.['blocks.write'] === true;
-        return reply(200, { acknowledged: true });
-      }
-      case '_mapping':
-        return reply(200, { acknowledged: true });
-      case '_block':
-        index.blocked = true;
-        return reply(200, { acknowledged: true, shards_acknowledged: true, indices: [{ name, blocked: true }] });
+      case 'GET _settings':
+        // Those that are asked for by name, and no index here has one of them.
+        if (ask.segments[2] === undefined) throw unknown(ask);
+        return reply(200, { [index.name]: { settings: {} } });
+      case 'PUT _settings':
+        return putSettings(ask, name, index);
+      case 'PUT _mapping':
+        return putMapping(ask);
+      case 'PUT _block':
+        return putBlock(ask, name, index);
       default:
-        throw new Error(`the fake cluster does not know ${ask.method} /${name}/${verb}`);
+        throw unknown(ask);
     }
   };
 
@@ -372,41 +470,79 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
     return reply(200, { metadata: { indices: index === undefined ? {} : { [index.name]: { primary_terms: terms } } } });
   };
 
-  const tasksNow = (): Reply => {
-    const underWay = [...tasks].filter(({ fromMs = 0 }) => fromMs <= options.now());
+  const action = 'indices:data/write/bulk';
+  const tasksNow = ({ query }: Ask): Reply => {
+    const asked = (query.get('actions') ?? '*').split(',').some((pattern) => matcherOf(pattern).test(action));
+    const underWay = asked ? [...tasks].filter(({ fromMs = 0 }) => fromMs <= options.now()) : [];
     const described = underWay.map(({ name }, i) => [
       `n1:${i}`,
-      { action: 'indices:data/write/bulk', description: `requests[1], indices[${name}]` },
+      { action, ...(query.has('detailed') ? { description: `requests[1], indices[${name}]` } : {}) },
     ]);
     return reply(200, { nodes: underWay.length === 0 ? {} : { n1: { tasks: Object.fromEntries(described) } } });
   };
 
+  /** Every shard here is assigned; an index that is not there makes the answer wait in vain. */
+  const health = (names: readonly string[]): Reply =>
+    names.every((name) => storage.resolve(name) !== undefined)
+      ? reply(200, { status: 'green', timed_out: false })
+      : reply(408, { status: 'red', timed_out: true });
+
+  const clusterInfo = {
+    name: 'n1',
+    cluster_name: options.name,
+    cluster_uuid: options.name,
+    version: { number: '3.8.0', distribution: 'opensearch' },
+  };
+  const noTask = (id: string): Reply =>
+    errorReply(404, 'resource_not_found_exception', `task [${id}] isn't running and hasn't stored its results`);
+
+  /** Undefined for a request that begins with the name of an index. */
   const clusterWide = (ask: Ask): Reply | undefined => {
-    const [first, second] = ask.segments;
-    if (first === undefined)
-      return reply(200, {
-        name: 'n1',
-        cluster_name: options.name,
-        cluster_uuid: options.name,
-        version: { number: '3.8.0', distribution: 'opensearch' },
-      });
-    if (first === '_aliases') return changeAliases(ask);
-    if (first === '_alias') return getAliases(second ?? '*');
-    if (first === '_bulk') return bulk(ask, undefined);
-    if (first === '_cluster' && second === 'state') return clusterState(ask.segments[3] ?? '');
-    if (first === '_cluster') return reply(200, { status: 'green', timed_out: false });
-    if (first === '_cat') return reply(200, second === 'health' ? [{ epoch: '0', status: 'green' }] : []);
-    if (first === '_tasks') return tasksNow();
-    return undefined;
+    const [first = '', second, third, fourth] = ask.segments;
+    if (first !== '' && !first.startsWith('_')) return undefined;
+    switch (`${ask.method} ${[first, ...(/^_(cluster|cat|nodes)$/.test(first) ? [second] : [])].join('/')}`) {
+      case 'GET ':
+        return reply(200, clusterInfo);
+      case 'POST _aliases':
+        return changeAliases(ask);
+      case 'GET _alias':
+        return getAliases(second);
+      case 'POST _bulk':
+        return bulk(ask, undefined);
+      case 'GET _cluster/state':
+        if (third !== 'metadata' || fourth === undefined) throw unknown(ask);
+        return clusterState(fourth);
+      case 'GET _cluster/health':
+        return health(third === undefined ? [] : third.split(','));
+      case 'GET _cat/health':
+        return reply(200, [{ epoch: '0', status: 'green' }]);
+      case 'GET _cat/allocation':
+        // Of nodes that tell nothing of their disks.
+        return reply(200, []);
+      case 'GET _nodes/stats':
+        return reply(200, { _nodes: { total: 1, successful: 1, failed: 0 } });
+      case 'GET _tasks':
+        return second === undefined ? tasksNow(ask) : noTask(second);
+      default:
+        throw unknown(ask);
+    }
   };
 
-  const handle = (ask: Ask): Reply => {
+  const answer = (ask: Ask): Reply => {
     const wide = clusterWide(ask);
     if (wide !== undefined) return wide;
     const [name = '', verb, id] = ask.segments;
-    if (verb === '_bulk') return bulk(ask, name);
+    if (verb === '_bulk' && ask.method === 'POST') return bulk(ask, name);
     if (['_doc', '_source', '_create', '_update'].includes(verb ?? '')) return docOp(ask, name, verb as string, id);
     return onIndex(ask, name, verb);
+  };
+
+  /** Errors are told whole. */
+  const handle = (ask: Ask): Reply => {
+    if (!isKnownQuery(ask.query)) throw unknown(ask);
+    const { status, text } = answer(ask);
+    const filter = status < 300 ? ask.query.get('filter_path') : null;
+    return { status, text: filter === null ? text : applyFilterPath(text, filter) };
   };
 
   const askOf = ({ method, path, body }: UpstreamRequest): Ask => {
