@@ -11,6 +11,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startFetching } from './fetching.ts';
 import { looseErrorsVariable, readLoose } from './loose-errors.ts';
 import { failedFiles, failedTests, readReport, type Report } from './test-report.ts';
 
@@ -61,12 +62,20 @@ const stage = (project: 'unit' | 'sim') => async (): Promise<boolean> => {
   return ok;
 };
 
-const fetching = spawn(process.execPath, [join(root, 'test/support/services/fetch.ts')], { stdio: 'ignore' });
-const fetched = once(fetching, 'close');
+const fetching = startFetching({
+  script: join(root, 'test/support/services/fetch.ts'),
+  say: (text) => void process.stdout.write(`\n${text}\n`),
+});
+// Its group hears no Ctrl-C by itself.
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    fetching.stop();
+    process.kill(process.pid, signal);
+  });
 
 const integration = async (): Promise<boolean> => {
   // What could not be fetched is said by the tests that need it.
-  await fetched;
+  await fetching.done();
   const first = await vitest('integration');
   count(statusesOf(first.report));
   const files = first.report === undefined ? [] : failedFiles(first.report);
@@ -87,7 +96,7 @@ const check = (): Promise<boolean> =>
 
 let ok = true;
 for (const next of [check, stage('unit'), stage('sim'), integration]) ok &&= await next();
-fetching.kill();
+fetching.stop();
 // A stage without tests, or a file that cannot be loaded, fails the run without a failed test.
 if (!ok && totals.failed === 0) totals.failed = 1;
 rmSync(dir, { recursive: true, force: true });

@@ -3,6 +3,7 @@
  * that it had. Two routes run over it in opposite directions, so each kill takes the source of one and the target of the
  * other.
  */
+import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { SwitchPoint } from '../../src/agent/leader/switch.ts';
 import { whyNoOldCluster } from '../support/services/embedded.ts';
@@ -40,6 +41,7 @@ describe.skipIf(missing !== undefined)(`a cluster killed under load${reason}`, (
   afterAll(async () => {
     await Promise.all([fromIt?.close(), toIt?.close()]);
     await mortal?.stop();
+    if (mortal !== undefined) rmSync(mortal.dir, { recursive: true, force: true });
   });
   const bothOpen = () =>
     Promise.all([fromIt, toIt].map((world) => world.until((now) => now.safeToAdvance.ok, 'the gate to open')));

@@ -1,4 +1,5 @@
 /** NATS dies with kill -9 under load and comes back: writes do not notice, and switches work again. */
+import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { missingNats, reasonNats } from '../support/own-nats.ts';
@@ -15,6 +16,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await world?.close();
   await nats?.stop();
+  if (nats !== undefined) rmSync(nats.dir, { recursive: true, force: true });
 });
 
 const connected = async (): Promise<number> => {

@@ -2,6 +2,7 @@
  * A cluster of two nodes whose link can be cut in one direction: what the mortal node sends goes nowhere, while the lasting
  * one is answered. So a primary on the mortal node shows writes that no replica will ever hold, until the node is killed.
  */
+import { rmSync } from 'node:fs';
 import { freePort } from '../support/services/child.ts';
 import { startOpenSearch } from '../support/services.ts';
 import { call } from './documents.ts';
@@ -56,6 +57,8 @@ export const startTwoNodes = async (name: string): Promise<TwoNodes> => {
     stop: async () => {
       link.close();
       await Promise.all([first.stop(), second.stop()]);
+      // One that was killed left its data behind.
+      rmSync(second.dir, { recursive: true, force: true });
     },
   };
 };

@@ -2,6 +2,7 @@
  * The alerts in a real Prometheus that scrapes real agents, while faults are put into a run under load: those that should
  * fire do, and those that would wake somebody for nothing stay quiet. Only durations of the rules are shortened.
  */
+import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { keys } from '../../../src/coordination/keys.ts';
 import { buildWorld, type World } from '../../fault/world.ts';
@@ -81,6 +82,7 @@ afterAll(async () => {
   links?.source.close();
   links?.target.close();
   await nats?.stop();
+  if (nats !== undefined) rmSync(nats.dir, { recursive: true, force: true });
 });
 
 type Vector = { data: { result: { metric: Record<string, string> }[] } };

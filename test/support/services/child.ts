@@ -1,7 +1,7 @@
 /** Starts a server process, waits until it answers, and makes sure it does not outlive this one. */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -24,13 +24,15 @@ process.on('exit', () => {
 
 const tail = (file: string): string => readFileSync(file, 'utf8').split('\n').slice(-25).join('\n');
 
-const stopChild = async (child: ChildProcess): Promise<void> => {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+/** False when it was dead before, or had to be killed. */
+const stopChild = async (child: ChildProcess): Promise<boolean> => {
+  if (child.exitCode !== null || child.signalCode !== null) return false;
   const gone = once(child, 'exit');
   child.kill('SIGTERM');
   const hard = setTimeout(() => child.kill('SIGKILL'), 10_000);
   await gone;
   clearTimeout(hard);
+  return child.signalCode !== 'SIGKILL';
 };
 
 export type StartOptions = {
@@ -39,6 +41,8 @@ export type StartOptions = {
   args: string[];
   options?: SpawnOptions;
   logFile: string;
+  /** Of this process alone: goes when it is stopped. What died otherwise leaves its data to go on with, and its logs. */
+  scratchDir?: string | undefined;
   url: string;
   isUp: () => Promise<boolean>;
   timeoutMs: number;
@@ -60,5 +64,9 @@ export const startServer = async (start: StartOptions): Promise<Server> => {
     }
     await delay(150);
   }
-  return { url: start.url, pid: child.pid ?? -1, logFile: start.logFile, stop: () => stopChild(child) };
+  const stop = async (): Promise<void> => {
+    const isClean = await stopChild(child);
+    if (isClean && start.scratchDir !== undefined) rmSync(start.scratchDir, { recursive: true, force: true });
+  };
+  return { url: start.url, pid: child.pid ?? -1, logFile: start.logFile, stop };
 };

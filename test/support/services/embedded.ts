@@ -139,6 +139,7 @@ export const startOldCluster = async (options: OldClusterOptions): Promise<Serve
     args: [...flags, '-cp', classPath, 'Start', dir, `${port}`, `${await freePort()}`, name],
     options: { cwd: dir },
     logFile: join(dir, 'server.log'),
+    scratchDir: options.dir === undefined ? dir : undefined,
     url,
     isUp: async () => (await fetch(`${url}/_cluster/health?wait_for_status=yellow&timeout=1s`)).ok,
     timeoutMs: 300_000,

@@ -1,6 +1,6 @@
 /**
- * Fetches into the cache what integration tests start, for whoever has time before the tests do. Tells nothing and fails
- * never: a test that misses something tries itself, and says what it would need.
+ * Fetches into the cache what integration tests start, for whoever has time before the tests do. Tells what it is at, and
+ * fails never: a test that misses something tries itself, and says what it would need.
  */
 import { oldClusterHome, oldClusters } from './embedded.ts';
 import { kubernetesTools } from './kubernetes-tools.ts';
@@ -14,9 +14,24 @@ import { whyNoSecured } from './secured.ts';
 process.once('SIGTERM', () => process.exit(1));
 
 const jdk = await findJdk();
-const ofJava =
+const ofJava: [string, () => Promise<unknown>][] =
   jdk === undefined
     ? []
-    : [() => distribution(jdk), ...oldClusters.map((cluster) => () => oldClusterHome(jdk, cluster))];
-const all: (() => Promise<unknown>)[] = [...ofJava, natsServerBinary, whyNoSecured, prometheusTools, kubernetesTools];
-for (const fetchOne of all) await fetchOne().catch(() => undefined);
+    : [
+        ['OpenSearch', () => distribution(jdk)],
+        ...oldClusters.map((cluster): [string, () => Promise<unknown>] => [
+          cluster,
+          () => oldClusterHome(jdk, cluster),
+        ]),
+      ];
+const all: [string, () => Promise<unknown>][] = [
+  ...ofJava,
+  ['NATS', natsServerBinary],
+  ['the security plugin', whyNoSecured],
+  ['Prometheus', prometheusTools],
+  ['helm and kubectl', kubernetesTools],
+];
+for (const [name, fetchOne] of all) {
+  process.stdout.write(`${name}\n`);
+  await fetchOne().catch(() => undefined);
+}

@@ -78,6 +78,7 @@ export const startNats = async (options: NatsOptions = {}): Promise<Server & { d
     command: options.binary ?? (await natsServerBinary()),
     args: ['-js', '-sd', dir, '-a', '127.0.0.1', '-p', String(port), ...(options.extraArgs ?? [])],
     logFile: join(dir, 'server.log'),
+    scratchDir: options.dir === undefined ? dir : undefined,
     url: `nats://127.0.0.1:${port}`,
     isUp: () => accepts(port),
     timeoutMs: 30_000,

@@ -153,6 +153,7 @@ export const startOpenSearch = async (options: OpenSearchOptions): Promise<Serve
       ...(isRoot() ? { uid: nobody, gid: nobody } : {}),
     },
     logFile: join(dir, 'server.log'),
+    scratchDir: options.dir === undefined ? dir : undefined,
     url,
     isUp: () => (variant?.isUp ?? answersHealth)(url),
     timeoutMs: 180_000,

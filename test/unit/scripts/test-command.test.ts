@@ -41,7 +41,7 @@ const tool = (name: string, text: string): void => {
 
 beforeAll(() => {
   for (const dir of ['scripts', 'node_modules/.bin']) mkdirSync(join(folder, dir), { recursive: true });
-  for (const file of ['test.ts', 'test-report.ts', 'loose-errors.ts'])
+  for (const file of ['test.ts', 'test-report.ts', 'loose-errors.ts', 'fetching.ts'])
     copyFileSync(join(root, 'scripts', file), join(folder, 'scripts', file));
   for (const name of ['prettier', 'oxlint', 'tsc']) tool(name, '#!/bin/sh\nexit 0\n');
   tool('vitest', vitest);
