@@ -30,6 +30,11 @@ const fromImage = (into: string): Promise<void> =>
     return file;
   });
 
+/** A container may serve all the same, where no program of this machine's own is needed. */
+const missingImage = (error: unknown): never => {
+  throw new MissingPrerequisite(`nats-server could not be taken out of its image: ${String(error).split('\n')[0]}`);
+};
+
 const build = (into: string): Promise<void> =>
   keepInCache(into, async (staging) => {
     const env = { ...process.env, GOBIN: staging };
@@ -37,13 +42,13 @@ const build = (into: string): Promise<void> =>
     return join(staging, 'nats-server');
   });
 
-/** @throws MissingPrerequisite, and what Go or Docker says when it fails */
+/** @throws MissingPrerequisite, and what Go says when it fails */
 export const natsServerBinary = async (): Promise<string> => {
   const cached = join(cacheDir(), 'bin', `nats-server-${natsVersion}`, 'nats-server');
   for (const candidate of [process.env['CROSSFADE_TEST_NATS_SERVER'], findOnPath('nats-server'), cached])
     if (candidate !== undefined && existsSync(candidate) && (await isRecent(candidate))) return candidate;
   if (findOnPath('go') !== undefined) await build(cached);
-  else if (process.platform === 'linux' && (await hasContainerEngine())) await fromImage(cached);
+  else if (process.platform === 'linux' && (await hasContainerEngine())) await fromImage(cached).catch(missingImage);
   else
     throw new MissingPrerequisite(
       'nats-server 2.11 or later is needed: put it on the PATH, or install Go so that it can be built, or start Docker.',

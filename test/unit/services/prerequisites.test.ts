@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vites
 import { executableFolder } from '../../support/executables.ts';
 import { cacheDir, keepInCache } from '../../support/services/cache.ts';
 import { natsServerBinary, natsVersion, whyNoNats } from '../../support/services/nats.ts';
-import { findJdk, isRoot } from '../../support/services/prerequisites.ts';
+import { findJdk, isRoot, MissingPrerequisite } from '../../support/services/prerequisites.ts';
 
 const folder = executableFolder('prerequisites');
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -89,7 +89,7 @@ describe('the cache', () => {
 });
 
 describe('a NATS server on a machine without Go', () => {
-  const engine = (answers: boolean): void => {
+  const engine = (answers: boolean, hasServer = true): void => {
     program(
       'path/docker',
       `import { appendFileSync, writeFileSync } from 'node:fs';
@@ -97,6 +97,7 @@ const [command, what, into] = process.argv.slice(2);
 appendFileSync('${join(folder, 'asked')}', [command, what].join(' ').trim() + '\\n');
 if (command === 'info') process.exit(${answers ? 0 : 1});
 if (command === 'create') console.log('c0ffee');
+if (command === 'cp' && !${hasServer}) process.exit(1);
 if (command === 'cp') writeFileSync(into, 'the server', { mode: 0o755 });`,
     );
     vi.stubEnv('PATH', join(folder, 'path'));
@@ -119,6 +120,16 @@ if (command === 'cp') writeFileSync(into, 'the server', { mode: 0o755 });`,
       'cp c0ffee:/nats-server',
       'rm c0ffee',
     ]);
+  });
+
+  it.runIf(process.platform === 'linux')('is missing where the image holds none, and the container goes', async () => {
+    engine(true, false);
+    await expect(natsServerBinary()).rejects.toThrow(MissingPrerequisite);
+    expect(await whyNoNats()).toMatch(
+      /^nats-server could not be taken out of its image: Error: Command failed: docker cp/,
+    );
+    expect(readFileSync(join(folder, 'asked'), 'utf8')).toMatch(/rm c0ffee\n$/);
+    expect(readdirSync(cacheDir())).toEqual([]);
   });
 
   it('is missing where no engine answers, which is said and skips tests', async () => {
