@@ -10,10 +10,13 @@ export const covers = ({ indices }: RouteAlias, source: string): boolean =>
 export const coveredBy = (spec: Pick<RouteSpec, 'indices'>, alias: RouteAlias): string[] =>
   spec.indices.map(({ source }) => source).filter((source) => covers(alias, source));
 
-/** The declared one, else the only one; undefined when the route refuses writes through the alias. */
-export const writeIndexOfAlias = (spec: Pick<RouteSpec, 'indices'>, alias: RouteAlias): string | undefined => {
-  const covered = coveredBy(spec, alias);
-  const declared = covered.filter((source) => source === alias.writeIndex);
+/** Of what a name covers: the declared one, else the only one; undefined when writes through the name are refused. */
+export const writeIndexAmong = <T>(covered: readonly T[], isDeclared: (one: T) => boolean): T | undefined => {
+  const declared = covered.filter(isDeclared);
   const candidates = declared.length > 0 ? declared : covered;
   return candidates.length === 1 ? candidates[0] : undefined;
 };
+
+/** Undefined when the route refuses writes through the alias. */
+export const writeIndexOfAlias = (spec: Pick<RouteSpec, 'indices'>, alias: RouteAlias): string | undefined =>
+  writeIndexAmong(coveredBy(spec, alias), (source) => source === alias.writeIndex);

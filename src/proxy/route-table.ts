@@ -6,7 +6,7 @@
  * nothing else is touched, `unrouted` is true.
  */
 import type { RouteState, RouteStates } from '../coordination/ports.ts';
-import { covers } from '../coordination/route-aliases.ts';
+import { covers, writeIndexAmong } from '../coordination/route-aliases.ts';
 import type { RouteAlias } from '../coordination/route-spec.ts';
 import { type ExpressionItem, isPlainName, matchesPattern, parseIndexExpression } from './index-expression.ts';
 import type { Resolution, RoutedIndex, RouteTable } from './types.ts';
@@ -62,14 +62,11 @@ const aliasIndices = (state: RouteState, alias: RouteAlias): RoutedIndex[] =>
  * The index of an alias (or of a plain index name) that takes writes: the declared one, else the only one.
  * @returns undefined when the name leads to several and none is declared, or to several routes
  */
-export const writeIndexOf = (name: string, indices: readonly RoutedIndex[]): RoutedIndex | undefined => {
-  const declared = indices.filter(({ state, ordinal }) => {
+export const writeIndexOf = (name: string, indices: readonly RoutedIndex[]): RoutedIndex | undefined =>
+  writeIndexAmong(indices, ({ state, ordinal }) => {
     const alias = state.spec.aliases.find((one) => one.name === name);
     return alias?.writeIndex !== undefined && alias.writeIndex === state.spec.indices[ordinal]?.source;
   });
-  const candidates = declared.length > 0 ? declared : indices;
-  return candidates.length === 1 ? candidates[0] : undefined;
-};
 
 /** Joins what several exact names lead to; undefined stands for an unrouted name. */
 const combine = (found: readonly (readonly RoutedIndex[] | undefined)[]): Resolution => {

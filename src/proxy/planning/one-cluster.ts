@@ -6,6 +6,7 @@
  */
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
+import { covers } from '../../coordination/route-aliases.ts';
 import { type ExpressionItem, matchesPattern, parseIndexExpression } from '../index-expression.ts';
 import { nameOn, targetNames, usesTargetName } from '../read/side-names.ts';
 import type { RouteTable, SaidAnew } from '../types.ts';
@@ -43,7 +44,7 @@ const itemsOf = (expression: string, now: Date): Item[] => {
 
 const pairsOf = (state: RouteState): Pair[] =>
   state.spec.indices.map(({ source, target }) => {
-    const covering = state.spec.aliases.filter(({ indices }) => indices === undefined || indices.includes(source));
+    const covering = state.spec.aliases.filter((alias) => covers(alias, source));
     return { source, target, aliases: covering.map(({ name }) => name) };
   });
 
