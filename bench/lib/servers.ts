@@ -42,10 +42,12 @@ const nginx = async ({ name, dir, server, http = '' }: NginxOptions): Promise<Se
   const port = await freePort();
   const home = join(dir, name);
   mkdirSync(home, { recursive: true });
-  const config = `daemon off; pid ${home}/pid; error_log ${home}/error.log; worker_processes 1;
+  // Started by root its workers are another user, who may not write into this folder what a body has beyond the buffer.
+  const user = process.getuid?.() === 0 ? 'user root; ' : '';
+  const config = `${user}daemon off; pid ${home}/pid; error_log ${home}/error.log; worker_processes 1;
 events { worker_connections 4096; }
 http { access_log off; client_body_temp_path ${home}/body; proxy_temp_path ${home}/proxy; fastcgi_temp_path ${home}/f; uwsgi_temp_path ${home}/u; scgi_temp_path ${home}/s;
-keepalive_requests 10000000; client_max_body_size 100m; ${http}
+keepalive_requests 10000000; client_max_body_size 100m; client_body_buffer_size 1m; ${http}
 server { listen 127.0.0.1:${port}; ${server(port)} } }`;
   writeFileSync(join(home, 'nginx.conf'), config);
   const url = `http://127.0.0.1:${port}`;
