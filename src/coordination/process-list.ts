@@ -2,7 +2,8 @@
  * The durable list of the processes that may write to a route: one key per route and process start, written before the
  * process is first heard and removed when it has left. Heartbeats run out, and a leader that began after that has never
  * heard of a process that lost the store and writes on: here it stands all the same (I6). A leader removes whom it has
- * fenced; so a process that may have been taken for lost writes its keys again before it is heard again.
+ * fenced; so a process that may have been taken for lost writes its keys again before it is heard again. The list outlives
+ * its route: one of the same name may be applied again while somebody still writes to the source by its plain name.
  */
 import * as z from 'zod';
 import { bootPrefix, keys } from './keys.ts';
@@ -30,16 +31,19 @@ export interface ProcessList {
 
 export const createProcessList = ({ bucket, member, boot }: ProcessListOptions): ProcessList => {
   const listed = new Set<string>();
+  /** Of all routes there were: the list of one that was deleted stays, and who has left must not stand there as lost. */
+  const written = new Set<string>();
   let left = false;
   return {
     enlist: async (slugs, again) => {
       if (left) return;
       const present = new Set(slugs);
-      // A route that was given up may come again, and its keys may have gone with it.
+      // A route that was deleted may come again, and who was lost may have been struck off meanwhile.
       for (const slug of listed) if (again || !present.has(slug)) listed.delete(slug);
       const wanted = [...present].filter((slug) => !listed.has(slug));
       await Promise.all(
         wanted.map(async (slug) => {
+          written.add(slug);
           await bucket.put(keys.boot(slug, boot), JSON.stringify({ member }));
           listed.add(slug);
         }),
@@ -48,7 +52,7 @@ export const createProcessList = ({ bucket, member, boot }: ProcessListOptions):
     has: (slug) => listed.has(slug),
     leave: async () => {
       left = true;
-      await Promise.all([...listed].map((slug) => erase(bucket, keys.boot(slug, boot))));
+      await Promise.all([...written].map((slug) => erase(bucket, keys.boot(slug, boot))));
     },
   };
 };

@@ -3,7 +3,7 @@
  */
 
 import { meant } from '../../config/closest.ts';
-import { keys } from '../../coordination/keys.ts';
+import { bootPrefix, keys } from '../../coordination/keys.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { CrossfadeError } from '../../errors.ts';
 import { doubtOf } from '../../fleet/known-routes.ts';
@@ -84,7 +84,8 @@ export const routeDelete = async (context: CliContext, { slug }: { slug: string 
   deletable(await requireRoute(context.store, slug));
   await confirm(context, `Delete route ${slug}?`);
   const { config } = context.store;
-  const job = await config.list(`job.${slug}.`);
+  // Who may still write to the source is lost to a route of this name that is applied again, unless the list of them stays.
+  const job = (await config.list(`job.${slug}.`)).filter(({ key }) => !key.startsWith(bootPrefix(slug)));
   const settings = knobNames.map((knob) => knobKey(slug, knob));
   const gone = [keys.config(slug), keys.ask(slug), ...settings, ...job.map(({ key }) => key)];
   if (!context.options.dryRun) for (const key of gone) await config.delete(key);

@@ -201,12 +201,22 @@ describe('route delete', () => {
     expect((await made.run('route delete products --yes')).exit).toBe(exitTable.refused.code);
   });
 
-  test('removes everything but audit and phase record, so that epochs are never reused', async () => {
+  test('removes everything but audit, phase record and the list of processes, so that epochs are never reused', async () => {
     const made = await withRoute({ phase: 'off', epoch: 4 });
     await made.run('route set products.pct.read 25');
     expect((await made.run('route delete products --yes')).exit).toBe(0);
     const left = (await made.store.config.list('')).map(({ key }) => key).filter((key) => !key.startsWith('audit.'));
     expect(left).toEqual([keys.phase('products')]);
+  });
+
+  test('keeps the list of processes, so that one that was lost in off still bars copies once the route is applied again', async () => {
+    const made = await withRoute({ phase: 'off', epoch: 4 });
+    await made.store.config.put(keys.boot('products', 'b1'), JSON.stringify({ member: 'lost' }));
+    await made.store.config.put(keys.job('products', 'state'), '{}');
+    expect((await made.run('route delete products --yes')).exit).toBe(0);
+    expect((await made.store.config.list('job.products.')).map(({ key }) => key)).toEqual([
+      keys.boot('products', 'b1'),
+    ]);
   });
 
   test('without a terminal and without --yes does nothing', async () => {

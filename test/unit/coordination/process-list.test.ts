@@ -51,6 +51,15 @@ describe('the list of processes', () => {
     expect(await listed()).toEqual(['b1']);
   });
 
+  it('is left by a process also for a route that was deleted before', async () => {
+    const own = list('b1');
+    await own.enlist(['p'], false);
+    await own.enlist([], false);
+    expect(await listed()).toEqual(['b1']);
+    await own.leave();
+    expect(await listed()).toEqual([]);
+  });
+
   it('does not take back who has left, and survives what cannot be read', async () => {
     const own = list('b1');
     await own.leave();
