@@ -26,7 +26,13 @@ const barrierOf = ({ job, work }: Leading): string | undefined => {
   const { state, lagSeconds } = work.facts().tail;
   if (paused) return 'paused';
   if (begun?.backfill !== 'done') return 'the backfill is not complete';
-  return state === 'failed' || lagSeconds > maxLagSeconds ? 'the tail is not caught up' : undefined;
+  return state !== 'running' || lagSeconds > maxLagSeconds ? 'the tail is not caught up' : undefined;
+};
+
+/** Before a backfill has begun there is nothing to lag behind. */
+const lagOf = ({ job, work }: Leading): number | undefined => {
+  const { state, lagSeconds } = work.facts().tail;
+  return state === 'none' && job.current().work?.backfill !== 'done' ? undefined : lagSeconds;
 };
 
 type Gathered = { state: RouteState; evidence: AutoEvidence; judged: ReturnType<typeof verdictStatus> };
@@ -45,7 +51,7 @@ const gather = async (leading: Leading, state: RouteState): Promise<Gathered> =>
     recent: suffixes(summary.windows, addCounters),
     shapes: Object.values(summary.shapes),
     severity: worstBeyond(judgement),
-    lagSeconds: work.facts().tail.lagSeconds,
+    lagSeconds: lagOf(leading),
     quarantined: listedIn(work.quarantines()),
     barrier: barrierOf(leading),
     alpha: verdictOptionsFrom(state.spec.shadow.verdict).alpha,

@@ -55,7 +55,7 @@ export const gatherGate = async (leading: Leading, state: RouteState): Promise<G
     paused: current.paused,
     stop: state.stop,
     backfillDone: current.work?.backfill === 'done',
-    tail: { behind: tail.behind, lagSeconds: tail.lagSeconds, maxLagSeconds },
+    tail: { hasRun: tail.state !== 'none', behind: tail.behind, lagSeconds: tail.lagSeconds, maxLagSeconds },
     quarantined: listed,
     sweepPending: work.sweepPending(),
     proofAgeSeconds: work.proofAgeSeconds(),

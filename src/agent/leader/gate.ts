@@ -15,7 +15,8 @@ export type GateFacts = {
   /** The brake is on. */
   stop: boolean;
   backfillDone: boolean;
-  tail: { behind: number; lagSeconds: number; maxLagSeconds: number };
+  /** `hasRun`: under this leader, so that it can tell. */
+  tail: { hasRun: boolean; behind: number; lagSeconds: number; maxLagSeconds: number };
   quarantined: number;
   sweepPending: boolean;
   /** Age of the last clean proof under this reign; undefined when there was none. */
@@ -74,6 +75,14 @@ const pastAliases = ({ members: { plainWriters } }: GateFacts): GateCondition =>
   );
 };
 
+const tailCaughtUp = ({ tail: { hasRun, lagSeconds, behind, maxLagSeconds } }: GateFacts): GateCondition =>
+  condition(
+    'tail caught up',
+    hasRun && lagSeconds <= maxLagSeconds,
+    hasRun ? `${lagSeconds.toFixed(1)} s, ${behind} behind` : 'not known yet',
+    `at most ${maxLagSeconds} s`,
+  );
+
 const running = ({ byQuery }: GateFacts): string =>
   byQuery.map((one) => `${one.running} at ${one.member}`).join(', ') || '0';
 
@@ -93,12 +102,7 @@ export const gateConditions = (kind: SwitchKind, facts: GateFacts): GateConditio
   ),
   ...(kind === 'rollback' ? [] : [pastAliases(facts)]),
   condition('backfill complete', facts.backfillDone, facts.backfillDone ? 'yes' : 'no', 'yes'),
-  condition(
-    'tail caught up',
-    facts.tail.lagSeconds <= facts.tail.maxLagSeconds,
-    `${facts.tail.lagSeconds.toFixed(1)} s, ${facts.tail.behind} behind`,
-    `at most ${facts.tail.maxLagSeconds} s`,
-  ),
+  tailCaughtUp(facts),
   condition('quarantine empty', facts.quarantined === 0, facts.quarantined, '0'),
   condition('no sweep pending', !facts.sweepPending, facts.sweepPending ? 'pending' : 'none', 'none'),
   condition(

@@ -49,7 +49,7 @@ export type StepOptions = {
 
 /** Refreshes and counts of large indices take their time. */
 const stepCallMs = 30_000;
-/** No page takes so long: a request of the step was silent, and what it found is as old as the step. */
+/** No page takes so long: a request of the step was silent, and what it found is as old as the step. Nor does what a turn does beside the tail. */
 const hungStepMs = 10_000;
 /** A tail that is further behind cannot be proven by counts, nor begin a switch. */
 export const maxLagSeconds = 3;
@@ -67,6 +67,8 @@ type TailLimits = Pick<CopyIo, 'repeatForMs' | 'patienceMs'> & { signal: AbortSi
 export class RouteWork {
   readonly #deps: RouteWorkDeps;
   #tailFacts = noTail;
+  /** When the tail last ended a step, or there was nothing for it to do. */
+  #tailEndedAtMs: number;
   readonly #backfill: BackfillWatch;
   readonly #quarantine: LeaderQuarantine;
   readonly #ledger: LedgerWatch;
@@ -84,6 +86,7 @@ export class RouteWork {
   constructor(deps: RouteWorkDeps) {
     this.#deps = deps;
     this.#caughtUpAtMs = deps.runtime.now();
+    this.#tailEndedAtMs = deps.runtime.now();
     this.#askTerms = patientTerms(deps.runtime);
     this.#backfill = createBackfillWatch(deps);
     this.#quarantine = createLeaderQuarantine({ ...deps, bucket: deps.store.config });
@@ -103,10 +106,12 @@ export class RouteWork {
       sweep: this.#deps.sweeper.progress(),
     };
   }
-  /** A step that hangs with the follower must not look caught up. */
+  /** Neither a step that hangs with the follower nor a tail that does not run may look caught up. */
   #lagSeconds(): number {
-    const underWayMs = this.#tailBegunAtMs === undefined ? 0 : this.#deps.runtime.now() - this.#tailBegunAtMs;
-    return this.#tailFacts.lagSeconds + underWayMs / 1000;
+    const nowMs = this.#deps.runtime.now();
+    const idleMs = nowMs - this.#tailEndedAtMs;
+    const underWayMs = this.#tailBegunAtMs === undefined ? 0 : nowMs - this.#tailBegunAtMs;
+    return this.#tailFacts.lagSeconds + (idleMs > hungStepMs ? idleMs : underWayMs) / 1000;
   }
   quarantines(): readonly QuarantineRecord[] {
     return this.#quarantine.records();
@@ -166,6 +171,7 @@ export class RouteWork {
     if (fits(work)) return;
     this.#ledger.forget();
     this.#shards = undefined;
+    this.#tailEndedAtMs = this.#deps.runtime.now();
     await job.save({ work: fits(next) ? next : newWork(at), next: undefined });
   }
 
@@ -223,6 +229,7 @@ export class RouteWork {
   /** Caught up means with what the authority had when the step began, which says little when the step hung. */
   #noteTail({ kind, behind, caughtUp, docs, ...end }: TailResult, begunAtMs: number): void {
     const nowMs = this.#deps.runtime.now();
+    this.#tailEndedAtMs = nowMs;
     if (caughtUp) this.#caughtUpAtMs = nowMs - begunAtMs > hungStepMs ? begunAtMs : nowMs;
     const detail = 'detail' in end ? String(end.detail) : undefined;
     this.setAlarm('tail', kind === 'index_recreated' ? detail : undefined);
@@ -292,6 +299,8 @@ export class RouteWork {
   async leave(): Promise<void> {
     await this.quiesce();
     for (const name of ofCopies) this.setAlarm(name, undefined);
+    this.#tailFacts = { ...noTail, copied: this.#tailFacts.copied };
+    this.#tailEndedAtMs = this.#deps.runtime.now();
   }
 
   /** Nothing of the leader's own is under way towards the follower. */

@@ -99,7 +99,7 @@ const stepWork = (leading: Leading, present: RouteState, interruption: Interrupt
   const { job, work } = leading;
   return interruption.step((signal) =>
     work.step(present, {
-      paused: job.current().paused || present.rate === 'pause',
+      paused: job.current().paused,
       pendingCopies: pendingCopies(leading),
       signal,
     }),

@@ -96,7 +96,7 @@ const facts: GateFacts = {
   paused: false,
   stop: false,
   backfillDone: true,
-  tail: { behind: 0, lagSeconds: 0, maxLagSeconds: 3 },
+  tail: { hasRun: true, behind: 0, lagSeconds: 0, maxLagSeconds: 3 },
   quarantined: 0,
   sweepPending: false,
   proofAgeSeconds: 0,

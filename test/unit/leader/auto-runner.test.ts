@@ -204,6 +204,7 @@ describe('the ramp of a route that goes by itself', () => {
     Object.assign(migration, { paused: false, backfill: 'done', tail: 'running' });
     expect(await migration.run(20)).toContain(1);
   });
+    ['nobody knows how far behind the tail is', { tail: 'none' }],
 
   it('takes no step while the follower is further behind than a switch allows', async () => {
     const migration = new Migration();

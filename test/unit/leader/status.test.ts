@@ -8,7 +8,7 @@ const gate = (phase: Phase): GateFacts => ({
   record: { ...initialPhase, phase },
   paused: false,
   backfillDone: false,
-  tail: { behind: 7, lagSeconds: 90, maxLagSeconds: 3 },
+  tail: { hasRun: true, behind: 7, lagSeconds: 90, maxLagSeconds: 3 },
   quarantined: 1,
   sweepPending: true,
   proofAgeSeconds: undefined,

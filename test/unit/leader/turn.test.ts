@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Interruption } from '../../../src/agent/leader/interruption.ts';
 import { beginLeading, type RouteLeaderDeps } from '../../../src/agent/leader/leading.ts';
 import { turn } from '../../../src/agent/leader/turn.ts';
@@ -9,12 +9,13 @@ import { evidenceSubject } from '../../../src/coordination/evidence-subject.ts';
 import { keys } from '../../../src/coordination/keys.ts';
 import { noMembers } from '../../../src/coordination/membership.ts';
 import type { RouteState } from '../../../src/coordination/ports.ts';
-import type { AskResult } from '../../../src/coordination/records.ts';
+import type { AskResult, Side } from '../../../src/coordination/records.ts';
 import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { silentLogger } from '../../../src/log.ts';
 import { manualRuntime } from '../../support/manual-runtime.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { routeState } from '../../support/routes.ts';
+import { controls, fakePair } from '../agent/route.ts';
 
 const slug = 'products';
 const nowMs = Date.parse('2026-01-02T00:00:00Z');
@@ -36,20 +37,19 @@ const evidenceOfFailures = (state: RouteState): string => {
   return evidenceText(tally.snapshot(), { member: 'a', boot: 'a' });
 };
 
-const leadFailing = async (answers: () => Promise<never>) => {
+const leadOn = async (clusterOf: (state: RouteState, side: Side) => unknown, over: Partial<RouteState> = {}) => {
   const store = new MemoryStore();
   const runtime = manualRuntime();
   const base = routeState({ percent: { read: 50 } });
   const spec = RouteSpec.parse({ ...base.spec, auto: { rollback: { errorRatePercent: 2 } } });
-  const state: RouteState = { ...base, spec };
+  const state: RouteState = { ...base, spec, ...over };
   await store.config.put(keys.percent(slug, 'read'), '50');
   await store.config.put(keys.evidence(slug, 'a'), evidenceOfFailures(state));
-  const cluster = clusterThat(answers);
   const leading = await beginLeading({
     slug,
     member: 'a',
     store,
-    clusters: { source: cluster, target: cluster },
+    clusters: { source: clusterOf(state, 'source'), target: clusterOf(state, 'target') },
     members: { view: () => noMembers, refresh: async () => undefined },
     lease: { isHeld: () => true },
     runtime,
@@ -63,6 +63,8 @@ const leadFailing = async (answers: () => Promise<never>) => {
   const read = async () => (await store.config.get(keys.percent(slug, 'read')))?.value;
   return { leading, runtime, read, ask, answer, store };
 };
+
+const leadFailing = (answers: () => Promise<never>) => leadOn(() => clusterThat(answers));
 
 describe('a turn of the leader', () => {
   it('brings reads home though the cluster that they come home from fails everything else in it', async () => {
@@ -98,6 +100,17 @@ describe('a turn of the leader', () => {
     );
     await take();
     expect(await answer()).toMatchObject({ id: 'two', state: 'done' });
+  });
+
+  it.each([
+    ['goes on with tail, sweep and proof while the rate is pause, which is for the backfill', 'pause', false],
+    ['rests them while the route is paused', undefined, true],
+  ] as const)('%s', async (_, rate, paused) => {
+    const { leading } = await leadOn((state, side) => controls(fakePair(state))[side], { rate });
+    await leading.job.save({ paused });
+    const step = vi.spyOn(leading.work, 'step').mockResolvedValue();
+    await turn(leading, new Interruption(manualRuntime()));
+    expect(step.mock.calls.map(([, options]) => options.paused)).toEqual([paused]);
   });
 
   it('brings reads home while it hangs with a cluster', async () => {
