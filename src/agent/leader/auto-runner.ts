@@ -41,7 +41,7 @@ type Gathered = { state: RouteState; evidence: AutoEvidence; judged: ReturnType<
 const gather = async (leading: Leading, state: RouteState): Promise<Gathered> => {
   const { work, deps } = leading;
   const { judgement, summary, tellers } = await leading.verdict.judge(state);
-  const share = await noteShare(leading, state.percent.read);
+  const share = await noteShare(leading, state);
   const evidence = {
     readPercent: state.percent.read,
     sinceChangeMs: deps.runtime.now() - share.atMs,
@@ -81,7 +81,7 @@ const carryOut = async (leading: Leading, decision: Made, { state, evidence, jud
   const percent = isHome ? 0 : decision.to;
   const revision = await write(leading, decision, state);
   if (revision === undefined) return;
-  await rememberShare(leading, { percent, revision, homes: isHome ? homes + 1 : homes });
+  await rememberShare(leading, { state, percent, revision, homes: isHome ? homes + 1 : homes });
   const what = `auto: pct.read ${percent}`;
   await leading.journal.audit({
     by: leading.deps.member,
@@ -96,9 +96,10 @@ export type AutoScope = 'anything' | 'only home';
 
 export const runAuto = async (leading: Leading, state: RouteState, scope: AutoScope): Promise<void> => {
   const { auto } = state.spec;
-  if (state.phase.phase !== 'dual' || (auto.ramp === undefined && auto.rollback === undefined) || state.stop) return;
-  const share = await noteShare(leading, state.percent.read);
-  if (awaitsEcho(share, leading.deps.runtime.now())) return;
+  if (state.phase.phase !== 'dual' || (auto.ramp === undefined && auto.rollback === undefined)) return;
+  const share = await noteShare(leading, state);
+  // While the brake is on the evidence is about something else, and so is the dwell.
+  if (state.stop || awaitsEcho(share, leading.deps.runtime.now())) return;
   const gathered = await gather(leading, state);
   const decision = decideAuto(auto, gathered.evidence);
   if (decision.kind === 'none' || (scope === 'only home' && decision.kind !== 'home')) return;

@@ -21,7 +21,7 @@ import type { AutoSettings } from '../../coordination/route-spec.ts';
 
 export type AutoEvidence = {
   readPercent: number;
-  /** Since pct.read was last changed, by anyone. */
+  /** Since pct.read was last changed, by anyone, or the evidence began anew. */
   sinceChangeMs: number;
   /** How often reads were brought home by this file, since somebody else changed the share. */
   homes: number;

@@ -39,6 +39,10 @@ class Migration {
   backfill = 'done';
   tail = 'running';
   percentFloor = 0;
+  specRevision = 1;
+  stop = false;
+  /** Of the next leader's machine. */
+  clockAheadMs = 0;
   scope: AutoScope = 'anything';
   #leading: Leading;
   #nowMs = 0;
@@ -51,7 +55,8 @@ class Migration {
   async state(): Promise<RouteState> {
     const entry = await this.store.config.get(keys.percent(slug, 'read'));
     const read = entry === undefined || entry.revision <= this.percentFloor ? 0 : Number(entry.value);
-    const state = { ...routeState({ percent: { read } }), spec: this.#spec as RouteState['spec'] };
+    const { stop, specRevision } = this;
+    const state = { ...routeState({ percent: { read }, stop }), specRevision, spec: this.#spec as RouteState['spec'] };
     return { ...state, phase: { ...state.phase, percentFloor: this.percentFloor } };
   }
 
@@ -98,7 +103,8 @@ class Migration {
 
   /** Only what runAuto touches of a leader. */
   #newLeader(): Leading {
-    const clock = () => new Date(began + this.#nowMs).toISOString();
+    const aheadMs = this.clockAheadMs;
+    const clock = () => new Date(began + aheadMs + this.#nowMs).toISOString();
     const now = () => this.#nowMs;
     const { config } = this.store;
     return {
@@ -198,13 +204,13 @@ describe('the ramp of a route that goes by itself', () => {
     ['the route is paused', { paused: true }],
     ['the backfill runs', { backfill: 'running' }],
     ['the follower takes nothing', { tail: 'failed' }],
+    ['nobody knows how far behind the tail is', { tail: 'none' }],
   ])('takes no step while %s', async (_, bar) => {
     const migration = Object.assign(new Migration(), bar);
     expect(await migration.run(20)).toEqual([0]);
     Object.assign(migration, { paused: false, backfill: 'done', tail: 'running' });
     expect(await migration.run(20)).toContain(1);
   });
-    ['nobody knows how far behind the tail is', { tail: 'none' }],
 
   it('takes no step while the follower is further behind than a switch allows', async () => {
     const migration = new Migration();
@@ -248,7 +254,41 @@ describe('the ramp of a route that goes by itself', () => {
     migration.world.lagSeconds = 0;
     expect(await migration.run(6)).toEqual([0]);
     migration.changeLeader();
-    expect(await migration.run(5)).toEqual([0]);
+    expect(await migration.run(7)).toEqual([0]);
+    expect(await migration.run(1)).toEqual([1]);
+  });
+
+  it.each([1, -1])('does not take the clock of the leader before it for its own, %d hour apart', async (hours) => {
+    const migration = new Migration();
+    await migration.run(8);
+    expect((await migration.state()).percent.read).toBe(1);
+    migration.clockAheadMs = hours * 3_600_000;
+    migration.changeLeader();
+    expect(await migration.run(5)).toEqual([1]);
+    expect(await migration.run(2)).toContain(10);
+  });
+
+  it.each<[string, Partial<Migration>, Partial<Migration>]>([
+    ['the route file changed twice', { specRevision: 9 }, { specRevision: 10 }],
+    ['stop was on for a moment', { stop: true }, { stop: false }],
+  ])('dwells anew when the evidence began anew because %s', async (_, change, next) => {
+    const migration = new Migration();
+    await migration.run(12);
+    expect((await migration.state()).percent.read).toBe(1);
+    Object.assign(migration, change);
+    await migration.run(1);
+    Object.assign(migration, next);
+    expect(await migration.run(6)).toEqual([1]);
+    migration.changeLeader();
+    expect(await migration.run(1)).toEqual([1]);
+    expect(await migration.run(1)).toEqual([10]);
+  });
+
+  it('dwells anew when the backfill ends, as all that was seen before it is no evidence', async () => {
+    const migration = Object.assign(new Migration(), { backfill: 'running' });
+    expect(await migration.run(20)).toEqual([0]);
+    migration.backfill = 'done';
+    expect(await migration.run(6)).toEqual([0]);
     expect(await migration.run(1)).toEqual([1]);
   });
 
