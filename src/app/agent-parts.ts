@@ -40,7 +40,7 @@ export type AgentParts = {
 
 const createShadow = (
   { metrics, logger, clusters }: Core,
-  own: Pick<ShadowDeps, 'stateOf' | 'onReport' | 'compareApart'> & { onUnasked: (slug: string) => void },
+  own: Pick<ShadowDeps, 'stateOf' | 'isFilled' | 'onReport' | 'compareApart'> & { onUnasked: (slug: string) => void },
 ): ShadowReads => {
   const count = observeShadow(metrics);
   return new ShadowReads({
@@ -102,6 +102,7 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
   const comparisons = createComparisonThread();
   const shadow = createShadow(core, {
     stateOf: (slug) => view.state(slug),
+    isFilled: (slug) => filled.isFilled(slug),
     compareApart: (task) => comparisons.compare(task),
     onUnasked: (slug) => evidence.noteUnasked(slug),
     onReport: (report) => {

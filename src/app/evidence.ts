@@ -12,6 +12,7 @@ import type { RouteState } from '../coordination/ports.ts';
 import type { ShadowReport } from '../proxy/shadow/ports.ts';
 
 export interface Evidence {
+  /** Of what the evidence is about now; a sample may settle for longer than a change takes. */
   note(report: ShadowReport): void;
   /** A sample of the route found no place in the queue. */
   noteUnasked(slug: string): void;
@@ -59,6 +60,8 @@ export const createEvidence = ({ state, isFilled, now, ...teller }: EvidenceOpti
     note: (report) => {
       if (report.observation.discard !== undefined) return;
       const book = bookOf(report.slug);
+      // Judged by the rules of another spec, or seen in another phase.
+      if (report.subject !== book.tally.subject) return;
       book.tally.note(report);
       book.isNew = true;
       book.hasCompared = true;

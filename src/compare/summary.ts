@@ -222,6 +222,10 @@ export class Tally {
     this.#summary = emptySummary(subject);
   }
 
+  get subject(): string {
+    return this.#summary.subject;
+  }
+
   /** Evidence starts again when its subject changes; true = it did. */
   restart(subject: string): boolean {
     const isNew = subject !== this.#summary.subject;

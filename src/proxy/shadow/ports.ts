@@ -67,6 +67,8 @@ export interface ShadowRunner {
 /** One comparison for the counters, the verdict and the sample store. */
 export type ShadowReport = {
   readonly slug: string;
+  /** What the evidence was about when the sample was drawn, see evidence-subject.ts. */
+  readonly subject: string;
   readonly family: Family;
   readonly shape: QueryShape;
   /** Wall clock when the read was sent. */

@@ -30,12 +30,13 @@ export const reportOf = (
 });
 
 const toldOf = (sample: Sample, observed: Compared, shape: QueryShape): Omit<ShadowReport, 'repeat'> => {
-  const { state, api, request, served } = sample;
+  const { state, subject, api, request, served } = sample;
   const authority = authorityIn(state.phase.phase);
   const { observation, baseline, settled, round } = observed;
   const answers = { [authority]: round.authority.answer, [otherSide(authority)]: round.other.answer };
   return {
     slug: state.slug,
+    subject,
     family: api,
     shape,
     atMs: served.atMs,

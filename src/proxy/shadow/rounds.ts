@@ -20,6 +20,8 @@ import type { Turns } from './turns.ts';
 
 export type Sample = {
   readonly state: RouteState;
+  /** Of the evidence. */
+  readonly subject: string;
   readonly api: ComparableApi;
   /** As the client sent it, its body readable. */
   readonly request: ComparedRequest;

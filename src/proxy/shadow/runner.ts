@@ -6,6 +6,7 @@
 import { type Rules, rulesFrom } from '../../compare/rules.ts';
 import { isComparable, type QueryShape, type Severity } from '../../compare/types.ts';
 import { effectivePercents } from '../../coordination/effective.ts';
+import { evidenceSubject } from '../../coordination/evidence-subject.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn } from '../../coordination/records.ts';
 import { systemTimers, type Timers } from '../../coordination/timers.ts';
@@ -46,6 +47,8 @@ export type ShadowDeps = {
   readonly onReport?: (report: ShadowReport) => void;
   /** The route as it is now; default: nothing has changed. */
   readonly stateOf?: (slug: string) => RouteState | undefined;
+  /** The backfill of the route is complete, as far as is known here; default: it is. */
+  readonly isFilled?: (slug: string) => boolean;
   /** Bytes of requests and answers that may wait, over all routes. */
   readonly maxQueuedBytes?: number;
   readonly settleMs?: readonly number[];
@@ -200,6 +203,7 @@ export class ShadowReads implements ShadowRunner {
     if (!isComparable(family)) return undefined;
     return {
       state,
+      subject: evidenceSubject(state, this.#deps.isFilled?.(state.slug) ?? true),
       api: family,
       request: { method: head.method, path: head.path, query: head.query, body: served.requestBody, id: params.id },
       contentType: served.requestBody?.length ? head.headers['content-type'] : undefined,

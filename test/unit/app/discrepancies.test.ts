@@ -22,6 +22,7 @@ const searchAnswer = (name: string) =>
 
 const report = (more: Partial<ShadowReport> = {}): ShadowReport => ({
   slug: 'products',
+  subject: '',
   family: 'search',
   shape: { fingerprint: 'abc', label: 'search products match(name)' },
   atMs: 1_700_000_000_000,

@@ -115,6 +115,7 @@ describe('the aliases of both clusters', () => {
 
 const report = (severity: 'none' | 'S4', family: ShadowReport['family'] = 'search'): ShadowReport => ({
   slug: 'products',
+  subject: evidenceSubject(routeState(), true),
   family,
   shape: { fingerprint: 'abc', label: 'match' },
   atMs: Date.now(),
@@ -181,7 +182,7 @@ describe('the evidence of this process', () => {
     const evidence = evidenceOf(() => state);
     const told = () => JSON.parse(evidence.record('products') ?? '{}');
     expect(told()).toEqual({});
-    evidence.note(compared('S0'));
+    evidence.note({ ...compared('S0'), subject: evidenceSubject(state, true) });
     expect(told().windows).toHaveLength(1);
     state = routeState();
     expect(told()).toMatchObject({ subject: evidenceSubject(state, true), windows: [], shapes: {} });
@@ -192,6 +193,28 @@ describe('the evidence of this process', () => {
     evidence.note(compared('S0'));
     evidence.noteUnasked('products');
     expect(JSON.parse(evidence.record('products') ?? '{}').windows).toMatchObject([{ c: { n: 1, q: 1 } }]);
+  });
+
+  test.each([
+    ['the spec', { ...routeState(), specRevision: 9 }, true],
+    ['the phase', routeState({ phase: 'target' }), true],
+    ['the share of reads', routeState({ percent: { read: 50 } }), true],
+    ['how far the backfill is', routeState(), false],
+  ])('leaves out what was drawn before %s changed, also when it settles late', (_, next, filled) => {
+    let [state, isFilled] = [routeState(), true];
+    const evidence = createEvidence({
+      member: 'a',
+      boot: 'b',
+      isFilled: () => isFilled,
+      state: () => state,
+      now: Date.now,
+    });
+    const drawnBefore = compared('S0');
+    [state, isFilled] = [next, filled];
+    evidence.note(drawnBefore);
+    expect(evidence.judgement('products').compared).toBe(0);
+    evidence.note({ ...drawnBefore, subject: evidenceSubject(next, filled) });
+    expect(evidence.record('products')).toContain('"n":1');
   });
 
   test('leaves out what was discarded', () => {

@@ -1,5 +1,6 @@
 /** Mismatches under writes: two pretended clusters hold documents that change while a sample is asked again. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { evidenceSubject } from '../../../src/coordination/evidence-subject.ts';
 import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { packStamp } from '../../../src/coordination/stamp.ts';
 import { systemTimers, type Timers } from '../../../src/coordination/timers.ts';
@@ -120,6 +121,22 @@ describe('a search whose documents are written all the time', () => {
     writeOn();
     await search();
     expect(await counted()).toEqual({ compared: 0, mismatched: 0, skipped: { unstable: 1 } });
+  });
+
+  it('is told as evidence of the spec that it was drawn under, also when another one came while it settled', async () => {
+    start();
+    target.answer = (seen) => {
+      if (seen.path.endsWith('_refresh')) {
+        copy('d');
+        stack.setStates({ ...routeState({ slug: 'r', indices, aliases: ['r'] }), specRevision: 9 });
+      }
+      return answerOf('target')(seen);
+    };
+    write('d', 500);
+    await search();
+    await counted();
+    const drawn = routeState({ slug: 'r', percent: { shadow: 100 } });
+    expect(stack.reports[0]?.subject).toBe(evidenceSubject(drawn, true));
   });
 
   it('is settled as soon as the copies are there', async () => {
