@@ -31,7 +31,14 @@ export type FleetJudgement = {
   tellers: number;
 };
 
-type Told = { revision: number; record: EvidenceRecord | undefined; summary: Summary | undefined; sinceMs: number };
+type Told = {
+  revision: number;
+  record: EvidenceRecord | undefined;
+  summary: Summary | undefined;
+  sinceMs: number;
+  /** By the wall clock: nothing in it can be newer. */
+  seenAtMs: number;
+};
 
 /** Members learn of a change within seconds; evidence that still speaks of the past after this is a departed one's. */
 const foreignForMs = 60_000;
@@ -80,14 +87,19 @@ export class FleetVerdict {
   }
 
   #take({ key, value, revision }: Entry): void {
-    if (this.#told.get(key)?.revision === revision) return;
+    const before = this.#told.get(key);
+    if (before?.revision === revision) return;
     const record = parseEvidence(value);
+    // Written again without a comparison more.
+    const isKnown = before !== undefined && before.record?.lastAtMs === record?.lastAtMs;
+    const seenAtMs = isKnown ? before.seenAtMs : this.#options.wallMs();
     this.#isNew = true;
     this.#told.set(key, {
       revision,
       record,
-      summary: record && summaryOfRecord(record),
+      summary: record && notAhead(summaryOfRecord(record), seenAtMs),
       sinceMs: this.#options.now(),
+      seenAtMs,
     });
   }
 
@@ -99,8 +111,7 @@ export class FleetVerdict {
     this.#isNew = false;
     this.#judgedAtMs = this.#options.wallMs();
     const summaries = [...this.#told.values()].flatMap(({ summary }) => (says(summary, subject) ? summary : []));
-    const nowSlot = Math.floor(this.#options.wallMs() / slotMs);
-    const summary = sumSummaries(summaries.map(notAhead(nowSlot)), subject);
+    const summary = sumSummaries(summaries, subject);
     const options = verdictOptionsFrom(state.spec.shadow.verdict);
     return { judgement: judge(summary, options, this.#options.wallMs()), summary, tellers: summaries.length };
   }
@@ -129,16 +140,17 @@ export class FleetVerdict {
 const says = (summary: Summary | undefined, subject: string): summary is Summary =>
   summary?.subject === subject && summary.windows.length > 0;
 
-/** A member whose clock is ahead must not make everybody else's evidence look old. */
-const notAhead =
-  (nowSlot: number) =>
-  (summary: Summary): Summary => ({
+/** A member whose clock is ahead must make neither everybody else's evidence look old, nor its own new for hours. */
+const notAhead = (summary: Summary, seenAtMs: number): Summary => {
+  const seenSlot = Math.floor(seenAtMs / slotMs);
+  const clamp = <T extends { slot: number }>(windows: readonly T[]): T[] =>
+    windows.map((one) => ({ ...one, slot: Math.min(one.slot, seenSlot) }));
+  return {
     ...summary,
-    windows: summary.windows.map(({ slot, counters }) => ({ slot: Math.min(slot, nowSlot), counters })),
+    lastAtMs: Math.min(summary.lastAtMs, seenAtMs),
+    windows: clamp(summary.windows),
     shapes: Object.fromEntries(
-      Object.entries(summary.shapes).map(([name, { lately, ...shape }]) => [
-        name,
-        { ...shape, lately: lately.map(({ slot, counters }) => ({ slot: Math.min(slot, nowSlot), counters })) },
-      ]),
+      Object.entries(summary.shapes).map(([name, { lately, ...shape }]) => [name, { ...shape, lately: clamp(lately) }]),
     ),
-  });
+  };
+};

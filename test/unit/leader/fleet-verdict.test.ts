@@ -149,6 +149,16 @@ describe('the verdict of the fleet', () => {
     expect((await judge()).judgement).toMatchObject({ verdict: 'rollback', compared: 370 });
   });
 
+  it('does not promote for hours by what a member with a clock ahead told before it fell silent', async () => {
+    const { tell, judge, clock } = setUp();
+    const ahead = { good: 30_000, atMs: wallMs + 2 * 3_600_000 };
+    await tell('ahead', ahead);
+    expect((await judge()).judgement.verdict).toBe('promote');
+    clock.wallMs += 30 * 60_000;
+    await tell('ahead', ahead);
+    expect((await judge()).judgement).toMatchObject({ verdict: 'hold', reason: 'no recent comparisons' });
+  });
+
   it('goes without a record that it cannot read', async () => {
     const { bucket, tell, judge } = setUp();
     await bucket.put(keys.evidence(slug, 'newer'), '{"schema":9}');
