@@ -30,6 +30,9 @@ export const pickRoute = <T>(routes: ReadonlyMap<string, T>, slug: string): T =>
   return route;
 };
 
+export const anyMember = async ({ live }: Store): Promise<boolean> =>
+  heartbeatsIn(await live.list(heartbeatPrefix)).length > 0;
+
 export const allRoutes = async (store: Store): Promise<RouteState[]> => [...(await readStates(store)).values()];
 
 export const requireRoute = async (store: Store, slug: string): Promise<RouteState> =>

@@ -53,6 +53,10 @@ const standing = async (store: Store, slug: string): Promise<Standing> => {
   return { revision: entry?.revision ?? 0, open: taken && isOver(result) ? undefined : ask, taken };
 };
 
+/** The request that a leader has yet to answer, if one stands. */
+export const openAsk = async (store: Store, slug: string): Promise<Ask | undefined> =>
+  (await standing(store, slug)).open;
+
 /** Waits for an earlier request to be answered; one that nobody ever took up does not bar the way. */
 const awaitTurn = async (deps: AskDeps, slug: string, turnMs: number): Promise<number> => {
   const { store, sleep, signal } = deps;

@@ -4,21 +4,19 @@
  */
 
 import { meant } from '../../config/closest.ts';
-import { heartbeatPrefix } from '../../coordination/keys.ts';
 import { pathBetween } from '../../coordination/phase-machine.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { type Ask, type AskResult, authorityIn, type Phase, phases } from '../../coordination/records.ts';
 import { CrossfadeError, type ErrorCode, errorTable } from '../../errors.ts';
 import { type Exit, exitOf } from '../../exit-codes.ts';
 import { type AskRequest, submitAsk } from '../../fleet/ask-leader.ts';
-import { heartbeatsIn } from '../../fleet/fleet-status.ts';
 import { readFleet } from '../../fleet/read-fleet.ts';
 import { askDeps, awaitAnswer, turnMs } from '../ask.ts';
 import { CliError } from '../cli-error.ts';
 import { confirm } from '../confirm.ts';
 import type { CliContext, Outcome } from '../context.ts';
 import { renderDetails } from '../render-details.ts';
-import { requireRoute } from '../route-states.ts';
+import { anyMember, requireRoute } from '../route-states.ts';
 
 export type WaitChoice = { wait: boolean; timeoutSeconds: number | undefined };
 /** A leader is elected within a lease's time after the last one died. */
@@ -145,15 +143,12 @@ const refuseNoWay = (request: AskRequest, phase: Phase): void => {
   if (barred !== undefined) throw new CliError('refused', `${asked(request)}: ${barred}`, `${next} ${request.slug}`);
 };
 
-const anyMember = async ({ store }: CliContext): Promise<boolean> =>
-  heartbeatsIn(await store.live.list(heartbeatPrefix)).length > 0;
-
 /** What nobody may be surprised by hours later, when an agent is started. */
 const movesAuthority: ReadonlySet<Ask['action']> = new Set(['advance', 'rehearse', 'rollback', 'finalize']);
 
 /** With --wait the request is withdrawn when no agent takes it up; without, nobody is left to do that. */
 const requireMember = async (context: CliContext): Promise<void> => {
-  if (context.options.dryRun || (await anyMember(context))) return;
+  if (context.options.dryRun || (await anyMember(context.store))) return;
   throw new CrossfadeError('NO_LEADER', 'No agent is running; nothing was asked. With --wait one has half a minute.');
 };
 
@@ -210,7 +205,7 @@ export const runPhase = async (context: CliContext, { slug, to: text, ...choice 
     return { text: `${slug} is in ${to} already`, json: { route: slug, phase: to, state: 'done' }, next };
   if (losesBackfill(state.phase.phase, to))
     await confirm(context, `Take ${slug} from dual to ${to}? Copies end; coming back begins with a new backfill.`);
-  const wait = choice.wait ?? (await anyMember(context));
+  const wait = choice.wait ?? (await anyMember(context.store));
   if (!wait && choice.wait === undefined) context.io.note('No agent is running; the request waits for the first one.');
   return perform(context, { slug, action: 'phase', phase: to }, { ...choice, wait, next });
 };

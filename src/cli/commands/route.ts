@@ -6,13 +6,14 @@ import { meant } from '../../config/closest.ts';
 import { bootPrefix, keys } from '../../coordination/keys.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { CrossfadeError } from '../../errors.ts';
+import { openAsk } from '../../fleet/ask-leader.ts';
 import { doubtOf } from '../../fleet/known-routes.ts';
 import { type KnobName, knobKey, knobNames, resetKeys, resetKnobs, turnKnob } from '../../fleet/route-knobs.ts';
 import { audited } from '../audited.ts';
 import { CliError } from '../cli-error.ts';
 import { confirm } from '../confirm.ts';
 import type { CliContext, Outcome } from '../context.ts';
-import { requireRoute } from '../route-states.ts';
+import { anyMember, requireRoute } from '../route-states.ts';
 
 /** `products.pct.read` into slug and knob; a slug holds no dot. */
 const splitName = (name: string): { slug: string; knob: string } => {
@@ -79,6 +80,25 @@ const deletable = (state: RouteState): void => {
   throw new CrossfadeError('PHASE_REFUSED', `A route can be deleted in off only; ${slug} is in ${phase}.`);
 };
 
+/** Without an agent it stays a request, and nobody is left to whom it matters. */
+const refuseOpenAsk = async ({ store }: CliContext, slug: string): Promise<void> => {
+  const open = await openAsk(store, slug);
+  if (open === undefined || !(await anyMember(store))) return;
+  const message = `${open.action} asked by ${open.by} at ${open.at} has no answer yet.`;
+  throw new CrossfadeError('STORE_CONFLICT', message);
+};
+
+/** The spec goes first, and only the one that was there before the last look: nothing of a route that moves is deleted. */
+const deleteKeys = async (context: CliContext, slug: string, gone: readonly string[]): Promise<void> => {
+  const { config } = context.store;
+  const spec = await config.get(keys.config(slug));
+  await refuseOpenAsk(context, slug);
+  deletable(await requireRoute(context.store, slug));
+  if (context.options.dryRun) return;
+  if (spec !== undefined) await config.delete(spec.key, spec.revision);
+  for (const key of gone) await config.delete(key);
+};
+
 /** The phase record stays: epochs are never used twice, also when a route of this name is applied again. */
 export const routeDelete = async (context: CliContext, { slug }: { slug: string }): Promise<Outcome> => {
   deletable(await requireRoute(context.store, slug));
@@ -87,12 +107,13 @@ export const routeDelete = async (context: CliContext, { slug }: { slug: string 
   // Who may still write to the source is lost to a route of this name that is applied again, unless the list of them stays.
   const job = (await config.list(`job.${slug}.`)).filter(({ key }) => !key.startsWith(bootPrefix(slug)));
   const settings = knobNames.map((knob) => knobKey(slug, knob));
-  const gone = [keys.config(slug), keys.ask(slug), ...settings, ...job.map(({ key }) => key)];
-  if (!context.options.dryRun) for (const key of gone) await config.delete(key);
+  const gone = [keys.ask(slug), ...settings, ...job.map(({ key }) => key)];
+  // The question may have stood for minutes.
+  await deleteKeys(context, slug, gone);
   await audited(context, { slug, what: 'route deleted' });
   return {
     text: `${slug} ${context.options.dryRun ? 'would be' : 'is'} deleted`,
-    json: { route: slug, deleted: gone },
+    json: { route: slug, deleted: [keys.config(slug), ...gone] },
     next: 'status',
   };
 };

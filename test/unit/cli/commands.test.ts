@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { keys } from '../../../src/coordination/keys.ts';
-import { Ask } from '../../../src/coordination/records.ts';
+import { Ask, initialPhase } from '../../../src/coordination/records.ts';
 import { CrossfadeError } from '../../../src/errors.ts';
 import { exitTable } from '../../../src/exit-codes.ts';
 import { heartbeatOf, memberLine } from '../../support/heartbeats.ts';
-import { answerAsk, harness, products, putReport, withAgent, withLeader, withRoute } from './harness.ts';
+import { answerAsk, type Harness, harness, products, putReport, withAgent, withLeader, withRoute } from './harness.ts';
 
 const hasZsh = spawnSync('zsh', ['--version']).error === undefined;
 
@@ -217,6 +217,41 @@ describe('route delete', () => {
     expect((await made.store.config.list('job.products.')).map(({ key }) => key)).toEqual([
       keys.boot('products', 'b1'),
     ]);
+  });
+
+  const changes: [string, (made: Harness) => Promise<unknown>, keyof typeof exitTable][] = [
+    [
+      'somebody moved it on',
+      ({ store }) => store.config.put(keys.phase('products'), JSON.stringify({ ...initialPhase, phase: 'observe' })),
+      'refused',
+    ],
+    ['a request has no answer yet', (made) => made.run('phase products observe --no-wait'), 'conflict'],
+  ];
+  test.each(changes)('deletes nothing when %s while the question stood', async (_, onAsk, exit) => {
+    const made = await withAgent();
+    const ran = await made.run('route delete products', { interactive: true, answer: 'y', onAsk: () => onAsk(made) });
+    expect(ran.exit).toBe(exitTable[exit].code);
+    expect(await storedAt(made, keys.config('products'))).toBeDefined();
+  });
+
+  test('deletes nothing when the route was applied anew in the same moment', async () => {
+    const made = await withRoute();
+    const { config, live } = made.store;
+    const list = live.list.bind(live);
+    vi.spyOn(live, 'list')
+      .mockImplementationOnce(list)
+      .mockImplementationOnce(async (prefix) => {
+        await config.put(keys.config('products'), JSON.stringify({ ...products, ackPolicy: 'both' }));
+        return list(prefix);
+      });
+    expect((await made.run('route delete products --yes')).exit).not.toBe(0);
+    expect(await storedAt(made, keys.config('products'))).toContain('both');
+  });
+
+  test('minds no request that nobody will take up, as no agent runs', async () => {
+    const made = await withRoute();
+    await made.run('phase products observe --no-wait');
+    expect((await made.run('route delete products --yes')).exit).toBe(0);
   });
 
   test('without a terminal and without --yes does nothing', async () => {

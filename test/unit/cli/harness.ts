@@ -20,6 +20,8 @@ export type Harness = {
 export type RunOptions = {
   env?: Record<string, string>;
   answer?: string;
+  /** What happens while a question stands. */
+  onAsk?: () => Promise<unknown>;
   interactive?: boolean;
   stdin?: string;
   preflight?: ProgramDeps['preflight'];
@@ -51,6 +53,7 @@ export const harness = (store = new MemoryStore()): Harness => {
         size: () => options.size ?? { columns: 80, rows: 24 },
         ask: async (question) => {
           err.push(question);
+          await options.onAsk?.();
           return options.answer ?? '';
         },
         readStdin: async () => options.stdin ?? '',
