@@ -49,7 +49,7 @@ const followAnswer = async (slug, id, action) => {
   say(`${slug}: ${action} is still under way.`);
 };
 
-/** @param {string} slug @param {{ action: string } & Who} body */
+/** @param {string} slug @param {{ action: string, phase?: string } & Who} body */
 export const askLeader = async (slug, body) => {
   try {
     const answer = await postJson(`/api/routes/${slug}/ask`, body);

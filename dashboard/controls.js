@@ -119,8 +119,9 @@ const perform = async (route, action) => {
   const { title, text, label, danger = false, does } = action;
   const who = await confirm({ title, text, yes: label.replace('…', ''), danger, gate: gateOf(route, action) });
   if (who === undefined) return;
-  if ('ask' in does) await askLeader(route.route, { action: does.ask, ...who });
-  else await setKnob(route.route, { ...does, ...who });
+  if ('setting' in does) return void (await setKnob(route.route, { ...does, ...who }));
+  const { ask, ...from } = does;
+  await askLeader(route.route, { action: ask, ...from, ...who });
 };
 
 /** @returns {Panel} */

@@ -232,7 +232,7 @@ export const memberRows = (route) =>
  * @property {string} title of the dialog
  * @property {string} text of the dialog
  * @property {'gate' | 'back' | ''} shows the answer and the conditions that belong to the question
- * @property {{ ask: string } | { setting: string, value: boolean }} does
+ * @property {{ ask: string, phase?: string } | { setting: string, value: boolean }} does an advance is from this phase, or refused
  * @property {boolean} [danger]
  */
 
@@ -256,7 +256,7 @@ const advanceAction = ({ route, phase, hold }) => {
     title: `${verb} ${route}?`,
     text: advanceMeans[phase],
     shows: 'gate',
-    does: { ask: finalizes ? 'finalize' : 'advance' },
+    does: finalizes ? { ask: 'finalize' } : { ask: 'advance', phase },
     danger: finalizes,
   };
 };

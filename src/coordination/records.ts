@@ -132,7 +132,10 @@ export const Ask = z.strictObject({
   schema: z.literal(1),
   id: z.string(),
   action: z.enum(askActions),
-  phase: z.enum(phases).optional(),
+  phase: z
+    .enum(phases)
+    .optional()
+    .describe('phase: where to; advance: from where, as whoever asked saw it; from another one it is refused'),
   args: z.record(z.string(), z.unknown()).optional(),
   by: z.string(),
   reason: z.string(),

@@ -60,7 +60,8 @@ const phaseTo = (facts: PlanFacts, phase: Phase): Step =>
   once(facts, { kind: 'ask', what: `phase ${phase}`, action: 'phase', phase });
 
 const switchTo = (facts: PlanFacts, action: 'advance' | 'rollback' | 'finalize'): Step => {
-  const step = once(facts, { kind: 'ask', what: action, action });
+  const from = action === 'advance' ? { phase: facts.present } : {};
+  const step = once(facts, { kind: 'ask', what: action, action, ...from });
   const safe = action === 'rollback' ? facts.safeToRollBack : facts.safeToAdvance;
   return step.kind === 'ask' && !safe.ok ? wait('NotSafe', safe.reasons.join('; ')) : step;
 };

@@ -165,8 +165,11 @@ const rollBack = (leading: Leading, reason: string): Promise<Result> | Result =>
   return readsHome(leading, reason);
 };
 
-const advance = (leading: Leading, reason: string): Promise<Result> | Result => {
+/** `from`: where the route stood when somebody confirmed one step; another one is not what he meant. */
+const advance = (leading: Leading, { phase: from, reason }: Ask): Promise<Result> | Result => {
   const { phase } = stateNow(leading).phase;
+  if (from !== undefined && from !== phase)
+    return refused('PHASE_REFUSED', `the route is in ${phase} by now, and this step was from ${from}`);
   switch (phase) {
     case 'off':
       return walkTo(leading, 'observe', reason);
@@ -228,7 +231,7 @@ const carryOut = (
     case 'phase':
       return phase === undefined ? refused('USAGE', 'phase: missing') : walkTo(leading, phase, reason);
     case 'advance':
-      return args?.['rehearse'] === true ? rehearse(leading, reason) : advance(leading, reason);
+      return args?.['rehearse'] === true ? rehearse(leading, reason) : advance(leading, ask);
     case 'rehearse':
       return rehearse(leading, reason);
     case 'rollback':

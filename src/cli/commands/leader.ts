@@ -36,7 +36,8 @@ const exitOfResult = ({ state, code, details }: AskResult): Exit => {
   return state === 'failed' && code !== undefined && code in errorTable ? exitOf(code as ErrorCode) : exits[state];
 };
 
-const asked = ({ slug, action, phase }: AskRequest): string => [action, slug, phase].filter(Boolean).join(' ');
+const asked = ({ slug, action, phase }: AskRequest): string =>
+  [action, slug, action === 'phase' ? phase : undefined].filter(Boolean).join(' ');
 
 const outcomeOf = (request: AskRequest, result: AskResult, next: string | undefined): Outcome => ({
   text: [`${asked(request)}: ${result.state}. ${result.message}`.trim(), renderDetails(result.details)]
@@ -159,7 +160,9 @@ export const runLeaderCommand = async (
 ): Promise<Outcome> => {
   const step: Step = leaderCommands[name];
   const { phase } = (await requireRoute(context.store, slug)).phase;
-  const request: AskRequest = { slug, action: step.action, ...(args === undefined ? {} : { args }) };
+  // What is confirmed is one step, and somebody else may take it first.
+  const from = step.action === 'advance' ? { phase } : {};
+  const request: AskRequest = { slug, action: step.action, ...from, ...(args === undefined ? {} : { args }) };
   if (!context.options.dryRun) refuseNoWay(request, phase);
   if (!choice.wait && movesAuthority.has(step.action)) await requireMember(context);
   if (step.question !== undefined) await confirm(context, step.question(slug, phase));

@@ -288,6 +288,15 @@ describe('a command for the leader', () => {
     expect(ask).toMatchObject({ action: 'advance', by: 'ann', reason: 'because' });
   });
 
+  test('an advance says from where, so that it cannot become another step', async () => {
+    const made = await withAgent({ phase: 'observe', epoch: 1 });
+    const onAsk = () =>
+      made.store.config.put(keys.phase('products'), JSON.stringify({ ...initialPhase, phase: 'dual', epoch: 1 }));
+    const ran = await made.run('advance products', { interactive: true, answer: 'y', onAsk });
+    expect(ran.out).toBe('asked: advance products\n');
+    expect(JSON.parse((await storedAt(made, keys.ask('products'))) ?? '')).toMatchObject({ phase: 'observe' });
+  });
+
   test('names the actor of the environment in the request', async () => {
     const made = await withAgent({ phase: 'dual', epoch: 1 });
     await made.run('pause products', { env: { CROSSFADE_ACTOR: 'deploy-bot' } });

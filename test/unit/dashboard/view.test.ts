@@ -117,6 +117,14 @@ describe('the buttons', () => {
     for (const ask of asks) expect(askActions).toContain(ask);
   });
 
+  it.each(['off', 'observe', 'dual'] as const)(
+    'advance from %s, and say so, as the next step may mean more',
+    (phase) => {
+      const action = actionsOf(bare(phase)).find(({ id }) => id === 'advance');
+      expect(action?.does).toEqual({ ask: 'advance', phase });
+    },
+  );
+
   it('finalize from target, and say that there is no way back', () => {
     const [action] = actionsOf(bare('target'));
     expect(action).toMatchObject({ label: 'Finalize…', does: { ask: 'finalize' }, danger: true });

@@ -51,8 +51,8 @@ const leadingOver = async (bucket: Bucket, deps: object = {}): Promise<Leading> 
   } as unknown as Leading;
 };
 
-const askFor = (bucket: Bucket, id: string, action = 'pause'): Promise<number> =>
-  bucket.put(keys.ask(slug), JSON.stringify({ schema: 1, id, by: 'ops', reason: '', at: clock(), action }));
+const askFor = (bucket: Bucket, id: string, action = 'pause', phase?: Phase): Promise<number> =>
+  bucket.put(keys.ask(slug), JSON.stringify({ schema: 1, id, by: 'ops', reason: '', at: clock(), action, phase }));
 
 const answerIn = async (bucket: Bucket): Promise<{ id: string; state: string }> =>
   JSON.parse((await bucket.get(keys.job(slug, 'ask')))?.value ?? '{}');
@@ -141,6 +141,22 @@ describe('finalize', () => {
       message: expect.stringContaining('aliases'),
     });
     expect(blocked).toEqual([]);
+  });
+});
+
+describe('an advance that was confirmed for one step', () => {
+  it('is refused when somebody else has taken that step, as the next one is the cutover', async () => {
+    const bucket = new MemoryBucket();
+    const state = routeState({ phase: 'dual', epoch: 4 });
+    await bucket.put(keys.phase(slug), JSON.stringify(state.phase));
+    const leading = await leadingOver(bucket, { state: () => ({ ...state, phaseRevision: 1 }) });
+    await askFor(bucket, 'one', 'advance', 'observe');
+    await runAsk(leading, state, new Interruption(manualRuntime()));
+    expect(await answerIn(bucket)).toMatchObject({
+      state: 'refused',
+      code: 'PHASE_REFUSED',
+      message: expect.stringContaining('in dual by now'),
+    });
   });
 });
 

@@ -32,7 +32,7 @@ describe('the next step of a migration', () => {
     ['is none when the spec names no phase', { wanted: undefined, present: 'target' }, { kind: 'reached' }],
     ['asks for a phase', { present: 'off' }, { kind: 'ask', action: 'phase', phase: 'dual' }],
     ['goes to dual before the cutover', { present: 'off', wanted: 'target' }, { kind: 'ask', phase: 'dual' }],
-    ['asks for the cutover when it is safe', { wanted: 'target' }, { kind: 'ask', action: 'advance' }],
+    ['asks for the cutover when it is safe', { wanted: 'target' }, { kind: 'ask', action: 'advance', phase: 'dual' }],
     [
       'waits while it is not',
       { wanted: 'target', safeToAdvance: no },
