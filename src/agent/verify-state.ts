@@ -40,7 +40,7 @@ export const VerifyState = z.strictObject({
   /** In order; finished ones are removed. */
   walks: z.array(Walk),
   total: z.int().min(0).describe('sequence numbers to walk when it began, for progress'),
-  checked: z.int().min(0).describe('documents that one side or both hold'),
+  checked: z.int().min(0).describe('documents that one side or both hold and that could be compared'),
   unstable: z.int().min(0).describe('documents that kept changing while they were compared'),
   counts: z.strictObject({ missing: z.int(), extra: z.int(), different: z.int() }),
   /** At most `maxFindings`, and not much longer than `maxFindingsChars`; `counts` goes on. */
