@@ -64,12 +64,15 @@ export const addFinding = (state: VerifyState, finding: Finding): void => {
   state.findingsChars += JSON.stringify(finding).length;
 };
 
-const windowDocs = 50;
+/** Short windows spread a sample well; so many walks of a side, and not many more, fit into the store. */
+const leastWindowDocs = 50;
+const maxWindows = 1_000;
 
 /** Short walks that together see about `docs` documents, spread at random over `walks` by their length. */
 export const sampleWalks = (walks: readonly Walk[], docs: number, random: () => number): Walk[] => {
   const length = remaining(walks);
   if (length <= docs) return [...walks];
+  const windowDocs = Math.max(leastWindowDocs, Math.ceil(docs / maxWindows));
   return Array.from({ length: Math.ceil(docs / windowDocs) }, (_, i) => {
     let skip = Math.floor(random() * length);
     const walk = walks.find(({ at, upTo }) => {

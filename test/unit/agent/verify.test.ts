@@ -212,6 +212,13 @@ describe('walks of a sample', () => {
   });
 });
 
+it('walks of a sample of millions fit into a value of the store', () => {
+  const walks = [0, 1].map((shard): Walk => ({ side: 'source', ordinal: 0, shard, at: -1, upTo: 100_000_000 }));
+  const sample = sampleWalks(walks, 20_000_000, () => 0.3);
+  expect(sample.reduce((sum, { docsLeft = 0 }) => sum + docsLeft, 0)).toBe(20_000_000);
+  expect(JSON.stringify(sample).length).toBeLessThan(150_000);
+});
+
 describe('judging a pair', () => {
   const found = (source: string, version = 5n) => ({
     kind: 'found' as const,
