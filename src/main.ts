@@ -44,7 +44,7 @@ const code = await runProgram(process.argv.slice(2), {
   version: packageVersion(),
   userName: userName(),
   openStore: async (config, options) => (await import('./app/open-store.ts')).openCliStore(config, options),
-  preflight: async (config, spec, store) => (await import('./app/preflight.ts')).preflight(config, spec, store),
+  preflight: async (config, asked) => (await import('./app/preflight.ts')).preflight(config, asked),
   runAgent: async (options) => (await import('./app/agent.ts')).runAgent({ ...options, version: packageVersion() }),
   runWorker: async (options) => (await import('./app/worker.ts')).runWorker({ ...options, version: packageVersion() }),
   runOperator: async (options) => (await import('./app/operator.ts')).runOperatorProcess(options),

@@ -19,8 +19,9 @@ export type StoredDoc = {
   unreadable?: string;
 };
 export type SearchPage = { docs: StoredDoc[]; complete: boolean; reason: string };
-/** `unknown`: the shard could not say; it must never be taken for absent. */
-export type GotDoc = { kind: 'found'; doc: StoredDoc } | { kind: 'absent' } | { kind: 'unknown'; reason: string };
+/** `unknown`: the shard could not say, or the document moved while it was read; it must never be taken for absent. */
+export type GotDoc =
+  { kind: 'found'; doc: StoredDoc } | { kind: 'absent' } | { kind: 'unknown'; reason: string; moved?: true };
 
 const text = (buf: Uint8Array, slice: Slice): string => {
   const raw = rawOf(buf, slice);

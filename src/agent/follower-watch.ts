@@ -62,7 +62,8 @@ export const isForeign = (version: bigint, authority: GotDoc, direction: Directi
 };
 
 /** Documents whose difference has been the same over two looks. */
-const isSettled = ({ judgement }: Suspect): boolean => judgement.kind !== 'equal' && judgement.kind !== 'unclear';
+const isSettled = ({ judgement: { kind } }: Suspect): boolean =>
+  kind !== 'equal' && kind !== 'unclear' && kind !== 'unknown';
 
 export type WatchResult = {
   watch: FollowerWatch;

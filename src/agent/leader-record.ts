@@ -7,10 +7,20 @@ import { keys } from '../coordination/keys.ts';
 import { parseRecord } from '../coordination/parse-record.ts';
 import type { Bucket } from '../coordination/ports.ts';
 
-const Read = z.object({
-  paused: z.boolean().default(false),
-  work: z.object({ backfill: z.string() }).optional(),
+const Begun = z.object({
+  backfill: z.string(),
+  sweep: z.object({ coveredEvents: z.number(), finishedAt: z.string().optional() }).optional(),
 });
+const Read = z.object({ paused: z.boolean().default(false), work: Begun.optional() });
+
+/**
+ * The follower has what the authority has, and nothing that was deleted there before this stay, which copies do not take
+ * away: so a first sweep has to end too. A later one that is due tells of single documents.
+ */
+export const isFilled = (work: z.infer<typeof Begun> | undefined): boolean =>
+  work?.backfill === 'done' &&
+  work.sweep !== undefined &&
+  (work.sweep.coveredEvents >= 0 || work.sweep.finishedAt !== undefined);
 
 export type LeaderRecord = { paused: boolean; filled: boolean };
 
@@ -18,5 +28,5 @@ export type LeaderRecord = { paused: boolean; filled: boolean };
 export const readLeaderRecord = async (bucket: Pick<Bucket, 'get'>, slug: string): Promise<LeaderRecord> => {
   const entry = await bucket.get(keys.job(slug, 'state'));
   const record = parseRecord(Read, entry?.value);
-  return { paused: record?.paused ?? false, filled: record?.work?.backfill === 'done' };
+  return { paused: record?.paused ?? false, filled: isFilled(record?.work) };
 };

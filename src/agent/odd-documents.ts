@@ -83,5 +83,5 @@ const getOne = async (cluster: ClusterControl, get: MultiGet): Promise<GotDoc[]>
   const [got] = await cluster.mget({ ...where, docs, source: false });
   if (got?.kind !== 'found') return got === undefined ? [] : [got];
   const doc = await readAlone(got.doc, cluster, where);
-  return [doc === undefined ? { kind: 'unknown', reason: 'changing' } : { kind: 'found', doc }];
+  return [doc === undefined ? { kind: 'unknown', reason: 'changing', moved: true } : { kind: 'found', doc }];
 };

@@ -9,8 +9,13 @@ import { CrossfadeError } from '../errors.ts';
 import type { ClusterControl } from './cluster.ts';
 import { type Direction, directionOf } from './direction.ts';
 import { type IndexPosition, takePosition } from './positions.ts';
-import type { DocAddressOf, QuarantineRecord } from './quarantine.ts';
-import { createQuarantine } from './quarantine.ts';
+import {
+  createQuarantine,
+  type DocAddressOf,
+  docKeyText,
+  type Quarantine,
+  type QuarantineRecord,
+} from './quarantine.ts';
 import { type Overwrite, type Repaired, type RepairIo, repairIds } from './repair.ts';
 import type { Runtime } from './runtime.ts';
 import type { Transforms } from './transform.ts';
@@ -71,24 +76,58 @@ export const createRouteRepair = ({ clusters, runtime, transforms }: RouteRepair
   };
 };
 
-/** Tries refused documents again, as after a change of the follower's mapping; returns what is still refused. */
-export const retryQuarantined = async (record: QuarantineRecord, io: RepairIo): Promise<QuarantineRecord> => {
+const note = (quarantine: Quarantine, { doc, outcome }: Repaired): void => {
+  switch (outcome.kind) {
+    case 'copied':
+    case 'deleted':
+    case 'kept':
+    case 'foreign':
+      return quarantine.forget(doc);
+    case 'refused':
+      return quarantine.add(doc, outcome.stamp, outcome.reason);
+    case 'failed':
+      return;
+    default:
+      outcome satisfies never;
+  }
+};
+
+const hasFailed = ({ outcome }: Repaired): boolean => outcome.kind === 'failed';
+
+/** Tried ones go to the end, so that the next time begins with the others. */
+const untriedFirst = (left: QuarantineRecord, tried: readonly DocAddressOf[]): QuarantineRecord => {
+  const keys = new Set(tried.map(docKeyText));
+  const isTried = (doc: DocAddressOf): boolean => keys.has(docKeyText(doc));
+  return { ...left, docs: [...left.docs.filter((doc) => !isTried(doc)), ...left.docs.filter(isTried)] };
+};
+
+/** Few enough that one request of them is soon answered. */
+const partDocs = 100;
+
+export type Retried = {
+  /** What is still refused. */
+  record: QuarantineRecord;
+  /** Ended before all were tried: nothing could be done for any of the last ones, or it was `enough`. */
+  stopped: boolean;
+};
+
+/**
+ * Tries refused documents again, as after a change of the follower's mapping. A cluster that answers nothing is not asked
+ * again for each part of a long list.
+ */
+export const retryQuarantined = async (
+  record: QuarantineRecord,
+  io: RepairIo,
+  enough: () => boolean = () => false,
+): Promise<Retried> => {
   const quarantine = createQuarantine(record);
-  for (const { doc, outcome } of await repairIds(record.docs, io))
-    switch (outcome.kind) {
-      case 'copied':
-      case 'deleted':
-      case 'kept':
-      case 'foreign':
-        quarantine.forget(doc);
-        break;
-      case 'refused':
-        quarantine.add(doc, outcome.stamp, outcome.reason);
-        break;
-      case 'failed':
-        break;
-      default:
-        outcome satisfies never;
-    }
-  return quarantine.record();
+  let at = 0;
+  let stopped = false;
+  while (at < record.docs.length && !stopped) {
+    const repaired = await repairIds(record.docs.slice(at, at + partDocs), io);
+    for (const one of repaired) note(quarantine, one);
+    at += partDocs;
+    stopped = repaired.every(hasFailed) || enough();
+  }
+  return { record: untriedFirst(quarantine.record(), record.docs.slice(0, at)), stopped };
 };

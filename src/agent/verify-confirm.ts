@@ -15,8 +15,16 @@ import type { VerifyIo } from './verify-io.ts';
 import { type Failure, type Judgement, judge } from './verify-judge.ts';
 import type { VerifyMode } from './verify-state.ts';
 
-/** `seen` tells whether the document moved between two looks. */
-export type Suspect = { ordinal: number; id: string; routing: string | undefined; seen: string; judgement: Judgement };
+export type Suspect = {
+  ordinal: number;
+  id: string;
+  routing: string | undefined;
+  /** Tells whether the document moved between two looks. */
+  seen: string;
+  judgement: Judgement;
+  /** Among the documents that were checked. */
+  counted?: true;
+};
 
 const defaultRecheck = { rounds: 4, delayMs: 1_000 };
 /** Both sides' documents of a batch are held at once. */
@@ -113,6 +121,7 @@ const lookAt = async (
     batch.map(async (one, i): Promise<Suspect> => {
       const pair = { authority: authorities[i] as GotDoc, follower: followers[i] as GotDoc };
       const judgement = await judgeNow(pair, at, io);
+      if (judgement.kind === 'unknown') return { ...one, judgement };
       const seen = fingerprint(pair.authority, pair.follower);
       const moved = judgement.kind !== 'equal' && seen !== one.seen;
       return { ...one, seen, judgement: moved ? { kind: 'unclear', reason: 'changing' } : judgement };
@@ -134,7 +143,7 @@ export const look = async (suspects: readonly Suspect[], mode: VerifyMode, io: V
   return open;
 };
 
-/** Those that stayed different over all rounds, and those that kept changing (`unclear`). */
+/** Those that stayed different over all rounds, that kept changing (`unclear`), or that no shard told of (`unknown`). */
 export const confirm = async (suspects: readonly Suspect[], mode: VerifyMode, io: VerifyIo): Promise<Suspect[]> => {
   const { rounds, delayMs } = io.recheck ?? defaultRecheck;
   let open: Suspect[] = [...suspects];

@@ -11,8 +11,10 @@ export type Judgement =
   | { kind: 'equal' }
   | { kind: 'missing' | 'extra'; reason: string }
   | { kind: 'different'; reason: string; paths?: string[] }
+  /** It moved between two looks. */
+  | { kind: 'unclear'; reason: string }
   /** A shard could not say. */
-  | { kind: 'unclear'; reason: string };
+  | { kind: 'unknown'; reason: string };
 
 /** Why it cannot be said what the follower should hold. */
 export type Failure = { failed: string };
@@ -48,9 +50,14 @@ const pathsBetween = (a: Uint8Array, b: Uint8Array): string[] | undefined => {
 const isAhead = (version: bigint | undefined, settled: bigint | undefined): boolean =>
   version !== undefined && settled !== undefined && version > settled;
 
+const unread = ({ reason, moved }: Extract<GotDoc, { kind: 'unknown' }>): Judgement => ({
+  kind: moved ? 'unclear' : 'unknown',
+  reason,
+});
+
 export const judge = ({ authority, follower, expected, settled }: Compared, mode: VerifyMode): Judgement => {
-  if (authority.kind === 'unknown') return { kind: 'unclear', reason: authority.reason };
-  if (follower.kind === 'unknown') return { kind: 'unclear', reason: follower.reason };
+  if (authority.kind === 'unknown') return unread(authority);
+  if (follower.kind === 'unknown') return unread(follower);
   const wanted = authority.kind === 'found' && expected !== null;
   const failed = isFailure(expected) ? expected.failed : undefined;
   if (follower.kind === 'absent')

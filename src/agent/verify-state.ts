@@ -40,7 +40,7 @@ export const VerifyState = z.strictObject({
   /** In order; finished ones are removed. */
   walks: z.array(Walk),
   total: z.int().min(0).describe('sequence numbers to walk when it began, for progress'),
-  checked: z.int().min(0).describe('documents that one side or both hold'),
+  checked: z.int().min(0).describe('documents that one side or both hold and that could be compared'),
   unstable: z.int().min(0).describe('documents that kept changing while they were compared'),
   counts: z.strictObject({ missing: z.int(), extra: z.int(), different: z.int() }),
   /** At most `maxFindings`, and not much longer than `maxFindingsChars`; `counts` goes on. */
@@ -64,12 +64,15 @@ export const addFinding = (state: VerifyState, finding: Finding): void => {
   state.findingsChars += JSON.stringify(finding).length;
 };
 
-const windowDocs = 50;
+/** Short windows spread a sample well; so many walks of a side, and not many more, fit into the store. */
+const leastWindowDocs = 50;
+const maxWindows = 1_000;
 
 /** Short walks that together see about `docs` documents, spread at random over `walks` by their length. */
 export const sampleWalks = (walks: readonly Walk[], docs: number, random: () => number): Walk[] => {
   const length = remaining(walks);
   if (length <= docs) return [...walks];
+  const windowDocs = Math.max(leastWindowDocs, Math.ceil(docs / maxWindows));
   return Array.from({ length: Math.ceil(docs / windowDocs) }, (_, i) => {
     let skip = Math.floor(random() * length);
     const walk = walks.find(({ at, upTo }) => {

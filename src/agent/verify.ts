@@ -3,9 +3,11 @@
  * trusts a follower's version that equals the authority's stamp and reads content only where it does not; `hash`
  * compares every content; `full` also says where documents differ and whether versions are in order. Made of steps over
  * plain state, so it can be resumed and throttled. Invariant: a difference is recorded only when it is still there after
- * waiting, while the document itself stood still; documents that keep changing are counted as unstable.
+ * waiting, while the document itself stood still; documents that keep changing are counted as unstable, and a step in
+ * which a shard could not say is taken again as a whole.
  */
 import type { Side } from '../coordination/records.ts';
+import { CrossfadeError } from '../errors.ts';
 import { hasOwnVersions, indexOn } from './direction.ts';
 import type { GotDoc, StoredDoc } from './documents.ts';
 import { getDocuments } from './odd-documents.ts';
@@ -101,7 +103,9 @@ const suspectsOf = async (walk: Walk, docs: StoredDoc[], state: VerifyState, io:
       return onFollower ? other.kind !== 'found' : differs(doc, other, ordinal, state, io);
     }),
   );
-  return docs.filter((_, i) => suspicious[i]).map((doc) => suspect(ordinal, doc));
+  // What the follower shares with the authority is counted there.
+  const counted = onFollower ? {} : { counted: true as const };
+  return docs.filter((_, i) => suspicious[i]).map((doc) => ({ ...suspect(ordinal, doc), ...counted }));
 };
 
 class Moved extends Error {
@@ -150,7 +154,6 @@ const followWalk = async (walk: Walk, state: VerifyState, step: Step, io: Verify
   for await (const { docs, through } of pages) {
     const began = io.runtime.now();
     if (docs.length > 0) step.suspects.push(...(await look(await suspectsOf(walk, docs, state, io), state.mode, io)));
-    // What the follower shares with the authority was counted there.
     if (walk.side === io.direction.authority) state.checked += docs.length;
     walk.at = through;
     if (walk.docsLeft !== undefined) walk.docsLeft = Math.max(0, walk.docsLeft - docs.length);
@@ -162,10 +165,24 @@ const followWalk = async (walk: Walk, state: VerifyState, step: Step, io: Verify
 
 const isOver = ({ at, upTo, docsLeft }: Walk): boolean => at >= upTo || docsLeft === 0;
 
-const record = (state: VerifyState, { ordinal, id, routing, judgement }: Suspect): void => {
-  if (judgement.kind === 'equal') return;
-  if (judgement.kind === 'unclear') state.unstable++;
-  else addFinding(state, { ordinal, id, ...(routing === undefined ? {} : { routing }), ...judgement });
+/** @throws UPSTREAM_REFUSED when a shard could not say */
+const record = (state: VerifyState, { ordinal, id, routing, judgement, counted }: Suspect): void => {
+  switch (judgement.kind) {
+    case 'equal':
+      return;
+    case 'unknown':
+      throw new CrossfadeError('UPSTREAM_REFUSED', `${id} cannot be read: ${judgement.reason.slice(0, 200)}`);
+    case 'unclear':
+      state.unstable++;
+      if (counted) state.checked--;
+      return;
+    case 'missing':
+    case 'extra':
+    case 'different':
+      return addFinding(state, { ordinal, id, ...(routing === undefined ? {} : { routing }), ...judgement });
+    default:
+      judgement satisfies never;
+  }
 };
 
 const verifyPages = async (state: VerifyState, io: VerifyIo): Promise<VerifyEnd> => {
@@ -175,8 +192,9 @@ const verifyPages = async (state: VerifyState, io: VerifyIo): Promise<VerifyEnd>
     if (!isOver(walk)) await followWalk(walk, state, step, io);
     if (isOver(walk)) state.walks.shift();
   }
-  for (const one of await confirm(step.suspects, state.mode, io)) record(state, one);
+  const confirmed = await confirm(step.suspects, state.mode, io);
   if (io.signal?.aborted) return { kind: 'stopped', detail: 'stopping' };
+  for (const one of confirmed) record(state, one);
   return { kind: state.walks.length === 0 ? 'done' : 'more' };
 };
 

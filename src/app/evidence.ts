@@ -26,7 +26,7 @@ export type EvidenceOptions = {
   /** Random per process start. */
   boot: string;
   state: (slug: string) => RouteState | undefined;
-  /** The backfill of the route is complete, as far as is known here. */
+  /** The follower of the route is filled, as far as is known here. */
   isFilled: (slug: string) => boolean;
   /** Milliseconds since the epoch. */
   now: () => number;

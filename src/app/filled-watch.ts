@@ -1,5 +1,5 @@
 /**
- * Whether the backfill of a route is complete, for what is compared and what is read from the follower meanwhile: read from
+ * Whether the follower of a route is filled, for what is compared and what is read from the follower meanwhile: read from
  * the leader's own record, by every process, while a route is in `dual`. The leader drops what an earlier stay had reached
  * before it writes the phase record of a new one, so an answer that was asked for under a phase record is about that stay.
  * Invariant: until it is known, it is not complete.

@@ -37,7 +37,8 @@ const claim = async (transports: Transports, { slug, spec, phase }: RouteState):
   const transport = transports[authorityIn(phase.phase)];
   const taken = await Promise.all(
     spec.indices.map(async (_, ordinal) => {
-      const path = `/${encodeURIComponent(epochAlias(slug, phase.epoch, ordinal))}/_doc/${claimedId}`;
+      // Some indices require a routing; our aliases carry none that could contradict it.
+      const path = `/${encodeURIComponent(epochAlias(slug, phase.epoch, ordinal))}/_doc/${claimedId}?routing=${claimedId}`;
       const { body } = await transport.request({ method: 'DELETE', path, timeoutMs });
       return /"result":"(not_found|deleted)"/.test(body.toString('utf8'));
     }),

@@ -58,8 +58,11 @@ const backfillLine = ({ backfill }: RouteStatus, options: RenderOptions): string
   return `${backfill.state}  ${progress(backfill.percent, options)}  ${count(backfill.docs)}${of}${pace}${eta}`;
 };
 
-const sweepLine = ({ sweep }: RouteStatus, options: RenderOptions): string =>
-  sweep === null ? unknownText : `${sweep.state}  ${progress(sweep.percent, options)}  removed ${count(sweep.removed)}`;
+const sweepLine = ({ sweep }: RouteStatus, options: RenderOptions): string => {
+  if (sweep === null) return unknownText;
+  const detail = sweep.detail === undefined ? '' : `  ${sweep.detail}`;
+  return `${sweep.state}  ${progress(sweep.percent, options)}  removed ${count(sweep.removed)}${detail}`;
+};
 
 const copiesLine = ({ copies }: RouteStatus): string =>
   `pending ${count(copies.pending)} (${bytes(copies.pendingBytes)}, oldest ${milliseconds(copies.oldestPendingMs)})  dropped ${count(copies.dropped)}  quarantined ${count(copies.quarantined)}`;

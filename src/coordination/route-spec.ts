@@ -186,6 +186,12 @@ export const RouteSpec = z
       .boolean()
       .default(false)
       .describe('create missing target indices from the source mapping and settings'),
+    targetDocuments: z
+      .enum(['refuse', 'replace'])
+      .default('refuse')
+      .describe(
+        'a target that holds documents which this route did not copy there: refused, or taken over, so that those which the source lacks are deleted',
+      ),
     targetSettings: z.record(z.string(), z.unknown()).optional().describe('overrides when creating the target'),
     targetMappings: z.record(z.string(), z.unknown()).optional(),
     reads: ReadSettings.prefault({}),

@@ -224,13 +224,21 @@ const percentsInForce = (state: RouteState, [line]: readonly MemberRoute[]): Per
   return percents;
 };
 
-type Waiting = { lines: readonly MemberRoute[]; backfill: BackfillStatus | null };
+type Waiting = { lines: readonly MemberRoute[]; backfill: BackfillStatus | null; sweep: SweepStatus | null };
 
-/** Members say what they do; the leader's report is sooner than their next word once a share is set or the backfill ends. */
-const readBarrierOf = (state: RouteState, { lines, backfill }: Waiting): string | null => {
-  if (state.phase.phase !== 'dual' || effectivePercents(state).read === 0 || backfill?.state === 'done') return null;
-  const isServed = lines.length === 0 || lines.some(({ percent }) => percent.read > 0);
-  return isServed ? null : 'the backfill is not known to be complete';
+/** Of this stay in `dual`. */
+const hasSwept = ({ sweep }: Waiting): boolean =>
+  sweep !== null && (sweep.finishedAt !== undefined || sweep.state === 'none' || sweep.state === 'done');
+
+/** Members say what they do; the leader's report is sooner than their next word once a share is set or the sweep ends. */
+const readBarrierOf = (state: RouteState, told: Waiting): string | null => {
+  const isCopied = told.backfill?.state === 'done';
+  if (state.phase.phase !== 'dual' || effectivePercents(state).read === 0 || (isCopied && hasSwept(told))) return null;
+  const isServed = told.lines.length === 0 || told.lines.some(({ percent }) => percent.read > 0);
+  if (isServed) return null;
+  if (!isCopied) return 'the backfill is not known to be complete';
+  const { detail } = told.sweep ?? {};
+  return `the first sweep is not known to be complete${detail === undefined ? '' : `: ${detail}`}`;
 };
 
 const routeStatus = (state: RouteState, beats: readonly Heartbeat[], input: FleetInput): RouteStatus => {
@@ -239,7 +247,7 @@ const routeStatus = (state: RouteState, beats: readonly Heartbeat[], input: Flee
   const leader = holderOf(textAt(input.live, keys.lease(slug)));
   const told = reportOf({ text: textAt(input.config, keys.job(slug, jobStatusName)), leader, phase });
   const report = 'problem' in told ? withoutReport(told.problem) : fromReport(told);
-  const readBarrier = readBarrierOf(state, { lines, backfill: report.backfill });
+  const readBarrier = readBarrierOf(state, { lines, ...report });
   const percent = percentsInForce(state, lines);
   return {
     route: slug,

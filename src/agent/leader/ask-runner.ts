@@ -56,12 +56,14 @@ const moveOnce = async (leading: Leading, to: Phase, reason: string): Promise<vo
     (sum, { heartbeat }) => sum + (heartbeat?.routes[deps.slug]?.byQuery ?? 0),
     0,
   );
+  const origins = () => originsOf(deps.store.config, deps.slug, job.current());
   const preflight = async () => {
     const problem = await deps.transforms.problem(spec.transform);
     return gatherFacts({
       clusters: deps.clusters,
       spec,
       store: { kind: store.kind, connected: store.connected, detail: store.detail, members: members.members.size },
+      copiedBefore: (await origins()).length > 0,
       byQuerySeen,
       nowMs: Date.parse(deps.clock()),
       ...(problem === undefined ? {} : { transform: { problem, where: 'agent' } }),
@@ -80,7 +82,7 @@ const moveOnce = async (leading: Leading, to: Phase, reason: string): Promise<vo
         return plainWriters(deps.members.view(), unheard, { slug: deps.slug, record });
       },
       barrierTimeoutMs,
-      origins: () => originsOf(deps.store.config, deps.slug, job.current()),
+      origins,
       // A stay in dual begins with a backfill of its own, whatever an earlier stay had reached.
       onReady: async () => {
         await work.leave();

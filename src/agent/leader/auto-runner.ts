@@ -7,6 +7,7 @@ import { verdictOptionsFrom } from '../../compare/verdict-options.ts';
 import { formatPercent, parsePercent } from '../../coordination/human-values.ts';
 import { keys } from '../../coordination/keys.ts';
 import type { RouteState } from '../../coordination/ports.ts';
+import { isFilled } from '../leader-record.ts';
 import { type AutoDecision, type AutoEvidence, decideAuto } from './auto.ts';
 import { awaitsEcho, noteShare, rememberShare } from './auto-share.ts';
 import { listedIn } from './gate-facts.ts';
@@ -26,6 +27,7 @@ const barrierOf = ({ job, work }: Leading): string | undefined => {
   const { state, lagSeconds } = work.facts().tail;
   if (paused) return 'paused';
   if (begun?.backfill !== 'done') return 'the backfill is not complete';
+  if (!isFilled(begun)) return 'the first sweep is not complete';
   return state !== 'running' || lagSeconds > maxLagSeconds ? 'the tail is not caught up' : undefined;
 };
 

@@ -6,6 +6,7 @@
  * dwell begins anew.
  */
 import * as z from 'zod';
+import { isFilled } from '../leader-record.ts';
 import { evidenceSubject } from '../../coordination/evidence-subject.ts';
 import { keys } from '../../coordination/keys.ts';
 import { parseRecord } from '../../coordination/parse-record.ts';
@@ -44,7 +45,7 @@ const keepEveryMs = 10_000;
 const shares = new WeakMap<Leading, Share>();
 
 const subjectOf = ({ job }: Leading, state: RouteState): string =>
-  evidenceSubject(state, job.current().work?.backfill === 'done');
+  evidenceSubject(state, isFilled(job.current().work));
 
 type Seen = Pick<Share, 'percent' | 'subject'>;
 

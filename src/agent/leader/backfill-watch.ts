@@ -6,6 +6,7 @@
 import { casError } from '../../coordination/cas.ts';
 import { keys } from '../../coordination/keys.ts';
 import { barrier, type Membership } from '../../coordination/membership.ts';
+import { parseRecord } from '../../coordination/parse-record.ts';
 import type { RouteState, Store } from '../../coordination/ports.ts';
 import type { Side } from '../../coordination/records.ts';
 import { BackfillRecord, backfillName, beginBackfill } from '../backfill.ts';
@@ -47,14 +48,17 @@ export const createBackfillWatch = (deps: BackfillWatchDeps): BackfillWatch => {
     if (!result.ok) throw casError(result.reason, `${key} could not be saved`);
   };
   const read = async (): Promise<{ record: BackfillRecord | undefined; revision: number }> => {
-    const { value, revision } = (await store.config.get(key)) ?? { value: 'null', revision: 0 };
-    return { record: BackfillRecord.safeParse(JSON.parse(value)).data, revision };
+    const entry = await store.config.get(key);
+    return { record: parseRecord(BackfillRecord, entry?.value), revision: entry?.revision ?? 0 };
   };
 
   /** Undefined when the queue that was filled is gone. */
-  const remainingOf = (record: BackfillRecord | undefined): Promise<number | undefined> => {
-    const { mark = Math.min(1, record?.chunks ?? 0) } = record ?? {};
-    return store.workQueue(slug).remaining(mark);
+  const remainingOf = ({ chunks, mark = Math.min(1, chunks) }: BackfillRecord): Promise<number | undefined> =>
+    store.workQueue(slug).remaining(mark);
+
+  const isOfWork = ({ reign, authority }: BackfillRecord): boolean => {
+    const { work } = job.current();
+    return work?.reign === reign && work.authority === authority;
   };
 
   return {
@@ -76,8 +80,9 @@ export const createBackfillWatch = (deps: BackfillWatchDeps): BackfillWatch => {
     },
     look: async () => {
       const [{ record, revision }, workers] = await Promise.all([read(), readProgress(store.live, slug)]);
-      const remaining = await remainingOf(record);
-      if (remaining === undefined) {
+      const remaining = record && isOfWork(record) ? await remainingOf(record) : undefined;
+      // Without its record no worker takes a chunk, and without its queue there is none.
+      if (record === undefined || remaining === undefined) {
         await saveWork(job, { backfill: 'none' });
         return;
       }
@@ -85,7 +90,7 @@ export const createBackfillWatch = (deps: BackfillWatchDeps): BackfillWatch => {
       const held = workers.find(({ state }) => state !== 'running')?.state;
       const open = workers.reduce((sum, { chunksDone = 0 }) => sum + chunksDone, 0);
       facts = { record, remaining, open, rate, state: held ?? 'running' };
-      if (remaining > 0 || record === undefined) return;
+      if (remaining > 0) return;
       const done: BackfillRecord = { ...record, state: 'done', finishedAt: clock() };
       await put(done, revision);
       facts = { record: done, remaining: 0, open: 0, rate: 0, state: 'running' };

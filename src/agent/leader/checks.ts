@@ -76,20 +76,31 @@ export const verifyRoute = async (checking: Checking, args: unknown): Promise<Re
   const walked = await walkAll(checking, { mode, sample });
   if (walked === undefined) return undefined;
   const { counts, findings, checked, unstable } = walked;
-  const wrong = wrongIn(walked);
-  const details = { mode, equal: wrong === 0, checked, unstable, ...counts, findings: withIndices(state, findings) };
-  return {
-    state: 'done',
-    message: wrong === 0 ? `${checked} documents checked, all equal` : `${wrong} of ${checked} documents are wrong`,
-    details,
-  };
+  const equal = wrongIn(walked) + unstable === 0;
+  const details = { mode, equal, checked, unstable, ...counts, findings: withIndices(state, findings) };
+  return { state: 'done', message: [saidOf(walked), ...uncompared(unstable)].join('; '), details };
 };
+
+const saidOf = (walked: VerifyState): string => {
+  const { checked } = walked;
+  const wrong = wrongIn(walked);
+  return wrong === 0 ? `${checked} documents checked, all equal` : `${wrong} of ${checked} documents are wrong`;
+};
+
+const uncompared = (unstable: number): string[] =>
+  unstable === 0 ? [] : [`${unstable} more could not be compared, they kept changing`];
 
 const wrongIn = ({ counts }: VerifyState): number => counts.missing + counts.extra + counts.different;
 
 const pinsOf = ({ job }: Leading): IndexPosition[] => job.current().work?.tail?.indices ?? [];
 
-type Wanted = { docs: readonly DocAddressOf[]; unlisted: number; named: boolean; routing?: string | undefined };
+type Wanted = {
+  docs: readonly DocAddressOf[];
+  unlisted: number;
+  unstable: number;
+  named: boolean;
+  routing?: string | undefined;
+};
 type Named = { ids: readonly string[]; index: string | undefined; routing: string | undefined };
 
 const namedDocs = (state: RouteState, { ids, index, routing }: Named): Wanted => {
@@ -98,13 +109,14 @@ const namedDocs = (state: RouteState, { ids, index, routing }: Named): Wanted =>
   if (index !== undefined && at < 0) throw new CrossfadeError('USAGE', `${index} is no index of this route`);
   const ordinals = at >= 0 ? [at] : [...indices.keys()];
   const docs = ordinals.flatMap((ordinal) => ids.map((id) => ({ ordinal, id, routing })));
-  return { docs, unlisted: 0, named: true, routing };
+  return { docs, unlisted: 0, unstable: 0, named: true, routing };
 };
 
 const foundDocs = async (checking: Checking): Promise<Wanted | undefined> => {
   const walked = await walkAll(checking, { mode: 'full' });
   if (walked === undefined) return undefined;
-  return { docs: walked.findings, unlisted: wrongIn(walked) - walked.findings.length, named: false };
+  const { findings, unstable } = walked;
+  return { docs: findings, unlisted: wrongIn(walked) - findings.length, unstable, named: false };
 };
 
 /** What a repair leaves as it is: that somebody else wrote it, or that the copy there has the stamp of this one already. */
@@ -119,7 +131,7 @@ const withRouting = (routing: string | undefined): string =>
 const repairResult = (
   state: RouteState,
   repaired: readonly Repaired[],
-  { unlisted, named, routing }: Wanted,
+  { unlisted, unstable, named, routing }: Wanted,
 ): Result => {
   const outcomes: Record<string, number> = {};
   for (const { outcome } of repaired) outcomes[outcome.kind] = (outcomes[outcome.kind] ?? 0) + 1;
@@ -141,10 +153,11 @@ const repairResult = (
   const advice = [
     ...(kept > 0 ? [`${kept} that somebody else or another transform wrote to the follower stay: repair --force`] : []),
     ...(unlisted > 0 ? [`${unlisted} more were found: repair again`] : []),
+    ...uncompared(unstable),
     ...(nowhere > 0 ? [`${nowhere} are on neither side, looked for ${withRouting(routing)}`] : []),
   ];
   const message = [`${repaired.length} documents looked at`, ...advice].join('; ');
-  return { state: 'done', message, details: { equal: kept + unlisted === 0, outcomes, failed: [] } };
+  return { state: 'done', message, details: { equal: kept + unlisted + unstable === 0, outcomes, failed: [] } };
 };
 
 /** Named ids, or whatever a full verification finds; undefined when it goes on in the next turn. */

@@ -16,7 +16,7 @@ import type { Bucket, Entry, RouteState } from '../../coordination/ports.ts';
 export type FleetVerdictOptions = {
   bucket: Pick<Bucket, 'list' | 'delete'>;
   slug: string;
-  /** The backfill is complete. */
+  /** The follower is filled. */
   isFilled: () => boolean;
   /** Monotonic milliseconds. */
   now: () => number;

@@ -32,11 +32,25 @@ export interface LeaderQuarantine {
   save(): Promise<void>;
   /** Saves, and reads those of the others. */
   keep(): Promise<void>;
-  /** Documents that were deleted since, or whose refusal had a cause that is mended, leave the lists. */
-  retry(io: () => Promise<RepairIo>): Promise<void>;
+  /**
+   * Documents that were deleted since, or whose refusal had a cause that is mended, leave the lists. Takes seconds at most,
+   * whatever the clusters do: what it did not come to is first the next time.
+   */
+  retry(io: () => Promise<RepairIo>, signal: AbortSignal): Promise<void>;
 }
 
 const retryMs = 15_000;
+/** Nothing more is begun then. */
+const retryForMs = 3_000;
+/** No part of a list takes so long: a cluster hangs. */
+const hungMs = 5_000;
+/** By owner, the ones behind the last that was tried first. */
+const rotated = <T>(lists: readonly (readonly [string, T])[], last: string) => {
+  const sorted = lists.toSorted(([one], [two]) => (one < two ? -1 : 1));
+  const isBehind = ([owner]: readonly [string, T]): boolean => owner > last;
+  return [...sorted.filter(isBehind), ...sorted.filter((list) => !isBehind(list))];
+};
+
 const isEmpty = ({ docs, overflowed }: QuarantineRecord): boolean => docs.length + overflowed === 0;
 
 export const createLeaderQuarantine = ({ slug, bucket, runtime }: LeaderQuarantineDeps): LeaderQuarantine => {
@@ -46,6 +60,7 @@ export const createLeaderQuarantine = ({ slug, bucket, runtime }: LeaderQuaranti
   /** Of the list that stands in the store; undefined until it was taken over. */
   let revision: number | undefined;
   let retriedAtMs = Number.NEGATIVE_INFINITY;
+  let retriedLast = '';
 
   const save = async (): Promise<void> => {
     const record = own.record();
@@ -56,6 +71,15 @@ export const createLeaderQuarantine = ({ slug, bucket, runtime }: LeaderQuaranti
   };
   const others = async (): Promise<[string, KeptQuarantine][]> =>
     [...(await loadQuarantines(bucket, slug))].filter(([owner]) => owner !== tailOwner);
+  type Retry = { repair: RepairIo; enough: () => boolean };
+  /** @returns whether to go on */
+  const retryList = async (owner: string, kept: KeptQuarantine, { repair, enough }: Retry): Promise<boolean> => {
+    const { record, stopped } = await retryQuarantined(kept.record, repair, enough);
+    retriedLast = owner;
+    if (owner === tailOwner) own = createQuarantine(record);
+    else await saveQuarantine(bucket, { slug, owner, over: kept.revision }, record);
+    return !stopped && !enough();
+  };
   const refusesAny = (): boolean => !records.every(isEmpty);
 
   return {
@@ -80,13 +104,21 @@ export const createLeaderQuarantine = ({ slug, bucket, runtime }: LeaderQuaranti
       await save();
       records = [own.record(), ...(await others()).map(([, { record }]) => record)];
     },
-    retry: async (io) => {
+    retry: async (io, signal) => {
       if (runtime.now() - retriedAtMs < retryMs || !refusesAny()) return;
-      retriedAtMs = runtime.now();
-      const repair = await io();
-      own = createQuarantine(await retryQuarantined(own.record(), repair));
-      for (const [owner, { record, revision: over }] of await others())
-        await saveQuarantine(bucket, { slug, owner, over }, await retryQuarantined(record, repair));
+      const begunAtMs = runtime.now();
+      retriedAtMs = begunAtMs;
+      const hung = new AbortController();
+      const cancel = runtime.after(hungMs, () => hung.abort());
+      const enough = (): boolean => signal.aborted || runtime.now() - begunAtMs >= retryForMs;
+      try {
+        const repair = { ...(await io()), signal: AbortSignal.any([signal, hung.signal]) };
+        const mine: [string, KeptQuarantine] = [tailOwner, { record: own.record(), revision: revision ?? 0 }];
+        for (const [owner, kept] of rotated([mine, ...(await others())], retriedLast))
+          if (!(await retryList(owner, kept, { repair, enough }))) return;
+      } finally {
+        cancel();
+      }
     },
   };
 };

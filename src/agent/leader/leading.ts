@@ -10,6 +10,7 @@ import type { ListedProcess } from '../../coordination/process-list.ts';
 import type { Side } from '../../coordination/records.ts';
 import type { Logger } from '../../log.ts';
 import type { ClusterControl } from '../cluster.ts';
+import { isFilled } from '../leader-record.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Transforms } from '../transform.ts';
 import { type Brake, released } from './brake.ts';
@@ -112,7 +113,7 @@ export const beginLeading = async (deps: RouteLeaderDeps): Promise<Leading> => {
     verdict: new FleetVerdict({
       bucket: store.config,
       slug,
-      isFilled: () => job.current().work?.backfill === 'done',
+      isFilled: () => isFilled(job.current().work),
       now: () => runtime.now(),
       wallMs: () => Date.parse(clock()),
     }),

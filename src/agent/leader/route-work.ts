@@ -281,7 +281,8 @@ export class RouteWork {
     await this.#quarantine.takeOver();
     const tail = await this.#tail(directionOf(state), state, { signal, repeatForMs: repeatTailMs, patienceMs });
     if (signal.aborted) return;
-    await this.#quarantine.retry(() => this.#repairIo(state));
+    await this.#quarantine.retry(() => this.#repairIo(state), signal);
+    if (signal.aborted) return;
     await this.#quarantine.keep();
     const clusters = this.#interruptible(signal);
     const totals = () => this.#totals(state, clusters);

@@ -10,6 +10,7 @@ import { type QuarantineRecord, summarize } from '../quarantine.ts';
 import { answerOf, type GateFacts, gateConditions } from './gate.ts';
 import type { JobState, ReignWork } from './job-state.ts';
 import { nextSwitch } from './next-path.ts';
+import type { SweepProgress } from './sweeper.ts';
 import { plainWritersText } from './plain-writers.ts';
 
 export type WorkFacts = {
@@ -28,7 +29,7 @@ export type WorkFacts = {
     detail: string | undefined;
     copied: number;
   };
-  sweep: { running: boolean; scanned: number; total: number | undefined; removed: number };
+  sweep: SweepProgress;
   /** Undefined before a first proof. */
   unaccounted: number | undefined;
 };
@@ -151,6 +152,7 @@ const sweepStatus = (work: ReignWork, gate: GateFacts, facts: WorkFacts['sweep']
   removed: facts.running ? facts.removed : work.sweep.removed,
   ...(facts.total === undefined ? {} : { total: facts.total }),
   ...(work.sweep.finishedAt === undefined ? {} : { finishedAt: work.sweep.finishedAt }),
+  ...(facts.detail === undefined ? {} : { detail: facts.detail }),
 });
 
 const isBalanced = ({ ledger }: ReignWork, { unaccounted }: WorkFacts): boolean =>

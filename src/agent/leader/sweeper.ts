@@ -14,7 +14,14 @@ export type SweeperDeps = {
   store: Store;
   onProblem: (detail: string) => void;
 };
-export type SweepProgress = { running: boolean; scanned: number; removed: number; total: number | undefined };
+export type SweepProgress = {
+  running: boolean;
+  scanned: number;
+  removed: number;
+  total: number | undefined;
+  /** Why it does not go on, if so. */
+  detail: string | undefined;
+};
 export interface Sweeper {
   /** Starts a sweep unless one runs. `done` is told how many documents were removed. */
   start(state: RouteState, done: (removed: number) => Promise<void>): void;
@@ -29,7 +36,12 @@ export const createSweeper = (deps: SweeperDeps): Sweeper => {
   const { clusters, runtime, transforms } = deps;
   let running: { abort: AbortController; ended: Promise<void> } | undefined;
   let seen: SweepState | undefined;
+  let problem: string | undefined;
 
+  const note = (detail: string): void => {
+    problem = detail;
+    deps.onProblem(detail);
+  };
   const walk = async (state: RouteState, signal: AbortSignal): Promise<number | undefined> => {
     const direction = directionOf(state);
     const { pageBytes, maxPageDocs } = state.spec.backfill;
@@ -37,16 +49,17 @@ export const createSweeper = (deps: SweeperDeps): Sweeper => {
     const io = { clusters, runtime, direction, signal, mayDrop, limits: { pageBytes, maxPageDocs } };
     const begun = await beginSweep(io);
     if (begun.kind !== 'ok') {
-      deps.onProblem(begun.detail);
+      note(begun.detail);
       return undefined;
     }
     seen = begun.state;
     while (!signal.aborted) {
       const step = await sweepStep(seen, io);
       seen = step.state;
+      if (step.kind === 'done' || step.kind === 'more') problem = undefined;
       if (step.kind === 'done') return seen.removed;
       if (step.kind === 'more') continue;
-      deps.onProblem('detail' in step ? step.detail : step.kind);
+      note('detail' in step ? step.detail : step.kind);
       if (step.kind !== 'unavailable') return undefined;
       await sleep(runtime, retryMs, signal);
     }
@@ -59,7 +72,7 @@ export const createSweeper = (deps: SweeperDeps): Sweeper => {
       const abort = new AbortController();
       const ended = walk(state, abort.signal)
         .then((removed) => (removed === undefined ? undefined : done(removed)))
-        .catch((error: unknown) => deps.onProblem(error instanceof Error ? error.message : String(error)))
+        .catch((error: unknown) => note(error instanceof Error ? error.message : String(error)))
         .finally(() => {
           running = undefined;
         });
@@ -70,6 +83,7 @@ export const createSweeper = (deps: SweeperDeps): Sweeper => {
       scanned: seen?.scanned ?? 0,
       removed: seen?.removed ?? 0,
       total: seen?.total,
+      detail: problem,
     }),
     stop: async () => {
       running?.abort.abort();

@@ -19,6 +19,8 @@ export type IndexFacts = {
   /** The highest of its shards; undefined when the cluster does not tell it to this user. */
   primaryTerm: number | undefined;
   storeBytes: number;
+  /** Undefined when some shard did not say. */
+  docs: number | undefined;
   /** Documents with a routing value. */
   routedDocs: number;
   /** Largest version among a sample: the application's own external versions, or stamps of another migration, are huge. */
@@ -48,6 +50,8 @@ export type PreflightFacts = {
   /** The default pipelines that the indices of a side name, by id; undefined = it is not there. Unread ones are left out. */
   pipelines: Record<Side, ReadonlyMap<string, unknown>>;
   store: StoreFacts;
+  /** The route has been in `dual`, as far as the store tells. */
+  copiedBefore: boolean;
   /** By-query and reindex requests that members have seen. */
   byQuerySeen: number;
   /** Why the route's transform cannot be used where it was tried, if so. */

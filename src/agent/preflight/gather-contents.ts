@@ -29,6 +29,19 @@ const storeBytes = async (cluster: ClusterControl, index: string): Promise<numbe
   );
 };
 
+/** What was written lately shows only after a refresh, and some indices are never refreshed. */
+const storedDocs = async (cluster: ClusterControl, index: string): Promise<number | undefined> => {
+  try {
+    const seen = await cluster.count(index);
+    if (seen > 0) return seen;
+    await cluster.refresh(index);
+    return await cluster.count(index);
+  } catch (error) {
+    if (isCrossfadeError(error, 'UPSTREAM_REFUSED')) return undefined;
+    throw error;
+  }
+};
+
 /** Without any shard that is assigned an index is red, which its health tells. */
 const assignedShards = async (cluster: ClusterControl, index: string): Promise<readonly ShardSeq[]> => {
   try {
@@ -69,11 +82,12 @@ const probeSeq = async (
 const indexFacts = async (cluster: ClusterControl, name: string): Promise<IndexFacts | undefined> => {
   const info = await cluster.getIndex(name);
   if (info === undefined) return undefined;
-  const [health, seq, terms, bytes, routedDocs] = await Promise.all([
+  const [health, seq, terms, bytes, docs, routedDocs] = await Promise.all([
     indexHealth(cluster, [info.name]),
     probeSeq(cluster, info.name),
     cluster.primaryTerms(info.name),
     storeBytes(cluster, info.name),
+    storedDocs(cluster, info.name),
     count(cluster, info.name, { exists: { field: '_routing' } }),
   ]);
   const { uuid, shards, mappings, settings, aliases } = info;
@@ -88,6 +102,7 @@ const indexFacts = async (cluster: ClusterControl, name: string): Promise<IndexF
     ...seq,
     primaryTerm: terms && Math.max(1, ...terms),
     storeBytes: bytes,
+    docs,
     routedDocs,
   };
 };

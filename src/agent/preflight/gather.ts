@@ -17,6 +17,7 @@ export type GatherOptions = {
   clusters: Clusters;
   spec: RouteSpec;
   store: StoreFacts;
+  copiedBefore: boolean;
   byQuerySeen: number;
   nowMs: number;
   transform?: PreflightFacts['transform'];
@@ -86,7 +87,7 @@ const clusterFacts = async ({ cluster, spec, side, nowMs }: Asked): Promise<Clus
 };
 
 export const gatherFacts = async (options: GatherOptions): Promise<PreflightFacts> => {
-  const { clusters, spec, store, byQuerySeen, nowMs, transform } = options;
+  const { clusters, spec, store, copiedBefore, byQuerySeen, nowMs, transform } = options;
   const [source, target] = await Promise.all(
     sides.map((side) => clusterFacts({ cluster: clusters[side], spec, side, nowMs })),
   );
@@ -95,5 +96,5 @@ export const gatherFacts = async (options: GatherOptions): Promise<PreflightFact
   const lacking = sides.some((side) => facts[side].missingPrivileges.some(({ without }) => without === undefined));
   const { missing, ...contents } = reachable ? await contentsIfAllowed(clusters, spec, lacking) : unseen;
   for (const side of sides) facts[side].missingPrivileges = [...facts[side].missingPrivileges, ...missing[side]];
-  return { spec, clusters: facts, ...contents, store, byQuerySeen, transform };
+  return { spec, clusters: facts, ...contents, store, copiedBefore, byQuerySeen, transform };
 };

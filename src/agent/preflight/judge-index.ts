@@ -5,6 +5,7 @@ import { type EpochAlias, parseEpochAlias } from '../../coordination/keys.ts';
 import type { Finding, IndexFacts, PreflightFacts } from './facts.ts';
 import { about, type Say } from './finding.ts';
 import { isWhole } from '../control-answers.ts';
+import { contentFindings } from './judge-contents.ts';
 
 type Foreign = EpochAlias & { name: string };
 /** Aliases by which another route writes or copies to this index. */
@@ -86,7 +87,8 @@ const targetOfAnother = (say: Say, index: IndexFacts, slug: string): Finding[] =
       ),
     );
 
-export const targetFindings = ({ spec }: PreflightFacts, name: string, index: IndexFacts | undefined): Finding[] => {
+export const targetFindings = (facts: PreflightFacts, name: string, index: IndexFacts | undefined): Finding[] => {
+  const { spec } = facts;
   const say = about('target index', name);
   if (index === undefined)
     return [
@@ -94,7 +96,11 @@ export const targetFindings = ({ spec }: PreflightFacts, name: string, index: In
         ? say('ok', 'will be created')
         : say('refuse', 'does not exist', 'create it, or set createTarget: true'),
     ];
-  const findings = [...healthFindings(say, index), ...targetOfAnother(say, index, spec.route)];
+  const findings = [
+    ...healthFindings(say, index),
+    ...targetOfAnother(say, index, spec.route),
+    ...contentFindings(say, index, facts),
+  ];
   if (index.concreteName !== name)
     findings.push(say('refuse', `is an alias of ${index.concreteName}`, 'name the concrete index'));
   if (index.settings['index.blocks.write'] === 'true')

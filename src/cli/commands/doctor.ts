@@ -4,8 +4,7 @@
  */
 
 import type { CliConfig } from '../../config.ts';
-import type { RouteState } from '../../coordination/ports.ts';
-import type { RouteSpec } from '../../coordination/route-spec.ts';
+import type { Bucket, RouteState } from '../../coordination/ports.ts';
 import type { FleetStatus } from '../../fleet/fleet-status.ts';
 import { readFleet } from '../../fleet/read-fleet.ts';
 import type { CliContext, Outcome } from '../context.ts';
@@ -16,7 +15,9 @@ import { table } from '../table.ts';
 export type Finding = { check: string; level: 'ok' | 'warn' | 'refuse'; about: string; reason: string; todo?: string };
 export type StoreView = { kind: 'nats' | 'file'; connected: boolean; detail: string; members: number };
 /** The preflight of one route over the configured clusters. */
-export type Preflight = (config: CliConfig, spec: RouteSpec, store: StoreView) => Promise<readonly Finding[]>;
+export type Preflight = (config: CliConfig, asked: PreflightAsked) => Promise<readonly Finding[]>;
+/** `bucket` tells what the route has done so far. */
+export type PreflightAsked = { state: RouteState; store: StoreView; bucket: Pick<Bucket, 'get'> };
 
 const fleetFindings = ({ store, members, errors }: FleetStatus): Finding[] => [
   {
@@ -64,12 +65,13 @@ const ended = (slug: string): Finding => ({
 
 const preflightOf = async (
   context: CliContext,
-  { specs, fleet, preflight }: { specs: readonly RouteSpec[]; fleet: FleetStatus; preflight: Preflight },
+  { states, fleet, preflight }: { states: readonly RouteState[]; fleet: FleetStatus; preflight: Preflight },
 ): Promise<Finding[]> => {
-  if (specs.length === 0) return [];
+  if (states.length === 0) return [];
   if (context.config.clusters === undefined) return [noClusters];
   const store = { ...fleet.store, members: fleet.members.length };
-  const found = await Promise.all(specs.map((spec) => preflight(context.config, spec, store)));
+  const bucket = context.store.config;
+  const found = await Promise.all(states.map((state) => preflight(context.config, { state, store, bucket })));
   return found.flat();
 };
 
@@ -80,8 +82,8 @@ export const doctor = async (
   const [fleet, states] = await Promise.all([readFleet(context.store), readStates(context.store)]);
   const chosen = slug === undefined ? [...states.values()] : [pickRoute(states, slug)];
   const isOver = ({ phase }: RouteState): boolean => phase.phase === 'final';
-  const specs = chosen.filter((state) => !isOver(state)).map(({ spec }) => spec);
-  const found = await preflightOf(context, { specs, fleet, preflight });
+  const open = chosen.filter((state) => !isOver(state));
+  const found = await preflightOf(context, { states: open, fleet, preflight });
   const over = chosen.filter(isOver).map((state) => ended(state.slug));
   const findings = [...fleetFindings(fleet), ...found, ...over];
   const style = styleOf(context.io.colour);

@@ -33,7 +33,7 @@ export type SideQuestion = {
   readonly state: RouteState;
   /** Share of reads for the follower, after phase and stop. */
   readonly followerPercent: number;
-  /** The follower is known to have everything that the authority had when copies began. */
+  /** The follower is known to have everything that the authority had when copies began, and nothing that it had not. */
   readonly followerIsFilled: boolean;
   readonly key: StickyKey | undefined;
   /** Also looked up in the allow and deny lists. */

@@ -5,6 +5,7 @@ import { createQuarantine } from '../../../src/agent/quarantine.ts';
 import { type RepairIo, repairIds } from '../../../src/agent/repair.ts';
 import { createRouteRepair, retryQuarantined } from '../../../src/agent/route-repair.ts';
 import { beginTail, tailStep } from '../../../src/agent/tail.ts';
+import { CrossfadeError } from '../../../src/errors.ts';
 import { packStamp } from '../../../src/coordination/stamp.ts';
 import type { Doc } from '../../sim/storage.ts';
 import { type Engine, engine } from './engine.ts';
@@ -181,9 +182,27 @@ describe('trying a quarantine again', () => {
         : write.call(storage, op);
     const quarantine = createQuarantine();
     for (const id of ['fixed', 'bad', 'deleted since']) quarantine.add(doc(id), 1n, 'first');
-    const left = await retryQuarantined(quarantine.record(), await repairIo(made));
-    expect(left.docs).toMatchObject([{ id: 'bad', reason: '400 mapper_parsing_exception: still' }]);
+    const { record, stopped } = await retryQuarantined(quarantine.record(), await repairIo(made));
+    expect(stopped).toBe(false);
+    expect(record.docs).toMatchObject([{ id: 'bad', reason: '400 mapper_parsing_exception: still' }]);
     expect(Object.keys(made.contents('target'))).toEqual(['fixed']);
+  });
+
+  it('asks a cluster that answers nothing for one part of a long list, and begins with the rest the next time', async () => {
+    const made = engine();
+    const quarantine = createQuarantine();
+    for (let i = 0; i < 250; i++) quarantine.add(doc(`d${i}`), 1n, 'first');
+    const io = await repairIo(made);
+    const asked: (string | undefined)[] = [];
+    const mget: typeof io.clusters.target.mget = async ({ docs }) => {
+      asked.push(docs[0]?.id);
+      throw new CrossfadeError('UPSTREAM_TIMEOUT');
+    };
+    const away = { ...io, clusters: { ...io.clusters, target: { ...io.clusters.target, mget } } };
+    const first = await retryQuarantined(quarantine.record(), away);
+    expect([first.stopped, first.record.docs.length]).toEqual([true, 250]);
+    await retryQuarantined(first.record, away);
+    expect([...new Set(asked)]).toEqual(['d0', 'd100']);
   });
 });
 

@@ -130,9 +130,32 @@ describe('verification', () => {
     const io = { ...made.io, clusters: { ...made.io.clusters, source } };
     expect((await verify({ io }, { mode: 'hash' })).state).toMatchObject({
       unstable: 1,
+      // The busy one was not compared.
+      checked: 10,
       counts: { missing: 0, different: 0 },
     });
   });
+
+  it.each(['source', 'target'] as const)(
+    'takes a step again in which a shard of the %s could not say',
+    async (side) => {
+      const made = await filled(10);
+      const begun = await beginVerify({ mode: 'full' }, made.io);
+      if (begun.kind !== 'ok') throw new Error(begun.detail);
+      const cluster = made.io.clusters[side];
+      const mget: typeof cluster.mget = async (get) =>
+        (await cluster.mget(get)).map((got, i) =>
+          get.docs[i]?.id === 'd3' ? { kind: 'unknown', reason: 'busy' } : got,
+        );
+      const io = { ...made.io, clusters: { ...made.io.clusters, [side]: { ...cluster, mget } } };
+      const step = await verifyStep(begun.state, io);
+      expect(step).toEqual({ kind: 'unavailable', detail: 'd3 cannot be read: busy', state: begun.state });
+      expect(await verifyStep(step.state, made.io)).toMatchObject({
+        kind: 'done',
+        state: { checked: 10, unstable: 0 },
+      });
+    },
+  );
 
   it('uses the transform: equal is what the follower should hold', async () => {
     const made = engine();
@@ -189,6 +212,13 @@ describe('walks of a sample', () => {
   });
 });
 
+it('walks of a sample of millions fit into a value of the store', () => {
+  const walks = [0, 1].map((shard): Walk => ({ side: 'source', ordinal: 0, shard, at: -1, upTo: 100_000_000 }));
+  const sample = sampleWalks(walks, 20_000_000, () => 0.3);
+  expect(sample.reduce((sum, { docsLeft = 0 }) => sum + docsLeft, 0)).toBe(20_000_000);
+  expect(JSON.stringify(sample).length).toBeLessThan(150_000);
+});
+
 describe('judging a pair', () => {
   const found = (source: string, version = 5n) => ({
     kind: 'found' as const,
@@ -218,6 +248,15 @@ describe('judging a pair', () => {
     [
       'a shard without answer',
       { authority: found('{}'), follower: { kind: 'unknown' as const, reason: '' }, expected: bytes('{}') },
+      'unknown',
+    ],
+    [
+      'a document that moved while it was read',
+      {
+        authority: found('{}'),
+        follower: { kind: 'unknown' as const, reason: '', moved: true as const },
+        expected: bytes('{}'),
+      },
       'unclear',
     ],
   ])('%s', (_title, pair, kind) => {

@@ -49,18 +49,18 @@ const setUp = (first: RouteState) => {
     },
   };
 };
-const work = (backfill: string) => JSON.stringify({ work: { backfill } });
+const work = (backfill: string, coveredEvents = 0) => JSON.stringify({ work: { backfill, sweep: { coveredEvents } } });
 
-describe('whether the backfill is complete', () => {
+describe('whether the follower is filled', () => {
   it('follows the record of the leader, and is no until it is known', async () => {
     const { look, says, isFilled, mayServe } = setUp(inPhase('dual', 2));
     const seen = [[isFilled(), mayServe()]];
-    for (const text of [work('running'), work('done'), '{"work":', work('done'), work('none')]) {
+    for (const text of [work('running'), work('done', -1), work('done'), '{"work":', work('done'), work('none')]) {
       await says(text);
       await look();
       seen.push([isFilled(), mayServe()]);
     }
-    expect(seen).toEqual([false, false, true, false, true, false].map((is) => [is, is]));
+    expect(seen).toEqual([false, false, false, true, false, true, false].map((is) => [is, is]));
   });
 
   it('is not asked where no backfill runs', async () => {

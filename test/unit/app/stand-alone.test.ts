@@ -73,6 +73,17 @@ describe('a process that nobody has heard of', () => {
     expect(given()).toBe(1);
   });
 
+  it('serves routes whose indices require a routing', async () => {
+    const { deps, log } = setUp();
+    const { source } = deps.transports;
+    const request: typeof source.request = async (asked) =>
+      asked.method === 'DELETE' && !asked.path.includes('routing=')
+        ? { status: 400, headers: {}, body: Buffer.from('{"error":{"type":"routing_missing_exception"},"status":400}') }
+        : source.request(asked);
+    await standAlone({ ...deps, transports: { ...deps.transports, source: { request } } });
+    expect(log.at(-1)).toBe('serves');
+  });
+
   it.each([
     [
       'a switch has been prepared',

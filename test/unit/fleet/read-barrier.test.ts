@@ -31,10 +31,18 @@ const copies = {
   reign: 1,
 };
 
-type Given = { phase?: Phase; stop?: boolean; backfill?: string | undefined; mayServe?: readonly boolean[] };
+type Given = {
+  phase?: Phase;
+  stop?: boolean;
+  backfill?: string | undefined;
+  sweep?: Record<string, unknown>;
+  mayServe?: readonly boolean[];
+};
 
 /** What the store holds while 25 % of the reads are wanted on the follower. */
-const statusOf = ({ phase = 'dual', stop = false, backfill = 'running', mayServe = [false] }: Given): RouteStatus => {
+const statusOf = (given: Given): RouteStatus => {
+  const { phase = 'dual', stop = false, sweep = { state: 'done' }, mayServe = [false] } = given;
+  const backfill = 'backfill' in given ? given.backfill : 'running';
   const state = routeState({ phase, stop, percent: { read: 25 } });
   const line = (one: boolean) =>
     routeLine({ state, mayServe: one, admission, copies, unclear: 0, shadow: noShadow, copyProblems: [] });
@@ -46,7 +54,7 @@ const statusOf = ({ phase = 'dual', stop = false, backfill = 'running', mayServe
     }),
     revision: 1,
   });
-  const told = report({ phase, ...(backfill === undefined ? {} : { backfill: { state: backfill, docs: 1 } }) });
+  const told = report({ phase, ...(backfill === undefined ? {} : { backfill: { state: backfill, docs: 1 }, sweep }) });
   const config = [
     { key: keys.config('products'), value: JSON.stringify(state.spec), revision: 1 },
     { key: keys.phase('products'), value: JSON.stringify({ ...initialPhase, phase, epoch: 1 }), revision: 2 },
@@ -65,6 +73,19 @@ describe('a share of reads that waits for the backfill', () => {
   it.each<[string, Given, number, string | null]>([
     ['while no member knows a filled follower', {}, 0, barrier],
     ['without a leader as well', { backfill: undefined }, 0, barrier],
+    [
+      'while the first sweep runs',
+      { backfill: 'done', sweep: { state: 'running' } },
+      0,
+      'the first sweep is not known to be complete',
+    ],
+    [
+      'while the first sweep cannot run',
+      { backfill: 'done', sweep: { state: 'needed', detail: 'p1: busy' } },
+      0,
+      'the first sweep is not known to be complete: p1: busy',
+    ],
+    ['not while a later sweep runs', { backfill: 'done', sweep: { state: 'running', finishedAt: 't' } }, 25, null],
     ['not once the leader has said so', { backfill: 'done' }, 25, null],
     ['not while members read from it, leader or not', { backfill: undefined, mayServe: [false, true] }, 25, null],
     ['not where nobody runs', { mayServe: [] }, 25, null],

@@ -37,6 +37,7 @@ class Migration {
   /** Of the job. */
   paused = false;
   backfill = 'done';
+  sweep = { coveredEvents: 0 };
   tail = 'running';
   percentFloor = 0;
   specRevision = 1;
@@ -116,7 +117,7 @@ class Migration {
         clock,
       },
       journal: createJournal({ bucket: config, slug, by: 'leader', clock, now }),
-      job: { current: () => ({ paused: this.paused, work: { backfill: this.backfill } }) },
+      job: { current: () => ({ paused: this.paused, work: { backfill: this.backfill, sweep: this.sweep } }) },
       verdict: new FleetVerdict({
         bucket: config,
         slug,
@@ -203,12 +204,13 @@ describe('the ramp of a route that goes by itself', () => {
   it.each<[string, Partial<Migration>]>([
     ['the route is paused', { paused: true }],
     ['the backfill runs', { backfill: 'running' }],
+    ['the first sweep runs', { sweep: { coveredEvents: -1 } }],
     ['the follower takes nothing', { tail: 'failed' }],
     ['nobody knows how far behind the tail is', { tail: 'none' }],
   ])('takes no step while %s', async (_, bar) => {
     const migration = Object.assign(new Migration(), bar);
     expect(await migration.run(20)).toEqual([0]);
-    Object.assign(migration, { paused: false, backfill: 'done', tail: 'running' });
+    Object.assign(migration, { paused: false, backfill: 'done', sweep: { coveredEvents: 0 }, tail: 'running' });
     expect(await migration.run(20)).toContain(1);
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createBackfillWatch } from '../../../src/agent/leader/backfill-watch.ts';
 import { createJobStore, newWork, saveWork } from '../../../src/agent/leader/job-state.ts';
+import { keys } from '../../../src/coordination/keys.ts';
 import { MemoryWorkQueue } from '../../../src/coordination/memory-work-queue.ts';
 import type { Store, WorkQueue } from '../../../src/coordination/ports.ts';
 import { systemTimers } from '../../../src/coordination/timers.ts';
@@ -74,5 +75,31 @@ describe('a backfill whose queue is empty', () => {
     const heir = await lead(kept, startedAt(1_000_000));
     await heir.watch.look();
     expect(heir.job.current().work?.backfill).toBe('none');
+  });
+});
+
+describe('a backfill whose record', () => {
+  it.each<[string, (kept: MemoryStore, key: string) => Promise<unknown>]>([
+    ['was deleted', ({ config }, key) => config.delete(key)],
+    ['cannot be read', ({ config }, key) => config.put(key, '{"schema":')],
+    ['is of no known form', ({ config }, key) => config.put(key, '{"schema":9}')],
+    [
+      'is of another stay',
+      async ({ config }, key) => {
+        const { value = '{}' } = (await config.get(key)) ?? {};
+        await config.put(key, JSON.stringify({ ...JSON.parse(value), reign: 9 }));
+      },
+    ],
+  ])('%s is planned anew, because no worker takes its chunks', async (_, damage) => {
+    const kept = new MemoryStore();
+    const queue = startedAt(0);
+    const { watch, job, state } = await begun(kept, queue);
+    await damage(kept, keys.job(state.slug, 'backfill'));
+    await watch.look();
+    expect(job.current().work?.backfill).toBe('none');
+    await watch.begin(state, (ours) => ours());
+    await workOff(queue);
+    await watch.look();
+    expect(job.current().work?.backfill).toBe('done');
   });
 });

@@ -195,6 +195,47 @@ describe('a cluster that hangs', () => {
   });
 });
 
+describe('documents that keep changing', () => {
+  /** Written anew before each look. */
+  const busy = (stage: Stage, id: string): void => {
+    const { clusters } = stage.made.io;
+    const { source } = clusters;
+    let n = 0;
+    stage.made.put(id, { n: n++ });
+    const mget: ClusterControl['mget'] = (get) => {
+      stage.made.put(id, { n: n++ });
+      return source.mget(get);
+    };
+    Object.assign(clusters, { source: { ...source, mget } });
+  };
+  const ended = async (stage: Stage, action: string, args: Record<string, unknown>): Promise<Answer> => {
+    const leading = await leader(stage);
+    await ask(stage, { id: action, action, args });
+    for (;;) {
+      const last = await turn(stage, leading);
+      if (last.state !== 'running') return last;
+    }
+  };
+
+  it('are not told as equal by a verification, nor counted among those it checked', async () => {
+    const stage = await damaged();
+    await ended(stage, 'repair', { ids: ['d3', 'd5', 'stranger'], force: true });
+    busy(stage, 'd7');
+    const { message, details } = await ended(stage, 'verify', { mode: 'hash' });
+    expect(message).toMatch(/^\d+ documents checked, all equal; \d more could not be compared, they kept changing$/);
+    expect(details).toMatchObject({ equal: false, missing: 0, extra: 0, different: 0 });
+    expect(details['unstable']).toBeGreaterThan(0);
+  });
+
+  it('are told by a repair of all that found nothing else', async () => {
+    const stage = await damaged();
+    busy(stage, 'd7');
+    const { message, details } = await ended(stage, 'repair', { force: true });
+    expect(message).toContain('could not be compared');
+    expect(details).toMatchObject({ equal: false });
+  });
+});
+
 describe('a repair', () => {
   const repaired = async (stage: Stage, args: Record<string, unknown>): Promise<Answer> => {
     const leading = await leader(stage);

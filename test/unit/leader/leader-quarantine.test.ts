@@ -1,9 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { createLeaderQuarantine, type LeaderQuarantine } from '../../../src/agent/leader/leader-quarantine.ts';
 import { loadQuarantines, saveQuarantine } from '../../../src/agent/quarantine-store.ts';
+import type { ClusterControl } from '../../../src/agent/cluster.ts';
+import { directionOf } from '../../../src/agent/direction.ts';
+import { takePosition } from '../../../src/agent/positions.ts';
 import type { RepairIo } from '../../../src/agent/repair.ts';
+import { CrossfadeError } from '../../../src/errors.ts';
 import { manualRuntime } from '../../support/manual-runtime.ts';
 import { MemoryBucket } from '../../support/memory-store.ts';
+import { controls, fakePair, routeState } from '../agent/route.ts';
 
 const slug = 'products';
 const lead = async (bucket: MemoryBucket): Promise<LeaderQuarantine> => {
@@ -74,9 +79,69 @@ describe('the list of refused documents of a leader that has been succeeded', ()
       return found;
     };
     await expect(
-      leader.retry(async () => ({ direction: { spec: { indices: [] } } }) as unknown as RepairIo),
+      leader.retry(
+        async () => ({ direction: { spec: { indices: [] } } }) as unknown as RepairIo,
+        new AbortController().signal,
+      ),
     ).rejects.toThrow();
     bucket.list = list;
     expect(await listed(bucket)).toEqual(['newer']);
+  });
+});
+
+describe('documents that are tried again on a follower that hangs', () => {
+  const owners = ['chunk-0-0-0', 'chunk-0-1-0'];
+  const setUp = async () => {
+    const bucket = new MemoryBucket();
+    const runtime = manualRuntime();
+    for (const owner of owners) {
+      const docs = [{ ordinal: 0, id: owner, stamp: '7', reason: 'no' }];
+      await saveQuarantine(bucket, { slug, owner }, { schema: 1, docs, overflowed: 0 });
+    }
+    const leader = createLeaderQuarantine({ slug, bucket, runtime });
+    await leader.takeOver();
+    await leader.keep();
+    const state = routeState();
+    const asked: string[] = [];
+    const { source, target } = controls(fakePair(state));
+    const hung: ClusterControl = {
+      ...target,
+      mget: ({ docs, signal }) => {
+        asked.push(String(docs[0]?.id));
+        return new Promise((_, reject) => {
+          signal?.addEventListener('abort', () => reject(new CrossfadeError('CLIENT_CLOSED')));
+        });
+      },
+    };
+    const taken = await takePosition('p1', 'checkpoint', { cluster: source, runtime });
+    if (taken.kind !== 'ok') throw new Error(taken.detail);
+    const pins = [taken.position];
+    const clusters = { source, target: hung };
+    const io = async () => ({ clusters, runtime, direction: directionOf(state), transform: undefined, pins });
+    return { bucket, asked, runtime, retry: (signal: AbortSignal) => leader.retry(io, signal) };
+  };
+
+  test('keep the leader for seconds only, and the next time other ones are tried', async () => {
+    const { bucket, asked, runtime, retry } = await setUp();
+    for (const _time of owners) {
+      let ended = false;
+      const trying = retry(new AbortController().signal).then(() => (ended = true));
+      await runtime.advance(10_000);
+      expect(ended).toBe(true);
+      await trying;
+      await runtime.advance(10_000);
+    }
+    expect(asked).toEqual(owners);
+    expect(await listed(bucket)).toEqual(owners);
+  });
+
+  test('give way at once to whoever wants the loop', async () => {
+    const { asked, runtime, retry } = await setUp();
+    const wanted = new AbortController();
+    const trying = retry(wanted.signal);
+    await runtime.settle();
+    wanted.abort();
+    await trying;
+    expect(asked).toEqual(owners.slice(0, 1));
   });
 });

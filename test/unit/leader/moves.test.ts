@@ -24,9 +24,9 @@ it('a finalize says so when the source did not take its write block', async () =
 });
 
 /** A route in observe on two fake clusters, with one member that is in phase. */
-const inObserve = async (plainWriters: MoveDeps['plainWriters']) => {
+const inObserve = async (plainWriters: MoveDeps['plainWriters'], pair = fakePair(engineRoute())) => {
   const { spec, slug } = engineRoute();
-  const clusters = controls(fakePair(engineRoute()));
+  const clusters = controls(pair);
   const runtime = hastyRuntime();
   const bucket = new MemoryBucket();
   await bucket.put(keys.phase(slug), JSON.stringify({ ...initialPhase, phase: 'observe', epoch: 1 }));
@@ -38,7 +38,7 @@ const inObserve = async (plainWriters: MoveDeps['plainWriters']) => {
     writer: createPhaseWriter({ bucket, slug, by: 'a', now: runtime.now, clock: () => '' }),
     members: { view: () => view, onChange: () => () => undefined },
     runtime,
-    preflight: () => gatherFacts({ clusters, spec, store, byQuerySeen: 0, nowMs: 0 }),
+    preflight: () => gatherFacts({ clusters, spec, store, copiedBefore: false, byQuerySeen: 0, nowMs: 0 }),
     plainWriters,
     barrierTimeoutMs: 1_000,
     origins: async () => [],
@@ -55,6 +55,21 @@ describe('a move to dual', () => {
       message: expect.stringContaining('crossfade forget gone'),
     });
     expect((await deps.writer.read()).record.phase).toBe('observe');
+  });
+
+  it('is refused where documents of somebody else stand on the target, which keeps them and gets no alias', async () => {
+    const pair = fakePair(engineRoute());
+    const { storage } = pair.target;
+    // Written, and not yet visible to a search.
+    storage.write({ op: 'index', index: 'p2', id: 'theirs', source: '{}' });
+    const deps = await inObserve(async () => [], pair);
+    const aliases = structuredClone(storage.aliases);
+    await expect(movePhase(deps, 'dual', '')).rejects.toMatchObject({
+      code: 'PREFLIGHT_REFUSED',
+      message: expect.stringContaining('holds 1 documents that this route did not copy there'),
+    });
+    expect([...storage.contents('p2').keys()]).toEqual(['theirs']);
+    expect(storage.aliases).toEqual(aliases);
   });
 
   it('waits for whoever is just joining', async () => {

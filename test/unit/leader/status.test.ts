@@ -41,7 +41,7 @@ const leftBehind = (phase: Phase): StatusInput => ({
   work: {
     backfill: { record: undefined, remaining: 40, open: 0, rate: 900, state: 'running' },
     tail: { state: 'running', behind: 7, lagSeconds: 90, detail: undefined, copied: 1 },
-    sweep: { running: true, scanned: 1, total: 2, removed: 0 },
+    sweep: { running: true, scanned: 1, total: 2, removed: 0, detail: 'p1: busy' },
     unaccounted: 3,
   },
   gate: gate(phase),

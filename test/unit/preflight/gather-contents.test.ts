@@ -14,6 +14,7 @@ const cluster = (status: number, body: unknown = {}): ClusterControl =>
     getIndex: async (name: string) => ({ name, settings: { 'index.default_pipeline': `for-${name}` }, aliases: {} }),
     shardStats: async () => undefined,
     primaryTerms: async () => [1],
+    count: async () => 1,
     json: async (_method: string, path: string) =>
       path.startsWith('/_ingest') ? { status, body } : { status: 200, body: {} },
   }) as unknown as ClusterControl;

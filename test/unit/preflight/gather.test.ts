@@ -23,6 +23,7 @@ it('two clusters that hang are asked side by side, wait for one first answer of 
     clusters: { source: hung('source'), target: hung('target') },
     spec: RouteSpec.parse({ route: 'products', indices: [{ source: 'p1', target: 'p2' }] }),
     store: { kind: 'nats', connected: true, detail: '', members: 1 },
+    copiedBefore: false,
     byQuerySeen: 0,
     nowMs: 0,
   });

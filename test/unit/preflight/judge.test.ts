@@ -3,6 +3,7 @@ import { mappingDifferences, settingDifferences, targetBody } from '../../../src
 import { type ClusterFacts, type IndexFacts, type PreflightFacts, worst } from '../../../src/agent/preflight/facts.ts';
 import { judge } from '../../../src/agent/preflight/judge.ts';
 import type { MissingPrivilege } from '../../../src/agent/preflight/privileges.ts';
+import { packStamp } from '../../../src/coordination/stamp.ts';
 import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 
 const spec = (over: object = {}): RouteSpec =>
@@ -19,6 +20,7 @@ const index = (name: string, over: Partial<IndexFacts> = {}): IndexFacts => ({
   maxSeqNo: 100,
   primaryTerm: 1,
   storeBytes: 1000,
+  docs: 0,
   routedDocs: 0,
   largestVersion: 3n,
   ...over,
@@ -50,6 +52,7 @@ const facts = (over: Partial<PreflightFacts> = {}): PreflightFacts => ({
   aliases: new Map([['products', { p1: {} }]]),
   pipelines: { source: new Map(), target: new Map() },
   store: { kind: 'nats', connected: true, detail: 'nats 2.15', members: 2 },
+  copiedBefore: false,
   byQuerySeen: 0,
   ...over,
 });
@@ -161,6 +164,43 @@ const rows: [string, PreflightFacts, string, 'warn' | 'refuse'][] = [
   ['another route copies to the target', target({ aliases: { 'crossfade-other-c3': {} } }), 'target index', 'refuse'],
   ['another route writes to the target', target({ aliases: { 'crossfade-other-e3-1': {} } }), 'target index', 'refuse'],
   [
+    'documents of somebody else stand on the target',
+    target({ docs: 7, largestVersion: 12n }),
+    'target index',
+    'refuse',
+  ],
+  ['nobody can say how many documents stand on the target', target({ docs: undefined }), 'target index', 'refuse'],
+  [
+    'documents on the target are to be replaced',
+    facts({
+      spec: spec({ targetDocuments: 'replace' }),
+      pairs: [{ source: index('p1', { aliases: { products: {} } }), target: index('p2', { docs: 7 }) }],
+    }),
+    'target index',
+    'warn',
+  ],
+  [
+    'the documents on the target are not those of the target that the route copied to before',
+    { ...target({ docs: 7 }), copiedBefore: true },
+    'target index',
+    'refuse',
+  ],
+  [
+    'documents stand on a target that a try without copies left an alias on',
+    target({ docs: 7, aliases: { 'crossfade-products-c1': {} } }),
+    'target index',
+    'refuse',
+  ],
+  [
+    'versions on the target are as large as stamps, where the application sets them',
+    {
+      ...target({ docs: 7, largestVersion: 2n ** 60n }),
+      spec: spec({ versions: 'external' }),
+    },
+    'target index',
+    'refuse',
+  ],
+  [
     'an alias of the application that looks like ours is not listed',
     source({ aliases: { 'crossfade-search': {} } }),
     'alias',
@@ -256,6 +296,15 @@ describe('preflight', () => {
     const own = index('p2', { aliases: { 'crossfade-products-c1': {}, 'crossfade-products-e4': {} } });
     const chained = index('p1', { aliases: { products: {}, 'crossfade-before-e4': {} } });
     expect(worst(judge(facts({ pairs: [{ source: chained, target: own }] })))).toBe('ok');
+  });
+
+  it.each([
+    ['that has stamps', false, { largestVersion: packStamp('narrow', { reign: 1, term: 1, seq: 0 }) }],
+    ['that has wide stamps', false, { largestVersion: packStamp('wide', { reign: 1, term: 1, seq: 0 }) }],
+    ['that an earlier stay copied to', true, { aliases: { 'crossfade-products-c1-2': {} } }],
+  ])('lets a target pass with documents %s', (_, copiedBefore, over) => {
+    const pair = { source: index('p1', { aliases: { products: {} } }), target: index('p2', { docs: 7, ...over }) };
+    expect(worst(judge(facts({ copiedBefore, pairs: [pair] })))).toBe('ok');
   });
 
   it('shows differences by document path and leaves an index its own settings', () => {
