@@ -115,6 +115,7 @@ const startPair = async (name: string, services: RunningServices, logDir: string
       CROSSFADE_CLUSTERS_TARGET_URL: services.targetUrl,
       CROSSFADE_NATS_SERVERS: services.natsUrl,
       CROSSFADE_STATE_DIR: mkdtempSync(join(logDir, `state-${name}-`)),
+      CROSSFADE_SHUTDOWN_QUIET_MS: '0',
     },
     logDir,
     readyUrl: `${admin}/readyz`,

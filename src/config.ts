@@ -167,6 +167,11 @@ export const Config = z.strictObject({
       graceMs: milliseconds(0)
         .default(25_000)
         .describe('longest wait for the connections of the application at SIGTERM'),
+      quietMs: milliseconds(0)
+        .default(5000)
+        .describe(
+          'within it: how long after SIGTERM and after its last connection the application may open another one',
+        ),
     })
     .prefault({}),
   log: z

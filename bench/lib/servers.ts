@@ -251,6 +251,7 @@ export const startCrossfade = async ({
         CROSSFADE_CLUSTERS_TARGET_URL: target,
         CROSSFADE_STORE_FILE: file,
         CROSSFADE_LOG_LEVEL: 'error',
+        CROSSFADE_SHUTDOWN_QUIET_MS: '0',
         ...env,
       },
     },

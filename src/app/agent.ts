@@ -114,9 +114,9 @@ const startTelling = ({ core, view, evidence }: AgentParts, members: Members): S
   });
 
 const drain = async ({ core, plane, copier, view }: AgentParts): Promise<void> => {
-  const { graceMs } = core.config.shutdown;
+  const { graceMs, quietMs } = core.config.shutdown;
   const began = performance.now();
-  const gone = await plane.listener.drain({ graceMs });
+  const gone = await plane.listener.drain({ graceMs, quietMs });
   if (!gone) core.logger.warn({ connections: plane.listener.connections }, 'the application still holds connections');
   await plane.listener.close(0);
   const leftMs = Math.max(leastDrainMs, graceMs - (performance.now() - began));

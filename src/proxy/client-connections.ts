@@ -62,7 +62,7 @@ export class ClientConnections {
         this.#onChange = undefined;
         resolve(gone);
       };
-      const grace = setTimeout(finish, graceMs, false);
+      const grace = setTimeout(() => finish(this.#open.size === 0), graceMs);
       this.#onChange = () => {
         clearTimeout(quiet);
         if (this.#open.size === 0) quiet = setTimeout(finish, quietMs, true);

@@ -7,6 +7,7 @@ import type { RouteState } from '../coordination/ports.ts';
 import { authorityIn, otherSide, type Side } from '../coordination/records.ts';
 import type { Transports, UpstreamAnswer } from '../upstream/types.ts';
 import type { RequestHead } from './types.ts';
+import { credentialsOf } from './write/credentials.ts';
 
 export type RefreshAlso = {
   readonly head: Pick<RequestHead, 'headers'>;
@@ -31,12 +32,11 @@ export const refreshAlso = async (refresh: RefreshAlso): Promise<UpstreamAnswer 
 const refreshRoute = async (refresh: RefreshAlso, state: RouteState): Promise<UpstreamAnswer | undefined> => {
   const side = otherSide(refresh.passedTo);
   const names = [...new Set(state.spec.indices.map((pair) => encodeURIComponent(pair[side])))];
-  const authorization = refresh.head.headers['authorization'];
   const isAuthority = authorityIn(state.phase.phase) === side;
   const answer = refresh.transports[side].request({
     method: 'POST',
     path: `/${names.join(',')}/_refresh?ignore_unavailable=true`,
-    headers: authorization === undefined ? {} : { authorization },
+    headers: credentialsOf(refresh.head.headers),
     ...(isAuthority ? {} : { timeoutMs: refresh.followerTimeoutMs }),
   });
   if (isAuthority) return answer;

@@ -30,7 +30,10 @@ export type ClusterOptions = {
   originTimes?: OriginTimes;
 };
 
-const originOf = (text: string): { origin: URL; prefix: string } => {
+/** `prefix` as in UpstreamUrl. */
+type Target = { origin: URL; prefix: string };
+
+const targetOf = (text: string): Target => {
   const url = new URL(text);
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
     throw new CrossfadeError('CONFIG_INVALID', 'A cluster URL holds scheme, host, port and path only.');
@@ -50,13 +53,14 @@ const held = async (body: StreamRequest['body'], maxBytes: number): Promise<Buff
   return Buffer.concat(chunks);
 };
 
-type Signing = { exchange: Exchange; request: StreamRequest; headers: HeaderPairs; origin: URL; maxBytes: number };
+type Signing = { exchange: Exchange; request: StreamRequest; headers: HeaderPairs; target: Target; maxBytes: number };
 
-const beginSigned = async (sign: Signer, { exchange, request, headers, origin, maxBytes }: Signing): Promise<void> => {
+const beginSigned = async (sign: Signer, { exchange, request, headers, target, maxBytes }: Signing): Promise<void> => {
+  const { origin, prefix } = target;
   try {
     const body = await held(request.body, maxBytes);
-    const signed = await sign({ method: request.method, path: request.path, body }, origin);
-    exchange.begin(signed.path, [...headers, ...signed.headers], body);
+    const signed = await sign({ method: request.method, path: prefix + request.path, body }, origin);
+    exchange.begin(signed.path.slice(prefix.length), [...headers, ...signed.headers], body);
   } catch (cause) {
     exchange.fail(
       cause instanceof CrossfadeError ? cause : new CrossfadeError('INTERNAL', 'Signing failed.', { cause }),
@@ -76,7 +80,7 @@ const watchReachability =
 export const createCluster = (config: ClusterConfig, options: ClusterOptions): Cluster => {
   const { side, logger, now = () => performance.now(), maxBodyBytes = 100 * 1024 * 1024 } = options;
   const credentials = createCredentials(config, { side, logger, use: options.use });
-  const targets = config.url.map(originOf);
+  const targets = config.url.map(targetOf);
   const urls = targets.map(({ origin }) => origin);
   if (config.tls?.verify === false) logger.warn({ side }, 'TLS certificates of this cluster are not verified');
   if (credentials.sign !== undefined && targets.length > 1)
@@ -98,8 +102,8 @@ export const createCluster = (config: ClusterConfig, options: ClusterOptions): C
     const headers = credentials.apply(request.headers, request.ownAccount);
     if (credentials.sign === undefined) exchange.begin(request.path, headers, request.body);
     else {
-      const origin = urls[0] as URL;
-      void beginSigned(credentials.sign, { exchange, request, headers, origin, maxBytes: maxBodyBytes });
+      const target = targets[0] as Target;
+      void beginSigned(credentials.sign, { exchange, request, headers, target, maxBytes: maxBodyBytes });
     }
     return exchange;
   };

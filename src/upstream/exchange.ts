@@ -97,8 +97,7 @@ export class Exchange implements Asker, UpstreamStream {
   }
 
   expired(): void {
-    const waiting = this.#phase === 'waiting';
-    const error = waiting
+    const error = this.#isUnsent
       ? new CrossfadeError('UPSTREAM_UNREACHABLE', `No connection to ${this.#name} became free in time.`)
       : timedOut(this.#name);
     if (this.#phase !== 'answering') this.#wasSilent(error);
@@ -134,7 +133,12 @@ export class Exchange implements Asker, UpstreamStream {
   onUnsent(error: unknown): void {
     const mapped = mapUnsent(error, this.#name);
     if (mapped.code === 'UPSTREAM_UNREACHABLE' && this.#hasAnotherWay(error)) this.#send();
-    else this.fail(mapped);
+    else this.fail(this.#isUnsent ? mapped : mapSent(error, this.#name));
+  }
+
+  /** What was sent once stays sent, also while it waits to be sent again. */
+  get #isUnsent(): boolean {
+    return this.#phase === 'waiting' && !this.#isRepeated;
   }
 
   get #name(): string {

@@ -110,6 +110,7 @@ export const startAgent = async ({
     CROSSFADE_STORE_FILE: join(stateDir, 'store.json'),
     // The test's own client keeps connections open, and nobody waits for it.
     CROSSFADE_SHUTDOWN_GRACE_MS: '500',
+    CROSSFADE_SHUTDOWN_QUIET_MS: '0',
   };
   const child = launch([command, ...args], { ...defaults, ...env }, onReached === undefined ? main : asking);
   if (onReached !== undefined) answerPoints(child, onReached);

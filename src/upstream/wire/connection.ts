@@ -61,6 +61,14 @@ export class Connection implements Carrier, AnswerListener {
     return this.#parser.keepAliveSeconds;
   }
 
+  /**
+   * No byte of an earlier request, answered before it was read, stands in the way of the next. Not to be asked when an answer
+   * ends: TLS tells of what is written at the end of the turn only.
+   */
+  get isClear(): boolean {
+    return this.#socket.writableLength === 0;
+  }
+
   /** For a connection that is open and free. */
   send(asker: Asker): void {
     this.hold();

@@ -2,7 +2,7 @@
  * The connections to one URL: the last used is used first, so that those not needed grow old and are closed; requests
  * beyond the greatest number of connections wait in their order. A used connection is written to at the end of the turn of
  * the event loop, when all that had come by then has been read: a server that has closed it, or said something nobody
- * asked for, is noticed before a request is risked on it.
+ * asked for, or left an earlier request unread, is noticed before a request is risked on it.
  */
 import type { Asker } from './asker.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
@@ -122,7 +122,7 @@ export class Pool implements ConnectionOwner {
     // Not those that come while it runs: theirs is the next turn.
     for (let count = this.#due.length; count > 0; count--) {
       const due = this.#due.shift();
-      due?.connection.send(due.asker);
+      if (due !== undefined) this.#sendDue(due);
     }
     if (this.#due.length > 0) this.#setFlush();
   }
@@ -130,7 +130,7 @@ export class Pool implements ConnectionOwner {
   sweep(): void {
     const nowMs = this.#options.now();
     for (const connection of this.#idle.slice()) {
-      if (connection.idleUntilMs <= nowMs) connection.close(undefined);
+      if (connection.idleUntilMs <= nowMs || !connection.isClear) connection.close(undefined);
       else connection.letGo();
     }
     if (this.#open.size > 0) return;
@@ -160,6 +160,12 @@ export class Pool implements ConnectionOwner {
   #schedule(connection: Connection, asker: Asker): void {
     this.#due.push({ connection, asker });
     this.#setFlush();
+  }
+
+  #sendDue({ connection, asker }: Due): void {
+    if (connection.isClear) return connection.send(asker);
+    connection.close(undefined);
+    this.#place(asker);
   }
 
   #setFlush(): void {

@@ -323,6 +323,23 @@ describe('SIGTERM', () => {
     expect(await agent.exit()).toBe(0);
   });
 
+  test('goes on serving an application that has no connection open at that moment, and then ends', async () => {
+    const agent = await start({
+      CROSSFADE_STORE_FILE: join(folder, 'quiet.json'),
+      CROSSFADE_SHUTDOWN_GRACE_MS: '20000',
+      CROSSFADE_SHUTDOWN_QUIET_MS: '1500',
+    });
+    const connectOnce = async (): Promise<number> => {
+      const connection = keptConnection(agent.url);
+      return connection.get().finally(connection.close);
+    };
+    expect(await connectOnce()).toBe(200);
+    agent.signal('SIGTERM');
+    await eventually(() => agent.log().some(({ msg }) => msg === 'draining'));
+    for (let request = 0; request < 3; request++) expect(await connectOnce()).toBe(200);
+    expect(await agent.exit()).toBe(0);
+  });
+
   test('ends after the grace when the application does not let go', async () => {
     const agent = await start({ CROSSFADE_STORE_FILE: join(folder, 'grace.json'), CROSSFADE_SHUTDOWN_GRACE_MS: '200' });
     const connection = keptConnection(agent.url);

@@ -68,6 +68,18 @@ describe.skipIf(tools === undefined)('the chart', () => {
   });
 
   it.each([
+    ['a native sidecar', 'sidecar.native=true', 0],
+    ['a native sidecar whose settings say otherwise', 'config.shutdown.quietMs=700', 700],
+    ['a plain container', 'sidecar.native=false', undefined],
+  ])('lets %s wait for an application that may still be there, and no other', async (_, set, quietMs) => {
+    const settings = named(await render(chart, ...source, '--set', set), 'ConfigMap');
+    const { shutdown } = parse((settings['data'] as Record<string, string>)['crossfade.yaml'] ?? '') as {
+      shutdown?: { quietMs?: number };
+    };
+    expect(shutdown?.quietMs).toBe(quietMs);
+  });
+
+  it.each([
     ['config.clusters.source.password=secret', "additional properties 'password' not allowed"],
     ['config.clusters.source.ulr=http://a:1', "additional properties 'ulr' not allowed"],
     ['worker.autoscaling.kind=vpa', "value must be one of 'none', 'hpa', 'keda'"],

@@ -106,6 +106,7 @@ describe('the image', () => {
       CROSSFADE_NATS_SERVERS: natsUrl,
       CROSSFADE_NATS_BUCKET: bucket,
       CROSSFADE_STATE_DIR: places.state,
+      CROSSFADE_SHUTDOWN_QUIET_MS: '0',
     });
     const output = outputOf(child);
     const exited = once(child, 'exit');

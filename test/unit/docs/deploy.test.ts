@@ -162,6 +162,14 @@ describe('every container but the application', () => {
     for (const { restartPolicy } of native) expect(restartPolicy).toBe('Always');
   });
 
+  it('that is a native sidecar does not wait for an application that has ended before it', () => {
+    const quietMs = (file: string): unknown =>
+      /CROSSFADE_SHUTDOWN_QUIET_MS(?:, value: "|=)(\d+)/.exec(read(file))?.[1] ?? 'default';
+    expect(quietMs('deploy/sidecar.yaml')).toBe('0');
+    expect(quietMs('deploy/kustomize/kustomization.yaml')).toBe('0');
+    expect(quietMs('deploy/sidecar-classic.yaml')).toBe('default');
+  });
+
   it('that is a classic sidecar is the first container, and lets the next one wait for it', () => {
     const classic = pods.find(({ file }) => file === 'deploy/sidecar-classic.yaml')?.spec.containers ?? [];
     expect(classic.map(({ name }) => name)).toEqual(['crossfade', 'app']);

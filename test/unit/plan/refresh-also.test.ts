@@ -8,6 +8,12 @@ const indices = [
   { source: 'a', target: 'b' },
   { source: 'c+d', target: 'e+f' },
 ];
+const identity = {
+  authorization: 'Basic x',
+  'x-forwarded-for': '10.0.0.7',
+  'x-proxy-user': 'ada',
+  'x-proxy-roles': 'writers',
+};
 
 /** Refreshes with transports that remember what they were asked, and answer or fail. */
 const run = async (options: { phase: 'dual' | 'target'; fails?: boolean; status?: number }) => {
@@ -21,7 +27,7 @@ const run = async (options: { phase: 'dual' | 'target'; fails?: boolean; status?
   });
   const transports: Transports = { source: transport('source'), target: transport('target') };
   const result = refreshAlso({
-    head: { headers: { authorization: 'Basic x', 'content-type': 'application/json' } },
+    head: { headers: { ...identity, 'content-type': 'application/json', 'x-opaque-id': '7' } },
     states: [routeState({ phase: options.phase, indices, aliases: [] })],
     passedTo: 'source',
     transports,
@@ -35,14 +41,14 @@ const run = async (options: { phase: 'dual' | 'target'; fails?: boolean; status?
 };
 
 describe('a refresh of everything', () => {
-  it('refreshes the indices of the route on the other side, as the client', async () => {
+  it('refreshes the indices of the route on the other side, as the client, however it says who it is', async () => {
     const { sent } = await run({ phase: 'target' });
     expect(sent).toEqual([
       {
         side: 'target',
         method: 'POST',
         path: '/b,e%2Bf/_refresh?ignore_unavailable=true',
-        headers: { authorization: 'Basic x' },
+        headers: identity,
       },
     ]);
   });

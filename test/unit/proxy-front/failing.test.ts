@@ -281,6 +281,11 @@ describe('a drain', () => {
     expect(await gone).toBe(true);
   });
 
+  it('of clients that left only just before the grace was over leaves nobody behind', async () => {
+    const front = await withHandle(async (request) => request.respond({ status: 200, headers: {}, body: 'ok' }));
+    expect(await front.listener.drain({ graceMs: 20, quietMs: 10_000 })).toBe(true);
+  });
+
   it('that stops accepting ends each connection with its next answer', async () => {
     const front = await withHandle(async (request) => request.respond({ status: 200, headers: {}, body: 'ok' }));
     const client = await rawConnection(front.port);

@@ -594,17 +594,20 @@ describe('a signed request', () => {
     yield Buffer.from(':1}');
   }
 
-  it.each<[string, string, Partial<StreamRequest>]>([
+  it.each<[string, string, Partial<StreamRequest>, string?]>([
     ['es', 'a read', { path: '/idx/_search?q=a+b&size=1' }],
     ['aoss', 'a body', { method: 'POST', path: '/_bulk', body: Buffer.from('{}\n') }],
     ['es', 'a streamed body', { method: 'POST', path: '/_bulk', body: chunks() }],
     ['es', 'an encoded id', { method: 'PUT', path: '/i/_doc/a%2Fb%20c', body: Buffer.from('{}') }],
     ['es', 'a repeated parameter and one without value', { path: '/_search?x=2&x=1&pretty' }],
-  ])('for %s can be verified: %s', async (service, _, request) => {
+    ['es', 'a path in the URL of the cluster', { path: '/i/_doc/a%2Fb?refresh' }, '/search/v1'],
+  ])('for %s can be verified: %s', async (service, _, request, prefix = '') => {
     const server = keep(await stubCluster());
     const headers = ['Connection', 'x', 'accept-encoding', 'gzip', 'Authorization', 'Basic x', 'X-Amz-Date', 'old'];
-    const heard = await streamed(cluster(server.url, sigv4(service)), { headers: headers.slice(2), ...request });
+    const upstream = cluster(`${server.url}${prefix}`, sigv4(service));
+    const heard = await streamed(upstream, { headers: headers.slice(2), ...request });
     expect(heard.status).toBe(200);
+    expect(server.seen[0]?.url.startsWith(`${prefix}${request.path?.slice(0, 3)}`)).toBe(true);
     const { given, expected, signed, headers: sent } = signatureOf(server.seen[0]!, service);
     expect(given).toBe(expected);
     expect(signed).toBe('host;x-amz-content-sha256;x-amz-date;x-amz-security-token');

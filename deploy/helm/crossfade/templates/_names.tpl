@@ -28,6 +28,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 {{- end -}}
 
+{{/* A native sidecar is asked to end when the application has ended: nobody is left to wait for. */}}
 {{- define "crossfade.config" -}}
+{{- if .Values.sidecar.native -}}
+{{ toYaml (merge (deepCopy .Values.config) (dict "shutdown" (dict "quietMs" 0))) }}
+{{- else -}}
 {{ toYaml .Values.config }}
+{{- end -}}
 {{- end -}}

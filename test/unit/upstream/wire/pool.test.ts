@@ -230,6 +230,27 @@ describe('what nobody asked for', () => {
   });
 });
 
+describe('a body at hand', () => {
+  it('that the server answers before it has read it does not stand in the way of the next request', async () => {
+    const paused = new Set<Socket>();
+    const server = keep(
+      await netStub((socket) =>
+        socket.once('data', (head) => {
+          const isLarge = head.includes('POST');
+          if (isLarge) paused.add(socket.pause());
+          socket.write(isLarge ? 'HTTP/1.1 429 x\r\ncontent-length: 1\r\n\r\nn' : okBody('{}'));
+        }),
+      ),
+    );
+    const upstream = cluster(server.url);
+    const body = Buffer.alloc(32 << 20, 'x');
+    expect(await ask(upstream, { method: 'POST', body })).toMatchObject({ status: 429, body: 'n', error: undefined });
+    expect(await ask(upstream)).toMatchObject({ status: 200, body: '{}', error: undefined });
+    for (const socket of paused) socket.resume();
+    await eventually(() => server.sockets.size === 1);
+  });
+});
+
 describe('a streamed body', () => {
   it('that the server answers early is not sent on, and its connection is closed', async () => {
     const server = await scripted((socket) => socket.write('HTTP/1.1 413 x\r\ncontent-length: 1\r\n\r\nn'));
