@@ -3,6 +3,7 @@
  * skeleton of the body (clause types, fields, sort keys, kinds of aggregations, the order of magnitude of the page).
  * Labels hold no literal. The registry bounds how many shapes are told apart, so that they can be metric labels.
  */
+import { type Place, placeBelow, placeInList } from './body-places.ts';
 import { fingerprint } from './hash.ts';
 import { isObject, type Json, type JsonObject } from './json-value.ts';
 import { bodyOf, msearchItems, parseQuery, type Query } from './request.ts';
@@ -81,17 +82,21 @@ const wholeClauses = new Set([
   'suggest',
 ]);
 
-/** Clause names with their fields, in the order they stand. */
-const clauses = (value: Json, found: Set<string> = new Set()): Set<string> => {
-  if (Array.isArray(value)) for (const item of value) clauses(item, found);
+/** Clause names with their fields, in the order they stand. The same names among fields, options or data are none. */
+const clauses = (value: Json, place: Place = 'clauses', found: Set<string> = new Set()): Set<string> => {
+  if (Array.isArray(value)) for (const item of value) clauses(item, placeInList(place), found);
   if (!isObject(value)) return found;
   for (const [name, inner] of Object.entries(value)) {
-    if (leafClauses.has(name) && isObject(inner))
-      for (const field of Object.keys(inner)) found.add(`${name}(${field})`);
-    else if (wholeClauses.has(name)) found.add(name);
-    clauses(inner, found);
+    if (place === 'clauses') noteClause(name, inner, found);
+    clauses(inner, placeBelow(place, name), found);
   }
   return found;
+};
+
+const noteClause = (name: string, inner: Json, found: Set<string>): void => {
+  if (wholeClauses.has(name)) found.add(name);
+  else if (leafClauses.has(name) && isObject(inner))
+    for (const field of Object.keys(inner)) found.add(`${name}(${field})`);
 };
 
 const kindsOfAggregations = (body: JsonObject): string[] =>
