@@ -30,16 +30,28 @@ const querySkeleton = (query: Query): string =>
     .sort()
     .join('&');
 
-/** First path segment unless the API stands there; digits differ per day and customer. */
+/** Digits differ per day and customer. */
+const patternOf = (index: string): string => index.replace(/\d+/g, '#').slice(0, 80);
+
+/** First path segment unless the API stands there. */
 const indexPattern = ({ path }: ComparedRequest): string => {
   const first = path.split('/')[1] ?? '';
-  return first.startsWith('_') ? '' : first.replace(/\d+/g, '#').slice(0, 80);
+  return first.startsWith('_') ? '' : patternOf(first);
 };
+
+/** The index that the header of an msearch item names; without one the path's is asked. */
+const headerPattern = (header: JsonObject): string => {
+  const index = header['index'] ?? header['indices'];
+  const named = (Array.isArray(index) ? index : [index]).filter((name) => typeof name === 'string');
+  return patternOf(named.join());
+};
+
+const isMulti = (api: ComparableApi): boolean => api === 'msearch' || api === 'msearch_template';
 
 const bodySkeleton = (api: ComparableApi, request: ComparedRequest, query: Query): string => {
   if (api === 'get' || api === 'mget' || api === 'mtermvectors') return '';
-  if (api !== 'msearch' && api !== 'msearch_template') return skeletonOf(bodyOf(request, query));
-  const items = msearchItems(request.body).map(({ body }) => skeletonOf(body));
+  if (!isMulti(api)) return skeletonOf(bodyOf(request, query));
+  const items = msearchItems(request.body).map(({ header, body }) => `${headerPattern(header)} ${skeletonOf(body)}`);
   return [...new Set(items)].sort().join('|');
 };
 
@@ -105,13 +117,13 @@ const kindsOfAggregations = (body: JsonObject): string[] =>
 const maxLabel = 96;
 
 const labelOf = (api: ComparableApi, request: ComparedRequest, query: Query): string => {
-  const body = api === 'msearch' ? (msearchItems(request.body)[0]?.body ?? null) : (bodyOf(request, query) ?? null);
+  const item = isMulti(api) ? msearchItems(request.body)[0] : undefined;
+  const body = (isMulti(api) ? item?.body : bodyOf(request, query)) ?? null;
+  const index = headerPattern(item?.header ?? {}) || indexPattern(request);
   const aggs = isObject(body) ? [...new Set(kindsOfAggregations(body))].map((kind) => `agg:${kind}`) : [];
-  const label = [
-    `${api} ${indexPattern(request)}`.trim(),
-    ...clauses(isObject(body) ? (body['query'] ?? null) : null),
-    ...aggs,
-  ].join(' ');
+  const label = [`${api} ${index}`.trim(), ...clauses(isObject(body) ? (body['query'] ?? null) : null), ...aggs].join(
+    ' ',
+  );
   return label.length <= maxLabel ? label : `${label.slice(0, maxLabel - 1)}…`;
 };
 

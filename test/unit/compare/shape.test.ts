@@ -95,6 +95,20 @@ describe('requests of different shapes', () => {
     expect(print(a)).not.toBe(print(b));
   });
 
+  const multi = (...headers: object[]) => {
+    const body = headers.map((header) => `${JSON.stringify(header)}\n${JSON.stringify(base)}\n`).join('');
+    return queryShape('msearch', { method: 'POST', path: '/_msearch', query: '', body: Buffer.from(body) });
+  };
+
+  it('search other indices in an msearch', () => {
+    const one = multi({ index: 'logs-2026.01.01' });
+    expect(one.label).toBe('msearch logs-#.#.# match(title)');
+    expect(multi({ index: ['logs-2025.12.31'] })).toEqual(one);
+    for (const other of [multi({ index: 'shop' }), multi({}), multi({ index: ['logs-2026.01.01', 'shop'] })])
+      expect(other.fingerprint).not.toBe(one.fingerprint);
+    expect(multi({}, { index: 'shop' }).fingerprint).not.toBe(multi({}).fingerprint);
+  });
+
   it('use another API or index', () => {
     expect(print(base, { api: 'count' })).not.toBe(print(base));
     expect(print(base, { path: '/other/_search' })).not.toBe(print(base));
