@@ -24,7 +24,7 @@ export type AggregationScope = {
   readonly sharedStatistics: boolean;
 };
 
-const withoutType = (name: string, { facts }: AggregationScope): string =>
+export const withoutType = (name: string, facts: SearchFacts): string =>
   facts.typedKeys ? name.slice(name.indexOf('#') + 1) : name;
 
 type Comparer = (context: Context, path: Path, pair: AggregationPair, scope: AggregationScope) => IsApproximate;
@@ -108,7 +108,7 @@ const pairUp = (
       diffOptional(context, at, { authority, other }, { severity: 'S6' });
       continue;
     }
-    const spec = scope.specs?.get(withoutType(name, scope));
+    const spec = scope.specs?.get(withoutType(name, scope.facts));
     named.push({ name, path: at, authority, other, spec, kind: kindOf(spec, authority) });
   }
   return named.sort((x, y) => Number(x.kind === 'derived') - Number(y.kind === 'derived'));

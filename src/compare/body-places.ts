@@ -20,6 +20,8 @@ export type Place =
   | 'aggregation'
   /** Options of an aggregation or a suggestion, where a clause's name is none. */
   | 'options'
+  /** Edges of buckets: keys are known, and all values literals. */
+  | 'ranges'
   /** Documents, script parameters and the like: whatever the application put there. */
   | 'data';
 
@@ -28,16 +30,18 @@ const fieldClauses = new Set(
    span_term intervals knn neural neural_sparse geo_distance geo_bounding_box geo_polygon geo_shape xy_shape gauss exp
    linear sort`.split(/\s+/),
 );
-const data = new Set(['params', 'document', 'documents', 'doc', 'context', 'contexts', 'ext', 'meta']);
+const data = new Set(['params', 'document', 'documents', 'doc', 'context', 'contexts', 'ext', 'meta', 'query_tokens']);
 const aggregationLists = new Set(['aggs', 'aggregations']);
-/** Options of aggregations, of a sort or of neighbours that hold a query; `match` is that of `span_multi`. */
+/** Their option `match` holds a clause; anywhere else it is one. */
+const withMatch = new Set(['span_multi', 'span_first']);
+/** Options of aggregations, of a sort or of neighbours that hold a query. */
 const queries = new Set(['filter', 'query', 'background_filter', 'highlight_query', 'match']);
 
 const belowClauses = (name: string): Place => {
   if (data.has(name)) return 'data';
   if (aggregationLists.has(name)) return 'aggregations';
   if (name === 'suggest') return 'suggestions';
-  if (name === 'span_multi') return 'options';
+  if (withMatch.has(name)) return 'options';
   return fieldClauses.has(name) ? 'fields' : 'clauses';
 };
 
@@ -48,8 +52,9 @@ const belowAggregation = (name: string): Place => {
 };
 
 const belowOptions = (name: string): Place => {
-  if (data.has(name) || name === 'ranges') return 'data';
-  if (name === 'filters') return 'filters';
+  // Of a composite aggregation: the key of a bucket.
+  if (data.has(name) || name === 'after') return 'data';
+  if (name === 'filters' || name === 'ranges') return name;
   // Of a composite aggregation: a list of aggregations, each under its name.
   if (name === 'sources') return 'aggregations';
   if (name === 'sort') return 'fields';
@@ -61,7 +66,10 @@ const belowField = (name: string): Place => {
   return name === 'filter' || name === 'query' ? 'clauses' : 'field';
 };
 
-/** The place of what a member holds; the elements of a list stand where the list does. */
+/** Filters in a list have no names; the elements of any other list stand where it does. */
+export const placeInList = (place: Place): Place => (place === 'filters' ? 'clauses' : place);
+
+/** The place of what a member holds. */
 export const placeBelow = (place: Place, name: string): Place => {
   switch (place) {
     case 'top':
@@ -81,6 +89,8 @@ export const placeBelow = (place: Place, name: string): Place => {
       return belowOptions(name);
     case 'filters':
       return 'clauses';
+    case 'ranges':
+      return 'ranges';
     case 'data':
       return 'data';
     default:

@@ -82,7 +82,7 @@ const sameSortValue = (a: Json | undefined, b: Json | undefined): boolean => {
   return a === b || (a !== undefined && b !== undefined && sameValue(a, b));
 };
 
-const looksLikeScore = (value: Json | undefined, hit: JsonObject): boolean =>
+export const looksLikeScore = (value: Json | undefined, hit: JsonObject): boolean =>
   typeof value === 'number' && value === hit['_score'];
 
 const diffSortValues = (

@@ -1,6 +1,6 @@
 /** Reads a page of hits into a ranked list: identities, sort keys, and whether more hits lie before or beyond it. */
 import type { Context } from './context.ts';
-import { isLocalOrder } from './hit.ts';
+import { isLocalOrder, looksLikeScore } from './hit.ts';
 import { distinct, identityOf } from './identity.ts';
 import { arrayMember, isObject, type Json, type JsonObject, numberMember, textOf } from './json-value.ts';
 import { bestScale, type Matching, type Ordering, type Page, type RankedHit, typicalScale } from './ranking.ts';
@@ -14,14 +14,16 @@ const scoreOf = (hit: JsonObject): number | undefined => numberMember(hit, '_sco
 const leadsByScore = (hit: JsonObject, facts: SearchFacts): boolean => {
   const values = arrayMember(hit, 'sort');
   if (values === undefined) return scoreOf(hit) !== undefined;
-  return facts.sort?.[0] === '_score' || (facts.sort === undefined && values[0] === scoreOf(hit));
+  return facts.sort?.[0] === '_score' || (facts.sort === undefined && looksLikeScore(values[0], hit));
 };
+
+const isLocal = (component: string): boolean => component === '_score' || isLocalOrder(component);
 
 /** Sort values up to the first that is local to a cluster. */
 const sortKey = (hit: JsonObject, facts: SearchFacts): string => {
   const values = arrayMember(hit, 'sort');
   if (values === undefined) return '';
-  const end = facts.sort?.findIndex((name) => name === '_score' || isLocalOrder(name)) ?? -1;
+  const end = facts.sort?.findIndex(isLocal) ?? values.findIndex((value) => looksLikeScore(value, hit));
   return textOf(end < 0 ? values : values.slice(0, end));
 };
 
@@ -36,14 +38,25 @@ const rankedHits = (context: Context, list: readonly Json[], { answerer, facts }
   });
 };
 
+/** After a score, or a place in a shard, each side goes on at another document. */
+const mayFollowOthers = ({ from, searchAfter, sort }: SearchFacts): boolean =>
+  from !== 0 || (searchAfter && (sort === undefined || sort.some(isLocal)));
+
 export const pageOf = (context: Context, hits: JsonObject, of: HitsOf): Page => {
   const { facts } = of;
   const list = arrayMember(hits, 'hits') ?? [];
   const total = pageTotal(hits);
   const isFull = list.length > 0 && list.length >= (facts.size ?? 0);
   // Under collapse the total counts documents, not groups, so it does not tell whether the page is the last.
-  const isLast = total !== undefined && facts.collapse === undefined && facts.from + list.length >= total;
-  return { hits: rankedHits(context, list, of), cutAtStart: facts.from > 0, cutAtEnd: isFull && !isLast };
+  const known = facts.collapse === undefined ? total : undefined;
+  const isLast = known !== undefined && (facts.from ?? 0) + list.length >= known;
+  const isWhole = known !== undefined && list.length >= known;
+  return {
+    hits: rankedHits(context, list, of),
+    cutAtStart: !isWhole && mayFollowOthers(facts),
+    cutAtEnd: isFull && !isLast,
+    best: numberMember(hits, 'max_score'),
+  };
 };
 
 export type Pages = { authority: Page; other: Page };

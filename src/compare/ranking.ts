@@ -1,7 +1,7 @@
 /**
  * A page of hits as an ordered list with ties. Hits with equal sort keys have no defined order among themselves: it is
  * the storage's internal one and differs per copy. The group of ties that the end of the page (or its start, when
- * `from` > 0) cuts through is open: which of its members are on the page may differ as well.
+ * `from` > 0 or not known) cuts through is open: which of its members are on the page may differ as well.
  * Under a sort by score the same holds for scores closer than their noise: term statistics are local to a shard and
  * count deleted documents, so two clusters with equal documents do not give equal scores.
  */
@@ -16,8 +16,11 @@ export type RankedHit = {
 };
 export type Page = {
   readonly hits: readonly RankedHit[];
+  /** True where it is not known. */
   readonly cutAtStart: boolean;
   readonly cutAtEnd: boolean;
+  /** The best score of all hits, where the answer says it. */
+  readonly best: number | undefined;
 };
 
 /**
@@ -82,7 +85,9 @@ const opennessByScore = (score: number, page: Page, noise: { tolerance: number; 
   const last = page.cutAtEnd ? page.hits.at(-1)?.score : undefined;
   const first = page.cutAtStart ? page.hits[0]?.score : undefined;
   const atEnd = last === undefined ? 'closed' : within(ratio(score, last), noise);
-  const atStart = first === undefined ? 'closed' : within(ratio(first, score), noise);
+  // No page before this one holds a better hit than the best of all.
+  const isBeyondAll = page.best !== undefined && within(ratio(score, page.best), noise) === 'closed';
+  const atStart = first === undefined || isBeyondAll ? 'closed' : within(ratio(first, score), noise);
   return atEnd === 'tied' || atStart === 'tied' ? 'tied' : atEnd === 'noise' ? atEnd : atStart;
 };
 

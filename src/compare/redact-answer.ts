@@ -3,25 +3,14 @@
  * are hashed, and so is every text that is not known to be the storage's own. Numbers that aggregations computed stay.
  */
 import { isObject, type Json, type JsonObject, parseBody, textOf } from './json-value.ts';
-import { below, hashed, mapMembers, type Redaction, redactLeaf, redactValues, type Scope } from './redaction.ts';
+import { hashed, mapMembers, type Redaction, redactLeaf, redactValues, type Scope } from './redaction.ts';
 import { isSourceRead } from './request.ts';
 import type { Answer, ComparedRequest } from './types.ts';
 
 export type RedactedAnswer = { status: number; body?: string; failure?: string };
 
 /** Members that hold data of documents, numbers included. */
-const dataMembers = new Set([
-  'sort',
-  'key',
-  'from',
-  'to',
-  'after_key',
-  'options',
-  'failures',
-  'bounds',
-  'location',
-  'ignored_field_values',
-]);
+const dataMembers = new Set(['sort', 'key', 'from', 'to', 'after_key', 'options', 'failures', 'bounds', 'location']);
 /** Texts of the storage itself. */
 const clearTexts = new Set([
   '_index',
@@ -36,16 +25,25 @@ const clearTexts = new Set([
 ]);
 /** Objects whose member names are data. */
 const keyedByData = new Set(['buckets', 'terms']);
-/** Named by their own paths, so that allow lists fit. */
-const documentMembers = new Set(['_source', 'fields', 'highlight']);
+/** Fields stand below them, and are named by their own paths, so that allow lists fit. No other member is a field. */
+const documentMembers = new Set(['_source', 'fields', 'highlight', 'ignored_field_values']);
 
 const redactAny = (value: Json, name: string, scope: Scope): Json => {
   if (documentMembers.has(name)) return redactValues(value, scope);
   if (name === 'value' && isContainer(value)) return redactAll(value, scope);
-  if (dataMembers.has(name)) return redactValues(value, below(scope, name));
+  if (dataMembers.has(name)) return redactData(value, scope);
   if (Array.isArray(value)) return value.map((item) => redactAny(item, name, scope));
   if (isObject(value)) return redactMembers(value, name, scope);
   return typeof value === 'string' && !clearTexts.has(name) ? redactLeaf(value, scope) : value;
+};
+
+/** Completions hold documents among their data. */
+const redactData = (value: Json, scope: Scope): Json => {
+  if (Array.isArray(value)) return value.map((item) => redactData(item, scope));
+  if (!isObject(value)) return redactLeaf(value, scope);
+  return mapMembers(value, (item, name) =>
+    documentMembers.has(name) ? redactValues(item, scope) : redactData(item, scope),
+  );
 };
 
 const isContainer = (value: Json): boolean => typeof value === 'object' && value !== null;

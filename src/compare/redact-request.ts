@@ -1,6 +1,9 @@
-/** A request without its literals: clauses, field names and options stay, so that people see what was asked. */
-import { isOptionAt, type Place, placeBelow } from './body-places.ts';
-import { isObject, type Json, parseText, textOf } from './json-value.ts';
+/**
+ * A request without its literals: clauses, field names and options stay, so that people see what was asked. A field is on
+ * the allow list by its own name, wherever a clause names it; the names of the language itself are never looked up there.
+ */
+import { isOptionAt, type Place, placeBelow, placeInList } from './body-places.ts';
+import { isObject, type Json, type JsonObject, parseText, textOf } from './json-value.ts';
 import { below, hashed, isClear, mapMembers, type Redaction, redactLeaf, type Scope } from './redaction.ts';
 import type { ComparableApi, ComparedRequest } from './types.ts';
 
@@ -19,20 +22,42 @@ const isPlain = (value: Json): boolean =>
 
 type Spot = Scope & { readonly place: Place };
 
-const into = (spot: Spot, name: string): Spot => ({ ...below(spot, name), place: placeBelow(spot.place, name) });
+/** Field names stand below clauses and in what the application put there; options of a field belong to it. */
+const fieldScope = (spot: Spot, name: string): Scope => {
+  const { place, redaction } = spot;
+  if (place === 'data') return below(spot, name);
+  return { redaction, path: place === 'fields' ? name : place === 'field' ? spot.path : '' };
+};
+
+const into = (spot: Spot, name: string): Spot => {
+  const place = placeBelow(spot.place, name);
+  const scope = fieldScope(spot, name);
+  return { ...(place === 'data' && spot.place !== 'data' ? { ...scope, path: '' } : scope), place };
+};
 
 const redactQuery = (value: Json, spot: Spot): Json => {
-  if (isClear(spot)) return value;
-  if (Array.isArray(value)) return value.map((item) => redactQuery(item, spot));
-  if (!isObject(value)) return redactLeaf(value, spot);
-  return mapMembers(value, (item, name) => {
-    if (isOptionAt(spot.place, name, structuralOptions) && isPlain(item)) return item;
-    const inner = into(spot, name);
-    return name === 'sort' && inner.place === 'fields'
-      ? redactSort(item, { ...spot, place: inner.place })
-      : redactQuery(item, inner);
-  });
+  const { place } = spot;
+  if (Array.isArray(value)) return value.map((item) => redactQuery(item, { ...spot, place: placeInList(place) }));
+  if (!isObject(value)) return isClear(spot) ? value : redactLeaf(value, spot);
+  const redacted = mapMembers(value, (item, name) => redactMember(item, name, spot));
+  return madeUp.has(place) ? withoutNames(redacted, spot) : redacted;
 };
+
+const redactMember = (item: Json, name: string, spot: Spot): Json => {
+  if (isOptionAt(spot.place, name, structuralOptions) && isPlain(item)) return item;
+  const inner = into(spot, name);
+  return name === 'sort' && inner.place === 'fields'
+    ? redactSort(item, { ...spot, place: inner.place })
+    : redactQuery(item, inner);
+};
+
+/** Where names are literals too: keys of maps, and of the buckets that the filters make. */
+const madeUp: ReadonlySet<Place> = new Set<Place>(['data', 'filters']);
+
+const withoutNames = (value: JsonObject, spot: Spot): JsonObject =>
+  Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [isClear(into(spot, name)) ? name : hashed(name, spot), item]),
+  );
 
 /** `{"price": "asc"}` and the like: the order is no literal. */
 const redactSort = (value: Json, spot: Spot): Json => {

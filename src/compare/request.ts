@@ -21,8 +21,11 @@ export type AggregationSpec = { readonly type: string; readonly params: JsonObje
 export type AggregationSpecs = ReadonlyMap<string, AggregationSpec>;
 
 export type SearchFacts = {
-  readonly from: number;
   /** Undefined when the request's body is not known (templates). */
+  readonly from: number | undefined;
+  /** The page follows the sort values of a hit. */
+  readonly searchAfter: boolean;
+  /** Undefined when unknown, too. */
   readonly size: number | undefined;
   /** Names of the sort's components in order; undefined when unknown, empty when sorted by score. */
   readonly sort: readonly string[] | undefined;
@@ -147,6 +150,7 @@ export const searchFacts = (body: Json | undefined, query: Query): SearchFacts =
   const search = isObject(body) ? body : {};
   return {
     from: count(query.get('from')) ?? numberMember(search, 'from') ?? 0,
+    searchAfter: member(search, 'search_after') !== undefined,
     size: count(query.get('size')) ?? numberMember(search, 'size') ?? defaultSize,
     sort: sortOf(search, query),
     neighbours: neighboursOf(search),
@@ -161,6 +165,7 @@ export const searchFacts = (body: Json | undefined, query: Query): SearchFacts =
 /** A template's rendered body is not known here. */
 export const templateFacts = (query: Query): SearchFacts => ({
   ...searchFacts(undefined, query),
+  from: undefined,
   size: undefined,
   sort: undefined,
   aggregations: undefined,
@@ -170,7 +175,8 @@ export const templateFacts = (query: Query): SearchFacts => ({
 /** Facts of inner hits and top hits: a search of its own inside a search. */
 export const nestedFacts = (outer: SearchFacts, params: JsonObject | undefined): SearchFacts => ({
   ...outer,
-  from: numberMember(params, 'from') ?? 0,
+  from: params === undefined ? undefined : (numberMember(params, 'from') ?? 0),
+  searchAfter: false,
   size: params === undefined ? undefined : (numberMember(params, 'size') ?? 3),
   sort: params === undefined ? undefined : sortOf(params, new Map()),
   collapse: stringMember(member(params, 'collapse'), 'field'),

@@ -23,22 +23,36 @@ type CompiledRule = { readonly pattern: RegExp; readonly rule: PathRule };
 
 const segmentText = (segment: PathSegment): string => (typeof segment === 'object' ? segment.key : String(segment));
 
-/** Dotted form, as patterns see it and people read it. */
+/** Dotted form, as people read it. */
 export const pathText = (path: readonly PathSegment[]): string => path.map(segmentText).join('.');
 
 const documentParts = /^(_source|fields)(\.|$)/;
 
+/** Parts segments where patterns are matched: keys may hold dots, and a dot of a pattern may stand for one of them. */
+const border = '\u0001';
+const step = `[.${border}]`;
+
+/** A `*` stops at dots, as in the name of a field, unless it stands for a segment that is a key with dots. */
+const segmentSource = (segment: string): string => {
+  const source = (any: string) => segment.replace(/[\\^$+?()[\]{}|]/g, '\\$&').replaceAll('*', any);
+  const inName = source(`[^.${border}]*`);
+  if (!segment.includes('*')) return inName;
+  return `(?:${inName}|(?<=^|${border})${source(`[^${border}]*`)}(?=${border}|$))`;
+};
+
+/** A pattern names a whole subtree: ignoring `_source.audit` ignores what is in it, and a `**` at the end says no more. */
 const compilePattern = (pattern: string): RegExp => {
   const full = documentParts.test(pattern) ? `**.${pattern}` : pattern;
-  const source = full
-    .split('.')
-    .map((segment) => (segment === '**' ? '§§' : segment.replace(/[\\^$+?()[\]{}|]/g, '\\$&').replaceAll('*', '[^.]*')))
-    .join('\\.')
-    .replaceAll('§§\\.', '(?:.*\\.)?')
-    .replaceAll('\\.§§', '(?:\\..*)?')
-    .replaceAll('§§', '.*');
-  // A pattern names a whole subtree: ignoring `_source.audit` ignores what is in it.
-  return new RegExp(`^${source}(?:\\..*)?$`, 's');
+  const top = full.replace(/(^|\.)\*\*(\.\*\*)*$/, '');
+  if (top === '') return /^/;
+  const segments = top.split('.');
+  const source = segments
+    .map((segment, i) => {
+      if (segment === '**') return `(?:.*${step})?`;
+      return i === segments.length - 1 ? segmentSource(segment) : segmentSource(segment) + step;
+    })
+    .join('');
+  return new RegExp(`^${source}(?:${step}.*)?$`, 's');
 };
 
 const compileAll = (profile: Profile): CompiledRule[] => {
@@ -58,7 +72,7 @@ export const compileProfile = (profile: Profile): Rules => {
   const compiled = compileAll(profile);
   const at = (path: readonly PathSegment[]): readonly PathRule[] => {
     if (compiled.length === 0) return [];
-    const text = pathText(path);
+    const text = path.map(segmentText).join(border);
     return compiled.filter(({ pattern }) => pattern.test(text)).map(({ rule }) => rule);
   };
   return { profile, at };

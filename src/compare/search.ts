@@ -1,6 +1,6 @@
 /** Compares answers to search and msearch: hits, aggregations and suggestions of each. */
-import { compareAggregations } from './aggregations.ts';
-import type { Context } from './context.ts';
+import { type AggregationScope, compareAggregations, withoutType } from './aggregations.ts';
+import { type Context, softened } from './context.ts';
 import { child, type Path } from './findings.ts';
 import { type Gate, gateCompleteness, gateStatus, type Outcome } from './gate.ts';
 import { compareHits } from './hits.ts';
@@ -31,6 +31,26 @@ const haveSameStatistics = ({ authority, other }: Bodies, facts: SearchFacts): b
 const aggregationsOf = (body: Json): JsonObject | undefined =>
   objectMember(body, 'aggregations') ?? objectMember(body, 'aggs');
 
+/** The aggregations over all documents, or those over what the query found. */
+const partOf = (aggregations: JsonObject, isOfAll: boolean, { facts, specs }: AggregationScope): JsonObject => {
+  const isWanted = (name: string) => (specs?.get(withoutType(name, facts))?.type === 'global') === isOfAll;
+  return Object.fromEntries(Object.entries(aggregations).filter(([name]) => isWanted(name)));
+};
+
+type AggregationSides = { authority: JsonObject; other: JsonObject };
+
+/** Each side aggregates over the neighbours that it found itself; only what is over all documents must be equal. */
+const compareFound = (context: Context, path: Path, sides: AggregationSides, scope: AggregationScope): void => {
+  const { facts } = scope;
+  if (facts.neighbours === 'none') return void compareAggregations(context, path, sides, scope);
+  const over = (isOfAll: boolean): AggregationSides => ({
+    authority: partOf(sides.authority, isOfAll, scope),
+    other: partOf(sides.other, isOfAll, scope),
+  });
+  compareAggregations(context, path, over(true), { ...scope, facts: { ...facts, neighbours: 'none' } });
+  compareAggregations(softened(context), path, over(false), scope);
+};
+
 const compareParts = (context: Context, path: Path | undefined, bodies: Bodies, facts: SearchFacts): Compared => {
   const { authority, other } = bodies;
   const sharedStatistics = haveSameStatistics(bodies, facts);
@@ -44,7 +64,7 @@ const compareParts = (context: Context, path: Path | undefined, bodies: Bodies, 
   const at = child(path, 'aggregations');
   if (aggregations.authority && aggregations.other) {
     const sides = { authority: aggregations.authority, other: aggregations.other };
-    compareAggregations(context, at, sides, { facts, specs: facts.aggregations, sharedStatistics });
+    compareFound(context, at, sides, { facts, specs: facts.aggregations, sharedStatistics });
   } else diffOptional(context, at, aggregations, { severity: 'S6' });
   compareSuggestions(context, {
     authority: member(authority, 'suggest'),

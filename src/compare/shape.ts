@@ -3,6 +3,7 @@
  * skeleton of the body (clause types, fields, sort keys, kinds of aggregations, the order of magnitude of the page).
  * Labels hold no literal. The registry bounds how many shapes are told apart, so that they can be metric labels.
  */
+import { type Place, placeBelow, placeInList } from './body-places.ts';
 import { fingerprint } from './hash.ts';
 import { isObject, type Json, type JsonObject } from './json-value.ts';
 import { bodyOf, msearchItems, parseQuery, type Query } from './request.ts';
@@ -29,16 +30,28 @@ const querySkeleton = (query: Query): string =>
     .sort()
     .join('&');
 
-/** First path segment unless the API stands there; digits differ per day and customer. */
+/** Digits differ per day and customer. */
+const patternOf = (index: string): string => index.replace(/\d+/g, '#').slice(0, 80);
+
+/** First path segment unless the API stands there. */
 const indexPattern = ({ path }: ComparedRequest): string => {
   const first = path.split('/')[1] ?? '';
-  return first.startsWith('_') ? '' : first.replace(/\d+/g, '#').slice(0, 80);
+  return first.startsWith('_') ? '' : patternOf(first);
 };
+
+/** The index that the header of an msearch item names; without one the path's is asked. */
+const headerPattern = (header: JsonObject): string => {
+  const index = header['index'] ?? header['indices'];
+  const named = (Array.isArray(index) ? index : [index]).filter((name) => typeof name === 'string');
+  return patternOf(named.join());
+};
+
+const isMulti = (api: ComparableApi): boolean => api === 'msearch' || api === 'msearch_template';
 
 const bodySkeleton = (api: ComparableApi, request: ComparedRequest, query: Query): string => {
   if (api === 'get' || api === 'mget' || api === 'mtermvectors') return '';
-  if (api !== 'msearch' && api !== 'msearch_template') return skeletonOf(bodyOf(request, query));
-  const items = msearchItems(request.body).map(({ body }) => skeletonOf(body));
+  if (!isMulti(api)) return skeletonOf(bodyOf(request, query));
+  const items = msearchItems(request.body).map(({ header, body }) => `${headerPattern(header)} ${skeletonOf(body)}`);
   return [...new Set(items)].sort().join('|');
 };
 
@@ -81,17 +94,21 @@ const wholeClauses = new Set([
   'suggest',
 ]);
 
-/** Clause names with their fields, in the order they stand. */
-const clauses = (value: Json, found: Set<string> = new Set()): Set<string> => {
-  if (Array.isArray(value)) for (const item of value) clauses(item, found);
+/** Clause names with their fields, in the order they stand. The same names among fields, options or data are none. */
+const clauses = (value: Json, place: Place = 'clauses', found: Set<string> = new Set()): Set<string> => {
+  if (Array.isArray(value)) for (const item of value) clauses(item, placeInList(place), found);
   if (!isObject(value)) return found;
   for (const [name, inner] of Object.entries(value)) {
-    if (leafClauses.has(name) && isObject(inner))
-      for (const field of Object.keys(inner)) found.add(`${name}(${field})`);
-    else if (wholeClauses.has(name)) found.add(name);
-    clauses(inner, found);
+    if (place === 'clauses') noteClause(name, inner, found);
+    clauses(inner, placeBelow(place, name), found);
   }
   return found;
+};
+
+const noteClause = (name: string, inner: Json, found: Set<string>): void => {
+  if (wholeClauses.has(name)) found.add(name);
+  else if (leafClauses.has(name) && isObject(inner))
+    for (const field of Object.keys(inner)) found.add(`${name}(${field})`);
 };
 
 const kindsOfAggregations = (body: JsonObject): string[] =>
@@ -100,13 +117,13 @@ const kindsOfAggregations = (body: JsonObject): string[] =>
 const maxLabel = 96;
 
 const labelOf = (api: ComparableApi, request: ComparedRequest, query: Query): string => {
-  const body = api === 'msearch' ? (msearchItems(request.body)[0]?.body ?? null) : (bodyOf(request, query) ?? null);
+  const item = isMulti(api) ? msearchItems(request.body)[0] : undefined;
+  const body = (isMulti(api) ? item?.body : bodyOf(request, query)) ?? null;
+  const index = headerPattern(item?.header ?? {}) || indexPattern(request);
   const aggs = isObject(body) ? [...new Set(kindsOfAggregations(body))].map((kind) => `agg:${kind}`) : [];
-  const label = [
-    `${api} ${indexPattern(request)}`.trim(),
-    ...clauses(isObject(body) ? (body['query'] ?? null) : null),
-    ...aggs,
-  ].join(' ');
+  const label = [`${api} ${index}`.trim(), ...clauses(isObject(body) ? (body['query'] ?? null) : null), ...aggs].join(
+    ' ',
+  );
   return label.length <= maxLabel ? label : `${label.slice(0, maxLabel - 1)}…`;
 };
 

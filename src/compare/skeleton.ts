@@ -2,7 +2,7 @@
  * The skeleton of a search body: what is left when its literals are taken out. Clause types, fields, sort keys, kinds of
  * aggregations and the order of magnitude of the page stay; the order of members and repetitions of one kind do not count.
  */
-import { isOptionAt, type Place, placeBelow } from './body-places.ts';
+import { isOptionAt, type Place, placeBelow, placeInList } from './body-places.ts';
 import { isObject, type Json, type JsonObject, textOf } from './json-value.ts';
 
 /** Members whose text is structure (a field, an order, a unit), not a literal of the user. */
@@ -37,8 +37,9 @@ const structural = new Set([
 ]);
 /** The body of a template names a stored one; anywhere else an id is a literal. */
 const templateId = 'id';
-/** Members whose object is keyed by names of the user's own making. */
-const userNamed = new Set(['aggs', 'aggregations', 'suggest', 'inner_hits', 'script_fields', 'params']);
+/** Members whose object is keyed by names of the user's own making, and places where names are literals. */
+const userNamed = new Set(['aggs', 'aggregations', 'suggest', 'inner_hits', 'script_fields']);
+const nameless: ReadonlySet<Place> = new Set<Place>(['data', 'filters']);
 export const pageMembers = new Set(['size', 'from']);
 
 export const magnitude = (value: number): string =>
@@ -56,7 +57,7 @@ type Holder = { readonly name: string; readonly place: Place; readonly below: Pl
 const wholeBody: Holder = { name: '', place: 'data', below: 'top' };
 
 const memberOf = (holder: Holder, name: string): Holder => ({
-  name: userNamed.has(holder.name) ? '' : name,
+  name: userNamed.has(holder.name) || nameless.has(holder.below) ? '' : name,
   place: holder.below,
   below: placeBelow(holder.below, name),
 });
@@ -66,7 +67,8 @@ const isStructural = ({ name, place }: Holder): boolean =>
 
 const skeletonList = (holder: Holder, list: readonly Json[]): string => {
   if (isStructural(holder) && list.every(isLeaf)) return textOf(list as Json[]);
-  return `[${[...new Set(list.map((item) => skeleton(holder, item)))].sort().join()}]`;
+  const element = { ...holder, below: placeInList(holder.below) };
+  return `[${[...new Set(list.map((item) => skeleton(element, item)))].sort().join()}]`;
 };
 
 const skeletonObject = (holder: Holder, value: JsonObject): string => {

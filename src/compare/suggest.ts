@@ -25,7 +25,7 @@ const compareEntry = (
   const at = child(path, 'options');
   if (isCompletion(a) || isCompletion(b)) {
     // The size of the list is not known here: it may be cut wherever it ends.
-    const facts = { ...nestedFacts(pair.facts, undefined), size: 0, sharedStatistics: true };
+    const facts = { ...nestedFacts(pair.facts, undefined), from: 0, size: 0, sharedStatistics: true };
     compareHits(context, at, { authority: { hits: a }, other: { hits: b }, facts, sharedStatistics: true });
   } else if (!sameValue(texts(a), texts(b)))
     report(context, {

@@ -59,6 +59,9 @@ export const judgeLater = (deps: ObserveDeps, sample: Sample, round: Round, pref
 export const isMild = (observation: Observation | undefined): boolean =>
   observation === undefined || ['none', 'S8', 'S9'].includes(observation.severity);
 
+/** Totals, pages, aggregations and contents come from documents; whether a side answers, and how wholly, does not. */
+export const isOfDocuments = ({ severity }: Observation): boolean => severity >= 'S3' && severity <= 'S7';
+
 export const finish = ({ observation, baseline }: Judged, round: Round, settled: boolean): Observed =>
   observation.discard === undefined
     ? {

@@ -1,13 +1,25 @@
 /**
  * Compares one sample. First the answer that the client got stands against the other side's, as they are. Only when they
- * differ are both asked again (settle.ts), because a write between the two reads is no fault of a side.
+ * differ in what documents explain are both asked again (settle.ts), because a write between the two reads is no fault of a
+ * side. How a side answers at all (failures, refusals, partial answers) stands as first seen.
  *
  * The client's own read is never changed for the sake of a sample, so the first round is not pinned to a copy: pinning
  * only the other requests would not make them meet the client's copy, and it would pass by the clusters' own choice of the
  * fastest copy, which is part of the latency that is compared. A' is asked like the other side, so noise is equal in both.
  */
-import { finish, isMild, type Judged, judge, judgeLater, type Observed } from './judge.ts';
-import { firstRound, laterRound, type ObserveDeps, preferenceOf, type Sample, SampleSkipped } from './rounds.ts';
+import { waitsForWrite } from '../../compare/refusals.ts';
+import type { Observation } from '../../compare/types.ts';
+import { finish, isMild, isOfDocuments, type Judged, judge, judgeLater, type Observed } from './judge.ts';
+import {
+  firstRound,
+  laterRound,
+  type ObserveDeps,
+  preferenceOf,
+  type Round,
+  type Sample,
+  SampleSkipped,
+} from './rounds.ts';
+import type { SideAnswer } from './side-asker.ts';
 import { settle } from './settle.ts';
 
 const orSkipped = (observing: Promise<Observed>): Promise<Observed> => observing.catch(skippedBy);
@@ -17,14 +29,23 @@ const skippedBy = (error: unknown): Observed => {
   throw error;
 };
 
-/** A failure of the other side is evidence as it stands: asking again would hide that it fails now and then. */
-const mustRepeat = ({ state }: Sample, { observation, baseline }: Judged): boolean =>
-  state.spec.shadow.recheck && observation.severity !== 'S0' && !(isMild(observation) && isMild(baseline));
+/** Failures, refusals and partial answers come and go: asking again would hide that they do. */
+const mayBeWrite = (one: Observation | undefined, pair: readonly (SideAnswer | undefined)[]): boolean =>
+  one !== undefined &&
+  (isOfDocuments(one) || (one.severity === 'S1' && pair.some((side) => side && waitsForWrite(side.answer))));
+
+const mustRepeat = (
+  { state }: Sample,
+  { observation, baseline }: Judged,
+  { authority, other, again }: Round,
+): boolean =>
+  state.spec.shadow.recheck &&
+  (mayBeWrite(observation, [authority, other]) || (isMild(observation) && mayBeWrite(baseline, [authority, again])));
 
 const compareRounds = async (deps: ObserveDeps, sample: Sample): Promise<Observed> => {
   const first = await firstRound(deps, sample);
   const judged = await judge(deps, sample, first);
-  return mustRepeat(sample, judged) ? settle(deps, sample) : finish(judged, first, false);
+  return mustRepeat(sample, judged, first) ? settle(deps, sample) : finish(judged, first, false);
 };
 
 export const observe = (deps: ObserveDeps, sample: Sample): Promise<Observed> => orSkipped(compareRounds(deps, sample));

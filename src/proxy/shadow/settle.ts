@@ -20,7 +20,7 @@ import type { RouteState } from '../../coordination/ports.ts';
 import { fitsLayout, packStamp, unpackStamp } from '../../coordination/stamp.ts';
 import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
 import { pause } from '../../coordination/timers.ts';
-import { compareIn, finish, isMild, type Judged, judgeLater, type Observed } from './judge.ts';
+import { compareIn, finish, isMild, isOfDocuments, type Judged, judgeLater, type Observed } from './judge.ts';
 import { type JudgedRound, judgeStillPart } from './judge-still-part.ts';
 import { listings } from './listings.ts';
 import { laterRound, type ObserveDeps, preferenceOf, type Round, type Sample, sharedName } from './rounds.ts';
@@ -108,9 +108,8 @@ const lookAgain = async (deps: ObserveDeps, sample: Sample, { preference, isFirs
   return { round, judged, before: own ?? before, after: own ?? (isExplained(judged) ? await list() : undefined) };
 };
 
-/** Totals, pages, aggregations and contents come from documents; a status does not. */
 const isExplained = ({ observation, baseline }: Judged): boolean =>
-  [observation, baseline].some((one) => one !== undefined && one.severity >= 'S3' && one.severity <= 'S7');
+  [observation, baseline].some((one) => one !== undefined && isOfDocuments(one));
 
 /** Answers to reads by id list their documents themselves. */
 const statedBy = (deps: ObserveDeps, sample: Sample, { authority, other }: Round): Listings | undefined => {

@@ -333,3 +333,33 @@ describe('other kinds', () => {
     expect(answers(a, b, undefined, { soft: ['aggregations.x.value'] }).severity).toBe('S9');
   });
 });
+
+describe('over approximate neighbours', () => {
+  const knn = { knn: { v: { vector: [1], k: 10 } } };
+  const aggs = {
+    sum: { sum: { field: 'price' } },
+    t: { terms: { field: 'brand' } },
+    all: { global: {}, aggs: { sum: { sum: { field: 'price' } } } },
+  };
+  const of = (sum: number, all = 9) => ({
+    sum: { value: sum },
+    t: terms({ counts: { x: sum } }),
+    all: { doc_count: all, sum: { value: all } },
+  });
+  const severity = (query: object, a: object, b: object) =>
+    compared(page([], { aggregations: a }), page([], { aggregations: b }), { body: { size: 0, query, aggs } }).severity;
+
+  it.each<[string, object]>([
+    ['the nearest', knn],
+    ['the nearest beside other matches', { bool: { should: [knn, { match: { a: 'b' } }] } }],
+    ['a neural query', { neural: { v: { query_text: 'a', k: 10 } } }],
+    ['a hybrid query', { hybrid: { queries: [{ match: { a: 'b' } }, knn] } }],
+  ])('are cosmetic, but for those over all documents: %s', (_, query) => {
+    expect(severity(query, of(1), of(2))).toBe('S9');
+    expect(severity(query, of(1, 9), of(1, 8))).toBe('S6');
+  });
+
+  it('are exact where no neighbours are asked for', () => {
+    expect(severity({ match_all: {} }, of(1), of(2))).toBe('S6');
+  });
+});

@@ -11,6 +11,10 @@ type Row = [
 
 const size = (n: number, more: object = {}) => ({ body: { ...bySort, size: n, ...more } });
 const relevance = (n: number) => ({ body: { query: { match: { title: 'x' } }, size: n } });
+/** Sorted by score, then by something that is not shown. */
+const afterScore = (...entries: string[]): Hit[] =>
+  scored(...entries).map((hit) => ({ ...hit, sort: [hit.score, `id${hit.id}`] }));
+const priced = (id: string, price: number, score: number): Hit => ({ id, score, sort: [price, score] });
 const spread = (n: number): Hit[] => scored(...Array.from({ length: n }, (_, i) => `${i}@${100 - 5 * i}`));
 
 describe('which hits must be on a page', () => {
@@ -65,6 +69,55 @@ describe('which hits must be on a page', () => {
       page(sorted('3@5', '2@9'), { total: 30 }),
       [],
       size(2, { from: 10 }),
+    ],
+    [
+      'the tie cut by the start of what may be a later page, of a template, is open',
+      page(sorted('1@5', '2@9'), { total: 30 }),
+      page(sorted('3@5', '2@9'), { total: 30 }),
+      [],
+      { api: 'template_search' },
+    ],
+    [
+      'a hit before the last of a template is not',
+      page(sorted('1@5', '2@7', '4@9'), { total: 30 }),
+      page(sorted('1@5', '3@7', '4@9'), { total: 30 }),
+      ['S4 missing_hit hits.hits.2', 'S4 extra_hit hits.hits.3'],
+      { api: 'template_search' },
+    ],
+    [
+      'a page of a template that holds all hits has no open start',
+      page(sorted('1@5', '2@9')),
+      page(sorted('3@5', '2@9')),
+      ['S4 missing_hit hits.hits.1', 'S4 extra_hit hits.hits.3'],
+      { api: 'template_search' },
+    ],
+    [
+      'the best of all hits, by what the answer says, is missed on any page of a template',
+      page(scored('1@9', '2@5', '3@4'), { total: 30, maxScore: 9 }),
+      page(scored('2@5', '3@4', '4@4'), { total: 30, maxScore: 5 }),
+      ['S4 missing_hit hits.hits.1', 'S8 max_score hits.max_score'],
+      { api: 'template_search' },
+    ],
+    [
+      'a hit whose score stands within the noise on the other side of search_after is open',
+      page(afterScore('1@4.9', '2@3'), { total: 30, maxScore: 9 }),
+      page(afterScore('2@3', '4@2.99'), { total: 30, maxScore: 9 }),
+      [],
+      { body: { sort: ['_score', 'id'], search_after: [4.95, 'x'], size: 2 } },
+    ],
+    [
+      'search_after in fields alone leaves no tie open',
+      page(sorted('1@5', '2@9'), { total: 30 }),
+      page(sorted('3@5', '2@9'), { total: 30 }),
+      ['S4 missing_hit hits.hits.1', 'S4 extra_hit hits.hits.3'],
+      size(2, { search_after: [4] }),
+    ],
+    [
+      'a score behind a field is no part of the key of a template',
+      page([priced('1', 5, 1.1), priced('2', 5, 1)], { total: 2 }),
+      page([priced('2', 5, 1.02), priced('1', 5, 1.01)], { total: 2 }),
+      ['S8 score hits.hits.1._score', 'S8 score hits.hits.2._score'],
+      { api: 'template_search' },
     ],
     [
       'the start of the first page is not',

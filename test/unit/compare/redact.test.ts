@@ -53,7 +53,50 @@ describe('a redacted request', () => {
     ['a filter inside an aggregation', { aggs: { a: { filter: { term: { type: 'secret' } } } } }],
     ['a filter of the nearest', { query: { knn: { v: { k: 2, filter: { term: { type: 'secret' } } } } } }],
     ['a filter of a sort', { sort: [{ price: { nested: { path: 'p', filter: { term: { type: 'secret' } } } } }] }],
+    [
+      'filters without names',
+      {
+        aggs: {
+          a: {
+            filters: {
+              filters: [
+                'from',
+                'type',
+                'path',
+                'size',
+                'order',
+                'mode',
+                'unit',
+                'format',
+                'interval',
+                'field',
+                'distance',
+              ].map((field) => ({ term: { [field]: 'secret' } })),
+            },
+          },
+        },
+      },
+    ],
+    ['names of filters', { aggs: { a: { filters: { filters: { secret: { term: { a: 1 } } } } } } }],
+    [
+      'the key that a page of buckets follows',
+      { aggs: { a: { composite: { after: { type: 'secret', unit: 'secret' } } } } },
+    ],
     ['a clause over spans', { query: { span_multi: { match: { prefix: { type: 'secret' } } } } }],
+    ['a clause over first spans', { query: { span_first: { match: { span_term: { type: 'secret' } }, end: 3 } } }],
+    [
+      'a clause over spans in spans',
+      {
+        query: {
+          span_containing: { little: { span_term: { type: 'secret' } }, big: { span_term: { unit: 'secret' } } },
+        },
+      },
+    ],
+    ['tokens of a sparse query', { query: { neural_sparse: { v: { query_tokens: { secret: 1.5 } } } } }],
+    [
+      'keys of maps that a script gets',
+      { query: { script_score: { script: { source: 's', params: { boosts: { secret: 2, other: { secret: 3 } } } } } } },
+    ],
     [
       'parameters of a script',
       { query: { script_score: { script: { source: 'secret', params: { type: 'secret' } } } } },
@@ -86,6 +129,32 @@ describe('a redacted request', () => {
       sort: [{ price: { order: 'asc', mode: 'min' } }, 'sku'],
     };
     expect(JSON.parse(redactRequest('search', request('/people/_search', '', body), redaction).body!)).toEqual(body);
+  });
+
+  it('shows literals of allowed fields, and no others for the names of options and clauses', () => {
+    const body = {
+      query: {
+        bool: {
+          must: [
+            { match: { brand: { query: 'acme' } } },
+            { term: { 'maker.city': 'Paris' } },
+            { terms: { type: ['hidden'] } },
+            { knn: { brand: { vector: [7], k: 2, filter: { term: { type: 'hidden' } } } } },
+          ],
+        },
+      },
+      suggest: { s: { text: 'hidden', completion: { field: 'title' } } },
+    };
+    const shown = (...fields: string[]) =>
+      redactRequest('search', request('/people/_search', '', body), clear(...fields)).body!;
+    expect(shown('query', 'must', 'text', 'filter', 'term', 'bool')).not.toMatch(/acme|Paris|hidden/);
+    expect(shown('brand')).toContain('acme');
+    expect(shown('brand')).not.toMatch(/Paris|hidden/);
+    expect(shown('maker')).toContain('Paris');
+    const percolated = { query: { percolate: { field: 'q', document: { brand: 'acme', type: 'hidden' } } } };
+    const text = redactRequest('search', request('/people/_search', '', percolated), clear('brand', 'query')).body!;
+    expect(text).toContain('"brand":"acme"');
+    expect(text).not.toMatch(/hidden/);
   });
 
   it('hides ids in the path and values in the query', () => {
@@ -165,6 +234,28 @@ describe('a redacted answer', () => {
     expect(redacted(clear('address.city'))).toContain('"city":"London"');
     expect(redacted(clear('address'))).toContain('"city":"London"');
     expect(redacted(clear('address.city'))).not.toContain('Ada');
+  });
+
+  it.each<[string, object]>([
+    ['options', { suggest: { s: [{ text: 'a', options: [{ text: 'Ada', _source: { name: 'Ada' } }] }] } }],
+    ['text', { suggest: { s: [{ text: 'Ada', options: [{ text: 'Ada', _source: { name: 'Ada' } }] }] } }],
+    ['key', { aggregations: { c: { buckets: [{ key: 'Ada', doc_count: 1 }] } } }],
+    ['from', { aggregations: { c: { buckets: [{ from: 1815, doc_count: 1 }] } } }],
+    ['sort', { hits: { hits: [{ sort: ['Ada', 1815] }] } }],
+    ['after_key', { aggregations: { c: { after_key: { name: 'Ada' }, buckets: [] } } }],
+    ['name', { aggregations: { c: { after_key: { name: 'Ada' }, buckets: [{ key: { name: 'Ada' } }] } } }],
+  ])('does not take its own member %s for a field that is allowed', (field, body) => {
+    expect(redactAnswer(request('/people/_search'), json(body), clear(field)).body).not.toMatch(/Ada|1815/);
+  });
+
+  it('shows allowed fields of completions and of values that were ignored', () => {
+    const body = {
+      suggest: { s: [{ options: [{ text: 'Ada', _source: { city: 'London' } }] }] },
+      hits: { hits: [{ ignored_field_values: { city: ['Paris'], name: ['Ada'] } }] },
+    };
+    const text = redactAnswer(request('/people/_search'), json(body), clear('city')).body;
+    expect(text).toMatch(/London.*Paris/);
+    expect(text).not.toContain('Ada');
   });
 
   it('maps equal values to equal hashes under one key, and to others under another', () => {

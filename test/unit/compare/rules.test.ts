@@ -21,9 +21,37 @@ describe('path patterns', () => {
     ['hits.hits.**._source.audit', true],
     ['aggregations.**', false],
     ['_source.a*.at', true],
+    ['**', true],
+    ['hits.hits.p.7._source', true],
+    ['hits.hits.*.7._source', true],
+    ['hits.hits.p*._source', true],
+    ['hits.hits.*._source.audit', true],
+    ['hits.hits.7._source', false],
+    ['hits.hits.*', true],
+    ['hits.*._source', false],
   ])('%s', (pattern, matches) => {
     expect(rulesFrom({ ignore: [pattern] }).at(hitField).length).toBe(matches ? 1 : 0);
   });
+
+  const dotted: PathSegment[] = ['docs', { key: '1' }, 'fields', 'audit.at', 0];
+  it.each([
+    ['aggregations.per_day.buckets.*.doc_count', '2024-01-01T00:00:00.000Z', true],
+    ['aggregations.per_day.buckets.2024*.doc_count', '2024-01-01T00:00:00.000Z', true],
+    ['aggregations.per_day.buckets.2025*.doc_count', '2024-01-01T00:00:00.000Z', false],
+    ['aggregations.*.buckets.*.doc_count', '10.0-20.0', true],
+    ['aggregations.*.buckets.10.0-20.0.doc_count', '10.0-20.0', true],
+    ['aggregations.*.buckets.*.*.doc_count', 'www.shop.example', false],
+    ['**.doc_count', 'www.shop.example', true],
+    ['aggregations.*.doc_count', '1.5', false],
+  ])('take a key with dots for one segment: %s, %s', (pattern, key, matches) => {
+    const path = ['aggregations', 'per_day', 'buckets', { key }, 'doc_count'];
+    expect(rulesFrom({ ignore: [pattern] }).at(path).length).toBe(matches ? 1 : 0);
+  });
+
+  it.each(['fields.audit', 'fields.audit.at', 'fields.*.at', 'fields.a*.at', 'fields.*', 'fields.audit.at.0'])(
+    'may say the parts of a name with dots: %s',
+    (pattern) => expect(rulesFrom({ ignore: [pattern] }).at(dotted).length).toBe(1),
+  );
 
   it('of a document mean it wherever it stands', () => {
     const rules = rulesFrom({ ignore: ['_source.price'] });

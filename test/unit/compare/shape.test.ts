@@ -9,6 +9,9 @@ const shape = (body: unknown, { path = '/shop/_search', query = '', api = 'searc
   queryShape(api, { method: 'POST', path, query, body: Buffer.from(JSON.stringify(body)) });
 const print = (...given: Parameters<typeof shape>) => shape(...given).fingerprint;
 
+const composite = (after: object) => ({ aggs: { c: { composite: { sources: [], after } } } });
+const filters = (given: object) => ({ aggs: { f: { filters: { filters: given } } } });
+
 describe('requests of one shape', () => {
   it.each<[string, unknown, unknown]>([
     ['other words', { query: { match: { title: 'red' } } }, { query: { match: { title: 'blue hat' } } }],
@@ -35,6 +38,16 @@ describe('requests of one shape', () => {
     ],
     ['a point in time', { pit: { id: 'a' } }, { pit: { id: 'b' } }],
     ['parameters of a script', { params: { type: 'a' } }, { params: { type: 'b' } }],
+    ['keys of maps in parameters', { params: { boosts: { ada: 1 } } }, { params: { boosts: { bob: 2, eve: 3 } } }],
+    ['the key that a page of buckets follows', composite({ type: 'a' }), composite({ type: 'b' })],
+    ['names of the sources in it', composite({ brand: 'a' }), composite({ city: 'b' })],
+    ['names of filters', filters({ ada: { term: { a: 1 } } }), filters({ bob: { term: { a: 2 } } })],
+    ['literals of filters without names', filters([{ term: { type: 'a' } }]), filters([{ term: { type: 'b' } }])],
+    [
+      'a clause over first spans',
+      { query: { span_first: { match: { span_term: { type: 'a' } } } } },
+      { query: { span_first: { match: { span_term: { type: 'b' } } } } },
+    ],
   ])('differ in %s', (_, a, b) => {
     expect(print(a)).toBe(print(b));
   });
@@ -82,6 +95,20 @@ describe('requests of different shapes', () => {
     expect(print(a)).not.toBe(print(b));
   });
 
+  const multi = (...headers: object[]) => {
+    const body = headers.map((header) => `${JSON.stringify(header)}\n${JSON.stringify(base)}\n`).join('');
+    return queryShape('msearch', { method: 'POST', path: '/_msearch', query: '', body: Buffer.from(body) });
+  };
+
+  it('search other indices in an msearch', () => {
+    const one = multi({ index: 'logs-2026.01.01' });
+    expect(one.label).toBe('msearch logs-#.#.# match(title)');
+    expect(multi({ index: ['logs-2025.12.31'] })).toEqual(one);
+    for (const other of [multi({ index: 'shop' }), multi({}), multi({ index: ['logs-2026.01.01', 'shop'] })])
+      expect(other.fingerprint).not.toBe(one.fingerprint);
+    expect(multi({}, { index: 'shop' }).fingerprint).not.toBe(multi({}).fingerprint);
+  });
+
   it('use another API or index', () => {
     expect(print(base, { api: 'count' })).not.toBe(print(base));
     expect(print(base, { path: '/other/_search' })).not.toBe(print(base));
@@ -95,6 +122,14 @@ describe('labels', () => {
       aggs: { x: { terms: { field: 'brand' } } },
     };
     expect(shape(body).label).toBe('search shop bool match(title) range(price) agg:terms');
+  });
+
+  it('hold no keys of maps that are called like clauses', () => {
+    const script = { source: 's', params: { match: { secret: 1 }, term: { secret: 2 } } };
+    const body = {
+      query: { script_score: { query: { span_first: { match: { span_term: { secret: 'a' } } } }, script } },
+    };
+    expect(shape(body).label).toBe('search shop script_score');
   });
 
   it('hold no literal of any request and stay short', () => {

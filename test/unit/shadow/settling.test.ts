@@ -324,3 +324,65 @@ describe('a document read by id', () => {
     expect(await counted()).toEqual({ compared: 1, mismatched: 0, skipped: {} });
   });
 });
+
+describe('how a side answers at all', () => {
+  type Given = { status?: number; body: object };
+  const refused = (status: number, type: string, reason = 'no'): Given => ({
+    status,
+    body: { error: { type, root_cause: [{ type, reason }] }, status },
+  });
+  const partial: Given = {
+    body: {
+      took: 1,
+      timed_out: false,
+      _shards: { total: 2, successful: 1, skipped: 0, failed: 1 },
+      hits: { hits: [] },
+    },
+  };
+  /** The first search is answered so, and every later one as it should be. */
+  const answerFirst = (cluster: FakeCluster, given: Given, { after = 0 } = {}): void => {
+    const { answer } = cluster;
+    let searches = 0;
+    cluster.answer = (seen) => (seen.path.includes('_search') && ++searches === after + 1 ? given : answer?.(seen));
+  };
+
+  it.each<[string, Given, string]>([
+    ['a partial answer', partial, 'S2'],
+    ['a refusal of rights', refused(403, 'security_exception'), 'S1'],
+    ['a missing index', refused(404, 'index_not_found_exception'), 'S1'],
+    ['a query that is not understood', refused(400, 'parsing_exception'), 'S1'],
+    ['a failure', refused(503, 'unavailable'), 'S0'],
+  ])('counts as first seen although it is gone when asked again: %s', async (_title, given, severity) => {
+    start();
+    answerFirst(target, given);
+    await search();
+    expect(await counted()).toEqual({ compared: 1, mismatched: 1, skipped: {} });
+    expect(stack.reports[0]).toMatchObject({ settled: false, observation: { severity } });
+  });
+
+  it('counts as first seen in the authority that is held against itself', async () => {
+    start(100);
+    answerFirst(source, refused(403, 'security_exception'), { after: 1 });
+    await search();
+    expect(await counted()).toEqual({ compared: 1, mismatched: 0, skipped: {} });
+    expect(stack.reports[0]).toMatchObject({ observation: { severity: 'none' }, baseline: { severity: 'S1' } });
+  });
+
+  it.each([
+    [
+      'a field that no document had',
+      refused(400, 'query_shard_exception', 'No mapping found for [new] in order to sort on'),
+    ],
+    [
+      'a document to percolate',
+      refused(404, 'resource_not_found_exception', "indexed document [i/1] couldn't be found"),
+    ],
+    ['a shape', refused(400, 'illegal_argument_exception', 'Shape with ID [1] not found')],
+  ])('is settled where a write explains it: %s', async (_title, given) => {
+    start();
+    answerFirst(target, given);
+    await search();
+    expect(await counted()).toEqual({ compared: 1, mismatched: 0, skipped: {} });
+    expect(stack.reports[0]).toMatchObject({ settled: true });
+  });
+});
