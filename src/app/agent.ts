@@ -153,6 +153,7 @@ class Agent {
     const members = createMembership(this.#parts, admin);
     this.#members = members;
     view.onChange(() => members.beat());
+    core.store.onStatus(() => members.beat());
     view.onChange(routeLog(core.logger));
     await join(core, members);
     if (!members.heard()) await this.#standAlone(members);

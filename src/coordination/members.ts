@@ -141,10 +141,10 @@ class Membering implements Members {
   }
 
   async #put(): Promise<void> {
-    const { live, enlist, now } = this.#options;
+    const { live, now } = this.#options;
     const beganMs = now();
     try {
-      await enlist?.(beganMs - this.#toldAtMs > silentMs);
+      await this.#enlist(beganMs - this.#toldAtMs > silentMs);
       await live.put(this.#key, JSON.stringify(this.#heartbeat()));
       this.#toldAtMs = beganMs;
       this.#heard = true;
@@ -153,6 +153,17 @@ class Membering implements Members {
     } catch (err) {
       this.#options.logger.debug({ err }, 'heartbeat not stored');
       throw err;
+    }
+  }
+
+  /** Who cannot stand on the list is not to be heard, but must be seen: a store that has users is not begun anew. */
+  async #enlist(again: boolean): Promise<void> {
+    const { live, enlist, member, boot } = this.#options;
+    try {
+      await enlist?.(again);
+    } catch (error) {
+      await live.put(keys.claim(member), boot).catch(() => undefined);
+      throw error;
     }
   }
 

@@ -1,6 +1,8 @@
 /**
  * Proves on a fresh connection that servers and buckets are fit for coordination, creates what may be created, and
  * attaches the buckets. Everything is looked at again after each reconnect: it may be another server, or another bucket.
+ * Invariant: a store that somebody uses is never begun anew, also when it has just lost all it had and those who use it
+ * are only coming back. So whoever never had it looks twice, a beat apart, and shows no sign of life in it before it is begun.
  */
 import { randomUUID } from 'node:crypto';
 import { type JetStreamManager, jetstreamManager, type StreamInfo } from '@nats-io/jetstream';
@@ -10,10 +12,11 @@ import type { NatsConfig } from '../config.ts';
 import { CrossfadeError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Incarnation } from './incarnation.ts';
-import { heartbeatPrefix, keys } from './keys.ts';
+import { keys } from './keys.ts';
 import type { NatsBucket } from './nats-bucket.ts';
 import { isStreamMissing } from './nats-errors.ts';
 import { leaseRefusal, serverRefusal } from './nats-support.ts';
+import { pause, type Timers } from './timers.ts';
 
 export type Role = 'config' | 'live';
 export type InspectionOptions = {
@@ -25,23 +28,33 @@ export type InspectionOptions = {
   liveTtlMs: number;
   timeoutMs: number;
   logger: Logger;
+  timers: Timers;
+  /** The store is closed: nothing is waited for. */
+  signal: AbortSignal;
 };
+
+/** Members that lost their connection are back and have shown a sign of life by then. */
+const beatMs = 2_500;
 
 /** A bucket that routes came from is gone: an alarm, and no reason to begin anew. */
 export const isVanished = (error: CrossfadeError | undefined): boolean => error?.details?.['vanished'] !== undefined;
 
 /** @throws CrossfadeError STORE_UNSUPPORTED, STORE_UNAVAILABLE, and errors of the client */
 export const inspect = async (connection: NatsConnection, options: InspectionOptions): Promise<void> => {
-  const manager = await jetstreamManager(connection, { checkAPI: false, timeout: options.timeoutMs });
-  for (const role of ['live', 'config'] as const) {
-    const info = await findOrCreate({ connection, manager, role }, options);
-    demand(serverRefusal(versionOf(connection), info.config.num_replicas));
-    demand(ttlRefusal(role, info, options));
-    await options.buckets[role].attach(connection, { republished: republishedTo(info), timeoutMs: options.timeoutMs });
-  }
-  await pin(manager, options);
-  await options.buckets.live.follower.look();
-  await options.buckets.config.follower.look();
+  const { buckets, incarnation, timeoutMs } = options;
+  const manager = await jetstreamManager(connection, { checkAPI: false, timeout: timeoutMs });
+  const attach = (role: Role, { info }: Found): Promise<void> =>
+    buckets[role].attach(connection, { republished: republishedTo(info), timeoutMs });
+  const live = await find({ connection, manager, role: 'live' }, options);
+  // Signs of life go on, whatever has become of the other bucket.
+  if (incarnation.pinned !== undefined) await attach('live', live);
+  const config = await find({ connection, manager, role: 'config' }, options);
+  const isBegun = await demandMayPin(manager, config, options);
+  await attach('config', config);
+  if (!isBegun) await pin(options);
+  if (incarnation.pinned === undefined) await attach('live', live);
+  await buckets.live.follower.look();
+  await buckets.config.follower.look();
 };
 
 const versionOf = (connection: NatsConnection): string => connection.info?.version ?? '';
@@ -58,18 +71,28 @@ const ttlRefusal = (role: Role, info: StreamInfo, { buckets, liveTtlMs }: Inspec
 };
 
 type Target = { connection: NatsConnection; manager: JetStreamManager; role: Role };
+type Found = { info: StreamInfo; isNew: boolean };
 
-const findOrCreate = async (target: Target, options: InspectionOptions): Promise<StreamInfo> => {
-  const { name } = options.buckets[target.role];
+const find = async (target: Target, options: InspectionOptions): Promise<Found> => {
+  const found = await findOrCreate(target, options);
+  demand(serverRefusal(versionOf(target.connection), found.info.config.num_replicas));
+  demand(ttlRefusal(target.role, found.info, options));
+  return found;
+};
+
+const findOrCreate = async (target: Target, options: InspectionOptions): Promise<Found> => {
+  const { manager, role } = target;
+  const { name } = options.buckets[role];
   try {
-    return await target.manager.streams.info(`KV_${name}`);
+    return { info: await manager.streams.info(`KV_${name}`), isNew: false };
   } catch (error) {
     if (!isStreamMissing(error)) throw error;
   }
-  if (target.role === 'config') await demandNobodyUsesIt(target.manager, `bucket ${name} is gone`, options);
-  demandMayCreate(target, options);
+  const mayCreate = (): void => demandMayCreate(target, options);
+  if (role === 'live') mayCreate();
+  else await demandUnused(manager, { loss: `bucket ${name} is gone`, may: mayCreate }, options);
   await create(target, options);
-  return await target.manager.streams.info(`KV_${name}`);
+  return { info: await manager.streams.info(`KV_${name}`), isNew: true };
 };
 
 const demandMayCreate = ({ connection, role }: Target, options: InspectionOptions): void => {
@@ -96,15 +119,30 @@ const demandMayBegin = (finding: string, { mayBegin }: InspectionOptions): void 
 const demandNobodyUsesIt = async (
   manager: JetStreamManager,
   loss: string,
-  options: InspectionOptions,
+  { buckets }: InspectionOptions,
 ): Promise<void> => {
-  const { buckets, incarnation } = options;
-  // Whoever has had it too says that it has vanished.
-  if (incarnation.pinned !== undefined) return;
-  const subjects_filter = `$KV.${buckets.live.name}.${heartbeatPrefix}>`;
-  const { state } = await manager.streams.info(`KV_${buckets.live.name}`, { subjects_filter });
+  // All that stands there runs out within seconds, and was written by somebody who had the store.
+  const { state } = await manager.streams.info(`KV_${buckets.live.name}`, {
+    subjects_filter: `$KV.${buckets.live.name}.>`,
+  });
   if (Object.keys(state.subjects ?? {}).length === 0) return;
   throw new CrossfadeError('STORE_UNAVAILABLE', `${loss} while members are alive: restore it, an empty one is refused`);
+};
+
+type Beginning = { loss: string; may: () => void };
+
+/** `may` throws where nothing may be begun at all: then nobody waits. */
+const demandUnused = async (
+  manager: JetStreamManager,
+  { loss, may }: Beginning,
+  options: InspectionOptions,
+): Promise<void> => {
+  // Whoever has had it too says that it has vanished.
+  if (options.incarnation.pinned !== undefined) return may();
+  await demandNobodyUsesIt(manager, loss, options);
+  may();
+  await pause(options.timers, beatMs, options.signal);
+  await demandNobodyUsesIt(manager, loss, options);
 };
 
 const create = async ({ connection, role }: Target, options: InspectionOptions): Promise<void> => {
@@ -118,15 +156,24 @@ const create = async ({ connection, role }: Target, options: InspectionOptions):
   logger.info({ bucket: name, replicas: config.replicas }, 'bucket created');
 };
 
-/** The first member that finds no `meta` writes it; from then on the bucket has a name that no other one has. */
-const pin = async (manager: JetStreamManager, options: InspectionOptions): Promise<void> => {
+/** @returns whether there is something to pin already; false = it may be begun */
+const demandMayPin = async (
+  manager: JetStreamManager,
+  { isNew }: Found,
+  options: InspectionOptions,
+): Promise<boolean> => {
   const { buckets, incarnation } = options;
   const { name } = buckets.config;
-  if (incarnation.pinned !== undefined) return;
+  if (incarnation.pinned !== undefined) return true;
   const query = { last_by_subj: `$KV.${name}.${keys.meta}` };
-  if ((await manager.streams.getMessage(`KV_${name}`, query)) !== null) return;
-  await demandNobodyUsesIt(manager, `bucket ${name} has lost its contents`, options);
-  demandMayBegin(`bucket ${name} is empty`, options);
+  if ((await manager.streams.getMessage(`KV_${name}`, query)) !== null) return true;
+  const may = (): void => demandMayBegin(`bucket ${name} is empty`, options);
+  if (!isNew) await demandUnused(manager, { loss: `bucket ${name} has lost its contents`, may }, options);
+  return false;
+};
+
+/** The first member that finds no `meta` writes it; from then on the bucket has a name that no other one has. */
+const pin = async ({ buckets }: InspectionOptions): Promise<void> => {
   // A conflict means that another member was first; the look that follows reads what it wrote.
   await buckets.config.update(keys.meta, JSON.stringify({ schema: 1, incarnation: randomUUID() }), 0);
 };

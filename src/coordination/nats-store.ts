@@ -68,7 +68,7 @@ class NatsBackedStore implements NatsStore {
   #fit = false;
   #failure: CrossfadeError | undefined;
   readonly #failedLooks = new Map<Role, CrossfadeError>();
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(options: NatsStoreOptions) {
     this.#settings = {
@@ -162,7 +162,7 @@ class NatsBackedStore implements NatsStore {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     this.#cancelRetry();
     for (const bucket of Object.values(this.#buckets)) bucket.follower.stopPolling();
     await this.#inspecting;
@@ -205,7 +205,7 @@ class NatsBackedStore implements NatsStore {
 
   #inspectSoon(delayMs: number): void {
     this.#cancelRetry();
-    if (this.#closed) return;
+    if (this.#closing.signal.aborted) return;
     this.#cancelRetry = this.#settings.timers.set(() => {
       this.#inspecting = this.#inspecting.then(() => this.#inspectNow());
     }, delayMs);
@@ -213,16 +213,12 @@ class NatsBackedStore implements NatsStore {
 
   async #inspectNow(): Promise<void> {
     const connection = this.#connection;
-    if (connection === undefined || this.#closed) return;
-    const { config, mayBegin, liveTtlMs, timeoutMs, logger } = this.#settings;
+    if (connection === undefined || this.#closing.signal.aborted) return;
     const options = {
-      config,
-      mayBegin,
-      liveTtlMs,
-      timeoutMs,
-      logger,
+      ...this.#settings,
       buckets: this.#buckets,
       incarnation: this.#incarnation,
+      signal: this.#closing.signal,
     };
     try {
       await inspect(connection, options);
@@ -240,8 +236,10 @@ class NatsBackedStore implements NatsStore {
     if (this.#connection !== connection) return;
     if (failure.message !== this.#failure?.message)
       this.#settings.logger.warn({ err: failure }, 'the coordination store is not fit for use');
-    // Heartbeats go on while the routes' bucket is gone or foreign, so that people and members see who is there.
-    const foreign = isVanished(failure) || this.#buckets.config.follower.refusal !== undefined;
+    // Signs of life go on while the routes' bucket is gone or foreign: who comes newly must not begin an empty one. Whoever
+    // never had it gives none.
+    const isOther = isVanished(failure) || this.#buckets.config.follower.refusal !== undefined;
+    const foreign = this.#incarnation.pinned !== undefined && isOther;
     this.#fail(failure, foreign ? ['config'] : ['config', 'live']);
     this.#inspectSoon(retryMs);
   }

@@ -194,8 +194,12 @@ const foundation = <T>(cell: Cell<T>): { good: T | undefined; revision: number; 
   };
 };
 
-export const foundationsIn = (fold: RouteFold): Foundations[] =>
-  [...fold].map(([slug, { cells }]) => ({ slug, spec: foundation(cells.cfg), phase: foundation(cells.phase) }));
+/** `slugs`: routes that are known from elsewhere, and of which the store may hold nothing. */
+export const foundationsIn = (fold: RouteFold, slugs: Iterable<string>): Foundations[] =>
+  [...new Set([...fold.keys(), ...slugs])].map((slug) => {
+    const { cells } = fold.get(slug) ?? emptySlot;
+    return { slug, spec: foundation(cells.cfg), phase: foundation(cells.phase) };
+  });
 
 /** A route of which spec and phase are known from elsewhere. */
 export const stateOn = (fold: RouteFold, slug: string, founded: Founded): RouteState =>
@@ -251,14 +255,18 @@ export const changesOf = (fold: RouteFold): Change[] =>
 
 /**
  * The phases that were never written, as a complete listing tells: `off`, which whoever has seen it holds against rubbish
- * and deletions like any other good value.
+ * and deletions like any other good value. `told`: routes that members know to be beyond it.
  */
-export const unwritten = (now: RouteFold, listing: readonly Entry[]): Change[] =>
+export const unwritten = (
+  now: RouteFold,
+  listing: readonly Entry[],
+  told: Pick<ReadonlyMap<string, number>, 'has'> = new Map(),
+): Change[] =>
   listing.flatMap(({ key }) => {
     const route = parseRouteKey(key);
     if (route?.field !== 'cfg') return [];
     const phase = now.get(route.slug)?.cells.phase ?? emptyCell;
-    const isNew = phase.good === undefined && seenRevision(phase) === 0;
+    const isNew = phase.good === undefined && seenRevision(phase) === 0 && !told.has(route.slug);
     return isNew && !listing.some((entry) => entry.key === keys.phase(route.slug))
       ? [{ key: keys.phase(route.slug), value: JSON.stringify(initialPhase), revision: 0 }]
       : [];

@@ -1,11 +1,13 @@
 /**
  * Brings the routes from the store to this process and keeps the last known good ones: in memory while the store is out
  * of reach, on disk over a restart. Changes come by subscription (fast) and by a listing every second or two (sure);
- * what they mean is decided in route-state.ts.
+ * what they mean is decided in route-state.ts. A store that was robbed of a phase shows the route as `off` to whoever comes
+ * newly, so at first the members are asked too.
  * Invariant: nothing of another incarnation of the store is ever applied, and an unreachable store changes nothing.
  */
 import type { Logger } from '../log.ts';
-import { routeKeyPrefix } from './keys.ts';
+import { heartbeatPrefix, routeKeyPrefix } from './keys.ts';
+import { settleMs } from './membership.ts';
 import type { Change, RouteStates, Store } from './ports.ts';
 import { type RouteCache, readRouteCache, writeRouteCache } from './route-cache.ts';
 import {
@@ -22,6 +24,7 @@ import {
   unwritten,
 } from './route-state.ts';
 import { systemTimers, type Timers } from './timers.ts';
+import { noneTold, type ToldPhases, withTold, wronglyOff, wronglyOffErrors } from './told-phases.ts';
 
 export type RouteWatcherOptions = {
   store: Store;
@@ -80,15 +83,20 @@ export const startRouteWatcher = async (options: RouteWatcherOptions): Promise<R
 
 const saveAfterMs = 50;
 
+const without = (states: RouteStates, slugs: readonly string[]): RouteStates =>
+  slugs.length === 0 ? states : new Map([...states].filter(([slug]) => !slugs.includes(slug)));
+
 class Watcher implements RouteWatcher {
   readonly #options: RouteWatcherOptions &
     Required<Pick<RouteWatcherOptions, 'now' | 'timers' | 'pollMs' | 'staleAfterMs'>>;
   readonly #listeners = new Set<(states: RouteStates) => void>();
   readonly #unsubscribe: () => void;
   #fold: RouteFold = emptyFold;
+  #told: ToldPhases = noneTold;
   #states: RouteStates = new Map();
   #incarnation: string | undefined;
   #knowledge: Knowledge = 'unknown';
+  #firstListedAtMs: number | undefined;
   #listedAtMs: number | undefined;
   #wentBack: string | undefined;
   #reachable = true;
@@ -120,14 +128,15 @@ class Watcher implements RouteWatcher {
     const { now, staleAfterMs } = this.#options;
     const staleMs = this.#listedAtMs === undefined ? undefined : now() - this.#listedAtMs;
     const alarm = this.#alarm();
+    const doubtful = wronglyOff(this.#fold, this.#told);
     return {
       knowledge: this.#knowledge,
       stale: staleMs === undefined || staleMs > staleAfterMs || alarm !== undefined,
       staleMs,
       incarnation: this.#incarnation,
       alarm,
-      errors: errorsIn(this.#fold),
-      withoutSpec: routesWithoutSpec(this.#fold),
+      errors: [...errorsIn(this.#fold), ...wronglyOffErrors(doubtful)],
+      withoutSpec: [...new Set([...routesWithoutSpec(this.#fold), ...doubtful])],
     };
   }
 
@@ -139,6 +148,8 @@ class Watcher implements RouteWatcher {
   async refresh(): Promise<void> {
     const { store, now } = this.#options;
     const before = this.#fold;
+    // Before the listing: what members have applied by then stands in it, if it stands anywhere.
+    const told = await this.#askMembers();
     const entries = await store.config.list(routeKeyPrefix);
     if (this.#foreign() !== undefined || this.#closed) return;
     this.#incarnation = store.status().incarnation;
@@ -147,11 +158,12 @@ class Watcher implements RouteWatcher {
     const isFirst = this.#knowledge !== 'live';
     this.#knowledge = 'live';
     this.#listedAtMs = now();
+    this.#firstListedAtMs ??= this.#listedAtMs;
     // Where revisions went backwards, a missing key proves nothing.
     const gone = lower.length > 0 ? [] : absences(before, this.#fold, entries);
-    const told = this.#apply([...entries, ...gone, ...unwritten(this.#fold, entries)]);
+    const isNews = this.#apply([...entries, ...gone, ...unwritten(this.#fold, entries, told)], told);
     // What came by subscription before it was not believed until now, and it may have come whole.
-    if (isFirst && !told) this.#tell();
+    if (isFirst && !isNews) this.#tell();
   }
 
   async close(): Promise<void> {
@@ -182,6 +194,13 @@ class Watcher implements RouteWatcher {
     if (!this.#closed) this.#cancelPoll = this.#options.timers.set(() => void this.#poll(), this.#options.pollMs);
   }
 
+  /** Until all who live have been heard; whoever has seen a phase holds it from then on. */
+  async #askMembers(): Promise<ToldPhases> {
+    const { store, now } = this.#options;
+    if (this.#firstListedAtMs !== undefined && now() - this.#firstListedAtMs > settleMs) return this.#told;
+    return withTold(this.#told, await store.live.list(heartbeatPrefix));
+  }
+
   /** Why the store's contents must not be applied: they belong to another incarnation than the states in force. */
   #foreign(): string | undefined {
     const { incarnation } = this.#options.store.status();
@@ -198,11 +217,12 @@ class Watcher implements RouteWatcher {
   }
 
   /** @returns whether something changed, which everybody was told then */
-  #apply(changes: readonly Change[]): boolean {
+  #apply(changes: readonly Change[], told: ToldPhases = this.#told): boolean {
     const fold = foldChanges(this.#fold, changes);
-    if (fold === this.#fold || this.#closed) return false;
+    if ((fold === this.#fold && told === this.#told) || this.#closed) return false;
     this.#fold = fold;
-    this.#states = statesOf(fold);
+    this.#told = told;
+    this.#states = without(statesOf(fold), wronglyOff(fold, told));
     this.#saveSoon();
     this.#tell();
     return true;
@@ -223,6 +243,8 @@ class Watcher implements RouteWatcher {
     const { cacheFile, logger } = this.#options;
     const incarnation = this.#incarnation ?? this.#options.store.status().incarnation;
     if (cacheFile === undefined || incarnation === undefined) return;
+    // A start without the store would take it for `off`, and rather asks the clusters.
+    if (wronglyOff(this.#fold, this.#told).length > 0) return;
     this.#saving = this.#saving
       .then(() => writeRouteCache(cacheFile, { incarnation, changes: changesOf(this.#fold) }))
       .catch((err: unknown) => logger.error({ err, cacheFile }, 'routes cannot be cached'));

@@ -9,14 +9,7 @@ import type { Entry, RouteState, RouteStates } from '../coordination/ports.ts';
 import { type Heartbeat, initialPhase, type MemberRoute } from '../coordination/records.ts';
 import { RouteSpec } from '../coordination/route-spec.ts';
 import { emptyFold, type Foundations, foldChanges, foundationsIn, stateOn } from '../coordination/route-state.ts';
-
-/** Of the member that has applied the newest phase record; undefined before any was written. */
-const newestLine = (beats: readonly Heartbeat[], slug: string): MemberRoute | undefined =>
-  beats
-    .flatMap(({ routes }) => routes[slug] ?? [])
-    .filter(({ phaseRevision }) => phaseRevision > 0)
-    .toSorted((a, b) => b.phaseRevision - a.phaseRevision)
-    .at(0);
+import { newestLine, slugsTold } from '../coordination/told-phases.ts';
 
 type Phase = Pick<RouteState, 'phase' | 'phaseRevision'>;
 
@@ -55,7 +48,7 @@ const known = (found: Foundations, line: MemberRoute | undefined, fold: ReturnTy
 
 export const knownRoutes = (config: readonly Entry[], beats: readonly Heartbeat[]): RouteStates => {
   const fold = foldChanges(emptyFold, config);
-  const routes = foundationsIn(fold)
+  const routes = foundationsIn(fold, slugsTold(beats))
     .map((found) => ({ found, line: newestLine(beats, found.slug) }))
     .filter(({ found, line }) => isRoute(found, line))
     .map(({ found, line }) => [found.slug, known(found, line, fold)] as const);

@@ -2,10 +2,12 @@
 import { jobStatusName } from '../coordination/job-status.ts';
 import { heartbeatPrefix, keys, parseRouteKey, routeKeyPrefix } from '../coordination/keys.ts';
 import type { Entry, Store } from '../coordination/ports.ts';
-import { type FleetStatus, fleetStatus } from './fleet-status.ts';
+import { slugsTold } from '../coordination/told-phases.ts';
+import { type FleetStatus, fleetStatus, heartbeatsIn } from './fleet-status.ts';
 
-const slugsIn = (entries: readonly Entry[]): string[] => [
-  ...new Set(entries.flatMap(({ key }) => parseRouteKey(key)?.slug ?? [])),
+/** A route of which the store has lost everything is known by the members alone. */
+const slugsIn = (settings: readonly Entry[], beats: readonly Entry[]): string[] => [
+  ...new Set([...settings.flatMap(({ key }) => parseRouteKey(key)?.slug ?? []), ...slugsTold(heartbeatsIn(beats))]),
 ];
 
 const found = (entries: readonly (Entry | undefined)[]): Entry[] => entries.filter((entry) => entry !== undefined);
@@ -13,7 +15,7 @@ const found = (entries: readonly (Entry | undefined)[]): Entry[] => entries.filt
 /** @throws CrossfadeError STORE_UNAVAILABLE */
 export const readFleet = async (store: Store): Promise<FleetStatus> => {
   const [settings, beats] = await Promise.all([store.config.list(routeKeyPrefix), store.live.list(heartbeatPrefix)]);
-  const slugs = slugsIn(settings);
+  const slugs = slugsIn(settings, beats);
   const [reports, leases] = await Promise.all([
     Promise.all(slugs.map((slug) => store.config.get(keys.job(slug, jobStatusName)))),
     Promise.all(slugs.map((slug) => store.live.get(keys.lease(slug)))),

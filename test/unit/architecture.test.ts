@@ -53,7 +53,7 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/cli': 'format render-details histogram render-status screen style table',
   'src/app': 'admin-address heartbeat-report sample-throttle',
   'src/coordination':
-    'admission-gate ask-answers authority-from-aliases bucket durations effective evidence-subject human-values incarnation job-status keys membership nats-support parse-record phase-machine ports records route-aliases route-cell route-spec route-state stamp',
+    'admission-gate ask-answers authority-from-aliases bucket durations effective evidence-subject human-values incarnation job-status keys membership nats-support parse-record phase-machine ports records route-aliases route-cell route-spec route-state stamp told-phases',
   'src/proxy':
     'admission bucket classify date-math framing headers index-expression nodes-http operation-rules operations.generated parser-errors percent-encoding plan query quick-family rename request-target rest-trie route-table typeless types user-data',
   'src/proxy/fast-path': 'answer-head simple-request',

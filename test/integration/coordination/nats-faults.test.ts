@@ -13,6 +13,7 @@ import { casAndConfirm } from '../../../src/coordination/cas.ts';
 import { createMembers } from '../../../src/coordination/members.ts';
 import { type NatsStore, openNatsStore } from '../../../src/coordination/nats-store.ts';
 import type { Change } from '../../../src/coordination/ports.ts';
+import { createProcessList } from '../../../src/coordination/process-list.ts';
 import { type RouteWatcher, startRouteWatcher } from '../../../src/coordination/route-watcher.ts';
 import { silentLogger } from '../../../src/log.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -273,6 +274,54 @@ describeOnNats('a bucket that vanishes', () => {
     const delivery = await eventually(() => queue.next(1_000));
     expect(delivery.chunk).toEqual(chunk);
     await delivery.ack();
+  });
+});
+
+describeOnNats('a server that lost everything', () => {
+  const wipe = async (server: Nats): Promise<void> => {
+    await kill(server);
+    rmSync(join(dir, 'data'), { recursive: true });
+    mkdirSync(join(dir, 'data'));
+  };
+
+  it('is not begun anew by a new process while members live whose heartbeats had run out meanwhile', async () => {
+    const server = await startServer();
+    const store = await openReady();
+    const processes = createProcessList({ bucket: store.config, member: 'a', boot: 'a' });
+    let silentMs = 0;
+    const members = createMembers({
+      live: store.live,
+      member: 'a',
+      boot: 'a',
+      version: '1',
+      enlist: (again) => processes.enlist(['products'], again),
+      report: () => ({}),
+      stale: () => false,
+      logger: silentLogger(),
+      now: () => performance.now() + silentMs,
+      beatMs: 200,
+    });
+    await members.join();
+    cleanUps.push(() => members.leave());
+    await wipe(server);
+    silentMs = 9_000;
+    await startServer();
+    await eventually(() => store.status().alarm?.includes('vanished'));
+    await expect(open().ready(6_000)).rejects.toMatchObject({
+      message: expect.stringContaining('while members are alive'),
+    });
+    await expect(deleteBucket(url, bucket)).rejects.toThrow('stream not found');
+  });
+
+  it('is not begun anew by a new process that finds it before the members are back', async () => {
+    await startServer();
+    const late = open();
+    const claim = { key: 'claim.a', value: 'a' };
+    await eventually(() => withNats(url, (member) => kvPut(member, `${bucket}_live`, claim).then(() => true)));
+    await expect(late.ready(6_000)).rejects.toMatchObject({
+      message: expect.stringContaining('while members are alive'),
+    });
+    await expect(deleteBucket(url, bucket)).rejects.toThrow('stream not found');
   });
 });
 

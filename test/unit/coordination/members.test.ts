@@ -161,6 +161,15 @@ describe('members', () => {
     expect(enlisted.slice(0, 2)).toEqual([true, false]);
   });
 
+  it('show that they live where they cannot be put on the list, so that nobody begins their store anew', async () => {
+    const { time, run, live } = setUp();
+    const a = run('a', { enlist: () => Promise.reject(new CrossfadeError('STORE_UNAVAILABLE')) });
+    await expect(a.join()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    await time.advance(60_000);
+    expect((await live.get('claim.a'))?.value).toBe('a-boot');
+    expect([a.heard(), await live.get('hb.a')]).toEqual([false, undefined]);
+  });
+
   it('say when joining failed, and are there as soon as the store is', async () => {
     const { time, run, live } = setUp();
     live.offline = true;

@@ -78,6 +78,11 @@ export class MemoryBucket implements Bucket {
     this.#tell({ key, value: undefined, revision: this.#revision, expired: true });
   }
 
+  /** Somebody purges the key's subject from the stream: no marker is left. */
+  vanish(key: string): void {
+    this.#stored.delete(key);
+  }
+
   /** The bucket is deleted and made anew: empty, revisions from the start. */
   recreate(): void {
     this.#stored.clear();

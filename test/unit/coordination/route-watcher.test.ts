@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RouteStates } from '../../../src/coordination/ports.ts';
-import { initialPhase } from '../../../src/coordination/records.ts';
-import { startRouteWatcher } from '../../../src/coordination/route-watcher.ts';
+import { initialPhase, type MemberRoute } from '../../../src/coordination/records.ts';
+import { type RouteWatcher, startRouteWatcher } from '../../../src/coordination/route-watcher.ts';
 import { silentLogger } from '../../../src/log.ts';
 import { eventually } from '../../support/eventually.ts';
+import { heartbeatOf, memberLine } from '../../support/heartbeats.ts';
 import { ManualTime } from './manual-time.ts';
 import { type MemoryStore, memoryStore } from './memory-bucket.ts';
 
@@ -247,6 +248,69 @@ describe('the route watcher', () => {
     const again = await start();
     expect(again.watcher.current().get('products')?.phase.phase).toBe('off');
     await again.watcher.close();
+  });
+
+  describe('that starts while a member has a route beyond off', () => {
+    const beat = (phase: MemberRoute['phase'], phaseRevision: number) =>
+      store.live.put('hb.a', JSON.stringify(heartbeatOf('a', { products: memberLine({ phase, phaseRevision }) })));
+    const refused = (watcher: RouteWatcher) => [watcher.current().size, watcher.status().withoutSpec];
+
+    it.each<[string, () => Promise<unknown>]>([
+      [
+        'spec and phase were deleted',
+        async () => {
+          await store.config.delete('rt.products.cfg');
+          await store.config.delete('rt.products.phase');
+        },
+      ],
+      ['the phase was taken away without a trace', async () => store.config.vanish('rt.products.phase')],
+      ['nothing is left at all', async () => store.config.rewindTo(0)],
+    ])('takes it neither for off nor for unrouted where %s', async (_, rob) => {
+      await fill();
+      await beat('target', 9);
+      await rob();
+      const { watcher, cacheFile } = await start();
+      expect(refused(watcher)).toEqual([0, ['products']]);
+      expect(watcher.status().errors).toContainEqual({
+        key: 'rt.products.phase',
+        message: expect.stringContaining('put it back'),
+      });
+      await watcher.close();
+      await expect(readFile(cacheFile, 'utf8')).rejects.toThrow('ENOENT');
+    });
+
+    it('stays with that when the member has gone, until the phase is put back', async () => {
+      await fill();
+      store.config.vanish('rt.products.phase');
+      await beat('target', 9);
+      const { watcher } = await start();
+      await time.advance(30_000);
+      expect(refused(watcher)).toEqual([0, ['products']]);
+      await store.config.put('rt.products.phase', dual);
+      expect(watcher.current().get('products')?.phase.phase).toBe('dual');
+      expect(watcher.status().withoutSpec).toEqual([]);
+      await watcher.close();
+    });
+
+    it('holds it for off no longer by its cache when the phase is gone', async () => {
+      await store.config.put('rt.products.cfg', spec);
+      const first = await start();
+      await first.watcher.close();
+      await beat('dual', 7);
+      const { watcher } = await start();
+      expect(refused(watcher)).toEqual([0, ['products']]);
+      await watcher.close();
+    });
+
+    it('takes a newer record for what it is', async () => {
+      await fill();
+      await store.config.put('rt.products.phase', JSON.stringify({ ...initialPhase, epoch: 4 }));
+      await beat('observe', 2);
+      const { watcher } = await start();
+      expect(watcher.current().get('products')?.phase.phase).toBe('off');
+      expect(watcher.status().withoutSpec).toEqual([]);
+      await watcher.close();
+    });
   });
 
   it('is quiet after it was closed', async () => {

@@ -29,6 +29,8 @@ const rows: [string, Record<string, string>, Partial<MemberRoute> | undefined, o
   ],
   ['its spec was deleted', { phase: phase({ phase: 'target', epoch: 4 }) }, undefined, { phase: 'target' }, true],
   ['both were deleted', { stop: 'on' }, inTarget, { phase: 'target' }, true],
+  ['both were deleted, and nothing else was ever set', {}, inTarget, { phase: 'target', epoch: 4, reign: 2 }, true],
+  ['all is deleted, and members hold it as off', {}, { ...inTarget, phase: 'off' }, undefined, false],
   ['its spec is rubbish in off, where it may be put right', { cfg: '{' }, undefined, { phase: 'off' }, false],
   ['it was deleted in off', { phase: phase({ epoch: 4 }) }, { ...inTarget, phase: 'off' }, undefined, false],
   ['only a slip of the pen has its name', { 'pct.read': '25' }, undefined, undefined, false],
