@@ -6,7 +6,8 @@
  * its successor's.
  */
 import type { Bucket } from '../../coordination/ports.ts';
-import { createQuarantine, emptyQuarantine, type Quarantine, type QuarantineRecord } from '../quarantine.ts';
+import { createQuarantine, emptyQuarantine, isEmpty, type Quarantine, type QuarantineRecord } from '../quarantine.ts';
+import { isDue, type Lists } from '../quarantine-overflow.ts';
 import {
   clearQuarantines,
   type KeptQuarantine,
@@ -34,10 +35,11 @@ export interface LeaderQuarantine {
   keep(): Promise<void>;
   /** Documents that were deleted since, or whose refusal had a cause that is mended, leave the lists. */
   retry(io: () => Promise<RepairIo>): Promise<void>;
+  /** Where nothing listed is left and some were only counted: `moveBack` lets the tail meet these again, before they are not counted any more. */
+  meetAgain(moveBack: (lists: Lists) => Promise<void>): Promise<void>;
 }
 
 const retryMs = 15_000;
-const isEmpty = ({ docs, overflowed }: QuarantineRecord): boolean => docs.length + overflowed === 0;
 
 export const createLeaderQuarantine = ({ slug, bucket, runtime }: LeaderQuarantineDeps): LeaderQuarantine => {
   let own = createQuarantine();
@@ -87,6 +89,20 @@ export const createLeaderQuarantine = ({ slug, bucket, runtime }: LeaderQuaranti
       own = createQuarantine(await retryQuarantined(own.record(), repair));
       for (const [owner, { record, revision: over }] of await others())
         await saveQuarantine(bucket, { slug, owner, over }, await retryQuarantined(record, repair));
+    },
+    meetAgain: async (moveBack) => {
+      if (records.every(({ overflowed }) => overflowed === 0)) return;
+      const theirs = await others();
+      const lists = new Map([
+        [tailOwner, own.record()],
+        ...theirs.map(([owner, { record }]) => [owner, record] as const),
+      ]);
+      if (!isDue(lists)) return;
+      await moveBack(lists);
+      own = createQuarantine();
+      await save();
+      for (const [owner, { revision: over }] of theirs)
+        await saveQuarantine(bucket, { slug, owner, over }, emptyQuarantine);
     },
   };
 };
