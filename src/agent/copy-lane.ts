@@ -20,6 +20,8 @@ export type LaneOptions = {
   prepare(copy: Copy): Promise<Prepared>;
   /** Called once per pending copy, when it has left the queue. */
   done(pending: Pending, fate: FinalFate): void;
+  /** Called instead for each copy that the lane gave up. */
+  left(pending: Pending): void;
   /** The same copy under a newer epoch of its reign, when a fenced one may be sent again. */
   renew(copy: Copy): Copy | undefined;
 };
@@ -41,6 +43,8 @@ export class CopyLane {
   readonly #pausedKeys: string[] = [];
   #closed = false;
   #failures = 0;
+  /** How often everything was given up. */
+  #term = 0;
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -70,14 +74,34 @@ export class CopyLane {
     return () => this.#idleWaiters.delete(run);
   }
 
-  /** Stops everything and returns the copies that had no fate yet. */
-  close(): Pending[] {
+  /** Stops everything; copies that had no fate yet are left. */
+  close(): void {
     this.#closed = true;
+    this.#forgetTimers();
+    for (const pending of this.queue.clear()) this.#options.left(pending);
+    this.#settleIdle();
+  }
+
+  /**
+   * Nothing that is here is sent any more. What is under way still gets its fate if its answer tells one: until then it may
+   * arrive, and nobody must take it for gone.
+   */
+  giveUp(): void {
+    this.#term++;
+    this.#forgetTimers();
+    this.#paused = false;
+    this.#failures = 0;
+    this.problem = undefined;
+    for (const pending of this.queue.clearQueued()) this.#options.left(pending);
+    this.#settleIdle();
+  }
+
+  #forgetTimers(): void {
     for (const cancel of this.#cancels) cancel();
     this.#cancels.clear();
-    const left = this.queue.clear();
-    this.#settleIdle();
-    return left;
+    this.#pausedKeys.length = 0;
+    this.#gathering = false;
+    this.#due = false;
   }
 
   #isFull(): boolean {
@@ -122,6 +146,7 @@ export class CopyLane {
 
   async #fly(kind: RefreshClass, batch: Pending[]): Promise<void> {
     this.#flights[kind]++;
+    const term = this.#term;
     let fates: WriteFate[];
     try {
       fates = await this.#send(kind, batch);
@@ -131,7 +156,8 @@ export class CopyLane {
     }
     this.#flights[kind]--;
     if (this.#closed) return;
-    this.#land(batch, fates);
+    if (term === this.#term) this.#land(batch, fates);
+    else this.#landLast(batch, fates);
     this.#pump();
     this.#settleIdle();
   }
@@ -166,6 +192,16 @@ export class CopyLane {
       this.problem = undefined;
     }
     if (last !== undefined) this.#postpone(again, last, all);
+  }
+
+  /** Of those that were given up meanwhile. */
+  #landLast(batch: Pending[], fates: WriteFate[]): void {
+    for (const [i, pending] of batch.entries()) {
+      const fate = fates[i] as WriteFate;
+      this.queue.land(pending);
+      if (fate.kind === 'retry') this.#options.left(pending);
+      else this.#options.done(pending, fate);
+    }
   }
 
   #finish(pending: Pending, fate: FinalFate): void {

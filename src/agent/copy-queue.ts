@@ -164,6 +164,20 @@ export class CopyQueue {
     return all.filter((pending) => pending !== undefined);
   }
 
+  /** Empties the queue of what is not under way, and returns it. */
+  clearQueued(): Pending[] {
+    const all: Pending[] = [];
+    for (const [key, slot] of this.#slots) {
+      if (slot.next !== undefined) all.push(slot.next);
+      this.#account(slot.next, undefined);
+      slot.next = undefined;
+      if (slot.flying === undefined) this.#slots.delete(key);
+      else slot.place = 'behind_flight';
+    }
+    for (const queue of Object.values(this.#ready)) queue.length = 0;
+    return all;
+  }
+
   #enqueue(slot: Slot): void {
     slot.place = 'ready';
     slot.list = refreshClassOf((slot.next as Pending).copy);

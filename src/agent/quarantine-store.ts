@@ -5,11 +5,18 @@
 import { casError } from '../coordination/cas.ts';
 import { keys } from '../coordination/keys.ts';
 import type { Bucket, Chunk } from '../coordination/ports.ts';
-import { QuarantineRecord } from './quarantine.ts';
+import { isEmpty, QuarantineRecord } from './quarantine.ts';
 
 const prefix = (slug: string): string => `${keys.job(slug, 'quarantine')}.`;
 export const tailOwner = 'tail';
 export const chunkOwner = ({ index, shard, fromSeq }: Chunk): string => `chunk-${index}-${shard}-${fromSeq + 1}`;
+/** The chunk that a list is of; undefined for every other owner. */
+export const chunkOf = (owner: string): Pick<Chunk, 'index' | 'shard' | 'fromSeq'> | undefined => {
+  const match = /^chunk-(\d+)-(\d+)-(\d+)$/.exec(owner);
+  return match === null
+    ? undefined
+    : { index: Number(match[1]), shard: Number(match[2]), fromSeq: Number(match[3]) - 1 };
+};
 
 export type KeptQuarantine = { record: QuarantineRecord; revision: number };
 export type QuarantineKey = {
@@ -40,8 +47,6 @@ export const saveQuarantine = async (
   if (!result.ok) throw casError(result.reason, `${key} could not be saved`);
   return result.revision;
 };
-
-const isEmpty = ({ docs, overflowed }: QuarantineRecord): boolean => docs.length + overflowed === 0;
 
 /** By owner. A record that cannot be read counts as one refusal: it must bar a cutover, not vanish. */
 export const loadQuarantines = async (bucket: Bucket, slug: string): Promise<Map<string, KeptQuarantine>> => {

@@ -1,8 +1,8 @@
 /**
  * Copies that the follower refuses for good, with the reason, until a later copy of the same document gets through.
- * Bounded: beyond the limit refusals are only counted (`overflowed`), which still bars a cutover but can be lifted only
- * by reading the authority again from the start. Invariant: an entry leaves only when the follower is known to have
- * this stamp or a newer one.
+ * Bounded: beyond the limit refusals are only counted (`overflowed`), which still bars a cutover until the authority has
+ * been read again from where that began: quarantine-overflow.ts. Invariant: an entry leaves only when the follower is known
+ * to have this stamp or a newer one.
  */
 import * as z from 'zod';
 
@@ -20,9 +20,15 @@ export const QuarantineRecord = z.strictObject({
   schema: z.literal(1),
   docs: z.array(QuarantinedDoc),
   overflowed: z.int().min(0),
+  /** By ordinal and shard: the tail's cursors before it met what is only counted; absent = before everything. */
+  from: z.array(z.array(z.int().min(-1))).optional(),
 });
 export type QuarantineRecord = z.infer<typeof QuarantineRecord>;
 export const emptyQuarantine: QuarantineRecord = { schema: 1, docs: [], overflowed: 0 };
+export const isEmpty = ({ docs, overflowed }: QuarantineRecord): boolean => docs.length + overflowed === 0;
+
+/** By ordinal and shard: the last sequence number that was handled. */
+export type Cursors = readonly (readonly number[])[];
 
 export type DocAddressOf = { ordinal: number; id: string; routing?: string | undefined };
 
@@ -35,6 +41,8 @@ export interface Quarantine {
   settle(doc: DocAddressOf, stamp: bigint): void;
   /** The follower is known to agree with the authority about this document. */
   forget(doc: DocAddressOf): void;
+  /** What is added from here on is met after these cursors of the tail. */
+  standAt(cursors: Cursors): void;
   /** Refused copies, the counted-only ones included. */
   size(): number;
   record(): QuarantineRecord;
@@ -52,18 +60,26 @@ export const withoutValues = (reason: string): string =>
     .replace(/(?<!\w)'[^']*'/g, "'…'")
     .replace(/"[^"]*"/g, '"…"');
 
+const copied = (cursors: Cursors | undefined): number[][] | undefined => cursors?.map((shards) => [...shards]);
+
+/** Undefined, which is before everything, is the lowest. */
+const lower = (one: Cursors | undefined, two: Cursors | undefined): number[][] | undefined =>
+  one && two?.map((shards, ordinal) => shards.map((cursor, shard) => Math.min(cursor, one[ordinal]?.[shard] ?? -1)));
+
 export const createQuarantine = (from: QuarantineRecord = emptyQuarantine, limit = quarantineLimit): Quarantine => {
   const docs = new Map(from.docs.map((doc) => [docKeyText(doc), doc]));
-  let { overflowed } = from;
+  let { overflowed, from: countedFrom } = from;
+  let standing: Cursors | undefined;
+  const count = (): void => {
+    countedFrom = overflowed === 0 ? copied(standing) : lower(countedFrom, standing);
+    overflowed++;
+  };
   return {
     add: (doc, stamp, reason) => {
       const key = docKeyText(doc);
       const known = docs.get(key);
       if (known !== undefined && BigInt(known.stamp) > stamp) return;
-      if (known === undefined && docs.size >= limit) {
-        overflowed++;
-        return;
-      }
+      if (known === undefined && docs.size >= limit) return count();
       const { ordinal, id, routing } = doc;
       docs.set(key, {
         ordinal,
@@ -82,8 +98,16 @@ export const createQuarantine = (from: QuarantineRecord = emptyQuarantine, limit
     forget: (doc) => {
       docs.delete(docKeyText(doc));
     },
+    standAt: (cursors) => {
+      standing = cursors;
+    },
     size: () => docs.size + overflowed,
-    record: () => ({ schema: 1, docs: [...docs.values()], overflowed }),
+    record: () => ({
+      schema: 1,
+      docs: [...docs.values()],
+      overflowed,
+      ...(overflowed === 0 || countedFrom === undefined ? {} : { from: countedFrom }),
+    }),
   };
 };
 

@@ -6,7 +6,7 @@
 import { bucketOf, isInShare } from '../coordination/bucket.ts';
 import { clientsAwaitCopies } from '../coordination/effective.ts';
 import type { Copy, CopyOutcome, CopyReport, DocKey, RouteState, SweepReason } from '../coordination/ports.ts';
-import { authorityIn, otherSide, type Side } from '../coordination/records.ts';
+import { authorityIn, copiedTo, otherSide, type Side } from '../coordination/records.ts';
 import type { FinalFate } from './bulk-send.ts';
 import type { ClusterControl } from './cluster.ts';
 import { CopyLane } from './copy-lane.ts';
@@ -66,7 +66,7 @@ export class RouteCopies {
 
   offer(copy: Copy, state: RouteState): Promise<CopyOutcome> {
     this.#learn(state);
-    if (this.#closed) return Promise.resolve(this.#lose(copy));
+    if (this.#closed || !this.#isCopied(state)) return Promise.resolve(this.#lose(copy));
     if (!isChosen(copy, state)) return Promise.resolve(this.#leave(copy));
     const { queue } = this.#lane(state);
     const key = docKeyText(copy);
@@ -131,11 +131,12 @@ export class RouteCopies {
 
   close(): void {
     this.#closed = true;
-    for (const lane of this.#lanes.values())
-      for (const { copy, offers } of lane.close()) {
-        const outcome = this.#lose(copy);
-        for (const { settle } of offers) settle(outcome);
-      }
+    for (const lane of this.#lanes.values()) lane.close();
+  }
+
+  /** A write of an earlier phase has no follower any more, and who waits for its copy would wait for ever if that side is gone. */
+  #isCopied(state: RouteState): boolean {
+    return copiedTo((this.#state ?? state).phase.phase) === otherSide(authorityIn(state.phase.phase));
   }
 
   #drainLane(lane: CopyLane, timeoutMs: number): Promise<boolean> {
@@ -156,6 +157,7 @@ export class RouteCopies {
     if (state === undefined || (this.#state !== undefined && state.phaseRevision < this.#state.phaseRevision)) return;
     this.#state = state;
     this.#counts.enter(state.phase.reign);
+    for (const [side, lane] of this.#lanes) if (side !== copiedTo(state.phase.phase)) lane.giveUp();
     const lane = this.#lanes.get(otherSide(authorityIn(state.phase.phase)));
     // While writes are held nothing is worth gathering for: the switch waits for these copies.
     const { hold } = state.phase;
@@ -173,6 +175,10 @@ export class RouteCopies {
         settings: state.spec.copies,
         prepare: (copy) => this.#prepare(copy, side),
         done: (pending, fate) => this.#done(pending, fate),
+        left: ({ copy, offers }) => {
+          const outcome = this.#lose(copy);
+          for (const { settle } of offers) settle(outcome);
+        },
         renew: (copy) => this.#renew(copy, side),
       });
       this.#lanes.set(side, lane);

@@ -8,7 +8,7 @@
  *   off <-> observe <-> dual  ==hold/commit==>  target -> final
  *                        ^------hold/commit-----'
  */
-import { authorityIn, type Hold, type Phase, type PhaseRecord, type StampLayout } from './records.ts';
+import { authorityIn, copiedTo, type Hold, type Phase, type PhaseRecord, type StampLayout } from './records.ts';
 import { maxReign } from './stamp.ts';
 
 export type PhaseEvent =
@@ -20,7 +20,9 @@ export type PhaseEvent =
   | { kind: 'hold'; rehearsal: boolean; budgetMs: number; graceMs: number }
   | { kind: 'commit'; percentFloor: number }
   /** Ends a hold without a switch: given up, failed or rehearsed. */
-  | { kind: 'release' };
+  | { kind: 'release' }
+  /** Leaves the epochs behind of a switch that was prepared and never held: as its release, without a hold. */
+  | { kind: 'pass_over' };
 export type Who = { by: string; reason: string; at: string };
 export type PhaseStep = { ok: true; record: PhaseRecord } | { ok: false; message: string };
 
@@ -129,6 +131,12 @@ const release = (record: PhaseRecord, who: Who): PhaseStep => {
   return { ok: true, record: { ...withoutHold(record), ...who, epoch: record.epoch + 2 } };
 };
 
+const passOver = (record: PhaseRecord, who: Who): PhaseStep => {
+  if (record.hold !== undefined) return refuse(`a switch to ${record.hold.to} is under way`);
+  if (copiedTo(record.phase) === undefined) return refuse(`no switch of authority starts from ${record.phase}`);
+  return { ok: true, record: { ...record, ...who, epoch: switchEpochs(record.epoch).release } };
+};
+
 export const stepPhase = (record: PhaseRecord, event: PhaseEvent, who: Who): PhaseStep => {
   switch (event.kind) {
     case 'move':
@@ -139,6 +147,8 @@ export const stepPhase = (record: PhaseRecord, event: PhaseEvent, who: Who): Pha
       return commit(record, event, who);
     case 'release':
       return release(record, who);
+    case 'pass_over':
+      return passOver(record, who);
     default:
       return event satisfies never;
   }

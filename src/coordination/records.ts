@@ -15,6 +15,9 @@ export const phases = ['off', 'observe', 'dual', 'target', 'final'] as const;
 export type Phase = (typeof phases)[number];
 /** The side that orders writes and answers the client in a phase. */
 export const authorityIn = (phase: Phase): Side => (phase === 'target' || phase === 'final' ? 'target' : 'source');
+/** The side that receives copies in a phase; undefined where nothing is copied. */
+export const copiedTo = (phase: Phase): Side | undefined =>
+  phase === 'dual' || phase === 'target' ? otherSide(authorityIn(phase)) : undefined;
 
 /** A slug is one token of a NATS subject and part of alias names, so its alphabet is narrow. */
 export const Slug = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'lower-case letters, digits, - and _; at most 63');

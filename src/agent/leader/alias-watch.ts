@@ -8,7 +8,7 @@ import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, type Side, sides } from '../../coordination/records.ts';
 import type { ClusterControl } from '../cluster.ts';
 import { applyAliases, currentAliases, ensureFence } from './alias-keeper.ts';
-import { closeOthers, misplaced, openEpoch, type Wanted } from './epochs.ts';
+import { closeOthers, isPrepared, misplaced, openEpoch, type Wanted } from './epochs.ts';
 import type { Leading } from './leading.ts';
 import type { PhaseWrite } from './switch.ts';
 
@@ -24,6 +24,36 @@ const wantedOn = (state: Pick<RouteState, 'spec' | 'phase'>, side: Side): Wanted
   return openEpoch(spec, phase.epoch, { authority, side });
 };
 
+/** First epoch of the record's reign, as far as it is remembered. */
+const firstEpochOf = ({ job }: Leading, { reign, phase, epoch }: PhaseWrite['record']): number => {
+  const { next, work } = job.current();
+  const found = [next, work].find((one) => one?.reign === reign && one.authority === authorityIn(phase));
+  return found?.epoch ?? epoch;
+};
+
+type Settled = { spec: RouteState['spec']; record: PhaseWrite['record'] };
+
+/** Closes what must not be open under the record, and opens what it needs; notes what a switch has prepared since. */
+const closeAndOpen = async (
+  leading: Leading,
+  { spec, record }: Settled,
+  open: (side: Side) => Wanted,
+): Promise<void> => {
+  const { slug } = leading.deps;
+  const clusters = patient(leading);
+  const { epoch } = record;
+  const reigning = { epoch, firstEpoch: firstEpochOf(leading, record), authority: authorityIn(record.phase) };
+  const prepared = await Promise.all(
+    sides.map(async (side) => {
+      const current = await currentAliases(clusters[side], aliasWildcard(slug));
+      const wanted = new Map([...closeOthers(current, spec, { ...reigning, side }), ...open(side)]);
+      if (wanted.size > 0) await applyAliases(clusters[side], slug, wanted);
+      return isPrepared(current, slug, epoch);
+    }),
+  );
+  leading.prepared = prepared.includes(true);
+};
+
 /**
  * After a switch, whichever way it ended: earlier reigns and the epochs that did not come closed on both sides, and a
  * mark for members that cannot reach the store.
@@ -34,21 +64,13 @@ export const settlePhase = async (
   { record, revision }: PhaseWrite,
 ): Promise<void> => {
   const { slug } = leading.deps;
-  const clusters = patient(leading);
   const authority = authorityIn(record.phase);
-  const { next, work } = leading.job.current();
-  const reignWork = [next, work].find((one) => one?.reign === record.reign && one.authority === authority);
-  const firstEpoch = reignWork?.epoch ?? record.epoch;
-  await Promise.all(
-    sides.map(async (side) => {
-      await ensureFence(clusters[side]);
-      const open = openEpoch(spec, record.epoch, { authority, side });
-      const current = await currentAliases(clusters[side], aliasWildcard(slug));
-      const closed = closeOthers(current, spec, { epoch: record.epoch, firstEpoch, authority, side });
-      const marker = side === authority ? markerOf(slug, record, spec.indices[0]?.[side]) : [];
-      await applyAliases(clusters[side], slug, new Map([...closed, ...open, ...marker]));
-    }),
-  );
+  const open = (side: Side): Wanted => {
+    const marker = side === authority ? markerOf(slug, record, spec.indices[0]?.[side]) : [];
+    return new Map([...openEpoch(spec, record.epoch, { authority, side }), ...marker]);
+  };
+  await Promise.all(sides.map((side) => ensureFence(patient(leading)[side])));
+  await closeAndOpen(leading, { spec, record }, open);
   settled.set(leading, { revision, turns: 0 });
 };
 
@@ -105,5 +127,8 @@ export const keepAliases = async (leading: Leading, state: RouteState): Promise<
     return;
   }
   known.turns++;
-  if (known.turns % watchEveryTurns === 0) leading.work.setAlarm('aliases', await strayed(leading, state));
+  if (known.turns % watchEveryTurns !== 0) return;
+  leading.work.setAlarm('aliases', await strayed(leading, state));
+  // A leader that woke up late may have prepared a switch since.
+  if (settles(state)) await closeAndOpen(leading, { spec: state.spec, record: state.phase }, () => new Map());
 };

@@ -70,6 +70,13 @@ export const closeOthers = (current: Aliases, spec: RouteNames, reigning: Reigni
   return new Map(held.filter(isOver).map((name) => [name, fenceIndex]));
 };
 
+/** Has somebody prepared a switch from this epoch, or one after it, that no record names yet? */
+export const isPrepared = (current: Aliases, slug: string, epoch: number): boolean =>
+  Object.entries(current).some(
+    ([index, names]) =>
+      index !== fenceIndex && names.some((name) => (epochAliasOf(slug, name)?.epoch ?? 0) > epoch + 1),
+  );
+
 /**
  * Opened on both sides before a hold begins: the copies inside the hold, the commit, and the release. Nobody uses them
  * until a phase record names their epoch.

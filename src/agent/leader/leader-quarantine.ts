@@ -6,7 +6,8 @@
  * its successor's.
  */
 import type { Bucket } from '../../coordination/ports.ts';
-import { createQuarantine, emptyQuarantine, type Quarantine, type QuarantineRecord } from '../quarantine.ts';
+import { createQuarantine, emptyQuarantine, isEmpty, type Quarantine, type QuarantineRecord } from '../quarantine.ts';
+import { isDue, type Lists } from '../quarantine-overflow.ts';
 import {
   clearQuarantines,
   type KeptQuarantine,
@@ -37,6 +38,8 @@ export interface LeaderQuarantine {
    * whatever the clusters do: what it did not come to is first the next time.
    */
   retry(io: () => Promise<RepairIo>, signal: AbortSignal): Promise<void>;
+  /** Where nothing listed is left and some were only counted: `moveBack` lets the tail meet these again, before they are not counted any more. */
+  meetAgain(moveBack: (lists: Lists) => Promise<void>): Promise<void>;
 }
 
 const retryMs = 15_000;
@@ -50,8 +53,6 @@ const rotated = <T>(lists: readonly (readonly [string, T])[], last: string) => {
   const isBehind = ([owner]: readonly [string, T]): boolean => owner > last;
   return [...sorted.filter(isBehind), ...sorted.filter((list) => !isBehind(list))];
 };
-
-const isEmpty = ({ docs, overflowed }: QuarantineRecord): boolean => docs.length + overflowed === 0;
 
 export const createLeaderQuarantine = ({ slug, bucket, runtime }: LeaderQuarantineDeps): LeaderQuarantine => {
   let own = createQuarantine();
@@ -119,6 +120,20 @@ export const createLeaderQuarantine = ({ slug, bucket, runtime }: LeaderQuaranti
       } finally {
         cancel();
       }
+    },
+    meetAgain: async (moveBack) => {
+      if (records.every(({ overflowed }) => overflowed === 0)) return;
+      const theirs = await others();
+      const lists = new Map([
+        [tailOwner, own.record()],
+        ...theirs.map(([owner, { record }]) => [owner, record] as const),
+      ]);
+      if (!isDue(lists)) return;
+      await moveBack(lists);
+      own = createQuarantine();
+      await save();
+      for (const [owner, { revision: over }] of theirs)
+        await saveQuarantine(bucket, { slug, owner, over }, emptyQuarantine);
     },
   };
 };

@@ -67,6 +67,8 @@ export type Leading = {
   /** Members that are listed and that nobody hears, as last looked for. */
   unheard: readonly Unheard[];
   leftTasks: LeftTasks;
+  /** Aliases stand open of a switch that was prepared and never held. */
+  prepared: boolean;
   /** Rollbacks that `stop` asked for, in a row, that held the writes and gave up. */
   brake: Brake;
   turns: number;
@@ -120,6 +122,7 @@ export const beginLeading = async (deps: RouteLeaderDeps): Promise<Leading> => {
     lostSinceMs: Number.NEGATIVE_INFINITY,
     unheard: [],
     leftTasks: createLeftTasks({ clusters, onEnded: (boots) => noteEnded(job, boots) }),
+    prepared: false,
     brake: released,
     turns: 0,
     failedTurns: 0,

@@ -6,6 +6,7 @@
 import type { Membership } from '../../coordination/membership.ts';
 import type { RouteState, Store } from '../../coordination/ports.ts';
 import { authorityIn, type Side } from '../../coordination/records.ts';
+import { CrossfadeError } from '../../errors.ts';
 import type { ClusterControl } from '../cluster.ts';
 import { createLooks } from '../already-there.ts';
 import type { Tries } from '../send-all.ts';
@@ -13,6 +14,7 @@ import type { CopyIo } from '../copy-page.ts';
 import { type Direction, directionOf } from '../direction.ts';
 import type { KnownPages } from '../page-size.ts';
 import type { QuarantineRecord } from '../quarantine.ts';
+import { type Lists, movedBackTail } from '../quarantine-overflow.ts';
 import type { RepairIo } from '../repair.ts';
 import { type Runtime, sleep } from '../runtime.ts';
 import { type TailResult, tailStep } from '../tail.ts';
@@ -205,6 +207,7 @@ export class RouteWork {
     if (tail === undefined) return undefined;
     const { pageBytes, maxPageDocs } = state.spec.backfill;
     const begunAtMs = runtime.now();
+    this.#quarantine.own().standAt(tail.indices.map(({ cursors }) => cursors));
     const result = await tailStep(tail, {
       clusters,
       runtime,
@@ -240,6 +243,13 @@ export class RouteWork {
       detail,
       copied: this.#tailFacts.copied + docs,
     };
+  }
+
+  /** In the next step the tail goes on from there. */
+  async #moveBack(lists: Lists): Promise<void> {
+    const { tail } = this.#deps.job.current().work ?? {};
+    if (tail === undefined) throw new CrossfadeError('INTERNAL', 'there is no tail to move back');
+    await this.#save({ tail: movedBackTail(tail, lists) });
   }
 
   async #repairIo(state: RouteState): Promise<RepairIo> {
@@ -288,6 +298,7 @@ export class RouteWork {
     const totals = () => this.#totals(state, clusters);
     await this.#ledger.look(state.phase.reign, totals);
     if (backfill() !== 'done') return;
+    await this.#quarantine.meetAgain((lists) => this.#moveBack(lists));
     this.#sweep(state);
     const fresh = tail?.caughtUp === true && this.#tailFacts.lagSeconds <= maxLagSeconds;
     if (!fresh || this.sweepPending() || this.#quarantine.refusesAny()) return;

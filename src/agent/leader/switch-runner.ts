@@ -74,12 +74,10 @@ export const runRouteSwitch = async (
     ...(deps.onReached === undefined ? {} : { onReached: deps.onReached }),
   });
   const { budgetMs, graceMs } = state.spec.cutover;
-  const report = await runSwitch(io, {
-    kind,
-    budgetMs,
-    graceMs,
-    at: deps.clock(),
-  });
+  // Until a record names its epochs, or passes them over.
+  leading.prepared = true;
+  const report = await runSwitch(io, { kind, budgetMs, graceMs, at: deps.clock() });
+  leading.prepared = false;
   // Under load the proof between switches allows for what is under way, and may never see it.
   if (apart) await work.noteApart();
   await keep(leading, report, reason);

@@ -18,6 +18,7 @@ import { missingFrom } from './next-path.ts';
 import { watchProcesses } from './process-watch.ts';
 import { watchSides } from './side-watch.ts';
 import { buildStatus } from './status.ts';
+import { endUnheldSwitch } from './unheld-switch.ts';
 import { verdictStatus } from './verdict-status.ts';
 
 /** A hold that this leader did not begin: its leader is gone, so the writes go back to the old authority. */
@@ -90,9 +91,11 @@ const act = async (leading: Leading, state: RouteState, interruption: Interrupti
   await watchProcesses(leading, state);
   await runAsk(leading, state, interruption);
   if (kept !== undefined) throw kept;
+  const unended = await failureOf(() => endUnheldSwitch(leading, deps.state() ?? state));
   const present = deps.state() ?? state;
   if (!copies(present)) return work.leave();
   if (works(present) && deps.lease.isHeld()) await stepWork(leading, present, interruption);
+  if (unended !== undefined) throw unended;
 };
 
 const stepWork = (leading: Leading, present: RouteState, interruption: Interruption): Promise<void> => {

@@ -5,6 +5,7 @@ import { createClusterControl } from '../../../src/agent/cluster.ts';
 import { type Copier, type CopierOptions, createCopier } from '../../../src/agent/copier.ts';
 import { createTransforms } from '../../../src/agent/transform.ts';
 import type { Copy, CopyOutcome, RouteState } from '../../../src/coordination/ports.ts';
+import type { PhaseRecord } from '../../../src/coordination/records.ts';
 import { CrossfadeError } from '../../../src/errors.ts';
 import type { UpstreamAnswer, UpstreamRequest } from '../../../src/upstream/types.ts';
 import { manualRuntime } from '../../support/manual-runtime.ts';
@@ -555,6 +556,77 @@ describe('a transform', () => {
     broken = false;
     await runtime.advance(20_000);
     target.sent[0]?.answer(items(201));
+    await runtime.settle();
+    expect(outcomes).toEqual(['applied']);
+  });
+});
+
+describe('a follower that is gone for good', () => {
+  /** A copy that is repeated, one that waits behind it and one that comes late, then the route in the phase after. */
+  const leaving = async (before: Partial<PhaseRecord>, after: Partial<PhaseRecord>) => {
+    const states = [routeState(before), { ...routeState(after), phaseRevision: 2 }] as const;
+    let now: RouteState = states[0];
+    const set = setUp({ stateOf: () => now }, () => 1);
+    const gone = before.phase === 'target' ? set.source : set.target;
+    const outcomes = track([set.copier.offer(index('a', { reign: 2 }), states[0])]);
+    await set.runtime.advance(5);
+    gone.sent[0]?.answer(new CrossfadeError('UPSTREAM_UNREACHABLE'));
+    await set.runtime.settle();
+    const move = () => {
+      now = states[1];
+      return set.copier.report('products');
+    };
+    return { ...set, gone, outcomes, move, before: states[0] };
+  };
+
+  it.each([
+    ['dual', 'observe'],
+    ['dual', 'off'],
+    ['target', 'final'],
+  ] as const)('holds no write of %s up once the route is in %s', async (before, after) => {
+    const { copier, runtime, outcomes, move, gone } = await leaving(
+      { phase: before, reign: 2 },
+      { phase: after, reign: 2 },
+    );
+    expect(outcomes).toEqual([undefined]);
+    expect(move().pendingCopies).toBe(0);
+    await runtime.advance(60_000);
+    expect(outcomes).toEqual(['left_to_tail']);
+    expect(gone.sent).toHaveLength(1);
+    expect(copier.problems('products')).toEqual([]);
+  });
+
+  it('holds up no write whose answer comes after that either', async () => {
+    const { copier, before, move, runtime } = await leaving({ phase: 'dual' }, { phase: 'observe' });
+    move();
+    const outcomes = track([copier.offer(remove('late'), before)]);
+    await runtime.settle();
+    expect(outcomes).toEqual(['left_to_tail']);
+    expect(copier.report('products')).toMatchObject({ pendingCopies: 0, sweepNeeded: 1 });
+  });
+
+  it('holds a write up as long as its copy is under way and may arrive, and no longer', async () => {
+    const { copier, runtime, target, before, outcomes, move } = await leaving({ phase: 'dual' }, { phase: 'observe' });
+    await runtime.advance(100);
+    outcomes.push(...track([copier.offer(index('a'), before)]));
+    await runtime.advance(100);
+    expect(target.sent).toHaveLength(2);
+    expect(move().pendingCopies).toBe(1);
+    await runtime.settle();
+    expect(outcomes[0]).toBeUndefined();
+    target.sent[1]?.answer(new CrossfadeError('UPSTREAM_TIMEOUT'));
+    await runtime.advance(60_000);
+    expect(outcomes[0]).toBe('left_to_tail');
+    expect(target.sent).toHaveLength(2);
+    expect(copier.report('products').pendingCopies).toBe(0);
+  });
+
+  it('gets copies again in a later stay', async () => {
+    const { copier, runtime, target, move } = await leaving({ phase: 'dual' }, { phase: 'observe' });
+    move();
+    const outcomes = track([copier.offer(index('a'), { ...routeState({ phase: 'dual' }), phaseRevision: 3 })]);
+    await runtime.advance(5);
+    target.sent[1]?.answer(items(201));
     await runtime.settle();
     expect(outcomes).toEqual(['applied']);
   });
