@@ -37,6 +37,8 @@ export class AdmissionGate {
   readonly #queue = new Set<Held>();
   /** Tickets not yet done, by the phase revision they were given under. */
   readonly #underWay = new Map<number, number>();
+  /** Work that is no request, likewise. */
+  readonly #afterwards = new Map<number, number>();
   #byQuery = 0;
   readonly #onDrained: () => void;
 
@@ -104,9 +106,15 @@ export class AdmissionGate {
     };
   }
 
+  drainAfter(revision: number, work: Promise<unknown>): void {
+    countUp(this.#afterwards, revision);
+    const ended = (): void => this.#finish(this.#afterwards, revision);
+    void work.then(ended, ended);
+  }
+
   #drained(): boolean {
-    for (const revision of this.#underWay.keys()) if (revision !== this.#state.phaseRevision) return false;
-    return true;
+    const began = [...this.#underWay.keys(), ...this.#afterwards.keys()];
+    return began.every((revision) => revision === this.#state.phaseRevision);
   }
 
   #release(nowMs: number): void {
@@ -122,25 +130,29 @@ export class AdmissionGate {
   #ticket(kind: AdmissionKind): Ticket {
     const state = this.#state;
     const revision = state.phaseRevision;
-    this.#underWay.set(revision, (this.#underWay.get(revision) ?? 0) + 1);
+    countUp(this.#underWay, revision);
     if (kind === 'by_query') this.#byQuery += 1;
     let open = true;
     const done = (): void => {
       if (!open) return;
       open = false;
       if (kind === 'by_query') this.#byQuery -= 1;
-      this.#finish(revision);
+      this.#finish(this.#underWay, revision);
     };
     return { state, done };
   }
 
-  #finish(revision: number): void {
-    const left = (this.#underWay.get(revision) ?? 1) - 1;
-    if (left > 0) this.#underWay.set(revision, left);
-    else this.#underWay.delete(revision);
+  #finish(counts: Map<number, number>, revision: number): void {
+    const left = (counts.get(revision) ?? 1) - 1;
+    if (left > 0) counts.set(revision, left);
+    else counts.delete(revision);
     if (left === 0 && revision !== this.#state.phaseRevision && this.#drained()) this.#onDrained();
   }
 }
+
+const countUp = (counts: Map<number, number>, revision: number): void => {
+  counts.set(revision, (counts.get(revision) ?? 0) + 1);
+};
 
 const deadlineOf = ({ phase }: RouteState, nowMs: number): number | undefined =>
   phase.hold === undefined ? undefined : nowMs + phase.hold.budgetMs + phase.hold.graceMs;

@@ -6,7 +6,7 @@
 import { CrossfadeError } from '../errors.ts';
 import { AdmissionGate, type AdmissionKind, type AdmissionReport, type HeldEnd } from './admission-gate.ts';
 import { HeldRequests } from './held-requests.ts';
-import type { Admission, RouteStates, Ticket } from './ports.ts';
+import type { Admission, RouteState, RouteStates, Ticket } from './ports.ts';
 import { RevisionWaiters } from './revision-waiters.ts';
 import { systemTimers, type Timers } from './timers.ts';
 
@@ -63,6 +63,10 @@ class Gates implements AdmissionControl {
 
   awaitNewer(slug: string, revision: number, timeoutMs: number): Promise<boolean> {
     return this.#waiters.wait(slug, revision, timeoutMs);
+  }
+
+  drainAfter({ slug, phaseRevision }: RouteState, work: Promise<unknown>): void {
+    this.#gates.get(slug)?.drainAfter(phaseRevision, work);
   }
 
   report(slug: string): AdmissionReport | undefined {

@@ -113,6 +113,8 @@ export interface Admission {
   admit(slug: string, kind: 'write' | 'by_query', signal?: AbortSignal): Promise<Ticket>;
   /** Resolves when the phase record is newer than `revision`, or after `timeoutMs` (false). Used after a fenced write. */
   awaitNewer(slug: string, revision: number, timeoutMs: number): Promise<boolean>;
+  /** Not a request, and still to end before this member reports drained what began under the state. */
+  drainAfter(state: RouteState, work: Promise<unknown>): void;
 }
 /** `state` is the route as it was when admitted; the whole request runs under it. `done` is idempotent. */
 export type Ticket = { readonly state: RouteState; done(): void };

@@ -257,7 +257,7 @@ export class BulkRun {
 
   /** Single writes cannot see a pipeline run; a bulk can, and tells them when it can only be the index's own. */
   #notePipeline(items: readonly Answered[]): void {
-    const { pipelines, input } = this.#context;
+    const { pipelines, input, body } = this.#context;
     const routed = items.map(({ entry }) => entry.routed);
     const index = routed[0]?.index;
     if (index === undefined || input.defaults.pipeline !== undefined) return;
@@ -265,7 +265,7 @@ export class BulkRun {
     const isOwn = routed.every(
       (one) => one?.index.state === state && one.index.ordinal === ordinal && one.meta.slices.pipeline === undefined,
     );
-    if (isOwn) pipelines.seen(state, ordinal);
+    if (isOwn) pipelines.seen({ state, ordinal, headers: credentialsOf(body.headers) });
   }
 
   #noteConflicts(answered: readonly Answered[]): void {

@@ -7,6 +7,7 @@ import { eachElement, members, parseSlice, rawOf, type Slice, skipSpace } from '
 import { addParam, getParam, parseQuery, removeParam } from '../query.ts';
 import { aliasRouting } from '../read/side-names.ts';
 import type { Operation, RequestHead, RoutedIndex } from '../types.ts';
+import { answersJson } from './asking.ts';
 import { authorityOf, concreteName, pathWithQuery, withIndex, writeName } from './names.ts';
 
 /** The epoch aliases of these indices under a state, in order. */
@@ -32,10 +33,13 @@ export type ByQuery = {
   readonly indices: readonly RoutedIndex[];
 };
 
-/** Counts must be readable in the answer, so `filter_path` is applied here. */
+/** Counts must be readable in the answer, so `filter_path` is applied here, to the formats that are read here. */
+export const unfilteredQuery = (head: RequestHead): string =>
+  answersJson(head) ? removeParam(head.query, 'filter_path') : head.query;
+
 export const byQueryPath = ({ head, operation, state, indices }: ByQuery): string => {
   const { routing } = searchRouting(head.query, indices);
-  const unfiltered = removeParam(head.query, 'filter_path');
+  const unfiltered = unfilteredQuery(head);
   const query = routing === undefined ? unfiltered : addParam(unfiltered, 'routing', routing);
   return pathWithQuery(
     withIndex({ path: head.path, query, side: authorityOf(state) }, operation, aliasesOf(state, indices)),

@@ -11,21 +11,24 @@ import { createSingleWrite } from './single-write.ts';
 
 export type { WriteDeps, WriteEvent } from './ports.ts';
 
+/** Resolves to whether it was done. Without a way to repair, verify finds them. */
 const copyAnew =
   ({ repairIds, logger }: WriteDeps) =>
-  (state: RouteState, docs: readonly DocKey[]): void => {
-    repairIds?.(state, docs, 'same_stamp').catch((err: unknown) =>
+  async (state: RouteState, docs: readonly DocKey[]): Promise<boolean> => {
+    try {
+      await repairIds?.(state, docs, 'same_stamp');
+      return true;
+    } catch (err) {
       logger.warn(
         { err, route: state.slug, documents: docs.length },
-        'documents written while the index was given a pipeline could not be copied anew: verify and repair',
-      ),
-    );
+        'documents written while the index was given a pipeline could not be copied anew yet; once the route has moved on, verify and repair',
+      );
+      return false;
+    }
   };
 
 export const createWriteExecutors = (deps: WriteDeps): Pick<Executors, 'write' | 'bulk' | 'by_query' | 'reindex'> => {
-  const { transports, now, onEvent } = deps;
-  const onOutdated = copyAnew(deps);
-  const pipelines = createPipelines({ transports, now, onOutdated, ...(onEvent === undefined ? {} : { onEvent }) });
+  const pipelines = createPipelines({ ...deps, copyAnew: copyAnew(deps) });
   const named =
     <P>(execute: (client: WriteClient, plan: P) => Promise<void>, slugOf: (plan: P) => string | undefined) =>
     (client: ClientRequest, plan: P): Promise<void> => {

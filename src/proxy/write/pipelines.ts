@@ -2,96 +2,149 @@
  * Knows whether an index of the authority has a default or final ingest pipeline: then the document stored is not the
  * document sent. Asked once per index and phase and again after a while; when it cannot be found out, a pipeline is
  * assumed, because reading a document back is always right and only slower. Documents copied as sent on the word of an
- * answer that proves outdated are handed over, to be copied anew.
+ * answer that proves outdated are copied anew. Invariant: of each of them the authority under which it was written is
+ * asked once more, soon, and before this member reports that phase drained.
  */
-import type { DocKey, RouteState } from '../../coordination/ports.ts';
+import type { Admission, DocKey, RouteState } from '../../coordination/ports.ts';
 import { eachMember, rawOf } from '../../json/scan.ts';
 import type { Transports } from '../../upstream/types.ts';
 import { authorityOf, concreteName } from './names.ts';
 import type { WriteEvent } from './ports.ts';
-import { SentAsWritten } from './sent-as-written.ts';
+import { type IndexAt, indexKey, SentAsWritten } from './sent-as-written.ts';
 
 /** One small question to the cluster for each index in this time. */
 const cacheMs = 1000;
+/** So often unanswered, the documents are copied anew on suspicion. */
+const maxQuestions = 10;
 
 export type PipelineOptions = {
   readonly transports: Transports;
   readonly now: () => number;
+  readonly admission: Pick<Admission, 'awaitNewer' | 'drainAfter'>;
   readonly onEvent?: (event: WriteEvent) => void;
-  /** The copies of these documents may carry another content than the authority stored. */
-  readonly onOutdated?: (state: RouteState, docs: readonly DocKey[]) => void;
+  /** The copies of these documents may carry another content than the authority stored. Resolves to whether they do no more. */
+  readonly copyAnew: (state: RouteState, docs: readonly DocKey[]) => Promise<boolean>;
 };
-type Headers = Record<string, string | string[]>;
-type Known = { readonly pipeline: boolean; readonly untilMs: number };
+/** `headers`: credentials of a client that wrote to it. */
+export type WrittenIndex = IndexAt & { readonly headers: Record<string, string | string[]> };
+type Known = { readonly phaseRevision: number; readonly pipeline: boolean; readonly untilMs: number };
+/** `mayBeOld`: the question was put before the caller's write was answered. */
+export type Found = { readonly pipeline: boolean; readonly mayBeOld: boolean };
 
 export interface Pipelines {
   /** The answer at once when it is known and fresh. */
-  known(state: RouteState, ordinal: number): boolean | undefined;
-  /** Never throws. `headers`: credentials of the client. */
-  find(state: RouteState, ordinal: number, headers: Headers): Promise<boolean>;
+  known(index: IndexAt): boolean | undefined;
+  /** Never throws. */
+  find(index: WrittenIndex): Promise<Found>;
   /** An answer showed that a pipeline ran. */
-  seen(state: RouteState, ordinal: number): void;
-  /** A document is copied as it was sent, because `known` said that there is no pipeline. */
-  sentAsWritten(doc: DocKey): void;
+  seen(index: WrittenIndex): void;
+  /** A document is copied as it was sent, on the word of an answer that may be old. */
+  sentAsWritten(index: WrittenIndex, doc: DocKey): void;
 }
 
-export const createPipelines = ({ transports, now, onEvent, onOutdated }: PipelineOptions): Pipelines => {
-  const cache = new Map<string, Known>();
-  const asking = new Map<string, Promise<boolean>>();
-  const sent = new SentAsWritten();
-  const keyOf = (state: RouteState, ordinal: number) => `${state.slug} ${state.phaseRevision} ${ordinal}`;
+class AskedPipelines implements Pipelines {
+  readonly #options: PipelineOptions;
+  readonly #cache = new Map<string, Known>();
+  readonly #asking = new Map<string, Promise<boolean>>();
+  readonly #sent = new SentAsWritten();
+  readonly #watched = new Set<string>();
 
-  const remember = (state: RouteState, ordinal: number, pipeline: boolean) => {
-    const key = keyOf(state, ordinal);
-    const before = cache.get(key);
-    if (before === undefined) forget(`${state.slug} `, ` ${ordinal}`);
-    if (before !== undefined && before.pipeline !== pipeline)
-      onEvent?.({ kind: 'pipeline_changed', slug: state.slug, ordinal, pipeline });
-    cache.set(key, { pipeline, untilMs: now() + cacheMs });
-  };
-  /** Entries of earlier phases of the same index. */
-  const forget = (prefix: string, suffix: string) => {
-    for (const key of cache.keys()) if (key.startsWith(prefix) && key.endsWith(suffix)) cache.delete(key);
-  };
-  const found = (state: RouteState, ordinal: number, before: readonly DocKey[]) => {
-    const outdated = [...before, ...sent.take(state.slug, ordinal)];
-    if (outdated.length > 0) onOutdated?.(state, outdated);
-    remember(state, ordinal, true);
-  };
-  const ask = async (state: RouteState, ordinal: number, headers: Headers): Promise<boolean> => {
-    const before = sent.take(state.slug, ordinal);
-    const pipeline = await askSettings(transports, { state, ordinal, headers });
-    if (pipeline === true) found(state, ordinal, before);
-    else remember(state, ordinal, pipeline ?? true);
-    if (pipeline === undefined) for (const doc of before) sent.note(doc);
-    return pipeline ?? true;
-  };
-  const known = (state: RouteState, ordinal: number) => {
-    const entry = cache.get(keyOf(state, ordinal));
-    return entry !== undefined && entry.untilMs > now() ? entry.pipeline : undefined;
-  };
-  return {
-    known,
-    find: (state, ordinal, headers) => {
-      const fresh = known(state, ordinal);
-      if (fresh !== undefined) return Promise.resolve(fresh);
-      const key = keyOf(state, ordinal);
-      const running = asking.get(key) ?? ask(state, ordinal, headers).finally(() => asking.delete(key));
-      asking.set(key, running);
-      return running;
-    },
-    seen: (state, ordinal) => found(state, ordinal, []),
-    sentAsWritten: (doc) => sent.note(doc),
-  };
-};
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+  }
+
+  known({ state, ordinal }: IndexAt): boolean | undefined {
+    const entry = this.#cache.get(`${state.slug} ${ordinal}`);
+    const isFresh = entry?.phaseRevision === state.phaseRevision && entry.untilMs > this.#options.now();
+    return isFresh ? entry.pipeline : undefined;
+  }
+
+  find(index: WrittenIndex): Promise<Found> {
+    const key = indexKey(index);
+    const running = this.#asking.get(key);
+    if (running !== undefined) return running.then((pipeline) => ({ pipeline, mayBeOld: true }));
+    const own = this.#ask(index)
+      .then(({ pipeline }) => pipeline)
+      .finally(() => this.#asking.delete(key));
+    this.#asking.set(key, own);
+    return own.then((pipeline) => ({ pipeline, mayBeOld: false }));
+  }
+
+  seen(index: WrittenIndex): void {
+    void this.#settle(index, this.#sent.take(index), true);
+  }
+
+  sentAsWritten(index: WrittenIndex, doc: DocKey): void {
+    this.#note(index, [doc]);
+  }
+
+  #note(index: WrittenIndex, docs: readonly DocKey[]): void {
+    this.#sent.note(index, docs);
+    const key = indexKey(index);
+    if (this.#watched.has(key)) return;
+    this.#watched.add(key);
+    const watching = this.#watch(index).finally(() => {
+      this.#watched.delete(key);
+      if (this.#sent.has(index)) this.#note(index, []);
+    });
+    this.#options.admission.drainAfter(index.state, watching);
+  }
+
+  /** Asks until nothing is noted any more, and at once when the phase is over. */
+  async #watch(index: WrittenIndex): Promise<void> {
+    const { admission, copyAnew } = this.#options;
+    const { slug, phaseRevision } = index.state;
+    let isOver = false;
+    for (let asked = 0; !isOver && asked < maxQuestions && this.#sent.has(index); asked++) {
+      isOver = await admission.awaitNewer(slug, phaseRevision, cacheMs);
+      if (this.#sent.has(index)) await (await this.#ask(index)).settled;
+    }
+    const left = this.#sent.take(index);
+    if (left.length > 0) await copyAnew(index.state, left);
+  }
+
+  /** `settled`: what was noted before the question is dealt with. */
+  async #ask(index: WrittenIndex): Promise<{ pipeline: boolean; settled: Promise<void> }> {
+    const before = this.#sent.take(index);
+    const pipeline = await askSettings(this.#options.transports, index);
+    const outdated = pipeline === true ? [...before, ...this.#sent.take(index)] : before;
+    return { pipeline: pipeline ?? true, settled: this.#settle(index, outdated, pipeline) };
+  }
+
+  /** Takes an answer in. `docs`: those that it is about. */
+  #settle(index: WrittenIndex, docs: readonly DocKey[], pipeline: boolean | undefined): Promise<void> {
+    this.#remember(index, { pipeline: pipeline ?? true, wasNone: docs.length > 0 });
+    if (pipeline === false || docs.length === 0) return Promise.resolve();
+    const settled = this.#renew(index, docs, pipeline);
+    this.#options.admission.drainAfter(index.state, settled);
+    return settled;
+  }
+
+  async #renew(index: WrittenIndex, docs: readonly DocKey[], pipeline: true | undefined): Promise<void> {
+    const isDone = pipeline === true && (await this.#options.copyAnew(index.state, docs));
+    if (!isDone) this.#note(index, docs);
+  }
+
+  #remember({ state, ordinal }: IndexAt, { pipeline, wasNone }: { pipeline: boolean; wasNone: boolean }): void {
+    const { slug, phaseRevision } = state;
+    const key = `${slug} ${ordinal}`;
+    const before = this.#cache.get(key);
+    const was = before?.phaseRevision === phaseRevision ? before.pipeline : wasNone ? false : undefined;
+    if (was !== undefined && was !== pipeline)
+      this.#options.onEvent?.({ kind: 'pipeline_changed', slug, ordinal, pipeline });
+    if (before !== undefined && before.phaseRevision > phaseRevision) return;
+    this.#cache.set(key, { phaseRevision, pipeline, untilMs: this.#options.now() + cacheMs });
+  }
+}
+
+export const createPipelines = (options: PipelineOptions): Pipelines => new AskedPipelines(options);
 
 const settingNames = ['index.default_pipeline', 'index.final_pipeline'];
 
-type Question = { state: RouteState; ordinal: number; headers: Headers };
 /** undefined = it could not be found out. */
 const askSettings = async (
   transports: Transports,
-  { state, ordinal, headers }: Question,
+  { state, ordinal, headers }: WrittenIndex,
 ): Promise<boolean | undefined> => {
   const index = encodeURIComponent(concreteName(state, ordinal));
   try {

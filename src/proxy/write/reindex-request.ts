@@ -1,7 +1,7 @@
 /**
- * Decides where a reindex runs and writes its body with the names of that side. Reading and writing happen on one
- * cluster, so all its indices must be current there; what would read from one cluster and write to the other is refused.
- * Pure.
+ * Decides where a reindex runs and writes its body with the names of that side, also those that its query looks up or
+ * selects by. Reading and writing happen on one cluster, so all its indices must be current there; what would read from one
+ * cluster and write to the other is refused. Pure.
  */
 import type { RouteState } from '../../coordination/ports.ts';
 import type { Side } from '../../coordination/records.ts';
@@ -16,6 +16,9 @@ import {
   type Slice,
   skipSpace,
 } from '../../json/scan.ts';
+import { type BodyFacts, inspectBody } from '../read/body-names.ts';
+import { bodyTrouble, nameEdits } from '../read/body-words.ts';
+import { aliasRouting } from '../read/side-names.ts';
 import type { RoutedIndex, RouteTable } from '../types.ts';
 import { authorityOf, concreteName, resolveWrite, type WriteTarget, writeName } from './names.ts';
 
@@ -26,7 +29,8 @@ export type ReindexPlan = {
   /** Routes that are read from. */
   readonly sources: readonly RoutedIndex[];
   readonly destSlice: Slice | undefined;
-  readonly sourceSlice: Slice | undefined;
+  /** Of what is read. */
+  readonly edits: readonly Edit[];
 };
 
 type PlanOptions = { readonly table: RouteTable; readonly date: Date; readonly sameCluster: boolean };
@@ -39,13 +43,8 @@ export const planReindexBody = (body: Buffer, { table, date, sameCluster }: Plan
   const side = sideOf({ dest, read, sameCluster });
   if ((dest !== undefined || read.indices.length > 0) && places.changesIndex)
     throw new CrossfadeError('UNSUPPORTED', 'A reindex of routed indices must not set ctx._index in its script.');
-  return {
-    side,
-    dest,
-    sources: read.indices,
-    destSlice: places.dest,
-    sourceSlice: places.remote ? undefined : places.source,
-  };
+  const edits = places.remote ? [] : readEdits({ places, read, table, sameCluster });
+  return { side, dest, sources: read.indices, destSlice: places.dest, edits };
 };
 
 type Places = {
@@ -54,6 +53,7 @@ type Places = {
   remote: boolean;
   /** A script that may write to an index of its own choice. */
   changesIndex: boolean;
+  facts: BodyFacts;
 };
 
 const findPlaces = (body: Buffer): Places => {
@@ -66,6 +66,7 @@ const findPlaces = (body: Buffer): Places => {
       dest: dest.index,
       remote: source.remote !== undefined,
       changesIndex: root.script !== undefined && rawOf(body, root.script).includes('_index'),
+      facts: inspectBody(body),
     };
   } catch (cause) {
     throw new CrossfadeError('BAD_BODY', 'The body of a reindex must be JSON to be routed.', { cause });
@@ -146,15 +147,31 @@ const mixedSides = (): CrossfadeError =>
     'This reindex would read on one cluster and write on the other, because the authority of a route has moved.',
   );
 
+type Reading = { places: Places; read: Read; table: RouteTable; sameCluster: boolean };
+
+/**
+ * In one cluster the side is that of the destination, and what is read may have moved before it: then it is read, and
+ * selected, by its own names.
+ */
+const readEdits = ({ places, read, table, sameCluster }: Reading): Edit[] => {
+  const { indices } = read;
+  const { facts } = places;
+  const hasMoved = indices.some(({ state }) => authorityOf(state) === 'target');
+  const words = { table, side: hasMoved ? 'target' : 'source', sameCluster } as const;
+  const trouble = bodyTrouble({ ...words, facts, query: '', states: indices.map(({ state }) => state) });
+  if (trouble !== undefined) throw trouble;
+  const edits = nameEdits(facts, words);
+  if (places.source === undefined || !hasMoved) return edits;
+  if (aliasRouting(indices).kind !== 'none')
+    throw new CrossfadeError('UNSUPPORTED', 'The source is an alias with routing; name the index instead.');
+  const names = [...new Set(indices.map((index) => concreteName(index.state, index.ordinal)))];
+  return [...edits, { ...places.source, text: JSON.stringify(names) }];
+};
+
 /** @param state of the destination's route, from the ticket */
 export const reindexBody = (body: Buffer, plan: ReindexPlan, state: RouteState | undefined): Buffer => {
-  const edits: Edit[] = [];
-  const { dest, destSlice, sourceSlice, sources } = plan;
-  // In one cluster the side is that of the destination, and what is read may have moved before it.
-  if (sourceSlice !== undefined && sources.some((index) => authorityOf(index.state) === 'target')) {
-    const names = [...new Set(sources.map((index) => concreteName(index.state, index.ordinal)))];
-    edits.push({ ...sourceSlice, text: JSON.stringify(names) });
-  }
+  const edits = [...plan.edits];
+  const { dest, destSlice } = plan;
   if (dest !== undefined && destSlice !== undefined && state !== undefined)
     edits.push({ ...destSlice, text: JSON.stringify(writeName(state, dest.ordinal)) });
   return applyEdits(

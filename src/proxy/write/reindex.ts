@@ -7,8 +7,8 @@
 import type { RouteState, Ticket } from '../../coordination/ports.ts';
 import { CrossfadeError } from '../../errors.ts';
 import type { UpstreamAnswer } from '../../upstream/types.ts';
-import { addParam, getFlag, removeParam, setParam } from '../query.ts';
-import type { Plan } from '../types.ts';
+import { addParam, getFlag, getParam, setParam } from '../query.ts';
+import type { Plan, RequestHead } from '../types.ts';
 import { clientHeaders } from './answer-client.ts';
 import {
   admit,
@@ -23,10 +23,10 @@ import {
 } from './attempts.ts';
 import { awaitTail } from './await-tail.ts';
 import { respondWith } from './by-query.ts';
-import { type ByQueryCounts, readCounts } from './by-query-request.ts';
+import { type ByQueryCounts, readCounts, unfilteredQuery } from './by-query-request.ts';
 import { credentialsOf } from './credentials.ts';
 import { fencing, mentionsDenial, mentionsFence } from './fence.ts';
-import { isCopying, pathWithQuery, writeName } from './names.ts';
+import { authorityOf, isCopying, pathWithQuery, writeName } from './names.ts';
 import type { WriteClient, WriteDeps } from './ports.ts';
 import { planReindexBody, type ReindexPlan, reindexBody } from './reindex-request.ts';
 import { type RequestBody, readRequestBody } from './request-body.ts';
@@ -117,7 +117,7 @@ const runRouted = async (context: Context, routed: Routed): Promise<'done' | 'fe
   const alias = writeName(state, ordinal);
   const met =
     task === undefined
-      ? isFenced(deps, answer, { state, alias, headers })
+      ? isFenced(deps, answer, { state, alias, headers, isHidden: hidesFailures(client.head) })
       : aliasIsFenced(deps, { side, alias, headers });
   if (await met) {
     ticket.done();
@@ -135,7 +135,7 @@ const runRouted = async (context: Context, routed: Routed): Promise<'done' | 'fe
 
 const send = async ({ deps, client, body }: Context, { plan, ticket }: Routed): Promise<UpstreamAnswer> => {
   const { head } = client;
-  const path = pathWithQuery({ path: head.path, query: requireAlias(removeParam(head.query, 'filter_path')) });
+  const path = pathWithQuery({ path: head.path, query: requireAlias(unfilteredQuery(head)) });
   const bytes = reindexBody(body.bytes, plan, ticket.state);
   try {
     const request = { method: head.method, path, headers: body.headers, body: bytes };
@@ -152,10 +152,14 @@ const requireAlias = (query: string): string =>
     ? setParam(query, 'require_alias', 'true')
     : addParam(query, 'require_alias', 'true');
 
-type Sent = { state: RouteState; alias: string; headers: UpstreamAnswer['headers'] };
+/** The cluster itself filters what is no JSON. */
+const hidesFailures = (head: RequestHead): boolean => getParam(unfilteredQuery(head), 'filter_path') !== undefined;
+
+type Sent = { state: RouteState; alias: string; headers: UpstreamAnswer['headers']; isHidden: boolean };
 /** The first batch meets the fence whole and the reindex stops there, so that nothing was written. */
 const isFenced = async (deps: WriteDeps, { status, body }: UpstreamAnswer, sent: Sent): Promise<boolean> => {
   if (mentionsFence(body)) return true;
+  if (status === 200 && sent.isHidden) return aliasIsFenced(deps, { ...sent, side: authorityOf(sent.state) });
   const verdict = mentionsDenial(body) ? 'denied' : fencing(status, body, sent.alias);
   return metFence(deps, { verdict, ...sent });
 };

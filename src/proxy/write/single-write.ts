@@ -27,7 +27,7 @@ import { credentialsOf } from './credentials.ts';
 import { fencing } from './fence.ts';
 import { authorityOf, isAliasName, isCopying, pathWithQuery, resolveWrite } from './names.ts';
 import { noteConflict } from './note-conflict.ts';
-import type { Pipelines } from './pipelines.ts';
+import type { Pipelines, WrittenIndex } from './pipelines.ts';
 import type { WriteClient, WriteDeps } from './ports.ts';
 import { postImage, type WriteOp } from './post-image.ts';
 import { isUnsupported, isVersionMismatch, noWriteIndex, type Refusal, refusalBody } from './refusals.ts';
@@ -176,21 +176,25 @@ const readApplied = (
   const sure = prepared.document === undefined && !prepared.askedSource;
   if (sure || answered.answer.status >= 300) return appliedOf(attempt, answered, false);
   if (prepared.pipeline !== undefined && prepared.pipeline !== '_none') return appliedOf(attempt, answered, true);
-  const known = pipelines.known(ticket.state, index.ordinal);
-  if (known !== undefined) return appliedAsKnown(attempt, answered, known);
-  const headers = credentialsOf(write.body.headers);
-  return pipelines
-    .find(ticket.state, index.ordinal, headers)
-    .then((pipeline) => appliedOf(attempt, answered, pipeline));
+  const written = { state: ticket.state, ordinal: index.ordinal, headers: credentialsOf(write.body.headers) };
+  const known = pipelines.known(written);
+  if (known !== undefined) return noted(pipelines, written, appliedOf(attempt, answered, known));
+  return pipelines.find(written).then(({ pipeline, mayBeOld }) => {
+    const applied = appliedOf(attempt, answered, pipeline);
+    return mayBeOld ? noted(pipelines, written, applied) : applied;
+  });
 };
 
 /** What is known may be outdated, and then the copy is not what was stored. */
-const appliedAsKnown = (attempt: Attempt, answered: Answered, pipeline: boolean): AppliedWrite | undefined => {
-  const applied = appliedOf(attempt, answered, pipeline);
+const noted = (
+  pipelines: Pipelines,
+  written: WrittenIndex,
+  applied: AppliedWrite | undefined,
+): AppliedWrite | undefined => {
   if (applied?.image.kind !== 'index') return applied;
   // The key alone: the content keeps a client's whole body alive.
   const { ordinal, id, routing } = applied;
-  attempt.pipelines.sentAsWritten({ slug: attempt.ticket.state.slug, ordinal, id, routing });
+  pipelines.sentAsWritten(written, { slug: written.state.slug, ordinal, id, routing });
   return applied;
 };
 

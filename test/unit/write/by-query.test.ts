@@ -153,6 +153,19 @@ describe('delete by query', () => {
   });
 });
 
+describe('an answer that is no JSON', () => {
+  it.each([
+    ['/products/_update_by_query', '{}'],
+    ['/_reindex', intoProducts],
+  ])('of %s is filtered by the cluster, which alone can', async (path, body) => {
+    const member = new Member(script({ done: 'total: 0\n' }));
+    const sent = member.sender.send({ method: 'POST', path: `${path}?format=yaml&filter_path=total`, body });
+    await member.time.advance(1_000);
+    await sent;
+    expect(member.writes[0]?.path).toMatch(/[?&]filter_path=total(&|$)/);
+  });
+});
+
 describe('update by query', () => {
   it('is left to the tail, unless its script deleted', async () => {
     const member = new Member(script({ done: counts(3) }));
@@ -421,6 +434,62 @@ describe('reindex', () => {
     expect(member.writes[0]?.body).toBe('{"source":{"index":["m2"]}, "dest":{"index":"crossfade-products-e1"}}');
   });
 
+  describe('whose query names a route that has moved', () => {
+    const terms = (index: string) => `{"terms":{"id":{"index":"${index}","id":"1","path":"ids"}}}`;
+    const ofIndex = (index: string) => `{"term":{"_index":"${index}"}}`;
+    const withQuery = (source: string, dest: string, query: string) => reindex(source, dest, `,"query":${query}`);
+    const refused = (code: string) => ({ status: 400, headers: { 'x-crossfade-error': code } });
+
+    it.each([
+      ['into a route', 'products'],
+      ['between indices without one', 'elsewhere'],
+    ])('%s does not look documents up where they are stale', async (_title, dest) => {
+      const { got, member } = await run(withQuery('other', dest, terms('m1')));
+      expect(got).toMatchObject(refused('MIXED_ROUTES'));
+      expect([member.writes, member.drained()]).toEqual([[], true]);
+    });
+
+    it.each([
+      ['looks documents up', terms],
+      ['selects by the index', ofIndex],
+    ])('within one cluster %s by the name it has there', async (_title, query) => {
+      const { member } = await run(withQuery('m1', 'products', query('m1')), counts(1), { sameCluster: true });
+      const [source, dest] = ['{"source":{"index":["m2"],"query":', '}, "dest":{"index":"crossfade-products-e1"}}'];
+      expect(member.writes.map(({ body }) => body)).toEqual([`${source}${query('m2')}${dest}`]);
+    });
+
+    it('within one cluster selects an index that has not moved by its own name', async () => {
+      const sent = withQuery('products_v1', 'm1', ofIndex('products_v1'));
+      const { member } = await run(sent, counts(1), { sameCluster: true });
+      expect(member.writes).toMatchObject([{ side: 'target', body: expect.stringContaining(ofIndex('products_v1')) }]);
+    });
+
+    it('in words that mean something else under its new name is refused', async () => {
+      const query = '{"wildcard":{"_index":"m1*"}}';
+      const { got } = await run(withQuery('m1', 'products', query), counts(1), { sameCluster: true });
+      expect(got).toMatchObject(refused('UNSUPPORTED'));
+    });
+
+    it('of another cluster is left as it is', async () => {
+      const body = `{"source":{"remote":{"host":"http://x"},"index":"m1","query":${terms('m1')}},"dest":{"index":"products"}}`;
+      const { member } = await run({ method: 'POST', path: '/_reindex', body });
+      expect(member.writes[0]?.body).toBe(body.replace('"products"', '"crossfade-products-e1"'));
+    });
+  });
+
+  it('from an alias with routing is refused once its index has another name, which has none', async () => {
+    const eu = { name: 'eu', routing: 'r' };
+    const into = async (phase: 'dual' | 'target') => {
+      const routes = [{}, { ...moved, phase, aliases: [eu] }];
+      const member = new Member(script({ done: counts(1) }), routes, { sameCluster: true });
+      const answer = member.sender.send(reindex('eu', 'products'));
+      await member.time.advance(1);
+      return answer;
+    };
+    expect((await into('dual')).status).toBe(200);
+    expect(await into('target')).toMatchObject({ status: 400, headers: { 'x-crossfade-error': 'UNSUPPORTED' } });
+  });
+
   it('never lets an index come into being in the place of a missing alias', async () => {
     const { member } = await run(reindex('other', 'products'));
     expect(member.writes[0]?.path).toBe('/_reindex?require_alias=true');
@@ -453,6 +522,17 @@ describe('reindex', () => {
     await member.time.settle();
     member.learn({ epoch: 2 });
     expect((await answer).json).toMatchObject({ failures: [] });
+    expect(member.writes).toHaveLength(2);
+  });
+
+  it('into a fenced route runs again though its filtered YAML does not tell', async () => {
+    const yaml = { ...reindex('other', 'products'), path: '/_reindex?format=yaml&filter_path=total' };
+    const member = new Member(script({ done: 'total: 1\n', fenced: true }));
+    const answer = member.sender.send(yaml);
+    await member.time.settle();
+    member.learn({ epoch: 2 });
+    await member.time.advance(1_000);
+    expect((await answer).text).toBe('total: 1\n');
     expect(member.writes).toHaveLength(2);
   });
 

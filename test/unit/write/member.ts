@@ -34,7 +34,7 @@ export class Member {
   outcome: Promise<CopyOutcome> = Promise.resolve('applied');
   readonly sender: ReturnType<typeof createSender>;
   /** What a question for settings is answered; undefined = with an error. */
-  settings: Record<string, unknown> | undefined = {};
+  settings: Record<string, unknown> | undefined | Promise<Record<string, unknown>> = {};
   readonly #states = new Map<string, RouteState>();
   #script: Script;
 
@@ -92,8 +92,9 @@ export class Member {
     this.admission.apply(this.#states);
   }
 
-  #settingsAnswer(): Scripted {
-    return this.settings === undefined ? { status: 503, body: {} } : { body: this.settings };
+  async #settingsAnswer(): Promise<Scripted> {
+    const settings = await this.settings;
+    return settings === undefined ? { status: 503, body: {} } : { body: settings };
   }
 
   #transport(side: Side) {
@@ -102,7 +103,7 @@ export class Member {
         const seen: Seen = { side, method, path, body: textOf(body), ...(ownAccount ? { ownAccount } : {}) };
         const before = this.seen.filter((other) => other.side === side).length;
         this.seen.push(seen);
-        const scripted = path.includes('/_settings/') ? this.#settingsAnswer() : await this.#script(seen, before);
+        const scripted = path.includes('/_settings/') ? await this.#settingsAnswer() : await this.#script(seen, before);
         if (scripted instanceof Error) throw scripted;
         const { status = 200, body: text, headers } = scripted ?? { body: {} };
         return {

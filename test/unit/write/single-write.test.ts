@@ -423,17 +423,18 @@ describe('a post-image that the request does not hold', () => {
     expect(member.events).toContainEqual({ kind: 'stamp_overflow', slug: 'products' });
   });
 
-  it('asks for the index’s own pipelines once, and again later', async () => {
+  it('asks for the index’s own pipelines once, once more for what it copied on the answer’s word, and again later', async () => {
     const member = new Member(accept);
     const asked = () => member.seen.filter(({ path }) => path.includes('_settings')).length;
     await member.sender.send(put);
     await member.sender.send(put);
     expect(asked()).toBe(1);
     await member.time.advance(30_001);
+    expect(asked()).toBe(2);
     await member.sender.send(put);
-    expect(asked()).toBe(2);
+    expect(asked()).toBe(3);
     await member.sender.send({ method: 'DELETE', path: '/products/_doc/1' });
-    expect(asked()).toBe(2);
+    expect(asked()).toBe(3);
   });
 });
 
@@ -448,10 +449,12 @@ describe('an index that is given a pipeline', () => {
     }
     return { body: written({ _id: /_doc\/(\w+)/.exec(path)?.[1] }) };
   };
-  const repairing = () => {
+  /** `failing`: so many repairs fail first. */
+  const repairing = (failing = 0) => {
     const repaired: [string[], string | undefined][] = [];
     const repairIds: WriteDeps['repairIds'] = async (_state, keys, overwrite) => {
       repaired.push([keys.map(({ id }) => id), overwrite]);
+      if (repaired.length <= failing) throw new CrossfadeError('UPSTREAM_TIMEOUT');
       return 0;
     };
     const member = new Member(script, [{}], { repairIds });
@@ -483,10 +486,9 @@ describe('an index that is given a pipeline', () => {
     const { member, repaired, write } = repairing();
     for (const id of ['a', 'b']) await write(id);
     await member.time.advance(1_001);
-    await write('c');
     member.settings = given;
     await member.time.advance(1_001);
-    await write('d');
+    await write('c');
     expect(repaired).toEqual([]);
   });
 
@@ -501,6 +503,66 @@ describe('an index that is given a pipeline', () => {
     await member.time.advance(1_001);
     await write('d');
     expect(repaired).toEqual([[['b'], 'same_stamp']]);
+  });
+
+  it('has them copied anew within a second though nobody writes to it any more', async () => {
+    const { member, repaired, write } = repairing();
+    for (const id of ['first', 'a', 'b']) await write(id);
+    member.settings = given;
+    await member.time.advance(1_001);
+    expect(repaired).toEqual([[['a', 'b'], 'same_stamp']]);
+    await member.time.advance(60_000);
+    expect([repaired.length, member.time.pending]).toEqual([1, 0]);
+  });
+
+  it('has them copied anew before its member has drained, on the word of the authority that took them', async () => {
+    const { member, repaired, write } = repairing();
+    for (const id of ['first', 'a', 'b']) await write(id);
+    member.settings = given;
+    expect(member.admission.report('products')).toMatchObject({ inFlight: 0, drained: true });
+    member.learn({ phase: 'target', reign: 2, epoch: 2 });
+    expect(member.admission.report('products')).toMatchObject({ inFlight: 0, drained: false });
+    await member.time.settle();
+    expect(member.seen.at(-1)).toMatchObject({ side: 'source', path: expect.stringContaining('_settings') });
+    expect(repaired).toEqual([[['a', 'b'], 'same_stamp']]);
+    expect(member.admission.report('products')?.drained).toBe(true);
+  });
+
+  it('has those copied anew that were written while it was asked', async () => {
+    const { member, repaired, write } = repairing();
+    let answer = (_: Record<string, unknown>): void => undefined;
+    member.settings = new Promise((resolve) => {
+      answer = resolve;
+    });
+    for (const id of ['first', 'a']) await write(id);
+    member.settings = given;
+    answer({});
+    await member.time.settle();
+    expect(member.offered.map(({ id }) => id)).toEqual(['first', 'a']);
+    await member.time.advance(1_001);
+    expect(repaired).toEqual([[['a'], 'same_stamp']]);
+  });
+
+  it('has them copied anew once the follower can be reached again', async () => {
+    const { member, repaired, write } = repairing(2);
+    for (const id of ['first', 'a']) await write(id);
+    member.settings = given;
+    await member.time.advance(3_100);
+    expect(repaired).toHaveLength(3);
+    await member.time.advance(60_000);
+    expect(repaired).toHaveLength(3);
+  });
+
+  it('has them copied anew on suspicion once it could not be asked before the phase ended', async () => {
+    const { member, repaired, write } = repairing();
+    for (const id of ['first', 'a']) await write(id);
+    member.settings = undefined;
+    await member.time.advance(2_500);
+    expect(repaired).toEqual([]);
+    member.learn({ epoch: 2 });
+    await member.time.settle();
+    expect(repaired).toEqual([[['a'], 'same_stamp']]);
+    expect([member.admission.report('products')?.drained, member.time.pending]).toEqual([true, 0]);
   });
 
   it('shows it in the answer of a bulk', async () => {
