@@ -12,7 +12,10 @@ import type { PinReason } from './choose-side.ts';
 import { showsFailures } from './shows-failures.ts';
 import { aliasRouting } from './side-names.ts';
 
-/** Families whose answers the follower can give: the rest name nodes, act on shards, or speak of one cluster. */
+/**
+ * Families whose answers the follower can give: the rest name nodes, act on shards, or speak of one cluster. A point in time is
+ * opened before anybody knows what will be asked of it, and where it was opened it stays.
+ */
 const followerFamilies: ReadonlySet<Family> = new Set<Family>([
   'get',
   'mget',
@@ -26,7 +29,6 @@ const followerFamilies: ReadonlySet<Family> = new Set<Family>([
   'validate',
   'termvectors',
   'mtermvectors',
-  'pit_create',
 ]);
 
 /** Reads of documents by id, which see a write before any refresh. */

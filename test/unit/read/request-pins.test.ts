@@ -9,7 +9,8 @@ const state = routeState();
 const external = { ...state, spec: RouteSpec.parse({ ...state.spec, versions: 'external' }) };
 const pinOf = (target: string, headers: Record<string, string> = {}, route = state) => {
   const [path = '', query = ''] = target.split('?');
-  return headPin(classify('GET', path), { method: 'GET', path, query, headers }, route);
+  const method = path.endsWith('/point_in_time') ? 'POST' : 'GET';
+  return headPin(classify(method, path), { method, path, query, headers }, route);
 };
 
 describe('the head of a request', () => {
@@ -48,6 +49,7 @@ describe('the head of a request', () => {
     ['/products/_search?docvalue_fields=_index', 'opaque_body'],
     ['/products/_search?stored_fields=_version', 'version'],
     ['/products/_rank_eval', 'family'],
+    ['/products/_search/point_in_time?keep_alive=1m', 'family'],
     ['/products/_search_shards', 'family'],
   ])('%s is pinned by %s', (target, pin) => {
     expect(pinOf(target)).toBe(pin);
