@@ -12,6 +12,7 @@ import type { ClusterControl } from './cluster.ts';
 import { CopyLane } from './copy-lane.ts';
 import { bytesOf, type CopyQueue, type Pending } from './copy-queue.ts';
 import { directionOf } from './direction.ts';
+import { LostCopies } from './lost-copies.ts';
 import { docKeyText } from './quarantine.ts';
 import type { Runtime } from './runtime.ts';
 import { type Prepared, prepareWrite } from './stamped-write.ts';
@@ -52,6 +53,7 @@ export class RouteCopies {
   readonly #options: CopierOptions;
   readonly #lanes = new Map<Side, CopyLane>();
   readonly #counts = new WriteCounts();
+  readonly #lost = new LostCopies();
   #state: RouteState | undefined;
   #dropped = 0;
   #quarantined = 0;
@@ -67,7 +69,10 @@ export class RouteCopies {
   offer(copy: Copy, state: RouteState): Promise<CopyOutcome> {
     this.#learn(state);
     if (this.#closed || !this.#isCopied(state)) return Promise.resolve(this.#lose(copy));
-    if (!isChosen(copy, state)) return Promise.resolve(this.#leave(copy));
+    if (!isChosen(copy, state)) {
+      this.#lost.leftByChoice(this.#options.runtime.now());
+      return Promise.resolve(this.#leave(copy));
+    }
     const { queue } = this.#lane(state);
     const key = docKeyText(copy);
     const bytes = bytesOf(copy);
@@ -83,7 +88,8 @@ export class RouteCopies {
 
   isPending(doc: DocKey): boolean {
     const key = docKeyText(doc);
-    return [...this.#lanes.values()].some(({ queue }) => queue.has(key));
+    const isQueued = [...this.#lanes.values()].some(({ queue }) => queue.has(key));
+    return isQueued || this.#lost.has(key, this.#options.runtime.now());
   }
 
   unknownOutcome(mayDelete: boolean): void {
@@ -155,9 +161,11 @@ export class RouteCopies {
 
   #learn(state: RouteState | undefined): void {
     if (state === undefined || (this.#state !== undefined && state.phaseRevision < this.#state.phaseRevision)) return;
+    const follower = copiedTo(state.phase.phase);
+    if (this.#state?.phase.reign !== state.phase.reign || follower === undefined) this.#lost.clear();
     this.#state = state;
     this.#counts.enter(state.phase.reign);
-    for (const [side, lane] of this.#lanes) if (side !== copiedTo(state.phase.phase)) lane.giveUp();
+    for (const [side, lane] of this.#lanes) if (side !== follower) lane.giveUp();
     const lane = this.#lanes.get(otherSide(authorityIn(state.phase.phase)));
     // While writes are held nothing is worth gathering for: the switch waits for these copies.
     const { hold } = state.phase;
@@ -208,6 +216,8 @@ export class RouteCopies {
     if (fate.kind === 'quarantine') this.#quarantined++;
     const arrived = fate.kind === 'applied' || fate.kind === 'superseded';
     if (!arrived && copy.op === 'delete') this.sweepNeeded('dropped_delete');
+    if (arrived) this.#lost.arrived(docKeyText(copy), copy.stamp);
+    else this.#noteLost(copy);
     for (const { reign, settle } of offers) {
       if (arrived) this.#counts.acknowledge(reign, copy.ordinal);
       else this.#counts.leave(reign, copy.ordinal);
@@ -217,8 +227,15 @@ export class RouteCopies {
 
   #lose(copy: Copy): CopyOutcome {
     this.#dropped++;
+    this.#noteLost(copy);
     if (copy.op === 'delete') this.sweepNeeded('dropped_delete');
     return this.#leave(copy);
+  }
+
+  /** One of an earlier reign lost to what the authority of this one has. */
+  #noteLost(copy: Copy): void {
+    if (copy.reign !== this.#state?.phase.reign) return;
+    this.#lost.lost(docKeyText(copy), copy.stamp, this.#options.runtime.now());
   }
 
   #leave({ reign, ordinal }: Copy): CopyOutcome {

@@ -70,7 +70,7 @@ const createCopies = ({ metrics, controls, transforms }: Core, view: RouteView):
 export const createParts = (core: Core, onDrained: () => void): AgentParts => {
   const { metrics, controls, transforms, sharedSecret, watcher, member, boot } = core;
   const admission = createAdmission({ now: () => performance.now(), onDrained, onHeldEnd: observeHeld(metrics) });
-  const view = createRouteView({ watcher, admission });
+  const view = createRouteView({ watcher, admission, sameCluster: core.clusters.sameCluster });
   const copier = createCopies(core, view);
   const processes = createProcessList({ bucket: core.store.config, member, boot });
   const discrepancies = createDiscrepancyStore({

@@ -15,6 +15,8 @@ import type { RouteTable } from '../proxy/types.ts';
 export type RouteViewOptions = {
   watcher: Pick<RouteWatcher, 'current' | 'status' | 'onChange'>;
   admission: Pick<AdmissionControl, 'apply'>;
+  /** Source and target are one cluster. */
+  sameCluster: boolean;
 };
 
 export interface RouteView {
@@ -44,23 +46,26 @@ export interface RouteView {
 /** Stands for all routes when not even their names are known. */
 const everyRoute = '*';
 
-export const createRouteView = ({ watcher, admission }: RouteViewOptions): RouteView => new View(watcher, admission);
+export const createRouteView = (options: RouteViewOptions): RouteView => new View(options);
 
 class View implements RouteView {
   readonly #watcher: RouteViewOptions['watcher'];
   readonly #admission: RouteViewOptions['admission'];
+  readonly #tableOf: (states: RouteStates) => RouteTable;
   readonly #listeners = new Set<(states: RouteStates) => void>();
   #states: RouteStates = new Map();
-  #table: RouteTable = createRouteTable(this.#states);
+  #table: RouteTable;
   #unknown: readonly string[] = [everyRoute];
   #alone: { mayServe: boolean } | undefined;
   #offered: AliasAnswers | undefined;
   /** Nothing is refused until the next change; spares each request the question. */
   #settled = false;
 
-  constructor(watcher: RouteViewOptions['watcher'], admission: RouteViewOptions['admission']) {
+  constructor({ watcher, admission, sameCluster }: RouteViewOptions) {
     this.#watcher = watcher;
     this.#admission = admission;
+    this.#tableOf = (states) => createRouteTable(states, { sameCluster });
+    this.#table = this.#tableOf(this.#states);
     this.#refresh();
     watcher.onChange(() => {
       this.#settled = false;
@@ -147,7 +152,7 @@ class View implements RouteView {
     if (states === this.#states) return;
     this.#admission.apply(states);
     this.#states = states;
-    this.#table = createRouteTable(states);
+    this.#table = this.#tableOf(states);
     for (const listener of this.#listeners) listener(states);
   }
 }

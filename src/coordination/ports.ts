@@ -136,7 +136,7 @@ export type CopyOutcome = 'applied' | 'superseded' | 'quarantined' | 'left_to_ta
 export interface Copies {
   /** Resolves once the copy's fate is known; retries run inside. */
   offer(copy: Copy, state: RouteState): Promise<CopyOutcome>;
-  /** A copy of this document is queued or under way: its realtime GET belongs to the authority. */
+  /** A copy of this document is queued, under way or lost: its realtime GET belongs to the authority. */
   isPending(key: DocKey): boolean;
   /** An authority write whose answer never came, so no copy could be made. */
   unknownOutcome(slug: string, mayDelete: boolean): void;

@@ -1,11 +1,14 @@
 /**
  * Answers where a name in a request leads: to which indices of which routes, or to none. Names of a route are its source
  * and target indices and its aliases; routes in `off` have none. A source name or alias beats another route's target
- * name, because the application speaks in the source's names.
+ * name, because the application speaks in the source's names. Where the sides are two clusters the source may have an
+ * index of its own that is called like a target: such a name is the route's only once the target has had the authority, from
+ * when on an application may have been taken over to it, and never where another route, be it `off`, has it on its source.
  * Invariant: a route that the cluster could touch through an expression is always reported; when it is not certain that
  * nothing else is touched, `unrouted` is true.
  */
 import type { RouteState, RouteStates } from '../coordination/ports.ts';
+import { authorityIn } from '../coordination/records.ts';
 import { covers, writeIndexAmong } from '../coordination/route-aliases.ts';
 import type { RouteAlias } from '../coordination/route-spec.ts';
 import { type ExpressionItem, isPlainName, matchesPattern, parseIndexExpression } from './index-expression.ts';
@@ -13,10 +16,14 @@ import type { Resolution, RoutedIndex, RouteTable } from './types.ts';
 
 const none: Resolution = { kind: 'none' };
 
-export const createRouteTable = (states: RouteStates): RouteTable => {
-  const active = [...states.values()].filter((state) => state.phase.phase !== 'off');
-  const byName = collectNames(active);
-  const concretes = active.flatMap(concreteIndices);
+/** `sameCluster`: source and target are one cluster. */
+export const createRouteTable = (states: RouteStates, { sameCluster }: { sameCluster: boolean }): RouteTable => {
+  const known = [...states.values()];
+  const active = known.filter((state) => state.phase.phase !== 'off');
+  const onSource = new Set(known.flatMap(sourceNames));
+  const speaks: SpeaksTarget = (state, target) => sameCluster || (hasHadAuthority(state) && !onSource.has(target));
+  const byName = collectNames(active, speaks);
+  const concretes = active.flatMap((state) => concreteIndices(state, speaks));
   const resolutions = new Map([...byName].map(([name, indices]) => [name, combine([indices])]));
   const all: Resolution = active.length === 0 ? none : { kind: 'mixed', states: active, unrouted: true };
   return {
@@ -34,8 +41,18 @@ export const createRouteTable = (states: RouteStates): RouteTable => {
 };
 
 type Names = Map<string, readonly RoutedIndex[]>;
+/** Whether the name of a target is the route's. */
+type SpeaksTarget = (state: RouteState, target: string) => boolean;
 
-const collectNames = (states: readonly RouteState[]): Names => {
+const sourceNames = ({ spec }: RouteState): string[] => [
+  ...spec.indices.map(({ source }) => source),
+  ...spec.aliases.map(({ name }) => name),
+];
+
+/** The target, now or before a rollback. */
+const hasHadAuthority = ({ phase }: RouteState): boolean => authorityIn(phase.phase) === 'target' || phase.reign > 1;
+
+const collectNames = (states: readonly RouteState[], speaks: SpeaksTarget): Names => {
   const names: Names = new Map();
   const add = (name: string, indices: readonly RoutedIndex[]): void => {
     names.set(name, mergeIndices([...(names.get(name) ?? []), ...indices]));
@@ -47,7 +64,7 @@ const collectNames = (states: readonly RouteState[]): Names => {
   const spoken = new Set(names.keys());
   for (const state of states)
     for (const [ordinal, pair] of state.spec.indices.entries())
-      if (!spoken.has(pair.target)) add(pair.target, [indexOf(state, ordinal)]);
+      if (!spoken.has(pair.target) && speaks(state, pair.target)) add(pair.target, [indexOf(state, ordinal)]);
   return names;
 };
 
@@ -98,11 +115,12 @@ const joinRouting = (a: string | undefined, b: string | undefined): string | und
 /** A concrete index on one side, with the aliases that a wildcard could reach it by. */
 type Concrete = { readonly state: RouteState; readonly name: string; readonly aliases: readonly string[] };
 
-const concreteIndices = (state: RouteState): Concrete[] =>
+const concreteIndices = (state: RouteState, speaks: SpeaksTarget): Concrete[] =>
   state.spec.indices.flatMap((pair) => {
     const covering = state.spec.aliases.filter((alias) => covers(alias, pair.source));
     const aliases = covering.map((alias) => alias.name);
-    const names = pair.source === pair.target ? [pair.source] : [pair.source, pair.target];
+    const names =
+      pair.source === pair.target || !speaks(state, pair.target) ? [pair.source] : [pair.source, pair.target];
     return names.map((name) => ({ state, name, aliases }));
   });
 

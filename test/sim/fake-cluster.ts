@@ -450,9 +450,11 @@ export const createFakeCluster = (options: FakeOptions): FakeCluster => {
       case 'GET _stats':
         return stats(index);
       case 'GET _settings':
-        // Those that are asked for by name, and no index here has one of them.
+        // Those that are asked for by name; of them an index here has its id only.
         if (ask.segments[2] === undefined) throw unknown(ask);
-        return reply(200, { [index.name]: { settings: {} } });
+        return reply(200, {
+          [index.name]: { settings: ask.segments[2] === 'index.uuid' ? { index: { uuid: index.uuid } } : {} },
+        });
       case 'PUT _settings':
         return putSettings(ask, name, index);
       case 'PUT _mapping':

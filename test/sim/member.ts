@@ -91,7 +91,7 @@ export const startMember = (options: MemberOptions): Member => {
     const watcher = await startRouteWatcher({ store, logger, now, timers });
     let beat = (): void => undefined;
     const admission = createAdmission({ now, timers, onDrained: () => beat() });
-    const view = createRouteView({ watcher, admission });
+    const view = createRouteView({ watcher, admission, sameCluster: false });
     view.onChange((states) => options.onStates?.(states));
     stateOf = () => view.state(slug);
     const copier = createCopier({ clusters, runtime, transforms, stateOf: (of) => view.state(of) });

@@ -47,7 +47,7 @@ export class TestRoute {
       rate: undefined,
       errors: [],
     };
-    this.#table = createRouteTable(new Map([[parsed.route, this.#state]]));
+    this.#table = createRouteTable(new Map([[parsed.route, this.#state]]), { sameCluster: false });
     this.admission.apply(new Map([[parsed.route, this.#state]]));
   }
 
@@ -67,7 +67,7 @@ export class TestRoute {
       phaseRevision: this.#state.phaseRevision + 1,
     };
     const states = new Map([[this.#state.slug, this.#state]]);
-    this.#table = createRouteTable(states);
+    this.#table = createRouteTable(states, { sameCluster: false });
     this.admission.apply(states);
   }
 

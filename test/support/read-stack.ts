@@ -18,7 +18,7 @@ import type { ShadowReport } from '../../src/proxy/shadow/ports.ts';
 import { createComparisonThread } from '../../src/proxy/shadow/comparison-thread.ts';
 import { type ShadowEvent, ShadowReads } from '../../src/proxy/shadow/runner.ts';
 import { createCluster } from '../../src/upstream/cluster.ts';
-import { tableOf } from './routes.ts';
+import { oneClusterTableOf, tableOf } from './routes.ts';
 
 export type Got = {
   status: number;
@@ -65,7 +65,8 @@ export const startReadStack = async (options: Options): Promise<ReadStack> => {
   const logger = silentLogger();
   const [events, shadowEvents, reports]: [ReadEvent[], ShadowEvent[], ShadowReport[]] = [[], [], []];
   const pending = new Set<string>();
-  let table = tableOf();
+  const toTable = options.deps?.sameCluster === true ? oneClusterTableOf : tableOf;
+  let table = toTable();
   const now = () => performance.now();
   const comparisons = createComparisonThread();
   const shadow = new ShadowReads({
@@ -127,7 +128,7 @@ export const startReadStack = async (options: Options): Promise<ReadStack> => {
     shadow,
     pending,
     setStates: (...states) => {
-      table = tableOf(...states);
+      table = toTable(...states);
     },
     send: (method, path, sent = {}) => sendTo(url, method, path, sent),
     close: async () => {

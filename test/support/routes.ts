@@ -35,5 +35,11 @@ export const routeState = ({
   errors: [],
 });
 
-export const tableOf = (...states: readonly RouteState[]): RouteTable =>
-  createRouteTable(new Map(states.map((state) => [state.slug, state])));
+const tableFor =
+  (sameCluster: boolean) =>
+  (...states: readonly RouteState[]): RouteTable =>
+    createRouteTable(new Map(states.map((state) => [state.slug, state])), { sameCluster });
+
+/** Where the sides are two clusters. */
+export const tableOf = tableFor(false);
+export const oneClusterTableOf = tableFor(true);

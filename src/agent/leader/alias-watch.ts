@@ -7,6 +7,7 @@ import { aliasWildcard, authorityMarker } from '../../coordination/keys.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, type Side, sides } from '../../coordination/records.ts';
 import type { ClusterControl } from '../cluster.ts';
+import { namesakesOf } from '../namesakes.ts';
 import { applyAliases, currentAliases, ensureFence } from './alias-keeper.ts';
 import { closeOthers, isPrepared, misplaced, openEpoch, type Wanted } from './epochs.ts';
 import type { Leading } from './leading.ts';
@@ -119,6 +120,14 @@ const strayed = async (leading: Leading, state: RouteState): Promise<string | un
   return undefined;
 };
 
+/** A cutover would put them out of the application's reach; once it has happened, they must not bar the way back. */
+const hiddenByCutover = async (leading: Leading, { spec, phase }: RouteState): Promise<string | undefined> => {
+  const names = phase.phase === 'dual' ? await namesakesOf(patient(leading), spec) : [];
+  return names.length === 0
+    ? undefined
+    : `the source has indices of its own called ${names.join(', ')}, like the target`;
+};
+
 export const keepAliases = async (leading: Leading, state: RouteState): Promise<void> => {
   const known = settled.get(leading);
   if (known?.revision !== state.phaseRevision) {
@@ -129,6 +138,7 @@ export const keepAliases = async (leading: Leading, state: RouteState): Promise<
   known.turns++;
   if (known.turns % watchEveryTurns !== 0) return;
   leading.work.setAlarm('aliases', await strayed(leading, state));
+  leading.work.setAlarm('namesakes', await hiddenByCutover(leading, state));
   // A leader that woke up late may have prepared a switch since.
   if (settles(state)) await closeAndOpen(leading, { spec: state.spec, record: state.phase }, () => new Map());
 };

@@ -49,6 +49,8 @@ export type PreflightFacts = {
   aliases: ReadonlyMap<string, AliasHolders> | undefined;
   /** The default pipelines that the indices of a side name, by id; undefined = it is not there. Unread ones are left out. */
   pipelines: Record<Side, ReadonlyMap<string, unknown>>;
+  /** Targets that something else on the source's cluster is called like. */
+  namesakes: readonly string[];
   store: StoreFacts;
   /** The route has been in `dual`, as far as the store tells. */
   copiedBefore: boolean;

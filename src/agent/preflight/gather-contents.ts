@@ -9,6 +9,7 @@ import { CrossfadeError, isCrossfadeError } from '../../errors.ts';
 import type { ClusterControl } from '../cluster.ts';
 import { noneAssigned, type ShardSeq } from '../control-answers.ts';
 import { indexHealth } from '../index-health.ts';
+import { namesakesOf } from '../namesakes.ts';
 import type { AliasHolders, IndexFacts, PairFacts, PreflightFacts } from './facts.ts';
 import { defaultPipelines } from './judge-pipelines.ts';
 import { type MissingPrivilege, missingIn, type PipelineProbe, pipelineProbe } from './privileges.ts';
@@ -123,13 +124,14 @@ const aliasFacts = async (source: ClusterControl, spec: RouteSpec): Promise<Map<
   return new Map(await Promise.all(spec.aliases.map(async ({ name }) => [name, await holdersOf(name)] as const)));
 };
 
-type Contents = Pick<PreflightFacts, 'pairs' | 'aliases' | 'pipelines'> & {
+type Contents = Pick<PreflightFacts, 'pairs' | 'aliases' | 'pipelines' | 'namesakes'> & {
   missing: Record<Side, readonly MissingPrivilege[]>;
 };
 export const unseen: Contents = {
   pairs: [],
   aliases: undefined,
   pipelines: { source: new Map(), target: new Map() },
+  namesakes: [],
   missing: { source: [], target: [] },
 };
 
@@ -153,13 +155,18 @@ const pipelinesOn = async (cluster: ClusterControl, side: Side, ids: readonly st
 };
 
 const contents = async (clusters: Clusters, spec: RouteSpec): Promise<Contents> => {
-  const [pairs, aliases] = await Promise.all([pairFacts(clusters, spec), aliasFacts(clusters.source, spec)]);
+  const [pairs, aliases, namesakes] = await Promise.all([
+    pairFacts(clusters, spec),
+    aliasFacts(clusters.source, spec),
+    namesakesOf(clusters, spec),
+  ]);
   const look = (side: Side) => pipelinesOn(clusters[side], side, defaultPipelines(spec, pairs, side));
   const [source, target] = await Promise.all([look('source'), look('target')]);
   return {
     pairs,
     aliases,
     pipelines: { source: source.known, target: target.known },
+    namesakes,
     missing: { source: source.missing, target: target.missing },
   };
 };

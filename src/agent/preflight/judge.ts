@@ -53,6 +53,16 @@ const clusterFindings = ({ clusters }: PreflightFacts): Finding[] =>
     ];
   });
 
+/** After the cutover a target's name is the route's; what the application has under it would be out of its reach. */
+const namesakeFindings = ({ namesakes }: PreflightFacts): Finding[] =>
+  namesakes.map((name) =>
+    about('target index', name)(
+      'refuse',
+      'an index or alias of its own has this name on the source',
+      'give the target another name, or take the other away',
+    ),
+  );
+
 /** Twice the source's size: the copy, and merges while it is written. */
 const diskFindings = ({ clusters, pairs }: PreflightFacts): Finding[] => {
   const needed = 2 * pairs.reduce((sum, pair) => sum + (pair.source?.storeBytes ?? 0), 0);
@@ -108,6 +118,7 @@ export const judge = (facts: PreflightFacts): Finding[] => [
     ];
   }),
   ...aliasFindings(facts),
+  ...namesakeFindings(facts),
   ...diskFindings(facts),
   ...storeFindings(facts),
   ...byQueryFindings(facts),

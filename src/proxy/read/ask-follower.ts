@@ -1,7 +1,8 @@
 /**
  * Asks the follower on behalf of a client that must not notice it: any failure, and any answer that is not good enough,
  * ends with the authority; and a follower that does not answer within `hedgeMs` gets the authority as a rival, so that a
- * hung cluster costs a client that long and no more. The first good answer wins and the other request is given up.
+ * hung cluster costs a client that long and no more. The first good answer wins and the other request is given up. An error
+ * of the authority waits as long again for the follower to do better.
  * Reads are safe to send twice; nothing else comes through here.
  */
 import type { Timers } from '../../coordination/timers.ts';
@@ -109,14 +110,22 @@ const lostToAuthority = async (
   question: FollowerQuestion,
   { judged, first, followerGivesUp }: AuthorityFirst,
 ): Promise<FollowerOutcome> => {
-  if (first.answer !== undefined && isServed(first.answer.status)) {
-    judged.catch(() => undefined);
-    followerGivesUp.abort();
-    question.breaker.settle('failure');
-    return { kind: 'authority', cause: 'slow', answer: first.answer };
-  }
-  const outcome = settled(await judged, question);
+  if (first.answer !== undefined && isServed(first.answer.status))
+    return giveUpFollower(question, { judged, first, followerGivesUp });
+  const late = await orSlow(judged, question);
+  if (late === 'slow') return giveUpFollower(question, { judged, first, followerGivesUp });
+  const outcome = settled(late, question);
   return outcome.kind === 'follower' ? outcome : { ...outcome, answer: first.answer };
+};
+
+const giveUpFollower = (
+  { breaker }: FollowerQuestion,
+  { judged, first, followerGivesUp }: AuthorityFirst,
+): FollowerOutcome => {
+  judged.catch(() => undefined);
+  followerGivesUp.abort();
+  breaker.settle('failure');
+  return { kind: 'authority', cause: 'slow', answer: first.answer };
 };
 
 const isServed = (status: number): boolean => status < 500 && status !== 429;

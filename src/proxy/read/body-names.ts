@@ -17,8 +17,12 @@ export type NamePlace = { readonly slice: Slice; readonly name: string; readonly
 export type BodyFacts = {
   readonly names: readonly NamePlace[];
   readonly pit: { readonly slice: Slice; readonly id: string } | undefined;
-  /** `seq_no_primary_term` stands somewhere in it, be it for hits, inner hits or top hits. */
+  /**
+   * `seq_no_primary_term` stands somewhere in it, be it for hits, inner hits or top hits; or it selects, sorts, counts or
+   * shows by the fields of these numbers.
+   */
   readonly asksTokens: boolean;
+  /** The same of versions. */
   readonly asksVersion: boolean;
   readonly opaque: boolean;
   readonly unsayable: boolean;
@@ -89,6 +93,12 @@ const isBoost = (path: readonly string[]): boolean =>
 const indexWord = /(?<!\w)_index(?!\w)/;
 export const speaksOfIndex = (text: string): boolean => indexWord.test(text);
 
+/** Numbers that each side gives to its own writes, as fields. */
+const tokenWord = /(?<!\w)_(?:seq_no|primary_term)(?!\w)/;
+const versionWord = /(?<!\w)_version(?!\w)/;
+export const speaksOfTokens = (text: string): boolean => tokenWord.test(text);
+export const speaksOfVersions = (text: string): boolean => versionWord.test(text);
+
 /** Shows or orders by the name, and selects nothing by it. */
 const showsIndex = (text: string, [own, parent]: readonly string[]): boolean =>
   text === '_index' || (own === '_index' && parent === 'sort');
@@ -102,16 +112,28 @@ export const inspectBody = (body: Uint8Array): BodyFacts => {
   const start = skipSpace(buf, 0);
   if (start === buf.length) return noBodyFacts;
   const root = { start, end: skipValue(buf, start) };
-  const flags = { asksTokens: mentions(buf, 'seq_no_primary_term'), asksVersion: topLevelTrue(buf, root, 'version') };
+  const flags = numbersIn(buf, root);
   const worthWalking = ['"index"', '_index', 'indices_boost', '"pit"'].some((text) => mentions(buf, text));
   return worthWalking ? { ...flags, ...placesIn(buf, root) } : { ...noBodyFacts, ...flags };
 };
 
-const topLevelTrue = (buf: Buffer, root: Slice, name: string): boolean => {
-  if (buf[root.start] !== OBJECT || !mentions(buf, `"${name}"`)) return false;
+/** Words are looked for before the text is made of the bytes, which is seldom needed. */
+const numbersIn = (buf: Buffer, root: Slice): Pick<BodyFacts, 'asksTokens' | 'asksVersion'> => {
+  const speaks = (words: readonly string[], test: (text: string) => boolean): boolean =>
+    words.some((word) => mentions(buf, word)) && test(buf.toString('latin1'));
+  return {
+    asksTokens: mentions(buf, 'seq_no_primary_term') || speaks(['_seq_no', '_primary_term'], speaksOfTokens),
+    asksVersion: speaks(['_version'], speaksOfVersions) || (mentions(buf, '"version"') && showsVersions(buf, root)),
+  };
+};
+
+/** Of hits, inner hits or top hits; anywhere else it is a word of the application. */
+const showsVersions = (buf: Buffer, root: Slice): boolean => {
   let found = false;
-  eachMember(buf, root.start, (key, value) => {
-    if (key === name) found = parseSlice(buf, value) === true;
+  walk(buf, root, [], (path, value) => {
+    const [own, parent] = tail(path);
+    if (own !== 'version' || !(path.length === 1 || parent === 'inner_hits' || parent === 'top_hits')) return;
+    found ||= String(parseSlice(buf, value)) === 'true';
   });
   return found;
 };

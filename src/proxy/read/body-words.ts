@@ -38,9 +38,17 @@ export const bodyFor = (body: Buffer, facts: Pick<BodyFacts, 'names'>, words: Wo
   return edits.length === 0 ? body : applyEdits(body, edits);
 };
 
+export const movedStates = ({ states }: Pick<RouteTable, 'states'>): readonly RouteState[] =>
+  states.filter((state) => authorityOf(state) === 'target');
+
 /** While a route has moved, a body may look documents up where they are not current. */
-export const hasMoved = ({ states }: Pick<RouteTable, 'states'>): boolean =>
-  states.some((state) => authorityOf(state) === 'target');
+export const hasMoved = (table: Pick<RouteTable, 'states'>): boolean => movedStates(table).length > 0;
+
+type PitBody = Words & { readonly facts: BodyFacts };
+
+/** A point in time does not say of which routes it is; on the target it may be of any that has moved. */
+export const pitTrouble = (said: PitBody): CrossfadeError | undefined =>
+  bodyTrouble({ ...said, states: movedStates(said.table), query: '' });
 
 /** A body may refer to other indices (terms lookup and the like); they must be current where the read runs. */
 export const lookupElsewhere = (

@@ -13,7 +13,7 @@ import { type BodyFacts, inspectBody, noBodyFacts } from './body-names.ts';
 import type { PinReason } from './choose-side.ts';
 import { type Cursor, type CursorOrigin, type Mac, unwrapCursor } from './cursor-token.ts';
 import type { MultiBody, MultiItem } from './multi-body.ts';
-import { bodyTrouble } from './body-words.ts';
+import { bodyTrouble, pitTrouble } from './body-words.ts';
 import { bodyPin, namesNodes } from './request-pins.ts';
 import { originOfAll } from './reigns.ts';
 import { aliasRouting } from './side-names.ts';
@@ -123,7 +123,8 @@ const itemFacts = (buf: Buffer, { start, end }: { start: number; end: number }):
 
 const placeOf = (assigned: Assigned & Described, context: AssignContext): Place => {
   const { route, cursor, origin, states, facts } = assigned;
-  if (cursor !== undefined) return { side: cursor.side, followerOf: undefined };
+  if (cursor !== undefined)
+    return pitTrouble({ ...context, facts, side: cursor.side }) ?? { side: cursor.side, followerOf: undefined };
   if (route === undefined) {
     const side = origin?.side ?? 'source';
     return (states && bodyTrouble({ ...context, facts, side, states, query: '' })) ?? { side, followerOf: undefined };

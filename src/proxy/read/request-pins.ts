@@ -7,12 +7,15 @@
 import type { RouteState } from '../../coordination/ports.ts';
 import { getFlag, getParam } from '../query.ts';
 import type { Family, Operation, RequestHead, RoutedIndex, RouteTable } from '../types.ts';
-import { type BodyFacts, speaksOfIndex } from './body-names.ts';
+import { type BodyFacts, speaksOfIndex, speaksOfTokens, speaksOfVersions } from './body-names.ts';
 import type { PinReason } from './choose-side.ts';
 import { showsFailures } from './shows-failures.ts';
 import { aliasRouting } from './side-names.ts';
 
-/** Families whose answers the follower can give: the rest name nodes, act on shards, or speak of one cluster. */
+/**
+ * Families whose answers the follower can give: the rest name nodes, act on shards, or speak of one cluster. A point in time is
+ * opened before anybody knows what will be asked of it, and where it was opened it stays.
+ */
 const followerFamilies: ReadonlySet<Family> = new Set<Family>([
   'get',
   'mget',
@@ -26,7 +29,6 @@ const followerFamilies: ReadonlySet<Family> = new Set<Family>([
   'validate',
   'termvectors',
   'mtermvectors',
-  'pit_create',
 ]);
 
 /** Reads of documents by id, which see a write before any refresh. */
@@ -41,7 +43,18 @@ export const headPin = ({ family }: Operation, head: RequestHead, state: RouteSt
   if (getFlag(head.query, 'seq_no_primary_term') === true) return 'tokens';
   if (namesNodes(getParam(head.query, 'preference'))) return 'node_preference';
   if (!answersInJson(head) || !showsFailures(family, head.query)) return 'answer_format';
-  return speaksOfIndex(getParam(head.query, 'q') ?? '') ? 'opaque_body' : undefined;
+  return wordsPin(wordsOf(head.query), external);
+};
+
+/** Parameters that name fields. */
+const fieldParams = ['q', 'sort', 'docvalue_fields', 'stored_fields'] as const;
+const wordsOf = (query: string): string => fieldParams.map((name) => getParam(query, name) ?? '').join(' ');
+
+/** What is selected, sorted or shown by what only one side knows by that value. */
+const wordsPin = (words: string, external: boolean): PinReason | undefined => {
+  if (speaksOfTokens(words)) return 'tokens';
+  if (!external && speaksOfVersions(words)) return 'version';
+  return speaksOfIndex(words) ? 'opaque_body' : undefined;
 };
 
 /** A get with `version` compares it, a search with it shows it; either way it is the authority's own. */

@@ -21,7 +21,6 @@ const telling: Partial<Record<Family, string>> = {
   msearch_template: searches,
   count: `{${counts}}`,
   validate: `{${counts}}`,
-  pit_create: `{${counts}}`,
   mget: documents,
   mtermvectors: documents,
 };

@@ -95,20 +95,22 @@ describe('a scroll', () => {
 describe('a point in time', () => {
   const open = async () =>
     (await route.send('POST', `/${route.slug}/_search/point_in_time?keep_alive=1m`)) as { json: { pit_id: string } };
-  const page = (id: string, after?: number) => ({
+  const [before, after] = [{ percent: { read: 0 } }, { phase: 'target', reign: 2 }] as const;
+  const page = (id: string, last?: number) => ({
     pit: { id, keep_alive: '1m' },
     ...sorted,
-    ...(after === undefined ? {} : { search_after: [after] }),
+    ...(last === undefined ? {} : { search_after: [last] }),
   });
 
   it.each(['source', 'target'] as const)('opened on the %s is searched there after the sides changed', async (side) => {
-    set({ percent: { read: side === 'target' ? 100 : 0 } });
+    const [here, there] = side === 'source' ? [before, after] : [after, before];
+    set(here);
     const id = (await open()).json.pit_id;
-    set({ percent: { read: side === 'target' ? 0 : 100 } });
+    set({ ...here, percent: { read: 100 } });
     const first = await replica.send('POST', '/_search', { body: page(id) });
     expect([first.status, sideOf(first), ...ids(first)]).toEqual([200, side, ...expected.slice(0, 8)]);
     expect(first.text).not.toContain(route.target);
-    set({ phase: 'target', reign: 2 });
+    set(there);
     const second = await replica.send('POST', '/_search', { body: page(first.json.pit_id, 8) });
     expect([sideOf(second), ...ids(second)]).toEqual([side, ...expected.slice(8, 16)]);
     const closed = await replica.send('DELETE', '/_search/point_in_time', { body: { pit_id: [second.json.pit_id] } });
@@ -116,9 +118,9 @@ describe('a point in time', () => {
   });
 
   it('of each side is closed by one request, and each is named as the client knows it', async () => {
-    set({ percent: { read: 0 } });
+    set(before);
     const a = (await open()).json.pit_id;
-    set({ percent: { read: 100 } });
+    set(after);
     const b = (await open()).json.pit_id;
     const closed = await replica.send('DELETE', '/_search/point_in_time', { body: { pit_id: [b, a] } });
     expect(closed.json.pits).toEqual([
@@ -127,12 +129,12 @@ describe('a point in time', () => {
     ]);
   });
 
-  it('of the follower never gives out tokens that a later write could match', async () => {
+  it('is opened at the authority whatever the percentage, so that its tokens fit the next write', async () => {
     set({ percent: { read: 100 } });
     const id = (await open()).json.pit_id;
     const got = await replica.send('POST', '/_search', { body: { ...page(id), seq_no_primary_term: true } });
-    expect(sideOf(got)).toBe('target');
-    for (const hit of got.json.hits.hits) expect(hit._primary_term).toBe(2 ** 52);
+    expect(sideOf(got)).toBe('source');
+    for (const hit of got.json.hits.hits) expect(hit._primary_term).toBe(1);
     await replica.send('DELETE', '/_search/point_in_time', { body: { pit_id: id } });
   });
 

@@ -405,6 +405,57 @@ describe('the share while clients look for what they wrote', () => {
   });
 });
 
+describe('a document that the follower does not show as it was written', () => {
+  const key = (id: string) => ({ slug: 'products', ordinal: 0, id, routing: undefined });
+  const refused = items([400, { type: 'mapper_parsing_exception', reason: 'no number' }]);
+
+  it('is read from the authority after its copy was refused, until a later one arrives', async () => {
+    const { copier, runtime, target } = setUp();
+    const write = async (answer: UpstreamAnswer) => {
+      void copier.offer(index('a'), withCopies({}));
+      await runtime.advance(5);
+      target.sent.at(-1)?.answer(answer);
+      await runtime.settle();
+      return copier.isPending(key('a'));
+    };
+    expect(await write(refused)).toBe(true);
+    expect(await write(items(201))).toBe(false);
+  });
+
+  it('is read from the authority when its copy found no place', async () => {
+    const { copier, runtime, target } = setUp();
+    const full = withCopies({ maxPendingBytes: 1 });
+    void copier.offer(index('a'), full);
+    void copier.offer(remove('b'), full);
+    expect(['a', 'b', 'c'].map((id) => copier.isPending(key(id)))).toEqual([true, true, false]);
+    // One that was under way before is older than what was lost.
+    void copier.offer(index('a', { stamp: 1n }), withCopies({}));
+    await runtime.advance(5);
+    target.sent[0]?.answer(items(201));
+    await runtime.settle();
+    expect(copier.isPending(key('a'))).toBe(true);
+  });
+
+  it('may be any that was left to the tail a moment ago', async () => {
+    const { copier, runtime } = setUp();
+    void copier.offer(index('a'), withCopies({}, { percent: { read: 0, shadow: 0, write: 0 } }));
+    expect(copier.isPending(key('a'))).toBe(true);
+    await runtime.advance(30_000);
+    expect(copier.isPending(key('a'))).toBe(false);
+  });
+
+  it('is of no account in another reign, nor after copies ended', async () => {
+    for (const next of [routeState({ phase: 'target', epoch: 2, reign: 2 }), routeState({ phase: 'observe' })]) {
+      let state = withCopies({ maxPendingBytes: 1 });
+      const { copier } = setUp({ stateOf: () => state });
+      void copier.offer(index('a'), state);
+      state = { ...next, phaseRevision: 2 };
+      copier.report('products');
+      expect(copier.isPending(key('a'))).toBe(false);
+    }
+  });
+});
+
 describe('the fence', () => {
   it('ends a copy whose epoch is over, and a delete lost at it asks for a sweep', async () => {
     const { copier, runtime, target } = setUp();

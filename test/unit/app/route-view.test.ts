@@ -26,7 +26,7 @@ const world = (knowledge: Knowledge = 'unknown') => {
       return () => listeners.delete(listener);
     },
   };
-  const view = createRouteView({ watcher, admission: { apply: (given) => told.push(given) } });
+  const view = createRouteView({ watcher, admission: { apply: (given) => told.push(given) }, sameCluster: false });
   const change = (next: RouteStates, now: Knowledge = 'live') => {
     states = next;
     status.knowledge = now;

@@ -43,3 +43,29 @@ describe('the aliases of a route in final', () => {
     expect(await watch()).toContain(alias);
   });
 });
+
+describe('an index of the source that is called like the target', () => {
+  const inPhase = async (phase: 'dual' | 'target') => {
+    const state = routeState({ phase, epoch: 4, reign: phase === 'dual' ? 1 : 2 });
+    const pair = fakePair(state);
+    const alarms = new Map<string, string | undefined>();
+    const work = { setAlarm: (name: string, text: string | undefined) => alarms.set(name, text) };
+    const job = { current: () => ({}) };
+    const leading = { deps: { slug: state.slug, clusters: controls(pair) }, work, job } as unknown as Leading;
+    const watch = async () => {
+      for (let turns = 0; turns < 6; turns++) await keepAliases(leading, state);
+      return alarms.get('namesakes');
+    };
+    return { pair, watch };
+  };
+
+  it('bars the cutover, which would put it out of the application’s reach, and not the way back', async () => {
+    const before = await inPhase('dual');
+    expect(await before.watch()).toBeUndefined();
+    before.pair.source.storage.createIndex('p2');
+    expect(await before.watch()).toContain('p2');
+    const after = await inPhase('target');
+    after.pair.source.storage.createIndex('p2');
+    expect(await after.watch()).toBeUndefined();
+  });
+});

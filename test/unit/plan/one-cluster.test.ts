@@ -5,11 +5,11 @@ import { classify } from '../../../src/proxy/classify.ts';
 import { matchesPattern } from '../../../src/proxy/index-expression.ts';
 import { plan } from '../../../src/proxy/plan.ts';
 import { withoutFollowers } from '../../../src/proxy/planning/one-cluster.ts';
-import { routeState, tableOf } from '../../support/routes.ts';
+import { oneClusterTableOf, routeState, tableOf } from '../../support/routes.ts';
 
 const now = new Date(0);
 const said = (expression: string, ...states: RouteState[]) => {
-  const found = withoutFollowers(expression, { table: tableOf(...states), now, states });
+  const found = withoutFollowers(expression, { table: oneClusterTableOf(...states), now, states });
   return found === undefined ? undefined : `${found.names.join()} on ${found.side}${found.mayMiss ? ', may miss' : ''}`;
 };
 
@@ -66,7 +66,13 @@ describe('reads in one cluster', () => {
     const [method = '', target = ''] = request.split(' ');
     const [path = '', query = ''] = target.split(/\?(.*)/);
     const head = { method, path, query, headers: {} };
-    return plan({ operation: classify(method, path), head, table: tableOf(state), now, sameCluster });
+    return plan({
+      operation: classify(method, path),
+      head,
+      table: (sameCluster ? oneClusterTableOf : tableOf)(state),
+      now,
+      sameCluster,
+    });
   };
 
   it.each([
@@ -120,7 +126,7 @@ it('whatever the expression, the follower is never reached, and other indices as
   fc.assert(
     fc.property(fc.constantFrom('dual', 'target'), fc.array(word, { minLength: 1, maxLength: 5 }), (phase, asked) => {
       const states = [routeState({ phase, aliases: [] })];
-      const found = withoutFollowers(asked.join(), { table: tableOf(...states), now, states });
+      const found = withoutFollowers(asked.join(), { table: oneClusterTableOf(...states), now, states });
       if (found === undefined) return;
       const [before, after] = [reached(asked), reached(found.names)];
       const [authority, follower] = phase === 'dual' ? ['products_v1', 'products_v2'] : ['products_v2', 'products_v1'];

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Phase } from '../../../src/coordination/records.ts';
 import { writeIndexOf } from '../../../src/proxy/route-table.ts';
 import type { Resolution, RoutedIndex } from '../../../src/proxy/types.ts';
-import { routeState, tableOf } from '../../support/routes.ts';
+import { oneClusterTableOf, routeState, tableOf } from '../../support/routes.ts';
 
 const now = new Date('2026-03-31T12:00:00Z');
 const products = routeState();
@@ -32,7 +33,7 @@ const off = routeState({
   indices: [{ source: 'idle', target: 'idle2' }],
   aliases: ['lazy'],
 });
-const table = tableOf(products, logs, tenants, off);
+const table = oneClusterTableOf(products, logs, tenants, off);
 
 const named = ({ state, ordinal, aliasRouting }: RoutedIndex) =>
   `${state.slug}/${ordinal}${aliasRouting === undefined ? '' : `?${aliasRouting}`}`;
@@ -162,5 +163,45 @@ describe('the index of an alias that takes writes', () => {
     ['other', undefined],
   ])('of %s is %s', (name, expected) => {
     expect(writeIndex(name)).toBe(expected);
+  });
+});
+
+describe('the name of a target', () => {
+  const route = (phase: Phase, reign = 1) => {
+    const state = routeState({ phase, indices: [{ source: 'a', target: 'b' }], aliases: [] });
+    return { ...state, phase: { ...state.phase, reign } };
+  };
+  const follower = (phase: Phase) =>
+    routeState({ slug: 'next', phase, indices: [{ source: 'b', target: 'c' }], aliases: ['d'] });
+
+  it.each(['observe', 'dual'] as const)(
+    'is that of an index of the source, where the sides are two clusters and nothing has moved: %s',
+    (phase) => {
+      const two = tableOf(route(phase));
+      expect(two.lookup('b')).toBeUndefined();
+      expect(shown(two.resolve('b', now))).toBe('none');
+      expect(shown(two.resolve('b*', now))).toBe('none');
+      expect(shown(two.resolve('a,b', now))).toBe('mixed products and others');
+      expect(oneClusterTableOf(route(phase)).lookup('b')?.map(named)).toEqual(['products/0']);
+    },
+  );
+
+  it.each([route('target', 2), route('final', 2), route('dual', 3)])(
+    'is the route’s once the target has had the authority, be it again or no more: case %#',
+    (state) => {
+      const two = tableOf(state);
+      expect(two.lookup('b')?.map(named)).toEqual(['products/0']);
+      expect(shown(two.resolve('b*', now))).toBe('mixed products and others');
+    },
+  );
+
+  it('is never taken from a route that has it on its source, be it off, where the sides are two clusters', () => {
+    for (const phase of ['off', 'observe'] as const) {
+      const two = tableOf(route('target', 2), follower(phase));
+      expect(two.lookup('b')?.map(named)).toEqual(phase === 'off' ? undefined : ['next/0']);
+    }
+    const alias = routeState({ phase: 'target', indices: [{ source: 'a', target: 'd' }], aliases: [] });
+    expect(tableOf(alias, follower('off')).lookup('d')).toBeUndefined();
+    expect(oneClusterTableOf(route('dual'), follower('off')).lookup('b')?.map(named)).toEqual(['products/0']);
   });
 });

@@ -25,7 +25,8 @@ const clusterWrites = (holders: AliasHolders): string | undefined => {
   return said[0] ?? (Object.keys(holders).length === 1 ? unsaid[0] : undefined);
 };
 const routeLeads = (alias: object) => {
-  const found = createRouteTable(new Map([['products', stateWith(alias)]])).lookup('both') ?? [];
+  const found =
+    createRouteTable(new Map([['products', stateWith(alias)]]), { sameCluster: false }).lookup('both') ?? [];
   const write = writeIndexOf('both', found);
   return {
     reads: found.map(({ ordinal }) => indices[ordinal]?.source),

@@ -51,6 +51,7 @@ const facts = (over: Partial<PreflightFacts> = {}): PreflightFacts => ({
   pairs: [{ source: index('p1', { aliases: { products: {} } }), target: index('p2') }],
   aliases: new Map([['products', { p1: {} }]]),
   pipelines: { source: new Map(), target: new Map() },
+  namesakes: [],
   store: { kind: 'nats', connected: true, detail: 'nats 2.15', members: 2 },
   copiedBefore: false,
   byQuerySeen: 0,
@@ -231,6 +232,12 @@ const rows: [string, PreflightFacts, string, 'warn' | 'refuse'][] = [
     'the embedded store would serve two replicas',
     facts({ store: { kind: 'file', connected: true, detail: '', members: 2 } }),
     'store',
+    'refuse',
+  ],
+  [
+    'the source has an index of its own with the name of the target',
+    facts({ namesakes: ['p2'] }),
+    'target index',
     'refuse',
   ],
   [

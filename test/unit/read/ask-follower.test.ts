@@ -110,6 +110,20 @@ describe('a slow follower', () => {
     expect(await outcome).toMatchObject({ kind: 'authority', cause: 'reset', answer: { body: Buffer.from('A') } });
   });
 
+  it('does not keep an error of the authority from the client for longer than it was waited for', async () => {
+    const { follower, authority, outcome, slow, settled } = start();
+    await slow();
+    authority.settle(answer('busy', 429));
+    await new Promise(setImmediate);
+    await slow();
+    expect(await Promise.race([outcome, Promise.resolve('waits')])).toMatchObject({
+      kind: 'authority',
+      cause: 'slow',
+      answer: { status: 429 },
+    });
+    expect([follower.signal.aborted, settled]).toEqual([true, ['failure']]);
+  });
+
   it('leaves the word to the authority when both fail', async () => {
     const { follower, authority, outcome, slow } = start();
     await slow();

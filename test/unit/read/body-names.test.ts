@@ -95,6 +95,10 @@ describe('other facts of a search body', () => {
   it('versions asked for are seen only when they are asked for', () => {
     expect(inspect({ version: true }).asksVersion).toBe(true);
     expect(inspect({ version: false, query: { term: { version: true } } }).asksVersion).toBe(false);
+    expect(inspect({ query: { nested: { query: {}, inner_hits: { version: true } } } }).asksVersion).toBe(true);
+    expect(inspect({ collapse: { field: 'f', inner_hits: [{ version: 'true' }] } }).asksVersion).toBe(true);
+    expect(inspect({ aggs: { version: { top_hits: { version: true } } } }).asksVersion).toBe(true);
+    expect(inspect({ aggs: { version: { top_hits: { version: false } } } }).asksVersion).toBe(false);
   });
 
   it('a point in time is found only at the top', () => {

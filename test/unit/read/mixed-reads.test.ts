@@ -154,6 +154,27 @@ describe('a query on the source that looks documents up in a route that has move
   });
 });
 
+describe('a search of a point in time', () => {
+  const wildcard = { wildcard: { _index: 'o*' } };
+  const lookup = { terms: { u: { index: 'items', id: '1', path: 'p' } } };
+
+  it.each<[string, unknown, string]>([
+    ['selects by a pattern on names that are others there', wildcard, 'UNSUPPORTED'],
+    ['looks documents up that are not current there', lookup, 'MIXED_ROUTES'],
+  ])('is refused where any search would be that %s, alone and in an msearch', async (_title, query, code) => {
+    const route = routeState({ slug: 'r', phase: 'target', indices: [{ source: 'a', target: 'b' }], aliases: [] });
+    const items = routeState({ slug: 'i', indices: [{ source: 'items', target: 'items2' }], aliases: [] });
+    stack.setStates({ ...route, phase: { ...route.phase, reign: 2 } }, items);
+    const { pit_id: id } = (await stack.send('POST', '/a/_search/point_in_time?keep_alive=1m')).json;
+    const body = { pit: { id }, query };
+    const got = await stack.send('POST', '/_search', { body });
+    expect([got.status, got.headers['x-crossfade-error']]).toEqual([400, code]);
+    const { responses } = (await stack.send('POST', '/_msearch', { body: [{}, body] })).json;
+    expect(responses[0].status).toBe(400);
+    expect(target.seen).toHaveLength(1);
+  });
+});
+
 describe('after the cutover, a body that cannot be rewritten', () => {
   it.each([
     ['?source=%7B%22query%22%3A%7B%22term%22%3A%7B%22_index%22%3A%22a%22%7D%7D%7D', undefined],

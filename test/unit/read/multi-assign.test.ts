@@ -12,7 +12,7 @@ import { failedItem, mergeItems } from '../../../src/proxy/read/multi-merge.ts';
 import type { ClientRequest } from '../../../src/proxy/client-request.ts';
 import { groupSample } from '../../../src/proxy/read/ask-group.ts';
 import type { Operation } from '../../../src/proxy/types.ts';
-import { routeState, tableOf } from '../../support/routes.ts';
+import { oneClusterTableOf, routeState, tableOf } from '../../support/routes.ts';
 
 const mac = () => 'MAC';
 const a = routeState({ slug: 'a', indices: [{ source: 'a1', target: 'a2' }], aliases: ['a'] });
@@ -207,7 +207,7 @@ describe('the request for a group', () => {
     ],
   ] as const)("names the source's index there when the path of an %s names the target's", (family, bytes, expected) => {
     const asked = parseMulti(family, bytes);
-    const [named] = assignItems(asked, context({ defaultIndex: 'a2' })).groups;
+    const [named] = assignItems(asked, context({ defaultIndex: 'a2', table: oneClusterTableOf(a, b) })).groups;
     const said = groupRequest(
       {
         operation: { ...operation, group: family, family, params: { index: 'a2' } },

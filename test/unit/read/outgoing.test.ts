@@ -4,7 +4,7 @@ import { inspectBody } from '../../../src/proxy/read/body-names.ts';
 import { bodyFor, bodyTrouble } from '../../../src/proxy/read/body-words.ts';
 import { sideRequest } from '../../../src/proxy/read/outgoing.ts';
 import { aliasRouting, clientNames } from '../../../src/proxy/read/side-names.ts';
-import { routeState, tableOf } from '../../support/routes.ts';
+import { oneClusterTableOf, routeState, tableOf } from '../../support/routes.ts';
 
 const indices = [
   { source: 'a_v1', target: 'a_v2' },
@@ -12,7 +12,7 @@ const indices = [
 ];
 const aliases = ['ab', { name: 'a', indices: ['a_v1'] }, { name: 'mine', indices: ['a_v1'], routing: 'u 1' }];
 const state = routeState({ indices, aliases });
-const table = tableOf(state);
+const table = oneClusterTableOf(state);
 
 const say = (side: 'source' | 'target', target: string, body?: unknown) => {
   const [path = '', query = ''] = target.split('?');
@@ -146,7 +146,7 @@ describe('a lookup in another index', () => {
     ['a', 'target', 'a'],
     ['elsewhere', 'target', 'elsewhere'],
   ])('%s in %s is read as %s in one cluster, whichever side is searched', (name, phase, expected) => {
-    const table = tableOf(routeState({ indices, aliases }), users(phase));
+    const table = oneClusterTableOf(routeState({ indices, aliases }), users(phase));
     for (const side of ['source', 'target'] as const) {
       const body = Buffer.from(JSON.stringify({ query: { terms: { u: { index: name } } } }));
       const said = bodyFor(body, inspectBody(body), { table, side, sameCluster: true });

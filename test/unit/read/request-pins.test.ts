@@ -9,7 +9,8 @@ const state = routeState();
 const external = { ...state, spec: RouteSpec.parse({ ...state.spec, versions: 'external' }) };
 const pinOf = (target: string, headers: Record<string, string> = {}, route = state) => {
   const [path = '', query = ''] = target.split('?');
-  return headPin(classify('GET', path), { method: 'GET', path, query, headers }, route);
+  const method = path.endsWith('/point_in_time') ? 'POST' : 'GET';
+  return headPin(classify(method, path), { method, path, query, headers }, route);
 };
 
 describe('the head of a request', () => {
@@ -39,7 +40,16 @@ describe('the head of a request', () => {
     ['/products/_mget?filter_path=docs._source', 'answer_format'],
     ['/products/_doc/1?filter_path=_source', undefined],
     ['/products/_search?q=_index:products', 'opaque_body'],
+    ['/products/_search?q=_seq_no:[3%20TO%205]', 'tokens'],
+    ['/products/_search?q=_version:3', 'version'],
+    ['/products/_search?q=app_version:3', undefined],
+    ['/products/_search?sort=_seq_no:desc', 'tokens'],
+    ['/products/_search?sort=name,_index', 'opaque_body'],
+    ['/products/_search?docvalue_fields=_primary_term', 'tokens'],
+    ['/products/_search?docvalue_fields=_index', 'opaque_body'],
+    ['/products/_search?stored_fields=_version', 'version'],
     ['/products/_rank_eval', 'family'],
+    ['/products/_search/point_in_time?keep_alive=1m', 'family'],
     ['/products/_search_shards', 'family'],
   ])('%s is pinned by %s', (target, pin) => {
     expect(pinOf(target)).toBe(pin);
@@ -73,6 +83,12 @@ describe('the body of a request', () => {
     ['an ordinary search', { query: { match_all: {} } }, undefined],
     ['tokens', { seq_no_primary_term: true }, 'tokens'],
     ['versions', { version: true }, 'version'],
+    ['a range of sequence numbers', { query: { range: { _seq_no: { gt: 5 } } } }, 'tokens'],
+    ['a sort by sequence numbers', { sort: ['_seq_no'] }, 'tokens'],
+    ['a count by primary terms', { aggs: { t: { terms: { field: '_primary_term' } } } }, 'tokens'],
+    ['a script over sequence numbers', { sort: { _script: { script: "doc['_seq_no'].value" } } }, 'tokens'],
+    ['the highest version', { aggs: { v: { max: { field: '_version' } } } }, 'version'],
+    ['a field of the application', { query: { term: { app_version: 5, x_seq_no: 1, _versions: 2 } } }, undefined],
     ['a lookup in the same route', lookup('products_v1'), undefined],
     ['a lookup in another route, which may not be complete there', lookup('users'), 'names'],
     ['a lookup in an index without a route', lookup('elsewhere'), 'names'],

@@ -55,7 +55,7 @@ export class Member {
         leftToTail: (_slug, left) => void this.left.push(left),
         sweepNeeded: (_slug, reason) => void this.sweeps.push(reason),
       },
-      table: () => createRouteTable(this.#states),
+      table: () => createRouteTable(this.#states, { sameCluster: false }),
       limits: { maxBodyBytes: 1_000_000 },
       logger: silentLogger(),
       now: this.time.now,
