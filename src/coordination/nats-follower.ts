@@ -11,7 +11,7 @@ import { BucketMirror } from './bucket-mirror.ts';
 import { keys } from './keys.ts';
 import { toStoreError } from './nats-errors.ts';
 import type { NatsStreamReader } from './nats-stream-reader.ts';
-import type { Change, Entry } from './ports.ts';
+import type { Change, Entry, Reach } from './ports.ts';
 import type { Timers } from './timers.ts';
 
 export type FollowerOptions = {
@@ -43,6 +43,8 @@ export class NatsFollower {
   #refusal: string | undefined;
   /** Revision that was reached before the stream went back behind it. */
   #highest = 0;
+  #losses = 0;
+  #wentBackTo = 0;
   #cancelPoll: (() => void) | undefined;
 
   constructor(options: FollowerOptions) {
@@ -57,6 +59,10 @@ export class NatsFollower {
   /** The stream ends before a revision that was seen: the server lost acknowledged writes. */
   get lostWrites(): boolean {
     return this.#mirror.cursor < this.#highest;
+  }
+
+  get reach(): Reach {
+    return { lastRevision: this.#mirror.cursor, losses: this.#losses, wentBackTo: this.#wentBackTo };
   }
 
   attach({ connection, reader, republished }: FollowerLink): void {
@@ -136,7 +142,7 @@ export class NatsFollower {
     if (plan.kind === 'reload') {
       await this.#judge(reader);
       const messages = await reader.all();
-      if (plan.lostWrites) this.#remember();
+      if (plan.lostWrites || extent.lastRevision < this.#highest) this.#noteLoss(extent.lastRevision);
       this.#tell(this.#mirror.reload(messages, extent));
       return 'again';
     }
@@ -167,6 +173,12 @@ export class NatsFollower {
     }
     if (this.#refusal !== undefined) return;
     for (const change of changes) for (const listener of this.#listeners) listener(change);
+  }
+
+  #noteLoss(lastRevision: number): void {
+    this.#remember();
+    this.#losses += 1;
+    this.#wentBackTo = lastRevision;
   }
 
   #remember(): void {

@@ -11,7 +11,14 @@ import type { Change } from './ports.ts';
 const CacheContents = z.strictObject({
   schema: z.literal(1),
   incarnation: z.string(),
-  changes: z.array(z.strictObject({ key: z.string(), value: z.string().nullable(), revision: z.int().min(0) })),
+  changes: z.array(
+    z.strictObject({
+      key: z.string(),
+      value: z.string().nullable(),
+      revision: z.int().min(0),
+      lost: z.literal(true).optional(),
+    }),
+  ),
 });
 export type RouteCache = { incarnation: string; changes: Change[] };
 
@@ -33,7 +40,7 @@ export const writeRouteCache = async (file: string, { incarnation, changes }: Ro
   const contents = {
     schema: 1,
     incarnation,
-    changes: changes.map(({ key, value, revision }) => ({ key, value: value ?? null, revision })),
+    changes: changes.map(({ key, value, revision, lost }) => ({ key, value: value ?? null, revision, lost })),
   } satisfies z.input<typeof CacheContents>;
   await replaceFile(file, `${JSON.stringify(contents, null, 1)}\n`, { durable: true });
 };
