@@ -9,7 +9,7 @@ import type { Logger } from '../log.ts';
 import { heartbeatPrefix, routeKeyPrefix } from './keys.ts';
 import { settleMs } from './membership.ts';
 import type { Entry, RouteStates, Store } from './ports.ts';
-import { type RouteCache, readRouteCache, writeRouteCache } from './route-cache.ts';
+import { type CacheOrigin, type RouteCache, readRouteCache, writeRouteCache } from './route-cache.ts';
 import {
   absences,
   alarmsOf,
@@ -32,6 +32,7 @@ export type RouteWatcherOptions = {
   store: Store;
   /** Where the last known good routes are kept; undefined = nowhere (the embedded store is its own cache). */
   cacheFile?: string | undefined;
+  cacheOrigin?: CacheOrigin | undefined;
   logger: Logger;
   /** Monotonic milliseconds. */
   now?: () => number;
@@ -71,12 +72,12 @@ export interface RouteWatcher {
   close(): Promise<void>;
 }
 
-/** Resolves when the cache was read; the store may come later. A damaged cache is reported and counts as none. */
+/** Resolves when the cache was read; the store may come later. A damaged or foreign cache is reported and counts as none. */
 export const startRouteWatcher = async (options: RouteWatcherOptions): Promise<RouteWatcher> => {
-  const { cacheFile, logger } = options;
+  const { cacheFile, cacheOrigin, logger } = options;
   let cache: RouteCache | undefined;
   try {
-    cache = cacheFile === undefined ? undefined : await readRouteCache(cacheFile);
+    cache = cacheFile === undefined ? undefined : await readRouteCache(cacheFile, cacheOrigin);
   } catch (err) {
     logger.error({ err, cacheFile }, 'cached routes cannot be read');
   }
@@ -266,13 +267,13 @@ class Watcher implements RouteWatcher {
   #save(): void {
     this.#cancelSave?.();
     this.#cancelSave = undefined;
-    const { cacheFile, logger } = this.#options;
+    const { cacheFile, cacheOrigin, logger } = this.#options;
     const incarnation = this.#incarnation ?? this.#options.store.status().incarnation;
     if (cacheFile === undefined || incarnation === undefined) return;
     // A start without the store would take it for `off`, and rather asks the clusters.
     if (wronglyOff(this.#fold, this.#told).length > 0) return;
     this.#saving = this.#saving
-      .then(() => writeRouteCache(cacheFile, { incarnation, changes: changesOf(this.#fold) }))
+      .then(() => writeRouteCache(cacheFile, { incarnation, changes: changesOf(this.#fold) }, cacheOrigin))
       .catch((err: unknown) => logger.error({ err, cacheFile }, 'routes cannot be cached'));
   }
 }

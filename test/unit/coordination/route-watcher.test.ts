@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RouteStates } from '../../../src/coordination/ports.ts';
 import { initialPhase, type MemberRoute } from '../../../src/coordination/records.ts';
+import type { CacheOrigin } from '../../../src/coordination/route-cache.ts';
 import { type RouteWatcher, startRouteWatcher } from '../../../src/coordination/route-watcher.ts';
 import { silentLogger } from '../../../src/log.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -30,11 +31,12 @@ const fill = async (): Promise<void> => {
   await store.config.put('rt.products.phase', dual);
   await store.config.put(read, '25');
 };
-const start = async (from: MemoryStore = store) => {
+const start = async (from: MemoryStore = store, cacheOrigin?: CacheOrigin) => {
   const cacheFile = join(directory, 'deep', 'routes.json');
   const watcher = await startRouteWatcher({
     store: from,
     cacheFile,
+    cacheOrigin,
     logger: silentLogger(),
     now: time.now,
     timers: time.timers,
@@ -168,6 +170,18 @@ describe('the route watcher', () => {
     const { watcher } = await start();
     expect(watcher.status().knowledge).toBe('unknown');
     await watcher.close();
+  });
+
+  it('starts without the cache of an agent of another bucket in the same folder', async () => {
+    await fill();
+    const first = await start(store, { bucket: 'one', servers: ['a:4222'] });
+    await first.watcher.close();
+    store.config.offline = true;
+    const [own, other] = [await start(store, { bucket: 'one', servers: ['a:4222', 'b:4222'] }), await start()];
+    expect([own.watcher.status().knowledge, other.watcher.status().knowledge]).toEqual(['cached', 'cached']);
+    const foreign = await start(store, { bucket: 'two', servers: ['a:4222'] });
+    expect([foreign.watcher.status().knowledge, foreign.watcher.current().size]).toEqual(['unknown', 0]);
+    for (const { watcher } of [own, other, foreign]) await watcher.close();
   });
 
   it('applies nothing of a store that became another one', async () => {
