@@ -87,6 +87,7 @@ export type StoreStatus = {
   connected: boolean;
   kind: 'nats' | 'file';
   detail: string;
+  /** Known to whoever may read the store, and shown to nobody else: see shownStatus. */
   incarnation: string | undefined;
   alarm: string | undefined;
 };

@@ -6,6 +6,7 @@
  * Invariant: nothing of another incarnation of the store is ever applied, and an unreachable store changes nothing.
  */
 import type { Logger } from '../log.ts';
+import { nickname } from './incarnation.ts';
 import { heartbeatPrefix, routeKeyPrefix } from './keys.ts';
 import { settleMs } from './membership.ts';
 import type { Entry, RouteStates, Store } from './ports.ts';
@@ -232,9 +233,9 @@ class Watcher implements RouteWatcher {
   /** Why the store's contents must not be applied: they belong to another incarnation than the states in force. */
   #foreign(): string | undefined {
     const { incarnation } = this.#options.store.status();
-    return this.#incarnation === undefined || incarnation === this.#incarnation
-      ? undefined
-      : `the store is another one (incarnation ${incarnation ?? 'not known'}, not ${this.#incarnation})`;
+    if (this.#incarnation === undefined || incarnation === this.#incarnation) return undefined;
+    const other = incarnation === undefined ? 'not known' : nickname(incarnation);
+    return `the store is another one (incarnation ${other}, not ${nickname(this.#incarnation)})`;
   }
 
   #alarm(): string | undefined {

@@ -79,6 +79,14 @@ describe('the status of the fleet', () => {
     expect(routes[0]?.errors).toEqual(errors);
   });
 
+  it('does not show the name of the store, which is a key of hashes', () => {
+    const secret = '5f0e2a3c-0000-4000-8000-000000000000';
+    const store = { connected: true, kind: 'nats', detail: '', incarnation: secret, alarm: undefined } as const;
+    const shown = fleetStatus({ store, config: [], live: [] });
+    expect(JSON.stringify(shown)).not.toContain(secret);
+    expect(shown.store.incarnation).toMatch(/^[a-z0-9]{1,4}$/);
+  });
+
   it('shows what is in force where a backup was put back, and not what the backup says', () => {
     const { routes } = statusOf({ cfg, phase: phase({ phase: 'dual', epoch: 1 }), 'pct.read': '90' });
     expect(routes).toMatchObject([{ phase: 'target', epoch: 4, reign: 2, percent: { read: 10 } }]);
