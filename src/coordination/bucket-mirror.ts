@@ -60,6 +60,14 @@ export class BucketMirror {
     return { kind: 'same' };
   }
 
+  /**
+   * Some messages of the range are not there any more: replaced, perhaps only while the others were fetched, by ones that
+   * lie beyond it.
+   */
+  static isPartial(messages: readonly StoredMessage[], range: { after: number; upTo: number }): boolean {
+    return messages.length < range.upTo - range.after;
+  }
+
   /** Messages after the cursor in stream order, up to `upTo` inclusive. */
   walked(messages: readonly StoredMessage[], upTo: number): Change[] {
     const news = messages.filter(
