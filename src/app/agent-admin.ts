@@ -5,6 +5,7 @@ import type { Registry } from 'prom-client';
 import type { AdminApi } from '../admin/api.ts';
 import type { Lifecycle } from '../admin/health.ts';
 import { type AdminServer, createAdminServer } from '../admin/server.ts';
+import { shownStatus } from '../coordination/incarnation.ts';
 import { readFleet } from '../fleet/read-fleet.ts';
 import { secretFrom } from '../upstream/secret.ts';
 import { type AgentParts, reportRoutes } from './agent-parts.ts';
@@ -36,7 +37,7 @@ export const createProcessAdmin = (core: Core, parts: ProcessAdmin): AdminServer
       boot,
       fleet: () => readFleet(store),
       discrepancies: parts.discrepancies,
-      self: () => ({ member, version, store: store.status(), ...parts.self() }),
+      self: () => ({ member, version, store: shownStatus(store.status()), ...parts.self() }),
       changed: (change) => logger.info(change, 'changed by the admin API'),
       now: Date.now,
       sleep: (ms) => delay(ms),

@@ -15,7 +15,7 @@ import { configNode } from '../config/load.ts';
 import { memberName } from '../config/member.ts';
 import { redacted } from '../config/redact.ts';
 import type { Config } from '../config.ts';
-import { openStore, routeCacheFile } from '../coordination/open-store.ts';
+import { openStore, routeCacheFile, routeCacheOrigin } from '../coordination/open-store.ts';
 import type { Store } from '../coordination/ports.ts';
 import type { Side } from '../coordination/records.ts';
 import { type RouteWatcher, startRouteWatcher } from '../coordination/route-watcher.ts';
@@ -80,7 +80,12 @@ export const openCore = async ({ config, version, env }: CoreInput): Promise<Cor
   const clusters = openClusters(config, logger);
   const unclear = createUnclearCopies();
   const store = await openStore(config, { member, logger });
-  const watcher = await startRouteWatcher({ store, cacheFile: routeCacheFile(config), logger });
+  const watcher = await startRouteWatcher({
+    store,
+    cacheFile: routeCacheFile(config),
+    cacheOrigin: routeCacheOrigin(config),
+    logger,
+  });
   return {
     config,
     version,

@@ -3,6 +3,7 @@
  * never waits longer than that for the store, because the application waits for the start.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { shownStatus } from '../coordination/incarnation.ts';
 import type { Core } from './core.ts';
 import { transportsOf } from './open-clusters.ts';
 import { readAliases } from './read-aliases.ts';
@@ -41,7 +42,7 @@ export const learnRoutes = async (core: Core, view: RouteView): Promise<void> =>
   await awaitStore(core);
   if (isKnown(core)) return;
   core.logger.warn(
-    { store: core.store.status() },
+    { store: shownStatus(core.store.status()) },
     'neither the store nor cached routes can be read, asking the clusters',
   );
   await askClusters(core, view);

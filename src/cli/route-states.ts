@@ -8,8 +8,9 @@ import { heartbeatsIn } from '../fleet/fleet-status.ts';
 import { knownRoutes } from '../fleet/known-routes.ts';
 
 export const readStates = async (store: Store): Promise<RouteStates> => {
-  const [config, live] = await Promise.all([store.config.list(routeKeyPrefix), store.live.list(heartbeatPrefix)]);
-  return knownRoutes(config, heartbeatsIn(live));
+  // In this order: what members have applied by then stands in the settings, if it stands anywhere.
+  const live = await store.live.list(heartbeatPrefix);
+  return knownRoutes(await store.config.list(routeKeyPrefix), heartbeatsIn(live));
 };
 
 const unknownRoute = (slug: string, known: readonly string[]): CrossfadeError => {

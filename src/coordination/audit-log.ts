@@ -25,9 +25,9 @@ export const appendAudit = async (
   const next = await firstFree(bucket, slug).catch(() => undefined);
   if (next === undefined) return false;
   for (let n = next; n < next + maxTries; n++) {
-    const result = await bucket.update(keys.audit(slug, n), value, 0);
-    if (result.ok) return true;
-    if (result.reason !== 'conflict') return false;
+    const result = await bucket.update(keys.audit(slug, n), value, 0).catch(() => undefined);
+    if (result?.ok === true) return true;
+    if (result?.reason !== 'conflict') return false;
   }
   return false;
 };

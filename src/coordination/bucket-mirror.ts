@@ -50,13 +50,22 @@ export class BucketMirror {
 
   /** `askedAt`: the cursor when the extent was asked for; pushes that came since are newer than the answer, not lost. */
   catchup(extent: Extent, askedAt: number = this.#cursor): Catchup {
-    if (this.#created !== extent.created) return { kind: 'reload', lostWrites: false };
-    if (extent.lastRevision < askedAt) return { kind: 'reload', lostWrites: true };
+    const lostWrites = extent.lastRevision < askedAt;
+    // A backup that is put back is a stream made anew.
+    if (lostWrites || this.#created !== extent.created) return { kind: 'reload', lostWrites };
     if (extent.lastRevision < this.#cursor) return { kind: 'same' };
     if (extent.lastRevision - this.#cursor > maxWalk) return { kind: 'reload', lostWrites: false };
     if (extent.lastRevision > this.#cursor) return { kind: 'walk', after: this.#cursor };
     this.#continuous = true;
     return { kind: 'same' };
+  }
+
+  /**
+   * Some messages of the range are not there any more: replaced, perhaps only while the others were fetched, by ones that
+   * lie beyond it.
+   */
+  static isPartial(messages: readonly StoredMessage[], range: { after: number; upTo: number }): boolean {
+    return messages.length < range.upTo - range.after;
   }
 
   /** Messages after the cursor in stream order, up to `upTo` inclusive. */

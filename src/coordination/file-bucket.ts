@@ -22,7 +22,7 @@ import {
   writeEntry,
 } from './file-document.ts';
 import { type StillMine, withFileLock } from './file-lock.ts';
-import type { Bucket, CasResult, Change, Entry } from './ports.ts';
+import type { Bucket, CasResult, Change, Entry, Reach } from './ports.ts';
 import type { Timers } from './timers.ts';
 
 export type FileBucketOptions = {
@@ -53,6 +53,8 @@ export class FileBucket implements Bucket {
   #print = '';
   #polls = 0;
   #highest = 0;
+  #losses = 0;
+  #wentBackTo = 0;
   #cancelPoll: (() => void) | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -100,6 +102,10 @@ export class FileBucket implements Bucket {
   stopPolling(): void {
     this.#cancelPoll?.();
     this.#cancelPoll = undefined;
+  }
+
+  reach(): Reach {
+    return { lastRevision: this.#told?.document.revision ?? 0, losses: this.#losses, wentBackTo: this.#wentBackTo };
   }
 
   /** The file holds a lower revision than it did: it was replaced by an older copy. */
@@ -213,8 +219,14 @@ export class FileBucket implements Bucket {
     const after = { document, atMs: this.#options.wallMs() };
     const before = this.#told ?? { document: emptyDocument(document.incarnation), atMs: after.atMs };
     this.#told = after;
+    if (document.revision < before.document.revision) this.#noteLoss(document.revision);
     this.#highest = Math.max(this.#highest, document.revision);
     for (const change of changesBetween(before, after)) for (const listener of this.#listeners) listener(change);
+  }
+
+  #noteLoss(revision: number): void {
+    this.#losses += 1;
+    this.#wentBackTo = revision;
   }
 
   #schedulePoll(): void {

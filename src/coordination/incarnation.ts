@@ -1,9 +1,21 @@
 /**
  * Pins the incarnation of a store: the random name that it was given when it was created. A store with another name, or
  * with none where there was one, is not the store that the routes came from, whatever it holds.
+ * Invariant: the name itself, which members also use as a key of hashes, is told to nobody outside the store.
  */
+import { bucketOf } from './bucket.ts';
 import { parseRecord } from './parse-record.ts';
+import type { StoreStatus } from './ports.ts';
 import { Meta } from './records.ts';
+
+/** Tells incarnations apart for people, and says too little of one to be used for it. */
+export const nickname = (incarnation: string): string => bucketOf('incarnation', incarnation).toString(36);
+
+/** A status as it may be shown and logged. */
+export const shownStatus = (status: StoreStatus): StoreStatus => ({
+  ...status,
+  incarnation: status.incarnation === undefined ? undefined : nickname(status.incarnation),
+});
 
 export class Incarnation {
   #pinned: string | undefined;
@@ -28,7 +40,7 @@ export class Incarnation {
     this.#pinned ??= incarnation;
     return incarnation === this.#pinned
       ? undefined
-      : `the store is another one (incarnation ${incarnation}, not ${this.#pinned}); the last known state stays in force`;
+      : `the store is another one (incarnation ${nickname(incarnation)}, not ${nickname(this.#pinned)}); the last known state stays in force`;
   }
 }
 

@@ -24,6 +24,8 @@ export type LeaseOptions = {
   /** Random per process start. */
   boot: string;
   logger: Logger;
+  /** Whoever cannot use what a leader writes neither takes the lease nor renews it, so that somebody else can. */
+  mayLead?: () => boolean;
   /** How long the store keeps the key after a write, at least. */
   ttlMs?: number;
   /** How long before the end of `ttlMs` the holder stops. */
@@ -73,6 +75,7 @@ class Campaign implements LeaderLease {
       marginMs: 3_000,
       renewMs: 4_000,
       clock: systemClock,
+      mayLead: () => true,
       timers: systemTimers,
       ...options,
     };
@@ -129,7 +132,7 @@ class Campaign implements LeaderLease {
   }
 
   async #turnOnce(): Promise<void> {
-    if (this.#closed) return;
+    if (this.#closed || !this.#options.mayLead()) return;
     if (this.#revision !== undefined && (await this.#write(this.#revision)) !== 'conflict') return;
     await this.#takeIfFree();
   }

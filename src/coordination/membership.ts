@@ -62,6 +62,8 @@ const withHeard = (view: Membership, entry: Entry, nowMs: number): Membership =>
   const member = entry.key.slice(heartbeatPrefix.length);
   const news = heard(view.members.get(member), entry, nowMs);
   const told = news.unreadable === undefined ? news.heartbeat : undefined;
+  const isKnown = view.members.has(member) || view.lost.has(member);
+  if (told?.leaving && isOfAllStarts(told) && isKnown) return withDeparted(view, member, told);
   // A listing that was asked for before its last report may bring an older one after it.
   if (told !== undefined && view.departed.has(told.boot)) return view;
   if (told?.leaving) return withDeparted(view, member, told);
@@ -78,11 +80,15 @@ const withReplaced = ({ replaced }: Membership, before: Heartbeat | undefined, t
     ? replaced
     : new Map([...replaced, [before.boot, before] as const].slice(-mostDeparted));
 
+/** An operator's word that nobody of this name is left; one that lives all the same is heard again by its next report. */
+const isOfAllStarts = ({ version }: Heartbeat): boolean => version === '';
+
 const withDeparted = (view: Membership, member: string, heartbeat: Heartbeat): Membership => {
   const departed = new Map([...view.departed, [heartbeat.boot, heartbeat] as const].slice(-mostDeparted));
   const known = view.members.get(member)?.heartbeat;
   // Another process under this name is still there.
-  if (known !== undefined && known.boot !== heartbeat.boot) return { ...view, departed };
+  const isOther = known !== undefined && known.boot !== heartbeat.boot;
+  if (isOther && !isOfAllStarts(heartbeat)) return { ...view, departed };
   return { ...without(view, member, undefined), departed };
 };
 

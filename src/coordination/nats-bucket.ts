@@ -10,7 +10,7 @@ import { CrossfadeError } from '../errors.ts';
 import { casFailure, isConflict, toStoreError } from './nats-errors.ts';
 import { type FollowerOptions, NatsFollower } from './nats-follower.ts';
 import { NatsStreamReader } from './nats-stream-reader.ts';
-import type { Bucket, CasResult, Change, Entry } from './ports.ts';
+import type { Bucket, CasResult, Change, Entry, Reach } from './ports.ts';
 
 type Link = { kv: KV; reader: NatsStreamReader };
 
@@ -98,6 +98,10 @@ export class NatsBucket implements Bucket {
     } catch (error) {
       throw toStoreError(error, 'write', this.name);
     }
+  }
+
+  reach(): Reach {
+    return this.follower.reach;
   }
 
   subscribe(listener: (change: Change) => void): () => void {

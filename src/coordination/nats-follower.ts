@@ -2,8 +2,8 @@
  * Keeps a mirror of one bucket up to date and tells subscribers of changes: by republished messages (milliseconds) and by
  * a look at the stream every second, which finds whatever a republished message did not bring. A KV watch is not used:
  * it can be silent for minutes after the loss of a server.
- * Invariant: when the bucket is gone or is not the one that was pinned, looks fail and nothing is told; it never shows as
- * empty.
+ * Invariants: when the bucket is gone or is not the one that was pinned, looks fail and nothing is told; it never shows as
+ * empty. After a look no key is missing that was written before it.
  */
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import { CrossfadeError } from '../errors.ts';
@@ -11,7 +11,7 @@ import { BucketMirror } from './bucket-mirror.ts';
 import { keys } from './keys.ts';
 import { toStoreError } from './nats-errors.ts';
 import type { NatsStreamReader } from './nats-stream-reader.ts';
-import type { Change, Entry } from './ports.ts';
+import type { Change, Entry, Reach } from './ports.ts';
 import type { Timers } from './timers.ts';
 
 export type FollowerOptions = {
@@ -31,6 +31,9 @@ export type FollowerLink = {
   republished: string | undefined;
 };
 
+/** Each round is shorter than the one before, unless a key is written without a pause. */
+const maxPartial = 5;
+
 export class NatsFollower {
   readonly #options: FollowerOptions;
   readonly #listeners = new Set<(change: Change) => void>();
@@ -43,6 +46,8 @@ export class NatsFollower {
   #refusal: string | undefined;
   /** Revision that was reached before the stream went back behind it. */
   #highest = 0;
+  #losses = 0;
+  #wentBackTo = 0;
   #cancelPoll: (() => void) | undefined;
 
   constructor(options: FollowerOptions) {
@@ -57,6 +62,10 @@ export class NatsFollower {
   /** The stream ends before a revision that was seen: the server lost acknowledged writes. */
   get lostWrites(): boolean {
     return this.#mirror.cursor < this.#highest;
+  }
+
+  get reach(): Reach {
+    return { lastRevision: this.#mirror.cursor, losses: this.#losses, wentBackTo: this.#wentBackTo };
   }
 
   attach({ connection, reader, republished }: FollowerLink): void {
@@ -117,7 +126,11 @@ export class NatsFollower {
 
   async #lookOnce(): Promise<void> {
     try {
-      while ((await this.#catchUp()) === 'again');
+      for (let partial = 0; partial < maxPartial;) {
+        const end = await this.#catchUp();
+        if (end === 'done') break;
+        if (end === 'partial') partial += 1;
+      }
     } catch (error) {
       const mapped = toStoreError(error, 'read', this.#reader?.bucket);
       this.#options.onLook(mapped);
@@ -126,8 +139,8 @@ export class NatsFollower {
     this.#options.onLook(undefined);
   }
 
-  /** `again` after a reload: another round proves that nothing was missed meanwhile. */
-  async #catchUp(): Promise<'done' | 'again'> {
+  /** `again` after a reload, `partial` after a walk: another round brings what was written meanwhile. */
+  async #catchUp(): Promise<'done' | 'again' | 'partial'> {
     const reader = this.#reader;
     if (reader === undefined) throw new CrossfadeError('STORE_UNAVAILABLE');
     const askedAt = this.#mirror.cursor;
@@ -136,20 +149,25 @@ export class NatsFollower {
     if (plan.kind === 'reload') {
       await this.#judge(reader);
       const messages = await reader.all();
-      if (plan.lostWrites) this.#remember();
+      if (plan.lostWrites || extent.lastRevision < this.#highest) this.#noteLoss(extent.lastRevision);
       this.#tell(this.#mirror.reload(messages, extent));
       return 'again';
     }
-    if (plan.kind === 'walk') {
-      const messages = await reader.walk(plan.after, extent.lastRevision);
-      this.#tell(this.#mirror.walked(messages, extent.lastRevision));
-    }
+    const isPartial =
+      plan.kind === 'walk' && (await this.#walk(reader, { after: plan.after, upTo: extent.lastRevision }));
     if (this.#mirror.hasVanished(extent)) {
       const { keys: present, lastRevision } = await reader.keys();
       this.#tell(this.#mirror.vanished(present, lastRevision));
     }
     if (this.#refusal !== undefined) throw new CrossfadeError('STORE_UNAVAILABLE', this.#refusal);
-    return 'done';
+    return isPartial ? 'partial' : 'done';
+  }
+
+  /** @returns whether messages of the range may have been replaced meanwhile */
+  async #walk(reader: NatsStreamReader, range: { after: number; upTo: number }): Promise<boolean> {
+    const messages = await reader.walk(range.after, range.upTo);
+    this.#tell(this.#mirror.walked(messages, range.upTo));
+    return BucketMirror.isPartial(messages, range);
   }
 
   /** Asked before anything of a stream that may be another one is believed. */
@@ -167,6 +185,12 @@ export class NatsFollower {
     }
     if (this.#refusal !== undefined) return;
     for (const change of changes) for (const listener of this.#listeners) listener(change);
+  }
+
+  #noteLoss(lastRevision: number): void {
+    this.#remember();
+    this.#losses += 1;
+    this.#wentBackTo = lastRevision;
   }
 
   #remember(): void {

@@ -7,11 +7,22 @@ import { keys } from './keys.ts';
 import { openNatsStore } from './nats-store.ts';
 import type { Store } from './ports.ts';
 import type { RouteSpec } from './route-spec.ts';
-import { readRouteCache } from './route-cache.ts';
+import { type CacheOrigin, readRouteCache } from './route-cache.ts';
 
 /** Where the last known good routes are kept; undefined with the embedded store, which is its own cache. */
 export const routeCacheFile = (config: Config): string | undefined =>
   config.nats === undefined ? undefined : join(config.stateDir ?? dirname(config.store.file), 'crossfade-routes.json');
+
+/** What the cached routes are of. */
+export const routeCacheOrigin = ({ nats }: Config): CacheOrigin | undefined =>
+  nats && { bucket: nats.bucket, servers: nats.servers.map(serverName) };
+
+/** Without scheme and credentials. */
+const serverName = (server: string): string =>
+  server
+    .replace(/^[a-z]+:\/\//i, '')
+    .replace(/^.*@/, '')
+    .toLowerCase();
 
 /**
  * NATS when it is configured, connecting in the background; else the file.
@@ -27,8 +38,11 @@ export const openStore = async (
     return store;
   }
   const cacheFile = routeCacheFile(config);
-  // A damaged cache is reported by the route watcher, which reads it too.
-  const cache = cacheFile === undefined ? undefined : await readRouteCache(cacheFile).catch(() => undefined);
+  // A damaged or foreign cache is reported by the route watcher, which reads it too.
+  const cache =
+    cacheFile === undefined
+      ? undefined
+      : await readRouteCache(cacheFile, routeCacheOrigin(config)).catch(() => undefined);
   return openNatsStore({ config: config.nats, member, logger, expectedIncarnation: cache?.incarnation });
 };
 

@@ -9,9 +9,20 @@ import type { RouteSpec } from './route-spec.ts';
 export type Entry = { key: string; value: string; revision: number };
 /**
  * A change seen by a subscriber; `value` undefined = deleted, purged or expired. `expired`: the key ran out or vanished
- * without anybody deleting it.
+ * without anybody deleting it. `lost`: a value that the store has lost since.
  */
-export type Change = { key: string; value: string | undefined; revision: number; expired?: boolean };
+export type Change = {
+  key: string;
+  value: string | undefined;
+  revision: number;
+  expired?: boolean;
+  lost?: true | undefined;
+};
+/**
+ * How far a bucket reached when it was last looked at; how often it was found to end below what it had shown before, and
+ * where it ended then.
+ */
+export type Reach = { lastRevision: number; losses: number; wentBackTo: number };
 /** `unknown`: the write timed out and may still be applied; read back before acting on it. */
 export type CasResult = { ok: true; revision: number } | { ok: false; reason: 'conflict' | 'unknown' | 'unavailable' };
 
@@ -33,6 +44,8 @@ export interface Bucket {
    * Absent where a delete leaves nothing behind.
    */
   erase?(key: string): Promise<void>;
+  /** As of the last listing. Absent where acknowledged writes are never lost. */
+  reach?(): Reach;
   /**
    * Calls back soon after each accepted change (best effort, may miss some: poll `list` as well), and at once for known
    * deletions, which no listing shows. Returns unsubscribe.
@@ -74,6 +87,7 @@ export type StoreStatus = {
   connected: boolean;
   kind: 'nats' | 'file';
   detail: string;
+  /** Known to whoever may read the store, and shown to nobody else: see shownStatus. */
   incarnation: string | undefined;
   alarm: string | undefined;
 };

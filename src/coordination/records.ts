@@ -108,7 +108,7 @@ export const Heartbeat = z.strictObject({
   member: z.string(),
   boot: z.string().describe('random per process start'),
   admin: z.string().optional().describe('URL of the admin listener'),
-  version: z.string(),
+  version: z.string().describe('empty: with `leaving`, said by an operator of all starts of the member'),
   stale: z.boolean().describe('serving from cached state, the store is out of reach'),
   leaving: z.literal(true).optional().describe('the last report of a process that has ended all its work'),
   routes: z.record(z.string(), MemberRoute),

@@ -2,12 +2,19 @@
  * What a member knows of one key: the last good value, the last deletion and the last refused text, each with its
  * revision. Every part only moves to a higher revision, so pushes, polls and the cache on disk may overlap, repeat and
  * overtake one another: the result is the same.
- * Invariant: rubbish never displaces a good value; a value at or below the last deletion is gone.
+ * Invariant: rubbish never displaces a good value; a value at or below the last deletion is gone; one that the store has
+ * lost stays until somebody writes or deletes it anew.
  */
 import type { Parsed } from './human-values.ts';
 import type { Change } from './ports.ts';
 
-export type Good<T> = { readonly revision: number; readonly text: string; readonly value: T };
+export type Good<T> = {
+  readonly revision: number;
+  readonly text: string;
+  readonly value: T;
+  /** The store has lost it since, so its absence there means nothing. */
+  readonly lost?: true | undefined;
+};
 export type Refused = { readonly revision: number; readonly message: string; readonly alarm: boolean };
 export type Cell<T> = {
   readonly good: Good<T> | undefined;
@@ -44,7 +51,19 @@ export const foldCell = <T>(cell: Cell<T>, change: Change, rules: CellRules<T>):
   if (cell.good !== undefined && revision <= cell.good.revision) return cell;
   const parsed = rules.read(text);
   if (!parsed.ok) return refuse(cell, { revision, message: parsed.message, alarm: false });
-  return offer(cell, { revision, text, value: parsed.value }, rules);
+  const { lost } = change;
+  return offer(cell, { revision, text, value: parsed.value, ...(lost && { lost }) }, rules);
+};
+
+/**
+ * The store has lost all that it held above `end`. What was in force stays, and whatever is written from then on is newer,
+ * though its revision may be lower than one that was seen before.
+ */
+export const rebaseCell = <T>(cell: Cell<T>, end: number, inForce: Good<T> | undefined): Cell<T> => {
+  if (seenRevision(cell) <= end) return cell;
+  if (inForce === undefined) return { good: undefined, deletedAt: end, refused: undefined };
+  const good = inForce.revision > end ? { ...inForce, revision: end, lost: true as const } : inForce;
+  return { good, deletedAt: Math.min(cell.deletedAt, end - 1), refused: undefined };
 };
 
 const refuse = <T>(cell: Cell<T>, refused: Refused): Cell<T> =>

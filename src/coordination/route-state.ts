@@ -17,7 +17,9 @@ import {
   type CellRules,
   emptyCell,
   foldCell,
+  type Good,
   present,
+  rebaseCell,
   seenRevision,
   standingRefusal,
 } from './route-cell.ts';
@@ -155,18 +157,23 @@ const assemble = (slug: string, { cells, strays }: Omit<Slot, 'state'>, founded:
 
 const percentsOf = (cells: Cells, floor: number): Percents => {
   const percents = { ...defaultPercents };
-  for (const kind of percentKinds) {
-    const set = present(cells[`pct.${kind}`]);
-    if (set !== undefined && set.revision > floor) percents[kind] = set.value;
-  }
+  for (const kind of percentKinds) percents[kind] = inForce(cells[`pct.${kind}`], floor)?.value ?? percents[kind];
   return percents;
+};
+
+/** Not voided by a switch. What the store has lost was in force then, and may stand level with the floor since. */
+const inForce = (cell: Cell<number>, floor: number): Good<number> | undefined => {
+  const set = present(cell);
+  return set !== undefined && (set.revision > floor || (set.lost === true && set.revision === floor)) ? set : undefined;
 };
 
 const errorsOf = (slug: string, cells: Cells, strays: Slot['strays']): RouteState['errors'] => {
   const all: [string, Cell<unknown>][] = Object.entries(cells).map(([field, cell]) => [`rt.${slug}.${field}`, cell]);
   const refused = [...all, ...strays].flatMap(([key, cell]) => {
     const standing = standingRefusal(cell);
-    return standing === undefined ? [] : [{ key, message: standing.message }];
+    if (standing !== undefined) return [{ key, message: standing.message }];
+    const isLost = present(cell)?.lost === true;
+    return isLost ? [{ key, message: 'was lost by the store and stays in force here: write it again' }] : [];
   });
   return [...refused, ...deletionErrors(slug, cells)];
 };
@@ -248,7 +255,7 @@ const rubbish = '';
  */
 export const changesOf = (fold: RouteFold): Change[] =>
   [...cellsOf(fold)].flatMap(([key, { good, deletedAt, refused }]) => [
-    ...(good === undefined ? [] : [{ key, value: good.text, revision: good.revision }]),
+    ...(good === undefined ? [] : [{ key, value: good.text, revision: good.revision, lost: good.lost }]),
     ...(good !== undefined || refused === undefined ? [] : [{ key, value: rubbish, revision: refused.revision }]),
     ...(deletedAt === 0 ? [] : [{ key, value: undefined, revision: deletedAt }]),
   ]);
@@ -281,14 +288,15 @@ export const absences = (before: RouteFold, now: RouteFold, listing: readonly En
   const seenNow = new Map([...cellsOf(now)].map(([key, cell]) => [key, seenRevision(cell)]));
   return [...cellsOf(before)].flatMap(([key, cell]) => {
     const revision = seenRevision(cell);
-    const stands = revision > cell.deletedAt && seenNow.get(key) === revision;
+    const stands = revision > cell.deletedAt && seenNow.get(key) === revision && cell.good?.lost !== true;
     return stands && !listed.has(key) ? [{ key, value: undefined, revision }] : [];
   });
 };
 
 /** Keys whose revision in the store is below the one applied before it was asked: the store lost acknowledged writes. */
 export const regressions = (before: RouteFold, listing: readonly Entry[]): { key: string; message: string }[] => {
-  const seen = new Map([...cellsOf(before)].map(([key, cell]) => [key, seenRevision(cell)]));
+  const proven = [...cellsOf(before)].filter(([, cell]) => cell.good?.lost !== true);
+  const seen = new Map(proven.map(([key, cell]) => [key, seenRevision(cell)]));
   return listing
     .filter((entry) => entry.revision < (seen.get(entry.key) ?? 0))
     .map(({ key, revision }) => ({
@@ -296,3 +304,39 @@ export const regressions = (before: RouteFold, listing: readonly Entry[]): { key
       message: `stands at revision ${revision}, below ${seen.get(key)} already applied`,
     }));
 };
+
+/** The highest revision that anything here was read at. */
+export const highestIn = (fold: RouteFold): number =>
+  Math.max(0, ...[...cellsOf(fold)].map(([, cell]) => seenRevision(cell)));
+
+/** A switch voids what was written before it, and so nothing that the store gets from now on. */
+const rebasePhase = (cell: Cell<PhaseRecord>, end: number): Cell<PhaseRecord> => {
+  const { good } = cell;
+  if (good === undefined || good.value.percentFloor <= end) return cell;
+  const value = { ...good.value, percentFloor: end };
+  return { ...cell, good: { ...good, value, text: JSON.stringify(value) } };
+};
+
+const rebaseCells = (cells: Cells, end: number): Cells => {
+  const floor = cells.phase.good?.value.percentFloor ?? 0;
+  const percent = (cell: Cell<number>): Cell<number> => rebaseCell(cell, end, inForce(cell, floor));
+  return {
+    cfg: present(cells.cfg) === undefined ? cells.cfg : rebaseCell(cells.cfg, end, present(cells.cfg)),
+    // Its reign and epoch say which of two records is the newer one.
+    phase: rebasePhase(cells.phase, end),
+    'pct.read': percent(cells['pct.read']),
+    'pct.shadow': percent(cells['pct.shadow']),
+    'pct.write': percent(cells['pct.write']),
+    stop: rebaseCell(cells.stop, end, present(cells.stop)),
+    rate: rebaseCell(cells.rate, end, present(cells.rate)),
+  };
+};
+
+/** The store has lost what stood above `end`: what people write from now on counts, until then all stays as it is. */
+export const rebase = (fold: RouteFold, end: number): RouteFold =>
+  new Map(
+    [...fold].map(([slug, slot]) => {
+      const after = { ...slot, cells: rebaseCells(slot.cells, end) };
+      return [slug, { ...after, state: stateOf(slug, after) }];
+    }),
+  );

@@ -6,10 +6,11 @@
  * Invariant: nothing of another incarnation of the store is ever applied, and an unreachable store changes nothing.
  */
 import type { Logger } from '../log.ts';
+import { nickname } from './incarnation.ts';
 import { heartbeatPrefix, routeKeyPrefix } from './keys.ts';
 import { settleMs } from './membership.ts';
-import type { Change, RouteStates, Store } from './ports.ts';
-import { type RouteCache, readRouteCache, writeRouteCache } from './route-cache.ts';
+import type { Entry, RouteStates, Store } from './ports.ts';
+import { type CacheOrigin, type RouteCache, readRouteCache, writeRouteCache } from './route-cache.ts';
 import {
   absences,
   alarmsOf,
@@ -17,6 +18,8 @@ import {
   emptyFold,
   errorsIn,
   foldChanges,
+  highestIn,
+  rebase,
   type RouteFold,
   regressions,
   routesWithoutSpec,
@@ -30,6 +33,7 @@ export type RouteWatcherOptions = {
   store: Store;
   /** Where the last known good routes are kept; undefined = nowhere (the embedded store is its own cache). */
   cacheFile?: string | undefined;
+  cacheOrigin?: CacheOrigin | undefined;
   logger: Logger;
   /** Monotonic milliseconds. */
   now?: () => number;
@@ -69,12 +73,12 @@ export interface RouteWatcher {
   close(): Promise<void>;
 }
 
-/** Resolves when the cache was read; the store may come later. A damaged cache is reported and counts as none. */
+/** Resolves when the cache was read; the store may come later. A damaged or foreign cache is reported and counts as none. */
 export const startRouteWatcher = async (options: RouteWatcherOptions): Promise<RouteWatcher> => {
-  const { cacheFile, logger } = options;
+  const { cacheFile, cacheOrigin, logger } = options;
   let cache: RouteCache | undefined;
   try {
-    cache = cacheFile === undefined ? undefined : await readRouteCache(cacheFile);
+    cache = cacheFile === undefined ? undefined : await readRouteCache(cacheFile, cacheOrigin);
   } catch (err) {
     logger.error({ err, cacheFile }, 'cached routes cannot be read');
   }
@@ -99,6 +103,9 @@ class Watcher implements RouteWatcher {
   #firstListedAtMs: number | undefined;
   #listedAtMs: number | undefined;
   #wentBack: string | undefined;
+  /** The highest revision ever applied, and the losses of the store that are known. */
+  #highest = 0;
+  #losses = 0;
   #reachable = true;
   #cancelPoll: () => void = () => undefined;
   #cancelSave: (() => void) | undefined;
@@ -115,7 +122,7 @@ class Watcher implements RouteWatcher {
     };
     if (cache !== undefined) this.#restore(cache);
     this.#unsubscribe = options.store.config.subscribe((change) => {
-      if (this.#foreign() === undefined) this.#apply([change]);
+      if (this.#foreign() === undefined) this.#take(foldChanges(this.#fold, [change]), this.#told);
     });
     void this.#poll();
   }
@@ -153,15 +160,15 @@ class Watcher implements RouteWatcher {
     const entries = await store.config.list(routeKeyPrefix);
     if (this.#foreign() !== undefined || this.#closed) return;
     this.#incarnation = store.status().incarnation;
-    const lower = regressions(before, entries);
-    this.#wentBack = lower.length > 0 ? `${lower[0]?.key} ${lower[0]?.message}` : undefined;
+    this.#wentBack = this.#lookBack(before, entries);
+    const fold = this.#rebased(before);
     const isFirst = this.#knowledge !== 'live';
     this.#knowledge = 'live';
     this.#listedAtMs = now();
     this.#firstListedAtMs ??= this.#listedAtMs;
     // Where revisions went backwards, a missing key proves nothing.
-    const gone = lower.length > 0 ? [] : absences(before, this.#fold, entries);
-    const isNews = this.#apply([...entries, ...gone, ...unwritten(this.#fold, entries, told)], told);
+    const gone = this.#wentBack === undefined ? absences(before, fold, entries) : [];
+    const isNews = this.#take(foldChanges(fold, [...entries, ...gone, ...unwritten(fold, entries, told)]), told);
     // What came by subscription before it was not believed until now, and it may have come whole.
     if (isFirst && !isNews) this.#tell();
   }
@@ -201,12 +208,34 @@ class Watcher implements RouteWatcher {
     return withTold(this.#told, await store.live.list(heartbeatPrefix));
   }
 
+  /** How the store is seen to have lost acknowledged writes, until it reaches beyond all that was applied. */
+  #lookBack(before: RouteFold, entries: readonly Entry[]): string | undefined {
+    this.#highest = Math.max(this.#highest, highestIn(before));
+    const { lastRevision = this.#highest } = this.#options.store.config.reach?.() ?? {};
+    const [lower] = regressions(before, entries);
+    if (lower !== undefined) return `${lower.key} ${lower.message}`;
+    return lastRevision < this.#highest
+      ? `the store ends at revision ${lastRevision}, below ${this.#highest} already applied`
+      : undefined;
+  }
+
+  /** Once for each loss; one of before this process began shows in the cached state. */
+  #rebased(before: RouteFold): RouteFold {
+    const reach = this.#options.store.config.reach?.();
+    if (reach === undefined) return this.#fold;
+    const isNew = reach.losses > this.#losses;
+    this.#losses = reach.losses;
+    if (isNew) return rebase(this.#fold, reach.wentBackTo);
+    const isCached = this.#knowledge === 'cached' && reach.lastRevision < highestIn(before);
+    return isCached ? rebase(this.#fold, reach.lastRevision) : this.#fold;
+  }
+
   /** Why the store's contents must not be applied: they belong to another incarnation than the states in force. */
   #foreign(): string | undefined {
     const { incarnation } = this.#options.store.status();
-    return this.#incarnation === undefined || incarnation === this.#incarnation
-      ? undefined
-      : `the store is another one (incarnation ${incarnation ?? 'not known'}, not ${this.#incarnation})`;
+    if (this.#incarnation === undefined || incarnation === this.#incarnation) return undefined;
+    const other = incarnation === undefined ? 'not known' : nickname(incarnation);
+    return `the store is another one (incarnation ${other}, not ${nickname(this.#incarnation)})`;
   }
 
   #alarm(): string | undefined {
@@ -217,8 +246,7 @@ class Watcher implements RouteWatcher {
   }
 
   /** @returns whether something changed, which everybody was told then */
-  #apply(changes: readonly Change[], told: ToldPhases = this.#told): boolean {
-    const fold = foldChanges(this.#fold, changes);
+  #take(fold: RouteFold, told: ToldPhases): boolean {
     if ((fold === this.#fold && told === this.#told) || this.#closed) return false;
     this.#fold = fold;
     this.#told = told;
@@ -240,13 +268,13 @@ class Watcher implements RouteWatcher {
   #save(): void {
     this.#cancelSave?.();
     this.#cancelSave = undefined;
-    const { cacheFile, logger } = this.#options;
+    const { cacheFile, cacheOrigin, logger } = this.#options;
     const incarnation = this.#incarnation ?? this.#options.store.status().incarnation;
     if (cacheFile === undefined || incarnation === undefined) return;
     // A start without the store would take it for `off`, and rather asks the clusters.
     if (wronglyOff(this.#fold, this.#told).length > 0) return;
     this.#saving = this.#saving
-      .then(() => writeRouteCache(cacheFile, { incarnation, changes: changesOf(this.#fold) }))
+      .then(() => writeRouteCache(cacheFile, { incarnation, changes: changesOf(this.#fold) }, cacheOrigin))
       .catch((err: unknown) => logger.error({ err, cacheFile }, 'routes cannot be cached'));
   }
 }

@@ -6,6 +6,7 @@
  */
 
 import { effectivePercents } from '../coordination/effective.ts';
+import { shownStatus } from '../coordination/incarnation.ts';
 import {
   type Answer,
   type BackfillStatus,
@@ -287,7 +288,7 @@ export const fleetStatus = (input: FleetInput): FleetStatus => {
   const beats = heartbeatsIn(input.live);
   const routes = [...knownRoutes(input.config, beats).values()].map((state) => routeStatus(state, beats, input));
   return {
-    store: input.store,
+    store: shownStatus(input.store),
     routes,
     members: beats.map((beat) => ({ ...memberOf(beat), route: undefined })),
     errors: allErrors(input.config, routes),

@@ -1,7 +1,8 @@
 /**
  * Says in the place of a member that it is gone: an operator has stopped a process that could not say so itself. Nobody
- * waits for it from then on. Invariant: the farewell is of a start that no process has, so that one that was not gone
- * after all is heard again when it comes back.
+ * waits for it from then on. Invariants: the farewell is of a start that no process has, so that one that was not gone
+ * after all is heard again when it comes back; what stands in the place of a heartbeat and cannot be read is of a process
+ * that lives.
  */
 import { keys, parseRouteKey, routeKeyPrefix } from '../coordination/keys.ts';
 import { parseRecord } from '../coordination/parse-record.ts';
@@ -15,8 +16,8 @@ export type Forget = { member: string; newId: () => string; dryRun: boolean };
 export type Forgotten = Record<string, number>;
 
 const isHeard = async ({ live }: Store, member: string): Promise<boolean> => {
-  const heartbeat = parseRecord(Heartbeat, (await live.get(keys.heartbeat(member)))?.value);
-  return heartbeat !== undefined && heartbeat.leaving !== true;
+  const entry = await live.get(keys.heartbeat(member));
+  return entry !== undefined && parseRecord(Heartbeat, entry.value)?.leaving !== true;
 };
 
 const slugsIn = async ({ config }: Store): Promise<string[]> => {

@@ -1,7 +1,7 @@
 /**
  * The routes as far as the store and the members together tell. Members keep the last good spec and phase against rubbish
  * and deletions; a reader of the store alone would call such a route `off`, or not find it at all, when its brake is wanted
- * most. So where the store has no good phase it is taken from the members. Pure. Invariant: what is not good in the store
+ * most. So where the store has no good phase, or went back behind the one that members are in, it is taken from them. Pure. Invariant: what is not good in the store
  * stands among the errors, and whoever would change the route for good asks `doubtOf` first.
  */
 import { keys } from '../coordination/keys.ts';
@@ -13,11 +13,21 @@ import { newestLine, slugsTold } from '../coordination/told-phases.ts';
 
 type Phase = Pick<RouteState, 'phase' | 'phaseRevision'>;
 
-const phaseOf = ({ phase }: Foundations, line: MemberRoute | undefined): Phase => {
-  if (phase.good !== undefined) return { phase: phase.good, phaseRevision: phase.revision };
+/** Members apply what they have read, so a store that shows less has lost it. Heartbeats are read before the store. */
+const isBehind = ({ phase }: Foundations, line: MemberRoute | undefined): line is MemberRoute => {
+  const { good, revision } = phase;
+  if (good === undefined || line === undefined) return false;
+  if (line.reign !== good.reign) return line.reign > good.reign;
+  if (line.epoch !== good.epoch) return line.epoch > good.epoch;
+  return line.phase !== good.phase && line.phaseRevision > revision;
+};
+
+const phaseOf = (found: Foundations, line: MemberRoute | undefined): Phase => {
+  const { phase } = found;
+  if (phase.good !== undefined && !isBehind(found, line)) return { phase: phase.good, phaseRevision: phase.revision };
   if (line === undefined) return { phase: initialPhase, phaseRevision: 0 };
   const { epoch, reign, phaseRevision } = line;
-  const told = { by: 'members', reason: 'the store has no good phase record' };
+  const told = { by: 'members', reason: 'the store has no good phase record, or an older one' };
   return { phase: { ...initialPhase, ...told, phase: line.phase, epoch, reign }, phaseRevision };
 };
 
@@ -35,6 +45,11 @@ const missing = (key: string): RouteState['errors'][number] => ({
   message: 'is missing; members go on with the last good value',
 });
 
+const older = (key: string): RouteState['errors'][number] => ({
+  key,
+  message: 'is older than what members have applied: the store lost writes; put the newer record back',
+});
+
 const known = (found: Foundations, line: MemberRoute | undefined, fold: ReturnType<typeof foldChanges>): RouteState => {
   const { slug, spec } = found;
   const founded = { ...phaseOf(found, line), spec: spec.good ?? unknownSpec(slug), specRevision: spec.revision };
@@ -42,6 +57,7 @@ const known = (found: Foundations, line: MemberRoute | undefined, fold: ReturnTy
   const lost = [
     ...(spec.stands ? [] : [missing(keys.config(slug))]),
     ...(found.phase.stands || line === undefined ? [] : [missing(keys.phase(slug))]),
+    ...(isBehind(found, line) ? [older(keys.phase(slug))] : []),
   ];
   return { ...state, errors: [...state.errors, ...lost] };
 };

@@ -14,7 +14,9 @@ const found = (entries: readonly (Entry | undefined)[]): Entry[] => entries.filt
 
 /** @throws CrossfadeError STORE_UNAVAILABLE */
 export const readFleet = async (store: Store): Promise<FleetStatus> => {
-  const [settings, beats] = await Promise.all([store.config.list(routeKeyPrefix), store.live.list(heartbeatPrefix)]);
+  // In this order: what members have applied by then stands in the settings, if it stands anywhere.
+  const beats = await store.live.list(heartbeatPrefix);
+  const settings = await store.config.list(routeKeyPrefix);
   const slugs = slugsIn(settings, beats);
   const [reports, leases] = await Promise.all([
     Promise.all(slugs.map((slug) => store.config.get(keys.job(slug, jobStatusName)))),

@@ -21,11 +21,13 @@ export type LeaderDeps = Omit<RouteLeaderDeps, 'slug' | 'lease' | 'state'> & {
 export const startLeaders = (deps: LeaderDeps): { stop(): Promise<void> } => {
   const { store, member, boot, logger } = deps;
   const leaders = new Map<string, RouteLeader>();
+  // The bucket of leases is there also while that of the routes is gone, or refused as another one.
+  const mayLead = (): boolean => store.status().connected;
   const begin = (slug: string): RouteLeader =>
     startRouteLeader({
       ...deps,
       slug,
-      lease: campaign({ live: store.live, slug, member, boot, logger, ...deps.leaseTime }),
+      lease: campaign({ live: store.live, slug, member, boot, logger, mayLead, ...deps.leaseTime }),
       state: () => deps.states().get(slug),
     });
   const follow = (states: RouteStates): void => {

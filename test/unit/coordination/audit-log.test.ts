@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { appendAudit } from '../../../src/coordination/audit-log.ts';
+import { CrossfadeError } from '../../../src/errors.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 
 const entry = (what: string) => ({ at: '2026-01-01T00:00:00.000Z', by: 'ann', what, reason: '' });
@@ -32,9 +33,9 @@ describe('the audit log', () => {
     expect((await said(store)).at(-1)).toBe('audit.products.42 leader again');
   });
 
-  it('says when the store cannot take it', async () => {
+  it.each(['list', 'update'] as const)('says when the store cannot take it, and throws nothing: %s', async (access) => {
     const store = new MemoryStore();
-    store.config.list = () => Promise.reject(new Error('out of reach'));
+    Object.assign(store.config, { [access]: () => Promise.reject(new CrossfadeError('STORE_UNSUPPORTED')) });
     expect(await appendAudit(store.config, 'products', entry('lost'))).toBe(false);
   });
 });

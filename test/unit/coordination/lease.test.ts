@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { campaign, type LeaderLease } from '../../../src/coordination/lease.ts';
+import { campaign, type LeaderLease, type LeaseOptions } from '../../../src/coordination/lease.ts';
 import { silentLogger } from '../../../src/log.ts';
 import { ManualTime } from './manual-time.ts';
 import { MemoryBucket } from './memory-bucket.ts';
@@ -11,8 +11,8 @@ const setUp = () => {
   const live = new MemoryBucket(time, 15_000);
   let wallAheadMs = 0;
   const clock = { monotonicMs: time.now, wallMs: () => 1_700_000_000_000 + time.nowMs + wallAheadMs };
-  const run = (member: string, boot = `${member}-boot`): LeaderLease =>
-    campaign({ live, slug: 'products', member, boot, logger: silentLogger(), timers: time.timers, clock });
+  const run = (member: string, boot = `${member}-boot`, over: Partial<LeaseOptions> = {}): LeaderLease =>
+    campaign({ live, slug: 'products', member, boot, logger: silentLogger(), timers: time.timers, clock, ...over });
   const jumpWall = (byMs: number): void => {
     wallAheadMs += byMs;
   };
@@ -41,6 +41,24 @@ describe('the leader lease', () => {
     await a.release();
     await time.advance(10);
     expect([a.isHeld(), b.isHeld()]).toEqual([false, true]);
+  });
+
+  it('is let go by a holder that can no longer use the store of the routes, and is not taken by such a one', async () => {
+    const { time, run } = setUp();
+    let isFit = true;
+    const a = run('a', 'a-boot', { mayLead: () => isFit });
+    const b = run('b');
+    await time.advance(10);
+    expect([a.isHeld(), b.isHeld()]).toEqual([true, false]);
+    isFit = false;
+    await time.advance(20_000);
+    expect([a.isHeld(), b.isHeld()]).toEqual([false, true]);
+    await b.release();
+    await time.advance(20_000);
+    expect(a.isHeld()).toBe(false);
+    isFit = true;
+    await time.advance(4_000);
+    expect(a.isHeld()).toBe(true);
   });
 
   it('is not valid for its holder any more before anybody else can have it', async () => {

@@ -1,5 +1,5 @@
 /** A bucket in memory that misbehaves on demand: out of reach, writes that time out and are applied or lost, lost news. */
-import type { Bucket, CasResult, Change, Entry, Store, StoreStatus } from '../../../src/coordination/ports.ts';
+import type { Bucket, CasResult, Change, Entry, Reach, Store, StoreStatus } from '../../../src/coordination/ports.ts';
 import { CrossfadeError } from '../../../src/errors.ts';
 import type { ManualTime } from './manual-time.ts';
 
@@ -20,6 +20,8 @@ export class MemoryBucket implements Bucket {
   readonly #listeners = new Set<(change: Change) => void>();
   readonly #late: (() => void)[] = [];
   #revision = 0;
+  #losses = 0;
+  #wentBackTo = 0;
 
   constructor(time: ManualTime, ttlMs = Number.POSITIVE_INFINITY) {
     this.#time = time;
@@ -68,6 +70,10 @@ export class MemoryBucket implements Bucket {
     return () => this.#listeners.delete(listener);
   }
 
+  reach(): Reach {
+    return { lastRevision: this.#revision, losses: this.#losses, wentBackTo: this.#wentBackTo };
+  }
+
   deliverLate(): void {
     for (const apply of this.#late.splice(0)) apply();
   }
@@ -93,6 +99,8 @@ export class MemoryBucket implements Bucket {
   rewindTo(revision: number): void {
     for (const [key, entry] of this.#stored) if (entry.revision > revision) this.#stored.delete(key);
     this.#revision = revision;
+    this.#losses += 1;
+    this.#wentBackTo = revision;
   }
 
   #alive(key: string): Entry | undefined {

@@ -45,6 +45,7 @@ describe('the incarnation of a store', () => {
     expect(incarnation.judge(meta('one'))).toBeUndefined();
     expect(incarnation.pinned).toBe('one');
     expect(incarnation.judge(meta('two'))).toMatch(/another one/);
+    expect(incarnation.judge(meta('two'))).not.toMatch(/\bone,|\btwo\b|not one\)/);
     expect(incarnation.judge(undefined)).toMatch(/lost/);
     expect(incarnation.judge('rubbish')).toMatch(/cannot be read/);
     expect(incarnation.judge(meta('one'))).toBeUndefined();

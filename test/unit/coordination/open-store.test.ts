@@ -1,9 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Config } from '../../../src/config.ts';
-import { openStore, routeCacheFile } from '../../../src/coordination/open-store.ts';
+import { openStore, routeCacheFile, routeCacheOrigin } from '../../../src/coordination/open-store.ts';
 import { writeRouteCache } from '../../../src/coordination/route-cache.ts';
 import { silentLogger } from '../../../src/log.ts';
 
@@ -47,5 +47,21 @@ describe('the store that the configuration asks for', () => {
     const store = await open(nats);
     expect(store.status()).toMatchObject({ kind: 'nats', connected: false, incarnation: 'known' });
     await store.close();
+  });
+
+  it.each<[string, object, string | undefined]>([
+    ['the same one', {}, 'known'],
+    ['the same one with another server beside it', { servers: ['nats://u:p@127.0.0.1:1', 'other:4222'] }, 'known'],
+    ['another bucket', { bucket: 'second' }, undefined],
+    ['a bucket of that name on other servers', { servers: ['other:4222'] }, undefined],
+  ])('is not pinned to what an agent of another store left in the same folder: %s', async (_, other, incarnation) => {
+    const settings = (nats: object) => ({ nats: { servers: ['nats://127.0.0.1:1'], ...nats }, stateDir: directory });
+    const first = config(settings({}));
+    const file = routeCacheFile(first) ?? '';
+    await writeRouteCache(file, { incarnation: 'known', changes: [] }, routeCacheOrigin(first));
+    const store = await open(settings(other));
+    expect(store.status().incarnation).toBe(incarnation);
+    await store.close();
+    expect(await readFile(file, 'utf8')).not.toContain('u:p');
   });
 });

@@ -9,6 +9,7 @@ import {
   emptyFold,
   errorsIn,
   foldChanges,
+  rebase,
   type RouteFold,
   regressions,
   routesWithoutSpec,
@@ -252,6 +253,32 @@ describe('a listing', () => {
   it('reports a deletion once, not at every poll', () => {
     const deleted = foldChanges(known, [del('pct.read', 9)]);
     expect(absences(deleted, deleted, [entry('cfg', spec(), 1), entry('stop', 'on', 4)])).toEqual([]);
+  });
+
+  it('leaves in force what the store has lost, and voids what a switch had voided', () => {
+    const target = phase({ phase: 'target', epoch: 4, reign: 2, percentFloor: 50 });
+    const before = fold(
+      put('cfg', spec(), 1),
+      put('phase', target, 60),
+      put('pct.read', '90', 40),
+      put('pct.shadow', '5', 61),
+      put('stop', 'on', 62),
+      put('rate', '7', 63),
+      del('rate', 64),
+    );
+    for (const [end, write] of [
+      [30, 31],
+      [61, 65],
+    ] as const) {
+      const after = rebase(before, end);
+      expect(products(after)).toMatchObject({ percent: { read: 0, shadow: 5 }, stop: true, phaseRevision: 60 });
+      expect(products(after).rate).toBeUndefined();
+      expect(absences(after, after, []).map(({ key }) => key)).not.toContain('rt.products.stop');
+      const news = [put('pct.read', '3', write), put('stop', 'off', write + 1), put('rate', '9', write + 2)];
+      expect(products(foldChanges(after, news))).toMatchObject({ percent: { read: 3 }, stop: false, rate: 9 });
+      expect(products(foldChanges(after, [put('pct.read', '80', 30)])).percent.read).toBe(0);
+      expect(products(foldChanges(emptyFold, changesOf(after)))).toEqual(products(after));
+    }
   });
 
   it('with a lower revision than was applied shows that the store lost writes', () => {

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RouteStates } from '../../../src/coordination/ports.ts';
 import { initialPhase, type MemberRoute } from '../../../src/coordination/records.ts';
+import { nickname } from '../../../src/coordination/incarnation.ts';
+import type { CacheOrigin } from '../../../src/coordination/route-cache.ts';
 import { type RouteWatcher, startRouteWatcher } from '../../../src/coordination/route-watcher.ts';
 import { silentLogger } from '../../../src/log.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -30,11 +32,12 @@ const fill = async (): Promise<void> => {
   await store.config.put('rt.products.phase', dual);
   await store.config.put(read, '25');
 };
-const start = async (from: MemoryStore = store) => {
+const start = async (from: MemoryStore = store, cacheOrigin?: CacheOrigin) => {
   const cacheFile = join(directory, 'deep', 'routes.json');
   const watcher = await startRouteWatcher({
     store: from,
     cacheFile,
+    cacheOrigin,
     logger: silentLogger(),
     now: time.now,
     timers: time.timers,
@@ -170,6 +173,18 @@ describe('the route watcher', () => {
     await watcher.close();
   });
 
+  it('starts without the cache of an agent of another bucket in the same folder', async () => {
+    await fill();
+    const first = await start(store, { bucket: 'one', servers: ['a:4222'] });
+    await first.watcher.close();
+    store.config.offline = true;
+    const [own, other] = [await start(store, { bucket: 'one', servers: ['a:4222', 'b:4222'] }), await start()];
+    expect([own.watcher.status().knowledge, other.watcher.status().knowledge]).toEqual(['cached', 'cached']);
+    const foreign = await start(store, { bucket: 'two', servers: ['a:4222'] });
+    expect([foreign.watcher.status().knowledge, foreign.watcher.current().size]).toEqual(['unknown', 0]);
+    for (const { watcher } of [own, other, foreign]) await watcher.close();
+  });
+
   it('applies nothing of a store that became another one', async () => {
     await fill();
     const { watcher, percent } = await start();
@@ -181,7 +196,7 @@ describe('the route watcher', () => {
     expect(watcher.status()).toMatchObject({
       stale: true,
       incarnation: 'first',
-      alarm: expect.stringContaining('second'),
+      alarm: expect.stringContaining(nickname('second')),
     });
     await watcher.close();
   });
@@ -197,29 +212,68 @@ describe('the route watcher', () => {
     await time.advance(5_000);
     expect(percent()).toBe(25);
     expect(watcher.current().get('products')?.stop).toBe(false);
-    expect(watcher.status().alarm).toContain('second');
+    expect(watcher.status().alarm).toMatch(new RegExp(`${nickname('second')}.*${nickname('first')}`));
+    expect(watcher.status().alarm).not.toMatch(/first|second/);
     await watcher.close();
   });
 
-  it('takes no missing key for a deletion when the store lost writes, and raises an alarm until they are passed', async () => {
-    await fill();
+  describe('of a store that lost its last writes', () => {
     const stop = 'rt.products.stop';
-    await store.config.put(stop, 'off');
-    await store.config.put(stop, 'on');
-    const { watcher, percent } = await start();
-    store.config.rewindTo(2);
-    await store.config.put(stop, 'off');
-    await time.advance(1_500);
-    expect(percent()).toBe(25);
-    expect(watcher.current().get('products')?.stop).toBe(true);
-    expect(watcher.status().alarm).toContain('below 5');
-    await store.config.put(read, '30');
-    await store.config.put(stop, 'off');
-    await store.config.put(stop, 'off');
-    await time.advance(1_500);
-    expect(watcher.current().get('products')?.stop).toBe(false);
-    expect(watcher.status().alarm).toBeUndefined();
-    await watcher.close();
+    const state = (watcher: RouteWatcher) => watcher.current().get('products');
+
+    it('keeps the brake on and the percentages, now and when the store has grown again', async () => {
+      await fill();
+      await store.config.put('rt.products.rate', 'pause');
+      await store.config.put(stop, 'on');
+      const { watcher, percent } = await start();
+      store.config.rewindTo(2);
+      await time.advance(1_500);
+      expect([percent(), state(watcher)?.stop, state(watcher)?.rate]).toEqual([25, true, 'pause']);
+      expect(watcher.status().alarm).toContain('below 5');
+      expect(watcher.status().errors).toContainEqual({ key: stop, message: expect.stringContaining('write it again') });
+      for (let i = 0; i < 5; i++) await store.config.put('rt.products.ask', '{}');
+      await time.advance(3_000);
+      expect([percent(), state(watcher)?.stop, state(watcher)?.rate]).toEqual([25, true, 'pause']);
+      expect(watcher.status().alarm).toBeUndefined();
+      await watcher.close();
+    });
+
+    it('takes what people write from then on, at whatever revision', async () => {
+      await fill();
+      await store.config.put(stop, 'off');
+      for (let i = 0; i < 100; i++) await store.config.put(read, '25');
+      const { watcher, percent } = await start();
+      store.config.rewindTo(4);
+      await store.config.put(stop, 'on');
+      await store.config.put(read, '10');
+      await time.advance(1_500);
+      expect([percent(), state(watcher)?.stop]).toEqual([10, true]);
+      expect(watcher.status()).toMatchObject({ alarm: expect.stringContaining('below 104'), errors: [] });
+      await store.config.put(stop, 'off');
+      await store.config.delete(read);
+      await time.advance(1_500);
+      expect([percent(), state(watcher)?.stop]).toEqual([0, false]);
+      await watcher.close();
+    });
+
+    it('does so too when it learns of the loss by its cached state', async () => {
+      await fill();
+      await store.config.put(stop, 'on');
+      const first = await start();
+      await first.watcher.close();
+      const backup = memoryStore(time);
+      await backup.config.put('rt.products.cfg', spec);
+      await backup.config.put('rt.products.phase', dual);
+      const { watcher, percent } = await start(backup);
+      expect([percent(), state(watcher)?.stop]).toEqual([25, true]);
+      expect(watcher.status().alarm).toContain('below 4');
+      await backup.config.put(read, '5');
+      expect(percent()).toBe(5);
+      await watcher.close();
+      const again = await start(backup);
+      expect([again.percent(), state(again.watcher)?.stop]).toEqual([5, true]);
+      await again.watcher.close();
+    });
   });
 
   it('names routes that are under way and whose spec is missing', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { foldHeartbeats, noMembers } from '../../../src/coordination/membership.ts';
+import { foldHeartbeat, foldHeartbeats, noMembers } from '../../../src/coordination/membership.ts';
 import { forgetMember } from '../../../src/fleet/forget-member.ts';
 import { heartbeatOf } from '../../support/heartbeats.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
@@ -31,9 +31,30 @@ describe('a member that an operator says is gone', () => {
     expect(foldHeartbeats(after, { before: after, entries: [back], nowMs: 3 }).members.size).toBe(1);
   });
 
-  it('is believed to be there while it reports', async () => {
+  it('is forgotten also by whoever has not yet seen that its heartbeat ran out', async () => {
     const store = await setUp();
-    await store.live.put('hb.gone', JSON.stringify(heartbeatOf('gone')));
+    const beat = { key: 'hb.gone', value: JSON.stringify(heartbeatOf('gone')), revision: 1 };
+    const before = foldHeartbeats(noMembers, { before: noMembers, entries: [beat], nowMs: 0 });
+    await store.live.put('hb.other', '{}');
+    await forgetMember(store, forget);
+    const farewell = (await store.live.get('hb.gone'))!;
+    const after = foldHeartbeat(before, farewell, 1);
+    expect([after.members.size, after.lost.size]).toEqual([0, 0]);
+    // A listing that was asked for before it, and the next one.
+    const late = foldHeartbeats(after, { before, entries: [beat], nowMs: 2 });
+    const next = foldHeartbeats(late, { before: late, entries: [farewell], nowMs: 3 });
+    expect([next.members.size, next.lost.size]).toEqual([0, 0]);
+    expect(foldHeartbeats(next, { before: next, entries: [farewell], nowMs: 4 })).toBe(next);
+    const alive = { ...beat, revision: farewell.revision + 1 };
+    expect(foldHeartbeat(next, alive, 5).members.size).toBe(1);
+  });
+
+  it.each([
+    ['while it reports', JSON.stringify(heartbeatOf('gone'))],
+    ['while it reports in a way that a later version has', '{"schema":2}'],
+  ])('is believed to be there %s', async (_, text) => {
+    const store = await setUp();
+    await store.live.put('hb.gone', text);
     await expect(forgetMember(store, forget)).rejects.toMatchObject({ code: 'PHASE_REFUSED' });
     expect(await listed(store)).toEqual(['one', 'two', 'three']);
   });

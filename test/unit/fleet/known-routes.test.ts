@@ -11,11 +11,26 @@ const phase = (over: Partial<PhaseRecord>): string => JSON.stringify({ ...initia
 const stored = (values: Record<string, string>): Entry[] =>
   Object.entries(values).map(([field, value], i) => ({ key: `rt.${slug}.${field}`, value, revision: i + 1 }));
 const inTarget: Partial<MemberRoute> = { phase: 'target', epoch: 4, reign: 2, phaseRevision: 9 };
+const inDual: Partial<MemberRoute> = { phase: 'dual', epoch: 3, reign: 1, phaseRevision: 9 };
 const told = (line: Partial<MemberRoute> | undefined) =>
   line === undefined ? [] : [heartbeatOf('a', { [slug]: memberLine(line) })];
 
 const rows: [string, Record<string, string>, Partial<MemberRoute> | undefined, object | undefined, boolean][] = [
-  ['all is good', { cfg, phase: phase({ phase: 'dual', epoch: 1 }) }, inTarget, { phase: 'dual', epoch: 1 }, false],
+  ['all is good', { cfg, phase: phase({ phase: 'dual', epoch: 5 }) }, inDual, { phase: 'dual', epoch: 5 }, false],
+  [
+    'the store went back behind a switch',
+    { cfg, phase: phase({ phase: 'dual', epoch: 1 }) },
+    inTarget,
+    { phase: 'target', epoch: 4, reign: 2 },
+    true,
+  ],
+  [
+    'the store went back behind a move',
+    { cfg, phase: phase({ phase: 'observe', epoch: 1 }) },
+    { ...inDual, epoch: 1 },
+    { phase: 'dual', epoch: 1 },
+    true,
+  ],
   ['it has no phase yet', { cfg }, { ...inTarget, phaseRevision: 0 }, { phase: 'off', epoch: 0 }, false],
   ['its phase is rubbish', { cfg, phase: 'target' }, inTarget, { phase: 'target', epoch: 4, reign: 2 }, true],
   ['its phase was deleted', { cfg }, inTarget, { phase: 'target', epoch: 4, reign: 2 }, true],
@@ -62,6 +77,20 @@ describe('the status of the fleet', () => {
     expect(routes).toMatchObject([{ route: slug, phase: 'target', epoch: 4, reign: 2, percent: { read: 10 } }]);
     expect(errors).toEqual([{ key: `rt.${slug}.phase`, message: expect.stringContaining('is missing') }]);
     expect(routes[0]?.errors).toEqual(errors);
+  });
+
+  it('does not show the name of the store, which is a key of hashes', () => {
+    const secret = '5f0e2a3c-0000-4000-8000-000000000000';
+    const store = { connected: true, kind: 'nats', detail: '', incarnation: secret, alarm: undefined } as const;
+    const shown = fleetStatus({ store, config: [], live: [] });
+    expect(JSON.stringify(shown)).not.toContain(secret);
+    expect(shown.store.incarnation).toMatch(/^[a-z0-9]{1,4}$/);
+  });
+
+  it('shows what is in force where a backup was put back, and not what the backup says', () => {
+    const { routes } = statusOf({ cfg, phase: phase({ phase: 'dual', epoch: 1 }), 'pct.read': '90' });
+    expect(routes).toMatchObject([{ phase: 'target', epoch: 4, reign: 2, percent: { read: 10 } }]);
+    expect(routes[0]?.errors).toEqual([{ key: `rt.${slug}.phase`, message: expect.stringContaining('is older') }]);
   });
 
   it('shows the percentages in force where the brake cannot be read', () => {
