@@ -5,7 +5,7 @@
  * Invariant: what nobody has reported is undefined or a reason, never a zero that looks like good news.
  */
 
-import { effectivePercents } from '../coordination/effective.ts';
+import { brakeText, effectivePercents } from '../coordination/effective.ts';
 import {
   type Answer,
   type BackfillStatus,
@@ -228,6 +228,8 @@ type Waiting = { lines: readonly MemberRoute[]; backfill: BackfillStatus | null 
 
 /** Members say what they do; the leader's report is sooner than their next word once a share is set or the backfill ends. */
 const readBarrierOf = (state: RouteState, { lines, backfill }: Waiting): string | null => {
+  const isBraked = ({ percent, errors }: MemberRoute): boolean => percent.read === 0 && errors.includes(brakeText);
+  if (effectivePercents(state).read > 0 && lines.length > 0 && lines.every(isBraked)) return brakeText;
   if (state.phase.phase !== 'dual' || effectivePercents(state).read === 0 || backfill?.state === 'done') return null;
   const isServed = lines.length === 0 || lines.some(({ percent }) => percent.read > 0);
   return isServed ? null : 'the backfill is not known to be complete';
