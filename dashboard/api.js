@@ -10,17 +10,20 @@ const authorization = () => {
 export const keepToken = (token) => sessionStorage.setItem(tokenKey, token);
 
 export class Refused extends Error {
-  /** @param {number} status @param {string} message */
-  constructor(status, message) {
+  /** @param {{ status: number, message: string, changedNothing: boolean }} answer */
+  constructor({ status, message, changedNothing }) {
     super(message);
     this.status = status;
+    this.changedNothing = changedNothing;
   }
 }
 
 /** @param {Response} answer */
 const refusal = async (answer) => {
   const body = await answer.json().catch(() => ({}));
-  return new Refused(answer.status, body.error?.reason ?? `status ${answer.status}`);
+  const { status, headers } = answer;
+  const changedNothing = status < 500 || headers.get('x-crossfade-not-sent') === 'true';
+  return new Refused({ status, message: body.error?.reason ?? `status ${status}`, changedNothing });
 };
 
 /** @param {string} path @param {RequestInit} [init] */

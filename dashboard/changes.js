@@ -1,5 +1,8 @@
-/** Sends changes and says how they ended, for eyes and for screen readers alike. */
-import { getJson, postJson } from './api.js';
+/**
+ * Sends changes and says how they ended, for eyes and for screen readers alike. Only an answer that says so means that
+ * nothing was done: behind a connection that broke, or an answer that got lost, the change may be in force.
+ */
+import { getJson, postJson, Refused } from './api.js';
 import { byId, setText } from './dom.js';
 
 /** @typedef {import('./confirm.js').Who} Who */
@@ -20,6 +23,9 @@ const why = (error) => (error instanceof Error ? error.message : String(error));
 /** @param {{ audited?: boolean }} answer */
 const unaudited = ({ audited }) => (audited === false ? ' The audit log could not be written.' : '');
 
+/** @param {unknown} error */
+const changedNothing = (error) => error instanceof Refused && error.changedNothing;
+
 /** @param {string} slug @param {{ setting: string, value: string | boolean } & Who} body @returns {Promise<boolean>} */
 export const setKnob = async (slug, body) => {
   try {
@@ -27,7 +33,8 @@ export const setKnob = async (slug, body) => {
     say(`${slug}: ${body.setting} is ${answer.value}.${unaudited(answer)}`);
     return true;
   } catch (error) {
-    say(`${slug}: ${body.setting} is unchanged. ${why(error)}`);
+    const end = changedNothing(error) ? 'is unchanged' : 'may have been set: look before setting it again';
+    say(`${slug}: ${body.setting} ${end}. ${why(error)}`);
     return false;
   }
 };
@@ -37,25 +44,39 @@ const delay = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 /** A leader is elected within a lease's time after the last one died; what takes longer is seen in the page. */
 const followMs = 60_000;
 
+/** @typedef {{ id: string, state: string, message: string }} Answer */
+/** The next request may have been answered since. @param {(Answer & { earlier?: Answer[] }) | null} standing @param {string} id */
+const answerTo = (standing, id) =>
+  standing?.id === id ? standing : standing?.earlier?.find((answer) => answer.id === id);
+
 /** @param {string} slug @param {string} id @param {string} action */
 const followAnswer = async (slug, id, action) => {
+  const underWay = 'is still under way.';
+  let end = underWay;
   for (let waitedMs = 0; waitedMs < followMs; waitedMs += 500) {
     await delay(500);
-    const { result } = await getJson(`/api/routes/${slug}/ask`);
-    if (result?.id !== id || result.state === 'running') continue;
-    say(`${slug}: ${action} ${result.state}. ${result.message}`);
-    return;
+    try {
+      const { result } = await getJson(`/api/routes/${slug}/ask`);
+      const answer = answerTo(result, id);
+      if (answer !== undefined && answer.state !== 'running')
+        return say(`${slug}: ${action} ${answer.state}. ${answer.message}`);
+      end = underWay;
+    } catch (error) {
+      end = `was asked, and how it ended cannot be read: ${why(error)}`;
+    }
   }
-  say(`${slug}: ${action} is still under way.`);
+  say(`${slug}: ${action} ${end}`);
 };
 
 /** @param {string} slug @param {{ action: string, phase?: string } & Who} body */
 export const askLeader = async (slug, body) => {
+  let answer;
   try {
-    const answer = await postJson(`/api/routes/${slug}/ask`, body);
-    say(`${slug}: ${body.action} asked, waiting for the leader.${unaudited(answer)}`);
-    await followAnswer(slug, answer.id, body.action);
+    answer = await postJson(`/api/routes/${slug}/ask`, body);
   } catch (error) {
-    say(`${slug}: ${body.action} was not taken. ${why(error)}`);
+    const end = changedNothing(error) ? 'was not taken' : 'may have been asked: look before asking again';
+    return say(`${slug}: ${body.action} ${end}. ${why(error)}`);
   }
+  say(`${slug}: ${body.action} asked, waiting for the leader.${unaudited(answer)}`);
+  await followAnswer(slug, answer.id, body.action);
 };

@@ -2,7 +2,7 @@
 import { askLeader, setKnob } from './changes.js';
 import { confirm, gateList } from './confirm.js';
 import { card, h, redraw, setClass, setText } from './dom.js';
-import { actionsOf, gateRows, inForce, knobs } from './view.js';
+import { actionsOf, answerFor, inForce, knobs } from './view.js';
 
 /** @typedef {import('./view.js').RouteStatus} RouteStatus */
 /** @typedef {import('./view.js').Action} Action */
@@ -105,13 +105,14 @@ export const createKnobs = () => {
 };
 
 /** @param {RouteStatus} route @param {Action} action @returns {Node[]} */
-const gateOf = (route, { shows }) => {
-  if (shows === '') return [];
-  const answer = shows === 'gate' ? route.safeToAdvance : route.safeToRollBack;
-  const said = answer.ok
+const gateOf = (route, action) => {
+  const answer = answerFor(route, action);
+  if (answer === undefined) return [];
+  const { ok, reasons, rows } = answer;
+  const said = ok
     ? h('p', { class: 'good' }, '✓ Every condition holds.')
-    : h('p', { class: 'bad' }, `✗ Not safe now: ${answer.reasons.join('; ')}. The leader will refuse.`);
-  return [said, gateList(gateRows(route).toSorted((a, b) => Number(a.ok) - Number(b.ok)))];
+    : h('p', { class: 'bad' }, `✗ Not safe now: ${reasons.join('; ')}. The leader will refuse.`);
+  return rows.length === 0 ? [said] : [said, gateList(rows)];
 };
 
 /** @param {RouteStatus} route @param {Action} action */

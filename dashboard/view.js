@@ -231,7 +231,7 @@ export const memberRows = (route) =>
  * @property {boolean} enabled
  * @property {string} title of the dialog
  * @property {string} text of the dialog
- * @property {'gate' | 'back' | ''} shows the answer and the conditions that belong to the question
+ * @property {'gate' | 'back' | ''} shows the answer that belongs to the question: safe to advance, safe to roll back
  * @property {{ ask: string, phase?: string } | { setting: string, value: boolean }} does an advance is from this phase, or refused
  * @property {boolean} [danger]
  */
@@ -270,7 +270,7 @@ const rehearseAction = ({ route, phase, hold }) =>
         enabled: phase === 'dual' || phase === 'target',
         title: `Rehearse the switch of ${route}?`,
         text: 'Writes are held as in a real switch and released to the same authority. It shows how long they would wait.',
-        shows: 'gate',
+        shows: phase === 'target' ? 'back' : 'gate',
         does: { ask: 'rehearse' },
       }
     : {
@@ -344,6 +344,19 @@ export const actionsOf = (route) => [
   rollbackAction(route),
   stopAction(route),
 ];
+
+/**
+ * The leader's answer to the question of an action, and its conditions: those that a route lists are of the switch that
+ * leads out of its phase, and say nothing of another step.
+ * @param {RouteStatus} route @param {Pick<Action, 'shows'>} action
+ */
+export const answerFor = (route, { shows }) => {
+  if (shows === '') return undefined;
+  const answer = shows === 'gate' ? route.safeToAdvance : route.safeToRollBack;
+  const isOfSwitch = route.phase === (shows === 'gate' ? 'dual' : 'target');
+  const rows = isOfSwitch ? gateRows(route).toSorted((a, b) => Number(a.ok) - Number(b.ok)) : [];
+  return { ...answer, rows };
+};
 
 /** @type {{ kind: 'read' | 'shadow' | 'write', text: string }[]} */
 export const knobs = [

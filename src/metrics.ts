@@ -186,7 +186,7 @@ export const metricTable = {
 
   routePercent: gauge(
     'route_percent',
-    'Percentage in force after phase and stop, 0-100; read is 0 until the follower is filled.',
+    'Percentage in force after phase and stop, 0-100; read is 0 until the follower is filled, and while the brake is on.',
     {
       route,
       kind: percentKinds,

@@ -139,7 +139,8 @@ class SharedSampler implements Sampler {
   /** Members count for the dashboards only while somebody says that he looks. */
   async #sayWatching(): Promise<void> {
     const { store, member, now } = this.#options;
-    if (now() - this.#watchedAtMs < watchEveryMs) return;
+    // A clock that is set back must not silence it.
+    if (Math.abs(now() - this.#watchedAtMs) < watchEveryMs) return;
     this.#watchedAtMs = now();
     for (const [slug, untilMs] of this.#wanted) if (untilMs < now()) this.#wanted.delete(slug);
     const record: WatchRecord = { schema: 1, samples: [...this.#wanted.keys()] };

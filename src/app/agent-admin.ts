@@ -49,7 +49,7 @@ export const createProcessAdmin = (core: Core, parts: ProcessAdmin): AdminServer
 export type AgentAdminInput = { parts: AgentParts; lifecycle: () => Lifecycle; members: () => number };
 
 export const createAgentAdmin = ({ parts, lifecycle, members }: AgentAdminInput): AdminServer => {
-  const { core, view, admission, copier, discrepancies, evidence, filled, plane, shadow } = parts;
+  const { core, view, admission, copier, discrepancies, evidence, filled, brake, plane, shadow } = parts;
   const { registry, metrics, store } = core;
   return createProcessAdmin(core, {
     registry: scrapeOf(registry, metrics, {
@@ -58,6 +58,7 @@ export const createAgentAdmin = ({ parts, lifecycle, members }: AgentAdminInput)
       copier,
       shadow,
       filled,
+      brake,
       store: () => store.status(),
       members,
       connections: () => plane.listener.connections,

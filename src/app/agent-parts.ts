@@ -18,7 +18,7 @@ import { type FilledWatch, watchFilled } from './filled-watch.ts';
 import { routeLine, type ShadowCounts } from './heartbeat-report.ts';
 import { observeCopy, observeHeld, observeShadow, observeSweepNeeded } from './observe.ts';
 import { transportsOf } from './open-clusters.ts';
-import { createReadBrake } from './read-brake.ts';
+import { createReadBrake, type ReadBrake } from './read-brake.ts';
 import { createRouteView, type RouteView } from './route-view.ts';
 import { createTrafficTally, type TrafficTally } from './traffic-tally.ts';
 
@@ -32,6 +32,7 @@ export type AgentParts = {
   readonly comparisons: ComparisonThread;
   readonly discrepancies: DiscrepancyStore;
   readonly evidence: Evidence;
+  readonly brake: ReadBrake;
   readonly traffic: TrafficTally;
   readonly liveWatch: LiveWatch;
   readonly filled: FilledWatch;
@@ -94,6 +95,8 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
     now: Date.now,
   });
   const brake = createReadBrake({
+    state: (slug) => view.state(slug),
+    isFilled: (slug) => filled.isFilled(slug),
     now: () => performance.now(),
     changed: (route, on) => metrics.followerBrakeOn.set({ route }, on ? 1 : 0),
   });
@@ -137,6 +140,7 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
     comparisons,
     discrepancies,
     evidence,
+    brake,
     traffic,
     liveWatch,
     filled,
@@ -155,7 +159,7 @@ const shadowCounts = ({ shadow, evidence }: AgentParts, slug: string): ShadowCou
  * process is not on the list of: nobody may take it for a member there before a later leader could find it.
  */
 export const reportRoutes = (parts: AgentParts): Heartbeat['routes'] => {
-  const { core, view, admission, copier, processes, filled } = parts;
+  const { core, view, admission, copier, processes, filled, brake } = parts;
   const lines: Record<string, MemberRoute> = {};
   for (const [slug, state] of view.states()) {
     const report = admission.report(slug);
@@ -163,8 +167,8 @@ export const reportRoutes = (parts: AgentParts): Heartbeat['routes'] => {
     const [copies, copyProblems] = [copier.report(slug), copier.problems(slug)];
     const unclear = core.unclear.count(slug);
     const shadow = shadowCounts(parts, slug);
-    const mayServe = filled.mayServe(state);
-    lines[slug] = routeLine({ state, mayServe, admission: report, copies, unclear, shadow, copyProblems });
+    const serving = { mayServe: filled.mayServe(state), isBraked: !brake.allows(slug) };
+    lines[slug] = routeLine({ state, ...serving, admission: report, copies, unclear, shadow, copyProblems });
   }
   return lines;
 };

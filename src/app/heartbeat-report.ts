@@ -4,7 +4,7 @@
  * every write passes.
  */
 import type { AdmissionReport } from '../coordination/admission-gate.ts';
-import { servedPercents } from '../coordination/effective.ts';
+import { brakeText, effectivePercents, servedPercents } from '../coordination/effective.ts';
 import type { CopyReport, RouteState } from '../coordination/ports.ts';
 import type { MemberRoute } from '../coordination/records.ts';
 
@@ -15,6 +15,8 @@ export type RouteFacts = {
   state: RouteState;
   /** The follower is known to be filled. */
   mayServe: boolean;
+  /** Its own brake keeps all reads on the authority. */
+  isBraked: boolean;
   admission: AdmissionReport;
   copies: CopyReport;
   /** Requests with copies whose answer never came. */
@@ -27,6 +29,7 @@ export type RouteFacts = {
 export const routeLine = ({
   state,
   mayServe,
+  isBraked,
   admission,
   copies,
   unclear,
@@ -44,7 +47,11 @@ export const routeLine = ({
   unclear,
   oldestPendingMs: Math.round(copies.oldestPendingMs),
   ledger: [...copies.ledger],
-  percent: servedPercents(state, mayServe),
+  percent: servedPercents(state, mayServe && !isBraked),
   ...shadow,
-  errors: [...state.errors.map(({ key, message }) => `${key}: ${message}`), ...copyProblems],
+  errors: [
+    ...state.errors.map(({ key, message }) => `${key}: ${message}`),
+    ...(isBraked && effectivePercents(state).read > 0 ? [brakeText] : []),
+    ...copyProblems,
+  ],
 });

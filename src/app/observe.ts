@@ -17,6 +17,7 @@ import type { Access, Family } from '../proxy/types.ts';
 import type { WriteEvent } from '../proxy/write/ports.ts';
 import type { Transport } from '../upstream/types.ts';
 import type { FilledWatch } from './filled-watch.ts';
+import type { ReadBrake } from './read-brake.ts';
 
 const seconds = (ms: number): number => ms / 1000;
 
@@ -144,6 +145,7 @@ export type ScrapeSources = {
   copier: Pick<Copier, 'report'>;
   shadow: Pick<ShadowReads, 'counts'>;
   filled: Pick<FilledWatch, 'mayServe'>;
+  brake: Pick<ReadBrake, 'allows'>;
   store: () => StoreStatus;
   members: () => number;
   connections: () => number;
@@ -157,14 +159,14 @@ const exclusive = (set: (value: string, on: 0 | 1) => void, values: readonly str
 const scrapeRoute = (
   metrics: Metrics,
   state: RouteState,
-  sources: Pick<ScrapeSources, 'admission' | 'filled'>,
+  sources: Pick<ScrapeSources, 'admission' | 'filled' | 'brake'>,
 ): void => {
   const route = state.slug;
   const admission = sources.admission.report(route);
   metrics.writesInFlight.set({ route }, admission?.inFlight ?? 0);
   metrics.writesHeld.set({ route }, admission?.heldRequests ?? 0);
   metrics.routeHeld.set({ route }, admission?.held ? 1 : 0);
-  const percents = servedPercents(state, sources.filled.mayServe(state));
+  const percents = servedPercents(state, sources.filled.mayServe(state) && sources.brake.allows(route));
   for (const kind of percentKinds) metrics.routePercent.set({ route, kind }, percents[kind]);
   exclusive((phase, on) => metrics.routePhase.set({ route, phase }, on), phases, state.phase.phase);
   metrics.routeEpoch.set({ route }, state.phase.epoch);

@@ -24,6 +24,9 @@ export const effectivePercents = ({ phase, percent, stop }: RouteState): Percent
   }
 };
 
+/** What a member says that keeps its reads at home because its own comparisons show a burst of failures. */
+export const brakeText = 'reads stay on the authority: comparisons show a burst of failures of the follower';
+
 /** What a process does by itself. `mayServe`: it knows that the follower has everything. */
 export const servedPercents = (state: RouteState, mayServe: boolean): Percents => {
   const percents = effectivePercents(state);

@@ -5,7 +5,7 @@
  * Invariant: what nobody has reported is undefined or a reason, never a zero that looks like good news.
  */
 
-import { effectivePercents } from '../coordination/effective.ts';
+import { brakeText, effectivePercents } from '../coordination/effective.ts';
 import { shownStatus } from '../coordination/incarnation.ts';
 import {
   type Answer,
@@ -233,6 +233,8 @@ const hasSwept = ({ sweep }: Waiting): boolean =>
 
 /** Members say what they do; the leader's report is sooner than their next word once a share is set or the sweep ends. */
 const readBarrierOf = (state: RouteState, told: Waiting): string | null => {
+  const isBraked = ({ percent, errors }: MemberRoute): boolean => percent.read === 0 && errors.includes(brakeText);
+  if (effectivePercents(state).read > 0 && told.lines.length > 0 && told.lines.every(isBraked)) return brakeText;
   const isCopied = told.backfill?.state === 'done';
   if (state.phase.phase !== 'dual' || effectivePercents(state).read === 0 || (isCopied && hasSwept(told))) return null;
   const isServed = told.lines.length === 0 || told.lines.some(({ percent }) => percent.read > 0);

@@ -5,13 +5,12 @@
  * resource that is being deleted is left alone like one that is gone: to mark it moves its generation, and is no news.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { changedFields, objectionTo } from '../cli/apply-check.ts';
-import { readStates } from '../cli/route-states.ts';
+import { writeSpec } from '../cli/write-spec.ts';
 import { appendAudit } from '../coordination/audit-log.ts';
 import { keys, percentKinds } from '../coordination/keys.ts';
 import type { RouteState, RouteStates, Store } from '../coordination/ports.ts';
 import { Ask } from '../coordination/records.ts';
-import { CrossfadeError } from '../errors.ts';
+import type { RouteSpec } from '../coordination/route-spec.ts';
 import { isOver, readResult } from '../fleet/ask-leader.ts';
 import type { RouteStatus } from '../fleet/fleet-status.ts';
 import { readFleet } from '../fleet/read-fleet.ts';
@@ -30,15 +29,7 @@ const audit = (deps: OperatorDeps, migration: Migration, what: string): Promise<
     reason: reasonOf(migration),
   });
 
-const applySpec = async (deps: OperatorDeps, migration: Migration, wanted: Wanted, states: RouteStates) => {
-  const slug = migration.metadata.name;
-  if (changedFields(states.get(slug)?.spec, wanted.route).length === 0) return;
-  const key = keys.config(slug);
-  const expected = (await deps.store.config.get(key))?.revision ?? 0;
-  const written = await deps.store.config.update(key, JSON.stringify(wanted.route), expected);
-  if (!written.ok) throw new CrossfadeError('STORE_CONFLICT', 'Somebody else changed the route at the same time.');
-  await audit(deps, migration, 'apply');
-};
+const specsIn = (states: RouteStates): RouteSpec[] => [...states.values()].map(({ spec }) => spec);
 
 /** Whether the store says already what the spec names. */
 const isSet = (state: RouteState | undefined, { percent, stop, rate }: Wanted, knob: KnobName): boolean => {
@@ -111,13 +102,11 @@ const carryOut = async (deps: OperatorDeps, migration: Migration): Promise<Found
   const { asked } = migration.status ?? {};
   const read = readSpec(name, migration.spec);
   if (!read.ok) return { accepted: { ok: false, reason: 'Invalid', message: read.message }, asked };
-  const states = await readStates(deps.store);
-  const specs = [...states.values()].map(({ spec }) => spec);
-  const objection = objectionTo(read.wanted.route, states.get(name), specs);
-  if (objection !== undefined) return { accepted: { ok: false, reason: 'Refused', message: objection.message }, asked };
-  await applySpec(deps, migration, read.wanted, states);
-  if (isNews(deps.memory, migration))
-    await turnKnobs(deps, migration, { wanted: read.wanted, state: states.get(name) });
+  const written = await writeSpec(deps.store, read.wanted.route, specsIn);
+  if (written.objection !== undefined)
+    return { accepted: { ok: false, reason: 'Refused', message: written.objection.message }, asked };
+  if (written.revision !== null) await audit(deps, migration, 'apply');
+  if (isNews(deps.memory, migration)) await turnKnobs(deps, migration, { wanted: read.wanted, state: written.before });
   const route = (await readFleet(deps.store)).routes.find((one) => one.route === name);
   if (route === undefined) return { accepted: { ok: true }, asked };
   const step = await stepOf(deps, migration, read.wanted, route);

@@ -102,7 +102,12 @@ export const startMember = (options: MemberOptions): Member => {
           const admitted = admission.report(of);
           if (admitted === undefined || !processes.has(of)) return [];
           const counts = { copies: copier.report(of), unclear: unclear.count(of), shadow: noShadow };
-          return [[of, routeLine({ state, mayServe: true, admission: admitted, ...counts, copyProblems: [] })]];
+          return [
+            [
+              of,
+              routeLine({ state, mayServe: true, isBraked: false, admission: admitted, ...counts, copyProblems: [] }),
+            ],
+          ];
         }),
       );
     // A process without a cache serves nothing before the store has answered.

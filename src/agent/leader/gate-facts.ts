@@ -50,6 +50,7 @@ export const gatherGate = async (leading: Leading, state: RouteState): Promise<G
   // Members' own lists are left out: the tail meets every document that a member was refused, and knows when it is mended.
   const listed = listedIn(work.quarantines());
   const current = job.current();
+  const open = unsettled(leading, state);
   return {
     record: state.phase,
     paused: current.paused,
@@ -76,7 +77,8 @@ export const gatherGate = async (leading: Leading, state: RouteState): Promise<G
     health: { source, target },
     unaccountedGrowing: work.isGrowing(),
     unanswered: work.unanswered(),
-    alarms: [...work.alarms(), ...[unsettled(leading, state)].filter((text) => text !== undefined)],
+    alarms: [...work.alarms(), ...(open === undefined ? [] : [open])],
+    unsettled: open,
     storeConnected: deps.store.status().connected,
   };
 };

@@ -38,6 +38,8 @@ export type GateFacts = {
   /** Members with requests over the same time that were never answered, so that nobody knows what they wrote. */
   unanswered: readonly string[];
   alarms: readonly string[];
+  /** Why the last switch has not come to its end, which stands among the alarms as well. */
+  unsettled: string | undefined;
   storeConnected: boolean;
 };
 

@@ -86,6 +86,12 @@ const no = (reason: string): Answer => ({ ok: false, reasons: [reason] });
 const mayBegin = ({ phase }: PhaseRecord, { members: { plainWriters } }: GateFacts): Answer =>
   phase === 'off' || plainWriters.length === 0 ? { ok: true, reasons: [] } : no(plainWritersText(plainWriters));
 
+/** Finalize, which is refused while the last switch has not come to its end. */
+const mayEnd = ({ hold }: PhaseRecord, { unsettled }: GateFacts): Answer => {
+  if (hold !== undefined) return no('a switch is under way');
+  return unsettled === undefined ? { ok: true, reasons: [] } : no(unsettled);
+};
+
 /** The next step from here: a cutover in `dual`, otherwise a move that the phase machine allows at once. */
 export const safeToAdvance = (record: PhaseRecord, gate: GateFacts): Answer => {
   switch (record.phase) {
@@ -95,7 +101,7 @@ export const safeToAdvance = (record: PhaseRecord, gate: GateFacts): Answer => {
     case 'dual':
       return answerOf(gateConditions('cutover', gate));
     case 'target':
-      return record.hold === undefined ? { ok: true, reasons: [] } : no('a switch is under way');
+      return mayEnd(record, gate);
     case 'final':
       return no('the migration is complete');
     default:

@@ -2,16 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { renderIssues } from '../../config/issues.ts';
 import { readRouteFile } from '../../config/route-file.ts';
-import { casError } from '../../coordination/cas.ts';
-import { keys } from '../../coordination/keys.ts';
 import type { RouteStates } from '../../coordination/ports.ts';
 import type { RouteSpec } from '../../coordination/route-spec.ts';
 import { CrossfadeError } from '../../errors.ts';
-import { changedFields, objectionTo } from '../apply-check.ts';
+import { changedFields, type Objection, objectionTo } from '../apply-check.ts';
 import { audited } from '../audited.ts';
 import { CliError } from '../cli-error.ts';
 import type { CliContext, Outcome } from '../context.ts';
 import { readStates } from '../route-states.ts';
+import { writeSpec } from '../write-spec.ts';
 
 const readText = async (path: string, { io }: CliContext): Promise<string> => {
   if (path === '-') return io.readStdin();
@@ -41,24 +40,22 @@ const specsAfter = (specs: readonly RouteSpec[], states: RouteStates): RouteSpec
   return [...specs, ...[...states.values()].map(({ spec }) => spec).filter(({ route }) => !replaced.has(route))];
 };
 
-const refuseIfObjected = (spec: RouteSpec, states: RouteStates, all: readonly RouteSpec[]): void => {
-  const objection = objectionTo(spec, states.get(spec.route), all);
-  if (objection?.kind === 'config') throw new CliError('config', objection.message);
-  if (objection !== undefined) throw new CrossfadeError('PHASE_REFUSED', objection.message);
-};
+const refusalOf = ({ kind, message }: Objection): Error =>
+  kind === 'config' ? new CliError('config', message) : new CrossfadeError('PHASE_REFUSED', message);
 
-const applyOne = async (context: CliContext, spec: RouteSpec, states: RouteStates): Promise<Applied> => {
-  const { store, options } = context;
-  const changed = changedFields(states.get(spec.route)?.spec, spec);
-  if (options.dryRun || changed.length === 0) return { route: spec.route, changed, revision: null };
-  const key = keys.config(spec.route);
-  const expected = (await store.config.get(key))?.revision ?? 0;
-  const written = await store.config.update(key, JSON.stringify(spec), expected);
-  if (written.ok) {
-    await audited(context, { slug: spec.route, what: 'apply', evidence: { changed } });
-    return { route: spec.route, changed, revision: written.revision };
-  }
-  throw casError(written.reason);
+const wouldApply = (spec: RouteSpec, states: RouteStates): Applied => ({
+  route: spec.route,
+  changed: changedFields(states.get(spec.route)?.spec, spec),
+  revision: null,
+});
+
+/** Judged again: a file has been written before it, and a route may move at any time. */
+const applyOne = async (context: CliContext, spec: RouteSpec, specs: readonly RouteSpec[]): Promise<Applied> => {
+  const written = await writeSpec(context.store, spec, (states) => specsAfter(specs, states));
+  if (written.objection !== undefined) throw refusalOf(written.objection);
+  const { changed, revision } = written;
+  if (revision !== null) await audited(context, { slug: spec.route, what: 'apply', evidence: { changed } });
+  return { route: spec.route, changed, revision };
 };
 
 const line = ({ route, changed, revision }: Applied): string => {
@@ -71,9 +68,13 @@ export const apply = async (context: CliContext, { file }: { file: string }): Pr
   const states = await readStates(context.store);
   refuseRepeated(specs);
   const all = specsAfter(specs, states);
-  for (const spec of specs) refuseIfObjected(spec, states, all);
+  for (const spec of specs) {
+    const objection = objectionTo(spec, states.get(spec.route), all);
+    if (objection !== undefined) throw refusalOf(objection);
+  }
   const applied: Applied[] = [];
-  for (const spec of specs) applied.push(await applyOne(context, spec, states));
+  for (const spec of specs)
+    applied.push(context.options.dryRun ? wouldApply(spec, states) : await applyOne(context, spec, specs));
   const fresh = specs.find(({ route }) => (states.get(route)?.phase.phase ?? 'off') === 'off');
   return {
     text: applied.map(line).join('\n'),

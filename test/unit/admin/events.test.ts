@@ -65,6 +65,18 @@ describe('the shared sampler', () => {
     expect(runtime.pending()).toBe(0);
   });
 
+  it('says on that it watches when the clock is set back', async () => {
+    let behindMs = 0;
+    const sampler = samplerOf({ now: () => runtime.now() - behindMs });
+    sampler.attach(() => undefined);
+    await runtime.advance(tickMs);
+    behindMs = 3_600_000;
+    await store.live.delete(keys.watch('m1'));
+    await runtime.advance(3 * tickMs);
+    expect(await store.live.get(keys.watch('m1'))).toBeDefined();
+    sampler.close();
+  });
+
   it('keeps a bounded past, and tells what came after a moment', async () => {
     const sampler = samplerOf();
     sampler.attach(() => undefined);

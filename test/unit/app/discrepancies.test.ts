@@ -221,6 +221,12 @@ describe('the throttle of samples', () => {
     expect(take('a', 500)).toBe(false);
   });
 
+  it('takes samples on when the clock is set back by hours', () => {
+    const take = createThrottle({ perCellMs: 30_000, perSecond: 1, maxCells: 10 });
+    const hourMs = 3_600_000;
+    expect([take('a', 2 * hourMs), take('a', 0), take('a', 500), take('a', 30_000)]).toEqual([true, true, false, true]);
+  });
+
   it('takes so many in a second, whatever their kind', () => {
     const take = createThrottle({ perCellMs: 0, perSecond: 2, maxCells: 10 });
     expect([0, 1, 2, 999, 1000].map((atMs) => take(`k${atMs}`, atMs))).toEqual([true, true, false, false, true]);

@@ -128,6 +128,7 @@ describe('a scrape', () => {
     copier: { report: () => copies },
     shadow: { counts: () => ({ ...noCounts, underWay: 2 }) },
     filled: { mayServe: () => true },
+    brake: { allows: () => true },
     store: () => ({ connected: true, kind: 'nats', detail: '', incarnation: 'i', alarm: undefined }),
     members: () => 3,
     connections: () => 7,
@@ -161,6 +162,13 @@ describe('a scrape', () => {
     const lines = (await scrapeOf(registry, metrics, filling).metrics()).split('\n');
     expect(lines).toContain('crossfade_route_percent{route="products",kind="read"} 0');
     expect(lines).toContain('crossfade_route_percent{route="products",kind="shadow"} 5');
+  });
+
+  test('says that no read goes to a follower before which the brake is on', async () => {
+    const state = routeState({ phase: 'dual', percent: { read: 25, shadow: 5 } });
+    const braked = { ...sources(new Map([['products', state]])), brake: { allows: () => false } };
+    const lines = (await scrapeOf(registry, metrics, braked).metrics()).split('\n');
+    expect(lines).toContain('crossfade_route_percent{route="products",kind="read"} 0');
   });
 
   test('has no series of a route that is gone', async () => {

@@ -2,17 +2,28 @@ import { describe, expect, it } from 'vitest';
 import { createReadBrake } from '../../../src/app/read-brake.ts';
 import { defaultBreakerOptions } from '../../../src/compare/breaker.ts';
 import type { Severity } from '../../../src/compare/types.ts';
-import type { Side } from '../../../src/coordination/records.ts';
+import { evidenceSubject } from '../../../src/coordination/evidence-subject.ts';
+import type { RouteState } from '../../../src/coordination/ports.ts';
+import { routeState } from '../../support/routes.ts';
+
+const compared = routeState({ percent: { read: 25, shadow: 5 } });
 
 const setUp = () => {
   const clock = { nowMs: 0 };
   const told: [string, boolean][] = [];
-  const brake = createReadBrake({ now: () => clock.nowMs, changed: (slug, on) => told.push([slug, on]) });
-  const note = (times: number, severity: Severity | 'none', authority: Side = 'source', slug = 'products') => {
+  const at = { state: compared };
+  const brake = createReadBrake({
+    state: () => at.state,
+    isFilled: () => true,
+    now: () => clock.nowMs,
+    changed: (slug, on) => told.push([slug, on]),
+  });
+  const note = (times: number, severity: Severity | 'none', drawnUnder = at.state) => {
+    const subject = evidenceSubject(drawnUnder, true);
     for (let i = 0; i < times; i++)
-      brake.note({ slug, authority, observation: { severity, differences: [], counts: {} } });
+      brake.note({ slug: 'products', subject, observation: { severity, differences: [], counts: {} } });
   };
-  return { clock, told, brake, note };
+  return { clock, told, brake, note, at };
 };
 
 describe("a member's own brake", () => {
@@ -45,10 +56,27 @@ describe("a member's own brake", () => {
     ]);
   });
 
-  it('begins anew when the other side became the follower', () => {
-    const { brake, note } = setUp();
+  it.each<[string, Partial<RouteState>]>([
+    ['the other side became the follower', { phase: { ...compared.phase, phase: 'target', reign: 2 } }],
+    ['the route was reset and its share set again', { percent: { ...compared.percent, read: 10 } }],
+    ['the route file changed', { specRevision: 9 }],
+  ])('begins anew when %s, without waiting for a comparison, and tells', (_, change) => {
+    const { brake, note, at, told } = setUp();
     note(10, 'S0');
-    note(1, 'none', 'target');
+    at.state = { ...at.state, ...change };
     expect(brake.allows('products')).toBe(true);
+    expect(told.at(-1)).toEqual(['products', false]);
+    note(10, 'S0', compared);
+    expect(brake.allows('products')).toBe(true);
+  });
+
+  it('lets go after its time where nothing is compared any more, and does not stay on for ever', () => {
+    const { brake, note, clock, at, told } = setUp();
+    note(10, 'S0');
+    at.state = { ...at.state, percent: { ...at.state.percent, shadow: 0 } };
+    expect(brake.allows('products')).toBe(false);
+    clock.nowMs = defaultBreakerOptions.cooldownMs;
+    expect(brake.allows('products')).toBe(true);
+    expect(told.at(-1)).toEqual(['products', false]);
   });
 });

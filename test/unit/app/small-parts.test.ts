@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { adminUrl } from '../../../src/app/admin-address.ts';
 import { createEvidence } from '../../../src/app/evidence.ts';
+import { brakeText } from '../../../src/coordination/effective.ts';
 import { evidenceSubject } from '../../../src/coordination/evidence-subject.ts';
-import { noShadow, routeLine } from '../../../src/app/heartbeat-report.ts';
+import { noShadow, type RouteFacts, routeLine } from '../../../src/app/heartbeat-report.ts';
 import { readAliases } from '../../../src/app/read-aliases.ts';
 import { learnDialect, mappingTypesOf } from '../../../src/app/source-dialect.ts';
 import { AdminConfig } from '../../../src/config.ts';
@@ -31,9 +32,10 @@ describe('a line of the heartbeat', () => {
     ...routeState({ phase: 'dual', percent: { read: 25 }, stop: true }),
     errors: [{ key: 'rt.products.rate', message: 'no' }],
   };
-  const line = routeLine({
+  const facts: RouteFacts = {
     state,
     mayServe: true,
+    isBraked: false,
     admission: { phaseRevision: 2, epoch: 1, held: true, heldRequests: 4, inFlight: 3, byQuery: 1, drained: false },
     copies: {
       pendingCopies: 1,
@@ -49,7 +51,8 @@ describe('a line of the heartbeat', () => {
     unclear: 9,
     shadow: noShadow,
     copyProblems: ['target: 429'],
-  });
+  };
+  const line = routeLine(facts);
 
   test('is a valid record', () => {
     expect(MemberRoute.safeParse(line).error).toBeUndefined();
@@ -64,6 +67,13 @@ describe('a line of the heartbeat', () => {
       ledger: [8],
     });
     expect(line.errors).toEqual(['rt.products.rate: no', 'target: 429']);
+  });
+
+  test('says that the brake of the member keeps its reads at home, where it would have any', () => {
+    const braked = { ...facts, isBraked: true, state: { ...state, stop: false } };
+    expect(routeLine(braked)).toMatchObject({ percent: { read: 0 }, errors: expect.arrayContaining([brakeText]) });
+    expect(routeLine({ ...braked, isBraked: false }).percent.read).toBe(25);
+    expect(routeLine({ ...braked, state }).errors).not.toContain(brakeText);
   });
 });
 

@@ -76,6 +76,34 @@ describe('apply', () => {
     expect(ran.err).toContain('indices can change in phase off only; the route is in dual');
   });
 
+  const moved = { ...products, indices: [{ source: 'products_v1', target: 'products_v3' }] };
+  test.each<[string, (made: Harness) => Promise<unknown>, keyof typeof exitTable]>([
+    [
+      'the route has left off',
+      ({ store }) => store.config.put(keys.phase('products'), JSON.stringify({ ...initialPhase, phase: 'observe' })),
+      'refused',
+    ],
+    [
+      'somebody else has applied another spec',
+      ({ store }) => store.config.put(keys.config('products'), JSON.stringify({ ...products, ackPolicy: 'both' })),
+      'conflict',
+    ],
+  ])('writes nothing when %s between its look and its write', async (_, meanwhile, exit) => {
+    const made = await withRoute();
+    const { config } = made.store;
+    const list = config.list.bind(config);
+    let looks = 0;
+    vi.spyOn(config, 'list').mockImplementation(async (prefix) => {
+      // Its first look judges the whole file, the second one what it is about to write.
+      if (exit === 'refused' && ++looks === 2) await meanwhile(made);
+      const found = await list(prefix);
+      if (exit === 'conflict' && ++looks === 2) await meanwhile(made);
+      return found;
+    });
+    expect((await made.run('apply -f -', { stdin: JSON.stringify(moved) })).exit).toBe(exitTable[exit].code);
+    expect(await storedAt(made, keys.config('products'))).not.toContain('products_v3');
+  });
+
   test('refuses an index or alias that belongs to another route', async () => {
     const made = await withRoute();
     const other = { route: 'other', indices: [{ source: 'x', target: 'y' }], aliases: ['products'] };

@@ -15,6 +15,7 @@ import { bytes, milliseconds, percent, seconds, short, time } from '../../../das
 import { createSseParser } from '../../../dashboard/sse-parse.js';
 import {
   actionsOf,
+  answerFor,
   attention,
   evidenceHead,
   evidenceRows,
@@ -130,6 +131,31 @@ describe('the buttons', () => {
     expect(action).toMatchObject({ label: 'Finalize…', does: { ask: 'finalize' }, danger: true });
     expect(action?.text).toContain('no longer possible');
   });
+
+  it.each<[Phase, string, boolean | undefined, boolean]>([
+    ['dual', 'advance', false, true],
+    ['dual', 'rehearse', false, true],
+    ['dual', 'rollback', true, false],
+    ['target', 'advance', false, false],
+    ['target', 'rehearse', true, true],
+    ['target', 'rollback', true, true],
+    ['observe', 'advance', false, false],
+    ['dual', 'pause', undefined, false],
+  ])(
+    'in %s: %s shows the answer that the leader will give, and the conditions that are its own',
+    (phase, id, ok, has) => {
+      const gate = [{ condition: 'proof', ok: false, value: 'never', need: 'within 120 s' }];
+      const [safeToAdvance, safeToRollBack] = [
+        { ok: false, reasons: ['proof'] },
+        { ok: true, reasons: [] },
+      ];
+      const route = { ...bare(phase), gate, safeToAdvance, safeToRollBack };
+      const action = actionsOf(route).find((one) => one.id === id);
+      const answer = action && answerFor(route, action);
+      expect(answer?.ok).toBe(ok);
+      expect((answer?.rows.length ?? 0) > 0).toBe(has);
+    },
+  );
 
   it('offer to abort while writes are held, and no second switch', () => {
     const hold = { to: 'target', rehearsal: false, budgetMs: 1, graceMs: 1 } as const;

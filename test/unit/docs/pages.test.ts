@@ -108,6 +108,7 @@ const facts: GateFacts = {
   unaccountedGrowing: false,
   unanswered: [],
   alarms: [],
+  unsettled: undefined,
   storeConnected: true,
 };
 

@@ -1,3 +1,4 @@
+import { brakeText } from '../../../src/coordination/effective.ts';
 import { describe, expect, it } from 'vitest';
 import { renderRoute } from '../../../src/cli/render-status.ts';
 import { styleOf } from '../../../src/cli/style.ts';
@@ -37,20 +38,21 @@ type Given = {
   backfill?: string | undefined;
   sweep?: Record<string, unknown>;
   mayServe?: readonly boolean[];
+  braked?: readonly boolean[];
 };
 
 /** What the store holds while 25 % of the reads are wanted on the follower. */
 const statusOf = (given: Given): RouteStatus => {
-  const { phase = 'dual', stop = false, sweep = { state: 'done' }, mayServe = [false] } = given;
+  const { phase = 'dual', stop = false, sweep = { state: 'done' }, mayServe = [false], braked = [] } = given;
   const backfill = 'backfill' in given ? given.backfill : 'running';
   const state = routeState({ phase, stop, percent: { read: 25 } });
-  const line = (one: boolean) =>
-    routeLine({ state, mayServe: one, admission, copies, unclear: 0, shadow: noShadow, copyProblems: [] });
+  const line = (one: boolean, isBraked = false) =>
+    routeLine({ state, mayServe: one, isBraked, admission, copies, unclear: 0, shadow: noShadow, copyProblems: [] });
   const beat = (one: boolean, i: number) => ({
     key: `${heartbeatPrefix}pod-${i}`,
     value: JSON.stringify({
       ...{ schema: 1, member: `pod-${i}`, boot: 'b', version: '1', stale: false },
-      routes: { products: line(one) },
+      routes: { products: line(one, braked[i]) },
     }),
     revision: 1,
   });
@@ -68,7 +70,7 @@ const statusOf = (given: Given): RouteStatus => {
   return route!;
 };
 
-describe('a share of reads that waits for the backfill', () => {
+describe('a share of reads that is not in force', () => {
   const barrier = 'the backfill is not known to be complete';
   it.each<[string, Given, number, string | null]>([
     ['while no member knows a filled follower', {}, 0, barrier],
@@ -92,6 +94,8 @@ describe('a share of reads that waits for the backfill', () => {
     ['not in target', { phase: 'target', mayServe: [true] }, 25, null],
     ['not where stop says more', { stop: true }, 0, null],
     ['not where the phase says more', { phase: 'observe' }, 0, null],
+    ['by the brakes of all members', { backfill: 'done', mayServe: [true, true], braked: [true, true] }, 0, brakeText],
+    ['not by the brake of one', { backfill: 'done', mayServe: [true, true], braked: [true, false] }, 25, null],
   ])('is shown with its reason %s', (_when, given, read, readBarrier) => {
     const route = statusOf(given);
     expect([route.percent.read, route.readBarrier, route.percentSet.read]).toEqual([read, readBarrier, 25]);

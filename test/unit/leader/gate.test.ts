@@ -19,6 +19,7 @@ const good: GateFacts = {
   unaccountedGrowing: false,
   unanswered: [],
   alarms: [],
+  unsettled: undefined,
   storeConnected: true,
 };
 const held = { to: 'target', rehearsal: false, budgetMs: 1, graceMs: 1 } as const;

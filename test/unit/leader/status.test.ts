@@ -20,6 +20,7 @@ const gate = (phase: Phase): GateFacts => ({
   unaccountedGrowing: false,
   unanswered: [],
   alarms: [],
+  unsettled: undefined,
   storeConnected: true,
   stop: false,
 });
@@ -63,4 +64,13 @@ describe('the status of a route', () => {
       expect(status.gate.length > 0).toBe(copies);
     });
   }
+
+  it.each<[string, string | undefined, boolean]>([
+    ['as soon as its last switch has come to its end', undefined, true],
+    ['not while aliases of earlier epochs are open, as finalize is refused then', 'the aliases are open', false],
+  ])('in target is safe to advance %s', (_, unsettled, ok) => {
+    const input = leftBehind('target');
+    const { safeToAdvance } = buildStatus({ ...input, gate: { ...input.gate, unsettled } });
+    expect(safeToAdvance).toEqual({ ok, reasons: unsettled === undefined ? [] : [unsettled] });
+  });
 });
