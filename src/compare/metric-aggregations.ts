@@ -1,15 +1,22 @@
 /**
- * Compares single values: sums and averages differ in their last digits by the order of summation, cardinality and
+ * Compares single values: sums and averages differ in their last digits by the order of summation (floors.ts), cardinality and
  * percentiles by the error of their sketches. A percentile is judged by rank, not by value: the value may lie where the
  * authority's own curve has the neighbouring percentage, since that is what its sketch guarantees.
  */
 import { type Context, report } from './context.ts';
 import { child, type Path } from './findings.ts';
+import { boundsFloor, floorsOf } from './floors.ts';
 import { isNear, type Json, type JsonObject, member, numberMember, objectMember, sameValue } from './json-value.ts';
 import type { AggregationSpec } from './request.ts';
-import { diffTree } from './tree-diff.ts';
+import { diffTree, type Tolerance } from './tree-diff.ts';
 
-type Pair = { readonly authority: JsonObject; readonly other: JsonObject; readonly spec: AggregationSpec | undefined };
+type Pair = {
+  readonly authority: JsonObject;
+  readonly other: JsonObject;
+  readonly spec: AggregationSpec | undefined;
+  /** How far figures may differ whatever their size. */
+  readonly floor?: number | undefined;
+};
 
 const formattedSuffix = '_as_string';
 /** The formatted twin of a number says nothing more than the number, unless the numbers are the same: then the formats differ. */
@@ -20,14 +27,28 @@ const isFormatted = (name: string, a: JsonObject, b: JsonObject): boolean => {
   return first !== undefined && second !== undefined && !sameValue(first, second);
 };
 /** Differences of large squares: what is left after cancellation has few good digits. */
-const isSpread = (name: string): boolean => /^(variance|std_)/.test(name);
 const spreadTolerance = 1e-4;
 
-export const compareMetric = (context: Context, path: Path, { authority, other }: Pair): void =>
-  diffTree(context, path, authority, other, {
+const floorIn = (name: string, stats: JsonObject, spec: AggregationSpec | undefined): number => {
+  if (name === 'std_deviation_bounds') return boundsFloor(stats, spec, spreadTolerance);
+  const { sum, avg, variance, deviation } = floorsOf(stats);
+  if (name === 'sum' || name === 'avg') return name === 'sum' ? sum : avg;
+  return name.startsWith('variance') ? variance : deviation;
+};
+
+const toleranceIn = (name: string, { authority, spec, floor = 0 }: Pair): Tolerance | undefined => {
+  const isSpread = /^(variance|std_)/.test(name);
+  if (!isSpread && name !== 'sum' && name !== 'avg') return undefined;
+  const absolute = Math.max(floor, floorIn(name, authority, spec));
+  return isSpread ? { relative: spreadTolerance, absolute } : { absolute };
+};
+
+export const compareMetric = (context: Context, path: Path, pair: Pair): void =>
+  diffTree(context, path, pair.authority, pair.other, {
     severity: 'S6',
     relative: context.rules.profile.aggregations.relative,
-    relativeIn: (name) => (isSpread(name) ? spreadTolerance : undefined),
+    absolute: pair.floor,
+    toleranceIn: (name) => toleranceIn(name, pair),
     skip: (name, a, b) => name === 'meta' || isFormatted(name, a, b),
   });
 
