@@ -105,14 +105,16 @@ const isOnCurve = (curve: Curve, { rank, value }: Point, tolerance: { rank: numb
   return value >= low - slack && value <= high + slack;
 };
 
-const comparePoints = (context: Context, path: Path, curves: { authority: Curve; other: Curve }): void => {
+type Curves = { authority: Curve; other: Curve };
+
+const comparePoints = (context: Context, path: Path, curves: Curves, isOfPercents: boolean): void => {
   const { percentileRank, percentileValue } = context.rules.profile.aggregations;
   const tolerance = { rank: percentileRank, value: percentileValue };
   curves.authority.forEach((a, i) => {
     const b = curves.other[i]!;
     if (a.value === b.value) return;
     const near = isOnCurve(curves.authority, b, tolerance) || isOnCurve(curves.other, a, tolerance);
-    const at = child(path, String(a.rank));
+    const at = child(path, isOfPercents ? String(a.rank) : { key: String(a.rank) });
     report(context, {
       severity: near ? 'S9' : 'S6',
       kind: 'metric',
@@ -124,7 +126,7 @@ const comparePoints = (context: Context, path: Path, curves: { authority: Curve;
 };
 
 /** For percentile_ranks the keys are values and the values percentages. */
-const compareRanks = (context: Context, path: Path, curves: { authority: Curve; other: Curve }): void => {
+const compareRanks = (context: Context, path: Path, curves: Curves): void => {
   const { percentileRank } = context.rules.profile.aggregations;
   curves.authority.forEach((a, i) => {
     const b = curves.other[i]!;
@@ -133,22 +135,33 @@ const compareRanks = (context: Context, path: Path, curves: { authority: Curve; 
     report(context, {
       severity: severity,
       kind: 'metric',
-      path: child(path, String(a.rank)),
+      path: child(path, { key: String(a.rank) }),
       authority: a.value,
       other: b.value,
     });
   });
 };
 
-export const comparePercentiles = (context: Context, path: Path, { authority, other, spec }: Pair): void => {
+/** The values that ranks are asked of are the client's own, and must not stand in a path as names. */
+const compareUnlike = (context: Context, path: Path, { authority, other }: Pair, isOfPercents: boolean): void => {
+  const isWhole = (name: string) => name === 'values' && !isOfPercents;
+  const skip = (name: string, a: JsonObject, b: JsonObject) => isFormatted(name, a, b) || isWhole(name);
+  const relative = context.rules.profile.aggregations.percentileValue;
+  diffTree(context, path, authority, other, { severity: 'S6', relative, skip });
+  const [a, b] = [member(authority, 'values'), member(other, 'values')];
+  if (isOfPercents || a === b || (a !== undefined && b !== undefined && sameValue(a, b))) return;
+  report(context, { severity: 'S6', kind: 'value', path: child(path, 'values'), authority: a, other: b });
+};
+
+export const comparePercentiles = (context: Context, path: Path, pair: Pair): void => {
+  const { authority, other, spec } = pair;
   const curves = { authority: curveOf(authority), other: curveOf(other) };
   const isAlike =
     curves.authority.length === curves.other.length &&
     curves.authority.every(({ rank }, i) => rank === curves.other[i]!.rank);
   const at = child(path, 'values');
-  if (!isAlike || curves.authority.length === 0) {
-    const relative = context.rules.profile.aggregations.percentileValue;
-    diffTree(context, path, authority, other, { severity: 'S6', relative, skip: isFormatted });
-  } else if (spec?.type === 'percentile_ranks') compareRanks(context, at, curves);
-  else comparePoints(context, at, curves);
+  const isOfPercents = spec?.type === 'percentiles';
+  if (!isAlike || curves.authority.length === 0) compareUnlike(context, path, pair, isOfPercents);
+  else if (spec?.type === 'percentile_ranks') compareRanks(context, at, curves);
+  else comparePoints(context, at, curves, isOfPercents);
 };
