@@ -9,6 +9,8 @@ export type AggregationPair = {
   readonly authority: JsonObject;
   readonly other: JsonObject;
   readonly spec: AggregationSpec | undefined;
+  /** Of a derived one: how far it may differ whatever its size. */
+  readonly floor?: number;
 };
 
 /** True = equal only within error bounds. */

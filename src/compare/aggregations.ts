@@ -12,6 +12,7 @@ import {
 import { compareBuckets, compareSignificant, compareTopBuckets } from './buckets.ts';
 import { type Context, softened } from './context.ts';
 import { child, type Path } from './findings.ts';
+import { derivedFloor } from './floors.ts';
 import { compareHits } from './hits.ts';
 import { isObject, type JsonObject, member, objectMember, sameValue } from './json-value.ts';
 import { compareCardinality, compareMetric, comparePercentiles } from './metric-aggregations.ts';
@@ -121,11 +122,14 @@ export const compareAggregations = (
   scope: AggregationScope,
 ): IsApproximate => {
   if (sameValue(sides.authority, sides.other)) return false;
+  const nameOf = (name: string): string => withoutType(name, scope.facts);
   let approximate: IsApproximate = false;
   for (const pair of pairUp(context, path, sides, scope)) {
     if (sameValue(pair.authority, pair.other)) continue;
-    const within: Context = approximate && pair.kind === 'derived' ? softened(context) : context;
-    approximate = comparers[pair.kind](within, pair.path, pair, scope) || approximate;
+    const isDerived = pair.kind === 'derived';
+    const given = isDerived ? { ...pair, floor: derivedFloor(pair.spec, sides, nameOf) } : pair;
+    const within: Context = approximate && isDerived ? softened(context) : context;
+    approximate = comparers[pair.kind](within, pair.path, given, scope) || approximate;
   }
   return approximate;
 };

@@ -2,7 +2,7 @@
 import { type Context, report, softened } from './context.ts';
 import { child, type Path } from './findings.ts';
 import { type Bodies, pairItems } from './items.ts';
-import { isNear, isObject, type Json, member, numberMember, objectMember } from './json-value.ts';
+import { isNear, isObject, type Json, mapMembers, member, numberMember, objectMember } from './json-value.ts';
 import { diffOptional, diffTree } from './tree-diff.ts';
 import type { Answerer } from './types.ts';
 
@@ -50,16 +50,32 @@ export const compareValidation = (context: Context, bodies: Bodies): void => {
   compareMember(context, 'valid', bodies, 'S7');
 };
 
-const statistics = new Set(['doc_freq', 'ttf', 'field_statistics', 'score']);
+const termStatistics = new Set(['doc_freq', 'ttf', 'score']);
 /** The mapping type too: later versions have none. */
 const clusterLocal = new Set(['_index', '_type', '_version', 'took']);
 
+const without = (value: Json, names: ReadonlySet<string>): Json =>
+  isObject(value) ? Object.fromEntries(Object.entries(value).filter(([name]) => !names.has(name))) : value;
+
+const mapped = (value: Json | undefined, map: (item: Json) => Json): Json =>
+  isObject(value) ? mapMembers(value, map) : (value ?? null);
+
+/** By place, not by name alone: a term of a document may be called as a statistic is. */
+const termsOf = (field: Json): Json => mapped(member(field, 'terms'), (term) => without(term, termStatistics));
+
+const vectorsOf = (body: Json): Json => {
+  const vectors = objectMember(body, 'term_vectors');
+  const local = without(body, clusterLocal);
+  return isObject(local) && vectors !== undefined
+    ? { ...local, term_vectors: mapped(vectors, (field) => ({ terms: termsOf(field) })) }
+    : local;
+};
+
 /** Terms of a document; statistics over documents are local to a shard. */
 export const compareTermVectors = (context: Context, path: Path | undefined, { authority, other }: Bodies): void => {
-  const skip = (name: string) => statistics.has(name) || clusterLocal.has(name);
   const found = { authority: member(authority, 'found'), other: member(other, 'found') };
   if (found.authority !== found.other) diffOptional(context, child(path, 'found'), found, { severity: 'S4' });
-  else diffTree(context, path, authority, other, { severity: 'S7', skip });
+  else diffTree(context, path, vectorsOf(authority), vectorsOf(other), { severity: 'S7' });
 };
 
 export const compareAnalysis = (context: Context, bodies: Bodies): void => {
@@ -67,16 +83,39 @@ export const compareAnalysis = (context: Context, bodies: Bodies): void => {
   compareMember(context, 'detail', bodies, 'S7');
 };
 
-const qualityTolerance = 0.01;
+const meanTolerance = 0.01;
+/** One document that ties let in or out weighs much more in one query than in the mean of all. */
+const queryTolerance = 0.25;
 
 /** A rating of the ranking: small changes are noise of scores, larger ones a different order. */
-export const compareRankEval = (context: Context, { authority, other }: Bodies): void => {
+const compareQuality = (
+  context: Context,
+  path: Path | undefined,
+  { authority, other, tolerance }: Bodies & { tolerance: number },
+): void => {
   const [a, b] = [numberMember(authority, 'metric_score'), numberMember(other, 'metric_score')];
-  if (a !== undefined && b !== undefined && !isNear(a, b, 1e-6)) {
-    const severity = isNear(a, b, qualityTolerance) ? 'S8' : 'S5';
-    report(context, { severity, kind: 'metric', path: child(undefined, 'metric_score'), authority: a, other: b });
+  if (a === undefined || b === undefined || isNear(a, b, 1e-6)) return;
+  const severity = isNear(a, b, tolerance) ? 'S8' : 'S5';
+  report(context, { severity, kind: 'metric', path: child(path, 'metric_score'), authority: a, other: b });
+};
+
+/** The mean of all queries hides those that got better beside those that got worse. */
+export const compareRankEval = (context: Context, bodies: Bodies): void => {
+  compareQuality(context, undefined, { ...bodies, tolerance: meanTolerance });
+  const [a, b] = [objectMember(bodies.authority, 'details') ?? {}, objectMember(bodies.other, 'details') ?? {}];
+  for (const [id, authority] of Object.entries(a)) {
+    const other = member(b, id);
+    if (other !== undefined)
+      compareQuality(context, child(child(undefined, 'details'), { key: id }), {
+        authority,
+        other,
+        tolerance: queryTolerance,
+      });
   }
-  const failures = { authority: objectMember(authority, 'failures'), other: objectMember(other, 'failures') };
+  const failures = {
+    authority: objectMember(bodies.authority, 'failures'),
+    other: objectMember(bodies.other, 'failures'),
+  };
   diffOptional(softened(context), child(undefined, 'failures'), failures, { severity: 'S9' });
 };
 

@@ -58,6 +58,9 @@ export const stringMember = (value: Json | undefined, name: string): string | un
   return typeof found === 'string' ? found : undefined;
 };
 
+export const mapMembers = (value: JsonObject, map: (item: Json, name: string) => Json): JsonObject =>
+  Object.fromEntries(Object.entries(value).map(([name, item]) => [name, map(item, name)]));
+
 /** The value at a dotted path; a literal dotted key beats descent, as documents may hold either form. */
 export const valueAt = (value: Json | undefined, path: string): Json | undefined => {
   const whole = member(value, path);

@@ -1,15 +1,22 @@
 /**
- * Compares single values: sums and averages differ in their last digits by the order of summation, cardinality and
+ * Compares single values: sums and averages differ in their last digits by the order of summation (floors.ts), cardinality and
  * percentiles by the error of their sketches. A percentile is judged by rank, not by value: the value may lie where the
  * authority's own curve has the neighbouring percentage, since that is what its sketch guarantees.
  */
 import { type Context, report } from './context.ts';
 import { child, type Path } from './findings.ts';
+import { boundsFloor, floorsOf } from './floors.ts';
 import { isNear, type Json, type JsonObject, member, numberMember, objectMember, sameValue } from './json-value.ts';
 import type { AggregationSpec } from './request.ts';
-import { diffTree } from './tree-diff.ts';
+import { diffTree, type Tolerance } from './tree-diff.ts';
 
-type Pair = { readonly authority: JsonObject; readonly other: JsonObject; readonly spec: AggregationSpec | undefined };
+type Pair = {
+  readonly authority: JsonObject;
+  readonly other: JsonObject;
+  readonly spec: AggregationSpec | undefined;
+  /** How far figures may differ whatever their size. */
+  readonly floor?: number | undefined;
+};
 
 const formattedSuffix = '_as_string';
 /** The formatted twin of a number says nothing more than the number, unless the numbers are the same: then the formats differ. */
@@ -20,14 +27,28 @@ const isFormatted = (name: string, a: JsonObject, b: JsonObject): boolean => {
   return first !== undefined && second !== undefined && !sameValue(first, second);
 };
 /** Differences of large squares: what is left after cancellation has few good digits. */
-const isSpread = (name: string): boolean => /^(variance|std_)/.test(name);
 const spreadTolerance = 1e-4;
 
-export const compareMetric = (context: Context, path: Path, { authority, other }: Pair): void =>
-  diffTree(context, path, authority, other, {
+const floorIn = (name: string, stats: JsonObject, spec: AggregationSpec | undefined): number => {
+  if (name === 'std_deviation_bounds') return boundsFloor(stats, spec, spreadTolerance);
+  const { sum, avg, variance, deviation } = floorsOf(stats);
+  if (name === 'sum' || name === 'avg') return name === 'sum' ? sum : avg;
+  return name.startsWith('variance') ? variance : deviation;
+};
+
+const toleranceIn = (name: string, { authority, spec, floor = 0 }: Pair): Tolerance | undefined => {
+  const isSpread = /^(variance|std_)/.test(name);
+  if (!isSpread && name !== 'sum' && name !== 'avg') return undefined;
+  const absolute = Math.max(floor, floorIn(name, authority, spec));
+  return isSpread ? { relative: spreadTolerance, absolute } : { absolute };
+};
+
+export const compareMetric = (context: Context, path: Path, pair: Pair): void =>
+  diffTree(context, path, pair.authority, pair.other, {
     severity: 'S6',
     relative: context.rules.profile.aggregations.relative,
-    relativeIn: (name) => (isSpread(name) ? spreadTolerance : undefined),
+    absolute: pair.floor,
+    toleranceIn: (name) => toleranceIn(name, pair),
     skip: (name, a, b) => name === 'meta' || isFormatted(name, a, b),
   });
 
@@ -84,14 +105,16 @@ const isOnCurve = (curve: Curve, { rank, value }: Point, tolerance: { rank: numb
   return value >= low - slack && value <= high + slack;
 };
 
-const comparePoints = (context: Context, path: Path, curves: { authority: Curve; other: Curve }): void => {
+type Curves = { authority: Curve; other: Curve };
+
+const comparePoints = (context: Context, path: Path, curves: Curves, isOfPercents: boolean): void => {
   const { percentileRank, percentileValue } = context.rules.profile.aggregations;
   const tolerance = { rank: percentileRank, value: percentileValue };
   curves.authority.forEach((a, i) => {
     const b = curves.other[i]!;
     if (a.value === b.value) return;
     const near = isOnCurve(curves.authority, b, tolerance) || isOnCurve(curves.other, a, tolerance);
-    const at = child(path, String(a.rank));
+    const at = child(path, isOfPercents ? String(a.rank) : { key: String(a.rank) });
     report(context, {
       severity: near ? 'S9' : 'S6',
       kind: 'metric',
@@ -103,7 +126,7 @@ const comparePoints = (context: Context, path: Path, curves: { authority: Curve;
 };
 
 /** For percentile_ranks the keys are values and the values percentages. */
-const compareRanks = (context: Context, path: Path, curves: { authority: Curve; other: Curve }): void => {
+const compareRanks = (context: Context, path: Path, curves: Curves): void => {
   const { percentileRank } = context.rules.profile.aggregations;
   curves.authority.forEach((a, i) => {
     const b = curves.other[i]!;
@@ -112,22 +135,33 @@ const compareRanks = (context: Context, path: Path, curves: { authority: Curve; 
     report(context, {
       severity: severity,
       kind: 'metric',
-      path: child(path, String(a.rank)),
+      path: child(path, { key: String(a.rank) }),
       authority: a.value,
       other: b.value,
     });
   });
 };
 
-export const comparePercentiles = (context: Context, path: Path, { authority, other, spec }: Pair): void => {
+/** The values that ranks are asked of are the client's own, and must not stand in a path as names. */
+const compareUnlike = (context: Context, path: Path, { authority, other }: Pair, isOfPercents: boolean): void => {
+  const isWhole = (name: string) => name === 'values' && !isOfPercents;
+  const skip = (name: string, a: JsonObject, b: JsonObject) => isFormatted(name, a, b) || isWhole(name);
+  const relative = context.rules.profile.aggregations.percentileValue;
+  diffTree(context, path, authority, other, { severity: 'S6', relative, skip });
+  const [a, b] = [member(authority, 'values'), member(other, 'values')];
+  if (isOfPercents || a === b || (a !== undefined && b !== undefined && sameValue(a, b))) return;
+  report(context, { severity: 'S6', kind: 'value', path: child(path, 'values'), authority: a, other: b });
+};
+
+export const comparePercentiles = (context: Context, path: Path, pair: Pair): void => {
+  const { authority, other, spec } = pair;
   const curves = { authority: curveOf(authority), other: curveOf(other) };
   const isAlike =
     curves.authority.length === curves.other.length &&
     curves.authority.every(({ rank }, i) => rank === curves.other[i]!.rank);
   const at = child(path, 'values');
-  if (!isAlike || curves.authority.length === 0) {
-    const relative = context.rules.profile.aggregations.percentileValue;
-    diffTree(context, path, authority, other, { severity: 'S6', relative, skip: isFormatted });
-  } else if (spec?.type === 'percentile_ranks') compareRanks(context, at, curves);
-  else comparePoints(context, at, curves);
+  const isOfPercents = spec?.type === 'percentiles';
+  if (!isAlike || curves.authority.length === 0) compareUnlike(context, path, pair, isOfPercents);
+  else if (spec?.type === 'percentile_ranks') compareRanks(context, at, curves);
+  else comparePoints(context, at, curves, isOfPercents);
 };

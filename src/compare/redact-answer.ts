@@ -2,9 +2,10 @@
  * An answer without its data: counts, scores and the structure stay; contents of documents, ids, keys and sort values
  * are hashed, and so is every text that is not known to be the storage's own. Numbers that aggregations computed stay.
  */
-import { isObject, type Json, type JsonObject, parseBody, textOf } from './json-value.ts';
-import { hashed, mapMembers, type Redaction, redactLeaf, redactValues, type Scope } from './redaction.ts';
+import { isObject, type Json, type JsonObject, mapMembers, member, parseBody, textOf } from './json-value.ts';
+import { hashed, type Redaction, redactLeaf, redactValues, type Scope } from './redaction.ts';
 import { isSourceRead } from './request.ts';
+import { asBuffer } from './same-bytes.ts';
 import type { Answer, ComparedRequest } from './types.ts';
 
 export type RedactedAnswer = { status: number; body?: string; failure?: string };
@@ -23,12 +24,15 @@ const clearTexts = new Set([
   'phase',
   'node',
 ]);
-/** Objects whose member names are data. */
-const keyedByData = new Set(['buckets', 'terms']);
+/** Objects whose member names are data; `values` are those that the ranks of percentiles are asked of. */
+const keyedByData = new Set(['buckets', 'terms', 'values']);
+const keyedWithPercents = new Set(['buckets', 'terms']);
+
+type AnswerScope = Scope & { readonly keyedByData: ReadonlySet<string> };
 /** Fields stand below them, and are named by their own paths, so that allow lists fit. No other member is a field. */
 const documentMembers = new Set(['_source', 'fields', 'highlight', 'ignored_field_values']);
 
-const redactAny = (value: Json, name: string, scope: Scope): Json => {
+const redactAny = (value: Json, name: string, scope: AnswerScope): Json => {
   if (documentMembers.has(name)) return redactValues(value, scope);
   if (name === 'value' && isContainer(value)) return redactAll(value, scope);
   if (dataMembers.has(name)) return redactData(value, scope);
@@ -55,11 +59,22 @@ const redactAll = (value: Json, scope: Scope): Json => {
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [hashed(name, scope), redactAll(item, scope)]));
 };
 
-const redactMembers = (value: JsonObject, name: string, scope: Scope): Json => {
-  const mapped = mapMembers(value, (item, inner) => redactAny(item, inner, scope));
-  // Buckets may stand in a list, whose elements are named like it, or in an object by key.
-  if (!keyedByData.has(name) || typeof value['doc_count'] === 'number') return mapped;
-  return Object.fromEntries(Object.entries(mapped).map(([key, item]) => [hashed(key, scope), item]));
+const redactMembers = (value: JsonObject, name: string, scope: AnswerScope): Json => {
+  const redacted = mapMembers(value, (item, inner) => redactAny(item, inner, scope));
+  if (!hasDataForNames(value, name, scope)) return redacted;
+  return Object.fromEntries(Object.entries(redacted).map(([key, item]) => [hashed(key, scope), item]));
+};
+
+/** Buckets may stand in a list, whose elements are named like it, or in an object by key; ratings stand by the id of their query. */
+const hasDataForNames = (value: JsonObject, name: string, scope: AnswerScope): boolean => {
+  if (name === 'details') return Object.values(value).every((item) => member(item, 'metric_score') !== undefined);
+  return scope.keyedByData.has(name) && typeof value['doc_count'] !== 'number';
+};
+
+/** Both answer in the same form. Of a template it is not known what it asks. */
+const asksForPercentsOnly = ({ query, body }: ComparedRequest): boolean => {
+  const asks = (kind: string) => query.includes(kind) || (body !== undefined && asBuffer(body).includes(kind));
+  return asks('percentiles') && !asks('percentile_ranks');
 };
 
 const isDocument = (request: ComparedRequest, status: number): boolean => isSourceRead(request) && status < 400;
@@ -69,7 +84,8 @@ export const redactAnswer = (
   { status, body, failure }: Answer,
   redaction: Redaction,
 ): RedactedAnswer => {
-  const scope: Scope = { redaction, path: '' };
+  const keyed = asksForPercentsOnly(request) ? keyedWithPercents : keyedByData;
+  const scope: AnswerScope = { redaction, path: '', keyedByData: keyed };
   const parsed = parseBody(body);
   if (parsed === undefined) return { status, ...(failure && { failure }) };
   return {

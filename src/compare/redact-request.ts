@@ -3,8 +3,8 @@
  * the allow list by its own name, wherever a clause names it; the names of the language itself are never looked up there.
  */
 import { isOptionAt, type Place, placeBelow, placeInList } from './body-places.ts';
-import { isObject, type Json, type JsonObject, parseText, textOf } from './json-value.ts';
-import { below, hashed, isClear, mapMembers, type Redaction, redactLeaf, type Scope } from './redaction.ts';
+import { isObject, type Json, type JsonObject, mapMembers, parseText, textOf } from './json-value.ts';
+import { below, hashed, isClear, type Redaction, redactLeaf, type Scope } from './redaction.ts';
 import type { ComparableApi, ComparedRequest } from './types.ts';
 
 export type RedactedRequest = { method: string; path: string; query: string; body?: string };

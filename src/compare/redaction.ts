@@ -1,5 +1,5 @@
 /** The parts of redaction that requests, answers and differences share: how a value is hashed, and which stay clear. */
-import { isObject, type Json, type JsonObject, textOf } from './json-value.ts';
+import { isObject, type Json, mapMembers, textOf } from './json-value.ts';
 
 /** `hash` keyed per installation, short and printable; `clearFields` = names or dotted paths of document fields. */
 export type Redaction = { hash: (text: string) => string; clearFields: readonly string[] };
@@ -16,9 +16,6 @@ export const below = (scope: Scope, name: string): Scope => ({
   ...scope,
   path: scope.path === '' ? name : `${scope.path}.${name}`,
 });
-
-export const mapMembers = (value: JsonObject, map: (item: Json, name: string) => Json): JsonObject =>
-  Object.fromEntries(Object.entries(value).map(([name, item]) => [name, map(item, name)]));
 
 /** Flags and absences tell no secret. */
 export const redactLeaf = (value: Json, scope: Scope): Json =>

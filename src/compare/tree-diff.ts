@@ -7,12 +7,13 @@ import { child, type Path } from './findings.ts';
 import { isNear, isObject, type Json, type JsonObject, sameValue } from './json-value.ts';
 import type { DifferenceKind, Severity } from './types.ts';
 
-export type TreeOptions = {
+/** How far numbers may differ, by the larger of both; default exact. */
+export type Tolerance = { relative?: number | undefined; absolute?: number | undefined };
+
+export type TreeOptions = Tolerance & {
   severity: Severity;
-  /** Relative tolerance of numbers; default exact. */
-  relative?: number | undefined;
   /** Another tolerance from members of this name down. */
-  relativeIn?: (name: string) => number | undefined;
+  toleranceIn?: (name: string) => Tolerance | undefined;
   /** Members not looked at, at any depth; given with the objects that hold them. */
   skip?: (name: string, a: JsonObject, b: JsonObject) => boolean;
 };
@@ -20,8 +21,8 @@ export type TreeOptions = {
 const typeName = (value: Json): string =>
   value === null ? 'null' : Array.isArray(value) ? 'list' : typeof value === 'bigint' ? 'number' : typeof value;
 
-const isTolerated = (a: Json, b: Json, { relative }: TreeOptions): boolean =>
-  relative !== undefined && typeof a === 'number' && typeof b === 'number' && isNear(a, b, relative);
+const isTolerated = (a: Json, b: Json, { relative, absolute }: TreeOptions): boolean =>
+  typeof a === 'number' && typeof b === 'number' && isNear(a, b, relative ?? 0, absolute);
 
 export const diffTree = (context: Context, path: Path | undefined, a: Json, b: Json, options: TreeOptions): void => {
   if (sameValue(a, b) || isTolerated(a, b, options)) return;
@@ -48,8 +49,8 @@ const diffObjects = (
 ): void => {
   for (const name of new Set([...Object.keys(a), ...Object.keys(b)])) {
     if (options.skip?.(name, a, b)) continue;
-    const relative = options.relativeIn?.(name) ?? options.relative;
-    const inside = relative === options.relative ? options : { ...options, relative };
+    const tolerance = options.toleranceIn?.(name);
+    const inside = tolerance === undefined ? options : { ...options, ...tolerance };
     diffOptional(context, child(path, name), { authority: own(a, name), other: own(b, name) }, inside);
   }
 };

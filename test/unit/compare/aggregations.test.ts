@@ -334,6 +334,68 @@ describe('other kinds', () => {
   });
 });
 
+describe('figures that cancel', () => {
+  const extended = (value: number, more: object) => {
+    const stats = { count: 10, min: value, max: value, avg: value, sum: 10 * value, sum_of_squares: 10 * value ** 2 };
+    return { ...stats, ...more };
+  };
+  const spread = (variance: number) => {
+    const std_deviation = Math.sqrt(variance);
+    const bounds = { upper: 0.33 + 2 * std_deviation, lower: 0.33 - 2 * std_deviation };
+    return extended(0.33, { variance, variance_sampling: variance * 1.1, std_deviation, std_deviation_bounds: bounds });
+  };
+  const signed = (sum: number) => ({ count: 4, min: -100, max: 100, avg: sum / 4, sum });
+  const rows: [what: string, spec: Aggs, a: object, b: object, severity: string][] = [
+    ['the spread of equal values', { extended_stats: {} }, spread(1.1e-15), spread(0), 'none'],
+    ['a spread of values that are not', { extended_stats: {} }, spread(1e-10), spread(0), 'S6'],
+    [
+      'a bound where the average is as large as its distance',
+      { extended_stats: {} },
+      extended(2, { std_deviation: 1, std_deviation_bounds: { upper: 4, lower: 0 } }),
+      extended(2, { std_deviation: 1.00001, std_deviation_bounds: { upper: 4.00002, lower: -0.00002 } }),
+      'none',
+    ],
+    ['a sum of debts and credits', { stats: {} }, signed(1.4e-14), signed(0), 'none'],
+    ['such a sum with a cent left', { stats: {} }, signed(0.01), signed(0), 'S6'],
+  ];
+  it.each(rows)('of one aggregation: %s', (_, spec, a, b, severity) => {
+    expect(answers({ x: a }, { x: b }, { x: spec }).severity).toBe(severity);
+    expect(answers({ x: b }, { x: a }, { x: spec }).severity).toBe(severity);
+  });
+
+  const derived: [what: string, spec: Aggs, sums: [number, number], a: number, b: number, severity: string][] = [
+    ['the change between equal buckets', { derivative: { buckets_path: 'sum' } }, [1e6, 1e6], 1.2e-10, 0, 'none'],
+    ['a change of a cent', { derivative: { buckets_path: 'sum' } }, [1e6, 1e6], 0.01, 0, 'S6'],
+    ['a difference to an earlier bucket', { serial_diff: { buckets_path: 'sum' } }, [1e6, 1e6], 0, 1.2e-10, 'none'],
+    ['one by a script', { bucket_script: { buckets_path: { a: 'sum' } } }, [1e6, 1e6 + 2e-10], 1.2e-10, 0, 'none'],
+    ['a share by a script', { bucket_script: { buckets_path: { a: 'sum' } } }, [1e6, 1e6], 0.3, 0.3001, 'S6'],
+    ['the change of something else', { derivative: { buckets_path: 'other' } }, [1e6, 1e6], 1.2e-10, 0, 'S6'],
+    ['the change of a count', { derivative: { buckets_path: '_count' } }, [1e6, 1e6], 1, 0, 'S6'],
+  ];
+  const sum = { sum: { field: 'price' } };
+  it.each(derived)('of others: %s', (_, spec, [first, second], a, b, severity) => {
+    const of = (value: number, source: number) => ({
+      h: { buckets: [{ key: 0, doc_count: 3, sum: { value: source }, d: { value } }] },
+    });
+    const asks = { h: { histogram: {}, aggs: { sum, d: spec } } };
+    expect(answers(of(a, first), of(b, second), asks).severity).toBe(severity);
+  });
+
+  it('of buckets of another aggregation, with types in their names', () => {
+    const of = (value: number) => ({
+      'histogram#h': { buckets: [1e9, -1e9].map((part, key) => ({ key, doc_count: 3, 'sum#sum': { value: part } })) },
+      'simple_value#d': { value },
+    });
+    const asks = { h: { histogram: {}, aggs: { sum } }, d: { sum_bucket: { buckets_path: 'h>sum' } } };
+    const severity = (left: number) =>
+      compared(page([], { aggregations: of(left) }), page([], { aggregations: of(0) }), {
+        body: { aggs: asks },
+        query: 'typed_keys=true',
+      }).severity;
+    expect([severity(1e-7), severity(10)]).toEqual(['none', 'S6']);
+  });
+});
+
 describe('over approximate neighbours', () => {
   const knn = { knn: { v: { vector: [1], k: 10 } } };
   const aggs = {

@@ -275,6 +275,25 @@ describe('a redacted answer', () => {
     expect(JSON.parse(body!).aggregations.n).toEqual({ value: 3 });
   });
 
+  it.each<[string, object | undefined, boolean]>([
+    ['percentiles', { percentiles: { field: 'n' } }, true],
+    ['ranks of percentiles', { percentile_ranks: { field: 'n', values: [1815] } }, false],
+    ['a template', undefined, false],
+  ])('shows percents and hides values that ranks are asked of: %s', (_, asked, isShown) => {
+    const aggregations = { p: { values: { '1815.0': 40.5 } } };
+    const given = request('/people/_search', '', asked && { aggs: { p: asked } });
+    const { body } = redactAnswer(given, json(page([], { aggregations })), redaction);
+    expect(body!.includes('1815')).toBe(isShown);
+    expect(body).toContain('40.5');
+  });
+
+  it('hides the ids of rated queries', () => {
+    const rated = json({ metric_score: 0.5, details: { 'Ada Lovelace': { metric_score: 0.5 } } });
+    const { body } = redactAnswer(request('/people/_rank_eval'), rated, redaction);
+    expect(body).not.toContain('Ada');
+    expect(body!.match(/"metric_score":0\.5/g)).toHaveLength(2);
+  });
+
   it('is hidden as a whole when it is a bare document under a path with a type', () => {
     const { body } = redactAnswer(request('/people/person/1/_source'), json({ type: 'Ada' }), redaction);
     expect(body).not.toContain('Ada');
@@ -369,6 +388,19 @@ describe('a redacted difference', () => {
     expect(differences.length).toBeGreaterThan(0);
     expect(JSON.stringify(differences)).toContain('alice');
     expect(JSON.stringify(differences.map((one) => redactDifference(one, redaction)))).not.toMatch(/alice|bob|visits/);
+  });
+
+  it.each<[string, object | undefined, object, object]>([
+    ['ranks that differ', { percentile_ranks: {} }, { '1815.0': 40 }, { '1815.0': 50 }],
+    ['ranks of other values', { percentile_ranks: {} }, { '1815.0': 40 }, { '1816.0': 40 }],
+    ['ranks of nothing', { percentile_ranks: {} }, { '1815.0': 40 }, { '1815.0': null }],
+    ['what may be ranks', undefined, { '1815.0': 40 }, { '1815.0': 50 }],
+  ])('hides values that ranks are asked of: %s', (_, asked, a, b) => {
+    const of = (values: object) => page([], { aggregations: { p: { values } } });
+    const given = asked ? { body: { aggs: { p: asked } } } : { api: 'template_search' as const };
+    const { differences } = compared(of(a), of(b), given);
+    expect(differences.length).toBe(1);
+    expect(JSON.stringify(differences.map((one) => redactDifference(one, redaction)))).not.toContain('181');
   });
 
   it('keeps the names of aggregations in its path', () => {
