@@ -4,7 +4,7 @@
  * once: the stamps make that harmless. So a process may be killed at any point and costs at most the chunks it held.
  */
 import { keys } from '../coordination/keys.ts';
-import type { Chunk, ChunkDelivery, RouteState, Store } from '../coordination/ports.ts';
+import type { Chunk, ChunkDelivery, RouteState, Store, WorkQueue } from '../coordination/ports.ts';
 import type { Side } from '../coordination/records.ts';
 import { BackfillSettings } from '../coordination/route-spec.ts';
 import { BackfillRecord, backfillName } from './backfill.ts';
@@ -13,6 +13,7 @@ import type { CopyIo, PageReport } from './copy-page.ts';
 import { copyRange } from './copy-range.ts';
 import { type Direction, directionOf, indexOn } from './direction.ts';
 import { type Gait, gaitAt } from './gait.ts';
+import { runLanes } from './lanes.ts';
 import type { KnownPages } from './page-size.ts';
 import { createPacer, type Pacer, type LiveTraffic } from './pacer.ts';
 import { watchPause } from './pause-watch.ts';
@@ -145,18 +146,15 @@ const workOn = async (delivery: ChunkDelivery, worker: Worker): Promise<void> =>
   return delivery.retry(end.delayMs);
 };
 
-const workLane = async (worker: Worker): Promise<void> => {
-  const { store, slug, signal, runtime, pacer } = worker;
-  const queue = store.workQueue(slug);
-  while (!signal.aborted) {
-    await pacer.whilePaused();
-    try {
-      const delivery = await queue.next(idleWaitMs);
-      if (delivery !== undefined) await workOn(delivery, worker);
-    } catch {
-      // The store is out of reach: the chunk comes again to whoever asks next.
-      await sleep(runtime, idleWaitMs, signal);
-    }
+const takeChunk = async (queue: WorkQueue, worker: Worker): Promise<void> => {
+  const { signal, runtime, pacer } = worker;
+  await pacer.whilePaused();
+  try {
+    const delivery = await queue.next(idleWaitMs);
+    if (delivery !== undefined) await workOn(delivery, worker);
+  } catch {
+    // The store is out of reach: the chunk comes again to whoever asks next.
+    await sleep(runtime, idleWaitMs, signal);
   }
 };
 
@@ -173,18 +171,19 @@ const createPace = (options: WorkerOptions, rate: () => number | 'pause' | undef
 
 /** Runs until `signal` fires; chunks under way are then given back. */
 export const runWorker = async (options: WorkerOptions): Promise<void> => {
-  const { runtime, state, store, slug, worker: name } = options;
+  const { runtime, state, store, slug, signal, worker: name } = options;
   const progress = createProgress({ bucket: store.live, slug, worker: name, runtime });
   const pause = watchPause({ bucket: store.config, slug, runtime });
   const rate = () => {
     const asked = pause.paused() ? 'pause' : state()?.rate;
     return typeof asked === 'number' ? asked / progress.workers() : asked;
   };
-  const { concurrency } = state()?.spec.backfill ?? defaultBackfill;
+  const wanted = () => (state()?.spec.backfill ?? defaultBackfill).concurrency;
   const pace = createPace(options, rate);
   const worker: Worker = { ...options, ...pace, progress, refreshedAt: new Map(), known: new Map() };
   const stopProgress = progress.publish(() => (pause.isKnown() ? pace.pacer.state() : 'running'));
-  await Promise.all(Array.from({ length: concurrency }, () => workLane(worker)));
+  const queue = store.workQueue(slug);
+  await runLanes({ wanted, turn: () => takeChunk(queue, worker), runtime, signal });
   stopProgress();
   pause.stop();
 };

@@ -65,7 +65,8 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/agent':
     'chunks control-answers direction documents exact-json gait ledger live-watch page-size slots throttle verify-judge write-counts',
   'src/agent/leader': 'auto brake drift epochs events gate next-path out-of-reach plain-writers verdict-status',
-  'src/agent/preflight': 'difference facts finding judge judge-alias judge-contents judge-index judge-pair judge-pipelines',
+  'src/agent/preflight':
+    'difference facts finding judge judge-alias judge-contents judge-index judge-pair judge-pipelines',
   'src/operator': 'conditions plan resource',
   'src/upstream': 'header-pairs latin1 low-level-errors types',
   'src/upstream/wire': 'answer-head answer-parser chunk-framing remembered request-head syntax wire-error',

@@ -156,6 +156,28 @@ describe('a backfill', () => {
     expect(made.contents('target')).toEqual(made.contents('source'));
   });
 
+  it('goes by the concurrency of now, also when it is changed while a chunk is worked on', async () => {
+    const made = setUp(200, { concurrency: 1 });
+    await plan(made, 20);
+    const { bulk, ...rest } = made.io.clusters.target;
+    let under = 0;
+    let most = 0;
+    const target = {
+      ...rest,
+      bulk: async (call: Parameters<typeof bulk>[0]) => {
+        most = Math.max(most, ++under);
+        const { spec } = made.state;
+        made.now.state = { ...made.state, spec: { ...spec, backfill: { ...spec.backfill, concurrency: 3 } } };
+        for (let i = 0; i < 20; i++) await new Promise(setImmediate);
+        return bulk(call).finally(() => under--);
+      },
+    };
+    const worker = work(made, 'w', { clusters: { ...made.io.clusters, target } });
+    await finished(made);
+    await worker.stop();
+    expect(most).toBe(3);
+  });
+
   it('planned again forgets the chunks of the plan before', async () => {
     const made = setUp(50);
     await plan(made, 1);
