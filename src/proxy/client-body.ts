@@ -5,6 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { CrossfadeError } from '../errors.ts';
+import { GatheredBody } from './gathered-body.ts';
 
 /** Chunks kept for a reader that is slower than the client, before the client is paused. */
 const maxWaitingChunks = 4;
@@ -96,8 +97,7 @@ class WholeReader implements Reader {
   readonly #maxBytes: number;
   readonly #done: (body: Buffer) => void;
   readonly #failed: (error: CrossfadeError) => void;
-  #chunks: Buffer[] | undefined;
-  #bytes = 0;
+  readonly #gathered: GatheredBody;
 
   constructor(
     body: ClientBody,
@@ -109,35 +109,28 @@ class WholeReader implements Reader {
     this.#maxBytes = maxBytes;
     this.#done = done;
     this.#failed = failed;
+    this.#gathered = new GatheredBody(body.length);
   }
 
   onData(chunk: Buffer): void {
-    this.#bytes += chunk.length;
-    if (this.#chunks !== undefined) this.#chunks.push(chunk);
-    else if (chunk.length === this.#body.length) {
-      this.#end(chunk);
-      return;
-    } else this.#chunks = [chunk];
-    if (this.#bytes === this.#body.length) this.onEnd();
-    else if (this.#bytes > this.#maxBytes) {
+    this.#gathered.add(chunk);
+    const { bytes } = this.#gathered;
+    if (bytes === this.#body.length) this.onEnd();
+    else if (bytes > this.#maxBytes) {
       this.#body.discard();
       this.#failed(new CrossfadeError('BODY_TOO_LARGE'));
     }
   }
 
   onEnd(): void {
-    const chunks = this.#chunks ?? [];
-    this.#end(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, this.#bytes));
+    const whole = this.#gathered.whole();
+    this.#body.leave();
+    this.#body.whole = whole;
+    this.#done(whole);
   }
 
   onFailure(error: CrossfadeError): void {
     this.#failed(error);
-  }
-
-  #end(whole: Buffer): void {
-    this.#body.leave();
-    this.#body.whole = whole;
-    this.#done(whole);
   }
 }
 

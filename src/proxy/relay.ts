@@ -5,10 +5,11 @@
  * connection, for a clean end would make it look complete.
  */
 import { CrossfadeError } from '../errors.ts';
-import type { AnswerSink, Cluster, StreamRequest, UpstreamStream } from '../upstream/types.ts';
+import type { AnswerSink, Cluster, UpstreamStream } from '../upstream/types.ts';
 import type { ClientRequest } from './client-request.ts';
 import { heldBodyBytes } from './framing.ts';
 import { scanAnswerHeaders } from './headers.ts';
+import { awaitedChunks, bodyAtHand, type RelayBody } from './relay-body.ts';
 
 /** Hears the answer as it passes, for who compares or measures it; must not throw and cannot slow it. */
 export type AnswerTap = {
@@ -44,18 +45,6 @@ export type RelayResult = { ok: true; status: number } | { ok: false; error: Cro
 export const isSafeToRepeat = (method: string, target: string): boolean =>
   (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') && !/scroll/i.test(target);
 
-type Body = Pick<StreamRequest, 'body' | 'bodyLength'>;
-
-/** undefined = it must be waited for. */
-const bodyAtHand = (request: ClientRequest, given: Buffer | null | undefined): Body | undefined => {
-  const whole = given ?? (given === undefined ? request.bodyRead : null);
-  if (whole === null) return { body: null };
-  if (whole !== undefined) return { body: whole.length === 0 ? null : whole };
-  const { bodyLength } = request;
-  if (bodyLength !== undefined && bodyLength <= heldBodyBytes) return undefined;
-  return { body: request.bodyChunks(), bodyLength };
-};
-
 class Relay implements AnswerSink {
   readonly #request: ClientRequest;
   readonly #options: RelayOptions;
@@ -82,7 +71,7 @@ class Relay implements AnswerSink {
     this.#waitingSinceMs = this.#begunMs;
   }
 
-  begin(body: Body): void {
+  begin({ body, bodyLength }: RelayBody): void {
     const { cluster, path, headers, timeoutMs, safeToRepeat } = this.#options;
     const target = path ?? this.#request.target;
     const { method } = this.#request;
@@ -91,8 +80,8 @@ class Relay implements AnswerSink {
         method,
         path: target,
         headers: headers ?? this.#request.headers,
-        body: body.body,
-        bodyLength: body.bodyLength,
+        body: body === null || Buffer.isBuffer(body) ? body : this.#awaited(body),
+        bodyLength,
         timeoutMs,
         safeToRepeat: safeToRepeat ?? isSafeToRepeat(method, target),
       },
@@ -136,7 +125,7 @@ class Relay implements AnswerSink {
       this.#beginAnswer();
     }
     if (this.#request.writeAnswer(chunk)) return true;
-    this.#waitingSinceMs = performance.now();
+    this.#beginWait();
     this.#request.onDrain(() => this.#resume());
     return false;
   }
@@ -156,6 +145,14 @@ class Relay implements AnswerSink {
   #resume(): void {
     this.#endWait(performance.now());
     this.#upstream?.resume();
+  }
+
+  #awaited(chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+    return awaitedChunks(chunks, { begun: () => this.#beginWait(), over: () => this.#endWait(performance.now()) });
+  }
+
+  #beginWait(): void {
+    this.#waitingSinceMs ??= performance.now();
   }
 
   #endWait(nowMs: number): void {

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { CrossfadeError } from '../../../src/errors.ts';
 import type { ClientRequest } from '../../../src/proxy/client-request.ts';
 import { startRelay } from '../../../src/proxy/relay.ts';
-import type { AnswerSink, Cluster } from '../../../src/upstream/types.ts';
+import type { AnswerSink, Cluster, StreamRequest } from '../../../src/upstream/types.ts';
 
 let nowMs = 0;
 beforeEach(() => {
@@ -17,7 +17,7 @@ afterEach(() => {
 const piece = Buffer.from('abc');
 
 /** A client and a cluster that do what they are told, and the time that was measured between them. */
-const passing = () => {
+const passing = (streamed?: AsyncIterable<Buffer>) => {
   const trace = { upstreamMs: 0, clientMs: 0 };
   const told: number[] = [];
   let answer: AnswerSink | undefined;
@@ -31,7 +31,7 @@ const passing = () => {
       method: 'POST',
       target: '/p/_search',
       headers: [],
-      bodyLength: 3,
+      bodyLength: streamed === undefined ? 3 : undefined,
       bodyRead: undefined,
       answerBegun: false,
       trace,
@@ -39,6 +39,7 @@ const passing = () => {
     takeBody: (_: number, done: (body: Buffer) => void, failed: (error: CrossfadeError) => void) => {
       [giveBody, loseBody] = [done, failed];
     },
+    bodyChunks: () => streamed,
     beginAnswer: () => undefined,
     writeAnswer: () => ready,
     endAnswer: () => undefined,
@@ -46,9 +47,11 @@ const passing = () => {
     onDrain: (callback: () => void) => (drain = callback),
     onGone: (callback: () => void) => (leave = callback),
   } as unknown as ClientRequest;
+  let pulled: AsyncIterator<Uint8Array> | undefined;
   const cluster = {
-    stream: (_: unknown, sink: AnswerSink) => {
+    stream: ({ body }: StreamRequest, sink: AnswerSink) => {
       answer = sink;
+      if (body !== null && !Buffer.isBuffer(body)) pulled = body[Symbol.asyncIterator]();
       return { resume: () => undefined, abort: () => undefined };
     },
   } as unknown as Cluster;
@@ -57,6 +60,7 @@ const passing = () => {
     trace,
     told,
     later: (ms: number) => void (nowMs += ms),
+    pull: () => pulled?.next(),
     giveBody: () => giveBody?.(Buffer.from('{}')),
     loseBody: (error: CrossfadeError) => loseBody?.(error),
     head: () => answer?.onHead(200, 'OK', []),
@@ -80,6 +84,26 @@ describe('the time that a cluster took', () => {
     later(3);
     end();
     expect([told, trace]).toEqual([[23], { upstreamMs: 23, clientMs: 700 }]);
+  });
+
+  it('does not go on while the client is slow to send a body that is passed on as it comes', async () => {
+    const slow = async function* () {
+      for (let i = 0; i < 3; i++) {
+        nowMs += 500;
+        yield piece;
+      }
+      nowMs += 400;
+    };
+    const { later, pull, head, end, told, trace } = passing(slow());
+    for (let isOver = false; !isOver;) {
+      isOver = (await pull())?.done !== false;
+      later(1);
+    }
+    later(20);
+    head();
+    later(3);
+    end();
+    expect([told, trace]).toEqual([[27], { upstreamMs: 27, clientMs: 1900 }]);
   });
 
   it('does not go on while the client reads no faster', () => {
