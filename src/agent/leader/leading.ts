@@ -65,6 +65,8 @@ export type Leading = {
   lostSinceMs: number;
   /** Members that are listed and that nobody hears, as last looked for. */
   unheard: readonly Unheard[];
+  /** Of these, whose loss this leader has counted, by boot. */
+  readonly countedLost: Set<string>;
   leftTasks: LeftTasks;
   /** Aliases stand open of a switch that was prepared and never held. */
   prepared: boolean;
@@ -120,6 +122,7 @@ export const beginLeading = async (deps: RouteLeaderDeps): Promise<Leading> => {
     }),
     lostSinceMs: Number.NEGATIVE_INFINITY,
     unheard: [],
+    countedLost: new Set(),
     leftTasks: createLeftTasks({ clusters, onEnded: (boots) => noteEnded(job, boots) }),
     prepared: false,
     brake: released,

@@ -175,7 +175,8 @@ export class RouteWork {
     const { job, members, slug } = this.#deps;
     const { events } = job.current();
     const folded = foldEvents(events, members(), slug);
-    if (totalEvents(folded) !== totalEvents(events)) await job.save({ events: folded });
+    const isSmaller = Object.keys(folded).length < Object.keys(events).length;
+    if (isSmaller || totalEvents(folded) !== totalEvents(events)) await job.save({ events: folded });
   }
 
   async #beginBackfill(state: RouteState): Promise<void> {
