@@ -261,16 +261,23 @@ const failure = (error: unknown): Result => {
   };
 };
 
+/** Who no longer knows what the store holds has to begin again from it: every later write would fail as well. */
+const refuseUnknownStore = ({ code, message }: Result): void => {
+  if (code === 'STORE_CONFLICT' || code === 'STORE_OUTCOME_UNKNOWN') throw new CrossfadeError(code, message);
+};
+
 /** The brake in `target` is a rollback; it is tried again each turn until it is done. */
 const runStop = async (leading: Leading, state: RouteState): Promise<void> => {
   const { deps } = leading;
   const wanted = state.stop && state.phase.phase === 'target';
   if (!wanted) leading.brake = released;
   if (!wanted || rests(leading.brake, deps.runtime.now())) return;
-  const result = await switchNow(leading, { kind: 'rollback', reason: 'stop is on' });
+  // What fails before the hold must not keep asks and tail from their turn.
+  const result = await switchNow(leading, { kind: 'rollback', reason: 'stop is on' }).catch(failure);
   leading.brake = brakeAfter(leading.brake, result.state, deps.runtime.now());
   if (result.state !== 'done')
     deps.logger.warn({ slug: state.slug, reason: result.message }, 'stop is on and the rollback cannot be done yet');
+  refuseUnknownStore(result);
 };
 
 /** Where the record cannot be read the last good one is in force; what has to step from it will say why it cannot. */
@@ -314,9 +321,7 @@ const carryOutAndAnswer = async (leading: Leading, pending: Pending): Promise<vo
   // A switch that was begun has an entry of its own, with its report.
   if (result.state !== 'done' && result.details?.['report'] === undefined)
     await journal.audit({ what: `${ask.action} ${result.state}`, reason: result.message });
-  // Who no longer knows what the store holds has to begin again from it: every later write would fail as well.
-  if (result.code === 'STORE_CONFLICT' || result.code === 'STORE_OUTCOME_UNKNOWN')
-    throw new CrossfadeError(result.code, result.message);
+  refuseUnknownStore(result);
 };
 
 export const runAsk = async (leading: Leading, state: RouteState, interruption: Interruption): Promise<void> => {
