@@ -7,7 +7,8 @@ import type { CutoverReport } from '../../coordination/job-status.ts';
 import { keys } from '../../coordination/keys.ts';
 import { pathBetween } from '../../coordination/phase-machine.ts';
 import type { RouteState } from '../../coordination/ports.ts';
-import { type Ask, type AskResult, authorityIn, type Phase, type PhaseRecord } from '../../coordination/records.ts';
+import { type Ask, type AskResult, type Phase, type PhaseRecord } from '../../coordination/records.ts';
+import { noWay, switchBetween } from '../../coordination/step-rules.ts';
 import { CrossfadeError, type ErrorCode, isCrossfadeError } from '../../errors.ts';
 import { gatherFacts } from '../preflight/gather.ts';
 import { brakeAfter, released, rests } from './brake.ts';
@@ -110,13 +111,9 @@ const walkTo = async (leading: Leading, to: Phase, reason: string): Promise<Resu
   if (to === 'final' && record.phase === 'final') await closeAgain(leading, stateNow(leading).spec, present);
   const open = to === 'final' ? unsettled(leading, stateNow(leading)) : undefined;
   if (open !== undefined) return refused('GATE_REFUSED', open);
-  const path = pathBetween(record.phase, to);
-  if (path === undefined)
-    return refused(
-      'PHASE_REFUSED',
-      `from ${record.phase} to ${to} only by a ${authorityIn(to) === 'target' ? 'cutover' : 'rollback'}`,
-    );
-  for (const phase of path) await moveOnce(leading, phase, reason);
+  const needed = switchBetween(record.phase, to);
+  if (needed !== undefined) return refused('PHASE_REFUSED', `from ${record.phase} to ${to} only by a ${needed}`);
+  for (const phase of pathBetween(record.phase, to) ?? []) await moveOnce(leading, phase, reason);
   return done(`phase ${to}`);
 };
 
@@ -158,38 +155,25 @@ const readsHome = async ({ deps, journal }: Leading, reason: string): Promise<Re
   return done('all reads go to the authority');
 };
 
-const rollBack = (leading: Leading, reason: string): Promise<Result> | Result => {
-  const { phase } = stateNow(leading).phase;
-  if (phase === 'target') return switchNow(leading, { kind: 'rollback', reason });
-  if (phase === 'final') return refused('PHASE_REFUSED', 'the migration is final: the source takes no writes any more');
-  return readsHome(leading, reason);
-};
+const rollBack = (leading: Leading, phase: Phase, reason: string): Promise<Result> =>
+  phase === 'target' ? switchNow(leading, { kind: 'rollback', reason }) : readsHome(leading, reason);
 
-const advance = (leading: Leading, reason: string): Promise<Result> | Result => {
-  const { phase } = stateNow(leading).phase;
-  switch (phase) {
-    case 'off':
-      return walkTo(leading, 'observe', reason);
-    case 'observe':
-      return walkTo(leading, 'dual', reason);
-    case 'dual':
-      return switchNow(leading, { kind: 'cutover', reason });
-    case 'target':
-      // The end of a migration cannot be taken back, so it has a word of its own.
-      return refused('PHASE_REFUSED', 'the target has the authority; finalize ends the migration');
-    case 'final':
-      return refused('PHASE_REFUSED', 'the migration is complete');
-    default:
-      return phase satisfies never;
-  }
-};
+const advance = (leading: Leading, phase: Phase, reason: string): Promise<Result> =>
+  phase === 'dual'
+    ? switchNow(leading, { kind: 'cutover', reason })
+    : walkTo(leading, phase === 'off' ? 'observe' : 'dual', reason);
 
 /** Of the switch that leads out of the phase, the same way back included. */
-const rehearse = (leading: Leading, reason: string): Promise<Result> | Result => {
+const rehearse = (leading: Leading, phase: Phase, reason: string): Promise<Result> =>
+  switchNow(leading, { kind: 'rehearsal', reason, as: phase === 'dual' ? 'cutover' : 'rollback' });
+
+const relativeSteps = { advance, rehearse, rollback: rollBack };
+
+/** From wherever the route stands. */
+const step = (leading: Leading, action: keyof typeof relativeSteps, reason: string): Promise<Result> | Result => {
   const { phase } = stateNow(leading).phase;
-  if (phase !== 'dual' && phase !== 'target')
-    return refused('PHASE_REFUSED', `no switch of authority starts from ${phase}`);
-  return switchNow(leading, { kind: 'rehearsal', reason, as: phase === 'dual' ? 'cutover' : 'rollback' });
+  const barred = noWay(action, phase);
+  return barred === undefined ? relativeSteps[action](leading, phase, reason) : refused('PHASE_REFUSED', barred);
 };
 
 const setPaused = async ({ job, journal }: Leading, paused: boolean, reason: string): Promise<Result> => {
@@ -228,11 +212,10 @@ const carryOut = (
     case 'phase':
       return phase === undefined ? refused('USAGE', 'phase: missing') : walkTo(leading, phase, reason);
     case 'advance':
-      return args?.['rehearse'] === true ? rehearse(leading, reason) : advance(leading, reason);
+      return step(leading, args?.['rehearse'] === true ? 'rehearse' : 'advance', reason);
     case 'rehearse':
-      return rehearse(leading, reason);
     case 'rollback':
-      return rollBack(leading, reason);
+      return step(leading, action, reason);
     case 'finalize':
       return walkTo(leading, 'final', reason);
     case 'abort':
