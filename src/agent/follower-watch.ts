@@ -13,6 +13,7 @@ import { unpackStamp } from '../coordination/stamp.ts';
 import type { ShardSeq } from './control-answers.ts';
 import { type Direction, hasOwnVersions, indexOn } from './direction.ts';
 import type { GotDoc, StoredDoc } from './documents.ts';
+import { type OnUnreadable, readKept } from './kept-record.ts';
 import { checkPosition, currentShards, IndexPosition, takePosition } from './positions.ts';
 import { retrying } from './retry.ts';
 import { look, stampOrNone, type Suspect, suspect } from './verify-confirm.ts';
@@ -38,10 +39,12 @@ export type FollowerWatch = z.infer<typeof FollowerWatch>;
 const sampleDocs = 200;
 const maxSuspects = 100;
 
-export const loadWatch = async (bucket: Bucket, slug: string): Promise<FollowerWatch | undefined> => {
-  const entry = await bucket.get(keys.job(slug, 'follower'));
-  return entry && FollowerWatch.safeParse(JSON.parse(entry.value)).data;
-};
+export const loadWatch = async (
+  bucket: Bucket,
+  slug: string,
+  onUnreadable?: OnUnreadable,
+): Promise<FollowerWatch | undefined> =>
+  (await readKept(bucket, keys.job(slug, 'follower'), { schema: FollowerWatch, onUnreadable })).record;
 export const saveWatch = async (bucket: Bucket, slug: string, watch: FollowerWatch): Promise<void> => {
   await bucket.put(keys.job(slug, 'follower'), JSON.stringify(watch));
 };

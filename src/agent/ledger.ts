@@ -7,7 +7,7 @@
  */
 import * as z from 'zod';
 
-const Line = z.strictObject({
+const LineRecord = z.strictObject({
   member: z.string(),
   /** Counts when the ledger was opened; zeros for a boot that came later. */
   base: z.array(z.int()),
@@ -26,7 +26,7 @@ export const Ledger = z.strictObject({
   /** By ordinal: sequence numbers given out over all shards when the ledger was opened. */
   base: z.array(z.int().min(0)),
   /** By boot. */
-  lines: z.record(z.string(), Line),
+  lines: z.record(z.string(), LineRecord),
   unsure: z.array(z.string()),
 });
 export type Ledger = z.infer<typeof Ledger>;
@@ -87,6 +87,42 @@ export const observe = (ledger: Ledger, sample: LedgerSample): Ledger => {
   }
   if (counts.some((count, i) => count < (known.counts[i] ?? 0))) return note(ledger, `${member} counted backwards`);
   return { ...ledger, lines: { ...ledger.lines, [boot]: { ...known, counts, left, unclear } } };
+};
+
+/** Stands for the processes whose lines were added up; like theirs, its name is among nobody who reports. */
+const goneBoots = 'gone';
+const mostGone = 20;
+
+type Line = z.infer<typeof LineRecord>;
+const addUp = (lines: readonly Line[], length: number): Line => {
+  const sum = (of: (line: Line) => readonly number[]) =>
+    Array.from({ length }, (_, i) => lines.reduce((total, line) => total + (of(line)[i] ?? 0), 0));
+  return {
+    member: 'earlier processes',
+    base: sum(({ base }) => base),
+    counts: sum(({ counts }) => counts),
+    left: sum(({ left }) => left),
+    leftBase: sum(({ leftBase }) => leftBase),
+    unclear: lines.reduce((total, { unclear }) => total + unclear, 0),
+    unclearBase: lines.reduce((total, { unclearBase }) => total + unclearBase, 0),
+  };
+};
+
+/**
+ * The same balance in bounded space: of processes that do not report any more only the newest keep a line of their own.
+ * Should one of the others come back, it counts as first seen with writes, which makes the ledger unsure.
+ */
+export const foldGone = (ledger: Ledger, present: ReadonlySet<string>): Ledger => {
+  const gone = Object.keys(ledger.lines).filter((boot) => boot !== goneBoots && !present.has(boot));
+  const over = new Set(gone.slice(0, Math.max(0, gone.length - mostGone)));
+  if (over.size === 0) return ledger;
+  const isFolded = ([boot]: [string, Line]): boolean => over.has(boot) || boot === goneBoots;
+  const all = Object.entries(ledger.lines);
+  const folded = addUp(
+    all.filter(isFolded).map(([, line]) => line),
+    ledger.base.length,
+  );
+  return { ...ledger, lines: { [goneBoots]: folded, ...Object.fromEntries(all.filter((one) => !isFolded(one))) } };
 };
 
 export type Balance = {

@@ -1,19 +1,24 @@
 /**
  * Keeps the aliases of the present epoch as the phase needs them: brought there once per phase record, watched after
- * that. Somebody else's change is never put right in silence: it becomes an alarm, which bars a switch.
+ * that, and with them those of the application on the source. Somebody else's change is never put right in silence: it becomes an alarm, which bars a switch.
  */
 
 import { aliasWildcard, authorityMarker } from '../../coordination/keys.ts';
+import { coveredBy } from '../../coordination/route-aliases.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, type Side, sides } from '../../coordination/records.ts';
 import type { ClusterControl } from '../cluster.ts';
 import { namesakesOf } from '../namesakes.ts';
+import type { AliasHolders } from '../preflight/facts.ts';
+import { aliasDifferences } from '../preflight/judge-alias.ts';
 import { applyAliases, currentAliases, ensureFence } from './alias-keeper.ts';
 import { closeOthers, isPrepared, misplaced, openEpoch, type Wanted } from './epochs.ts';
 import type { Leading } from './leading.ts';
 import type { PhaseWrite } from './switch.ts';
 
 const watchEveryTurns = 5;
+/** Of one that was just brought there: looked at in the next turn. */
+const firstTurns = watchEveryTurns - 1;
 const callTimeoutMs = 10_000;
 const settled = new WeakMap<Leading, { revision: number; turns: number }>();
 
@@ -72,7 +77,7 @@ export const settlePhase = async (
   };
   await Promise.all(sides.map((side) => ensureFence(patient(leading)[side])));
   await closeAndOpen(leading, { spec, record }, open);
-  settled.set(leading, { revision, turns: 0 });
+  settled.set(leading, { revision, turns: firstTurns });
 };
 
 const settles = ({ phase }: RouteState): boolean => phase.phase === 'dual' || phase.phase === 'target';
@@ -95,21 +100,37 @@ export const patient = ({ deps }: Leading): Record<Side, ClusterControl> => ({
   target: deps.clusters.target.within({ timeoutMs: () => callTimeoutMs }),
 });
 
-/** Aliases of the application that are on the source and point elsewhere; what is not there was never used. */
-const strayedClientAliases = async (leading: Leading, { spec }: RouteState): Promise<string[]> => {
-  const { source } = patient(leading);
+const sourceAlias = async (leading: Leading, name: string): Promise<AliasHolders> => {
+  const found = await patient(leading).source.getAliases(name);
+  return Object.fromEntries(
+    Object.entries(found).flatMap(([index, { [name]: body }]) => (body === undefined ? [] : [[index, body]])),
+  );
+};
+
+/** Of the application's aliases that are on the source; what is not there was never used. */
+const changedClientAliases = async (leading: Leading, { spec }: RouteState): Promise<string[]> => {
   const moved: string[] = [];
-  for (const { name, indices = spec.indices.map((pair) => pair.source) } of spec.aliases) {
-    const holders = Object.keys(await currentAliases(source, name));
-    if (holders.length > 0 && holders.toSorted().join() !== indices.toSorted().join()) moved.push(name);
+  const changed: string[] = [];
+  for (const alias of spec.aliases) {
+    const holders = await sourceAlias(leading, alias.name);
+    const standsOn = Object.keys(holders);
+    if (standsOn.length === 0) continue;
+    if (standsOn.toSorted().join() !== coveredBy(spec, alias).toSorted().join()) moved.push(alias.name);
+    else
+      changed.push(
+        ...aliasDifferences(spec, alias, holders).map((reason) => `${alias.name} on the source: it ${reason}`),
+      );
   }
-  return moved;
+  return [
+    ...(moved.length === 0 ? [] : [`somebody moved ${moved.join(', ')} on the source`]),
+    ...changed.map((text) => `somebody changed ${text}`),
+  ];
 };
 
 /** In final the application's aliases leave the source, which may be switched off. */
 const strayed = async (leading: Leading, state: RouteState): Promise<string | undefined> => {
-  const moved = state.phase.phase === 'final' ? [] : await strayedClientAliases(leading, state);
-  if (moved.length > 0) return `somebody moved ${moved.join(', ')} on the source`;
+  const told = state.phase.phase === 'final' ? [] : await changedClientAliases(leading, state);
+  if (told.length > 0) return told.join('; ');
   for (const side of sides) {
     const wanted = wantedOn(state, side);
     if (wanted.size === 0) continue;
@@ -130,9 +151,13 @@ const hiddenByCutover = async (leading: Leading, { spec, phase }: RouteState): P
 
 export const keepAliases = async (leading: Leading, state: RouteState): Promise<void> => {
   const known = settled.get(leading);
+  // In off the route has none.
+  if (state.phase.phase === 'off') return leading.work.setAlarm('aliases', undefined);
   if (known?.revision !== state.phaseRevision) {
+    // What was moved under another record may be of no concern under this one.
+    leading.work.setAlarm('aliases', undefined);
     if (settles(state)) await settlePhase(leading, state.spec, { record: state.phase, revision: state.phaseRevision });
-    else settled.set(leading, { revision: state.phaseRevision, turns: 0 });
+    else settled.set(leading, { revision: state.phaseRevision, turns: firstTurns });
     return;
   }
   known.turns++;

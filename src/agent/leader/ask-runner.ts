@@ -7,7 +7,8 @@ import type { CutoverReport } from '../../coordination/job-status.ts';
 import { keys } from '../../coordination/keys.ts';
 import { pathBetween } from '../../coordination/phase-machine.ts';
 import type { RouteState } from '../../coordination/ports.ts';
-import { type Ask, type AskResult, authorityIn, type Phase, type PhaseRecord } from '../../coordination/records.ts';
+import { type Ask, type AskResult, type Phase, type PhaseRecord } from '../../coordination/records.ts';
+import { noWay, switchBetween } from '../../coordination/step-rules.ts';
 import { CrossfadeError, type ErrorCode, isCrossfadeError } from '../../errors.ts';
 import { gatherFacts } from '../preflight/gather.ts';
 import { brakeAfter, released, rests } from './brake.ts';
@@ -112,13 +113,9 @@ const walkTo = async (leading: Leading, to: Phase, reason: string): Promise<Resu
   if (to === 'final' && record.phase === 'final') await closeAgain(leading, stateNow(leading).spec, present);
   const open = to === 'final' ? unsettled(leading, stateNow(leading)) : undefined;
   if (open !== undefined) return refused('GATE_REFUSED', open);
-  const path = pathBetween(record.phase, to);
-  if (path === undefined)
-    return refused(
-      'PHASE_REFUSED',
-      `from ${record.phase} to ${to} only by a ${authorityIn(to) === 'target' ? 'cutover' : 'rollback'}`,
-    );
-  for (const phase of path) await moveOnce(leading, phase, reason);
+  const needed = switchBetween(record.phase, to);
+  if (needed !== undefined) return refused('PHASE_REFUSED', `from ${record.phase} to ${to} only by a ${needed}`);
+  for (const phase of pathBetween(record.phase, to) ?? []) await moveOnce(leading, phase, reason);
   return done(`phase ${to}`);
 };
 
@@ -160,41 +157,32 @@ const readsHome = async ({ deps, journal }: Leading, reason: string): Promise<Re
   return done('all reads go to the authority');
 };
 
-const rollBack = (leading: Leading, reason: string): Promise<Result> | Result => {
-  const { phase } = stateNow(leading).phase;
-  if (phase === 'target') return switchNow(leading, { kind: 'rollback', reason });
-  if (phase === 'final') return refused('PHASE_REFUSED', 'the migration is final: the source takes no writes any more');
-  return readsHome(leading, reason);
-};
+const rollBack = (leading: Leading, phase: Phase, reason: string): Promise<Result> =>
+  phase === 'target' ? switchNow(leading, { kind: 'rollback', reason }) : readsHome(leading, reason);
+
+const advance = (leading: Leading, phase: Phase, reason: string): Promise<Result> =>
+  phase === 'dual'
+    ? switchNow(leading, { kind: 'cutover', reason })
+    : walkTo(leading, phase === 'off' ? 'observe' : 'dual', reason);
 
 /** `from`: where the route stood when somebody confirmed one step; another one is not what he meant. */
-const advance = (leading: Leading, { phase: from, reason }: Ask): Promise<Result> | Result => {
+const movedOn = (leading: Leading, from: Phase | undefined): Result | undefined => {
   const { phase } = stateNow(leading).phase;
-  if (from !== undefined && from !== phase)
-    return refused('PHASE_REFUSED', `the route is in ${phase} by now, and this step was from ${from}`);
-  switch (phase) {
-    case 'off':
-      return walkTo(leading, 'observe', reason);
-    case 'observe':
-      return walkTo(leading, 'dual', reason);
-    case 'dual':
-      return switchNow(leading, { kind: 'cutover', reason });
-    case 'target':
-      // The end of a migration cannot be taken back, so it has a word of its own.
-      return refused('PHASE_REFUSED', 'the target has the authority; finalize ends the migration');
-    case 'final':
-      return refused('PHASE_REFUSED', 'the migration is complete');
-    default:
-      return phase satisfies never;
-  }
+  if (from === undefined || from === phase) return undefined;
+  return refused('PHASE_REFUSED', `the route is in ${phase} by now, and this step was from ${from}`);
 };
 
 /** Of the switch that leads out of the phase, the same way back included. */
-const rehearse = (leading: Leading, reason: string): Promise<Result> | Result => {
+const rehearse = (leading: Leading, phase: Phase, reason: string): Promise<Result> =>
+  switchNow(leading, { kind: 'rehearsal', reason, as: phase === 'dual' ? 'cutover' : 'rollback' });
+
+const relativeSteps = { advance, rehearse, rollback: rollBack };
+
+/** From wherever the route stands. */
+const step = (leading: Leading, action: keyof typeof relativeSteps, reason: string): Promise<Result> | Result => {
   const { phase } = stateNow(leading).phase;
-  if (phase !== 'dual' && phase !== 'target')
-    return refused('PHASE_REFUSED', `no switch of authority starts from ${phase}`);
-  return switchNow(leading, { kind: 'rehearsal', reason, as: phase === 'dual' ? 'cutover' : 'rollback' });
+  const barred = noWay(action, phase);
+  return barred === undefined ? relativeSteps[action](leading, phase, reason) : refused('PHASE_REFUSED', barred);
 };
 
 const setPaused = async ({ job, journal }: Leading, paused: boolean, reason: string): Promise<Result> => {
@@ -233,11 +221,10 @@ const carryOut = (
     case 'phase':
       return phase === undefined ? refused('USAGE', 'phase: missing') : walkTo(leading, phase, reason);
     case 'advance':
-      return args?.['rehearse'] === true ? rehearse(leading, reason) : advance(leading, ask);
+      return movedOn(leading, phase) ?? step(leading, args?.['rehearse'] === true ? 'rehearse' : 'advance', reason);
     case 'rehearse':
-      return rehearse(leading, reason);
     case 'rollback':
-      return rollBack(leading, reason);
+      return step(leading, action, reason);
     case 'finalize':
       return walkTo(leading, 'final', reason);
     case 'abort':
@@ -266,16 +253,23 @@ const failure = (error: unknown): Result => {
   };
 };
 
+/** Who no longer knows what the store holds has to begin again from it: every later write would fail as well. */
+const refuseUnknownStore = ({ code, message }: Result): void => {
+  if (code === 'STORE_CONFLICT' || code === 'STORE_OUTCOME_UNKNOWN') throw new CrossfadeError(code, message);
+};
+
 /** The brake in `target` is a rollback; it is tried again each turn until it is done. */
 const runStop = async (leading: Leading, state: RouteState): Promise<void> => {
   const { deps } = leading;
   const wanted = state.stop && state.phase.phase === 'target';
   if (!wanted) leading.brake = released;
   if (!wanted || rests(leading.brake, deps.runtime.now())) return;
-  const result = await switchNow(leading, { kind: 'rollback', reason: 'stop is on' });
+  // What fails before the hold must not keep asks and tail from their turn.
+  const result = await switchNow(leading, { kind: 'rollback', reason: 'stop is on' }).catch(failure);
   leading.brake = brakeAfter(leading.brake, result.state, deps.runtime.now());
   if (result.state !== 'done')
     deps.logger.warn({ slug: state.slug, reason: result.message }, 'stop is on and the rollback cannot be done yet');
+  refuseUnknownStore(result);
 };
 
 /** Where the record cannot be read the last good one is in force; what has to step from it will say why it cannot. */
@@ -319,9 +313,7 @@ const carryOutAndAnswer = async (leading: Leading, pending: Pending): Promise<vo
   // A switch that was begun has an entry of its own, with its report.
   if (result.state !== 'done' && result.details?.['report'] === undefined)
     await journal.audit({ what: `${ask.action} ${result.state}`, reason: result.message });
-  // Who no longer knows what the store holds has to begin again from it: every later write would fail as well.
-  if (result.code === 'STORE_CONFLICT' || result.code === 'STORE_OUTCOME_UNKNOWN')
-    throw new CrossfadeError(result.code, result.message);
+  refuseUnknownStore(result);
 };
 
 export const runAsk = async (leading: Leading, state: RouteState, interruption: Interruption): Promise<void> => {

@@ -44,8 +44,7 @@ const keepEveryMs = 10_000;
 
 const shares = new WeakMap<Leading, Share>();
 
-const subjectOf = ({ job }: Leading, state: RouteState): string =>
-  evidenceSubject(state, isFilled(job.current().work));
+const subjectOf = ({ job }: Leading, state: RouteState): string => evidenceSubject(state, isFilled(job.current().work));
 
 type Seen = Pick<Share, 'percent' | 'subject'>;
 

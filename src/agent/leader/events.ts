@@ -2,7 +2,8 @@
  * Counts the events after which only a sweep proves that no deleted document survives on the follower: what members
  * report (lost answers, dropped or unseen deletes), by-query changes that they left running when they ended, and each
  * member that vanished without leaving, because what it saw last was never told. Counts are kept per process start, so the
- * total only grows. Pure.
+ * total only grows; those of processes that nobody hears any more become one sum in time. Should one of these come back, it
+ * counts again, which costs a sweep. Pure.
  */
 import type { Membership } from '../../coordination/membership.ts';
 import type { Heartbeat } from '../../coordination/records.ts';
@@ -15,9 +16,26 @@ export const lostKey = (member: string, boot: string): string => `lost:${bootKey
 /** What a process had left running has come to its end: a sweep that was made before it covers too little. */
 export const leftKey = (boot: string): string => `left:${boot}`;
 
+/** The sum of what is not kept by process any more. */
+const goneKey = 'gone';
+/** Keeps the record far below the store's message size, whatever number of processes a long migration sees. */
+const mostGone = 100;
+
+const foldGone = (events: Events, reported: ReadonlySet<string>): Record<string, number> => {
+  const gone = Object.entries(events).filter(([key]) => key !== goneKey && !reported.has(key));
+  const over = gone.slice(0, Math.max(0, gone.length - mostGone));
+  if (over.length === 0) return { ...events };
+  const folded = new Map(over);
+  const kept = Object.entries(events).filter(([key]) => !folded.has(key));
+  const sum = totalEvents(Object.fromEntries(over)) + (events[goneKey] ?? 0);
+  return { ...Object.fromEntries(kept), [goneKey]: sum };
+};
+
 export const foldEvents = (known: Events, view: Membership, slug: string): Record<string, number> => {
   const events: Record<string, number> = { ...known };
+  const reported = new Set<string>();
   const raise = (key: string, count: number): void => {
+    reported.add(key);
     events[key] = Math.max(events[key] ?? 0, count);
   };
   const report = ({ member, boot, routes }: Heartbeat, more: number): void => {
@@ -29,7 +47,7 @@ export const foldEvents = (known: Events, view: Membership, slug: string): Recor
   // What it left behind may delete, and nobody follows it any more.
   for (const heartbeat of view.departed.values()) report(heartbeat, heartbeat.routes[slug]?.byQuery ?? 0);
   for (const [member, { boot }] of view.lost) raise(lostKey(member, boot ?? ''), 1);
-  return events;
+  return foldGone(events, reported);
 };
 
 export const totalEvents = (events: Events): number => Object.values(events).reduce((sum, count) => sum + count, 0);

@@ -9,6 +9,7 @@ import { casError } from '../../coordination/cas.ts';
 import { keys } from '../../coordination/keys.ts';
 import type { Bucket } from '../../coordination/ports.ts';
 import { sides } from '../../coordination/records.ts';
+import { type OnUnreadable, readKept } from '../kept-record.ts';
 import { Ledger } from '../ledger.ts';
 import { TailState } from '../tail.ts';
 
@@ -82,18 +83,17 @@ export interface JobStore {
   save(change: Change, when?: 'always'): Promise<void>;
 }
 
-export const createJobStore = (bucket: Bucket, slug: string): JobStore => {
+export const createJobStore = (bucket: Bucket, slug: string, onUnreadable?: OnUnreadable): JobStore => {
   const key = keys.job(slug, 'state');
   let state = emptyJob;
   let revision = 0;
   let saved = '';
   const load = async (): Promise<JobState> => {
-    const entry = await bucket.get(key);
+    const { entry, record } = await readKept(bucket, key, { schema: JobState, onUnreadable });
     revision = entry?.revision ?? 0;
     saved = entry?.value ?? '';
-    const parsed = entry === undefined ? undefined : JobState.safeParse(JSON.parse(entry.value));
     // A record that cannot be read costs a new backfill, never a document.
-    state = parsed?.data ?? emptyJob;
+    state = record ?? emptyJob;
     return state;
   };
   const write = async (next: JobState, when?: 'always'): Promise<void> => {

@@ -10,6 +10,7 @@ import type { ListedProcess } from '../../coordination/process-list.ts';
 import type { Side } from '../../coordination/records.ts';
 import type { Logger } from '../../log.ts';
 import type { ClusterControl } from '../cluster.ts';
+import type { OnUnreadable } from '../kept-record.ts';
 import { isFilled } from '../leader-record.ts';
 import type { Runtime } from '../runtime.ts';
 import type { Transforms } from '../transform.ts';
@@ -57,6 +58,8 @@ export type Unheard = ListedProcess & {
 /** What the parts of the loop share. */
 export type Leading = {
   deps: RouteLeaderDeps;
+  /** A record of a leader's own cannot be read. */
+  onUnreadable: OnUnreadable;
   job: JobStore;
   journal: Journal;
   writer: PhaseWriter;
@@ -66,6 +69,8 @@ export type Leading = {
   lostSinceMs: number;
   /** Members that are listed and that nobody hears, as last looked for. */
   unheard: readonly Unheard[];
+  /** Of these, whose loss this leader has counted, by boot. */
+  readonly countedLost: Set<string>;
   leftTasks: LeftTasks;
   /** Aliases stand open of a switch that was prepared and never held. */
   prepared: boolean;
@@ -83,13 +88,15 @@ const noteEnded = (job: JobStore, boots: readonly string[]): Promise<void> => {
 
 export const beginLeading = async (deps: RouteLeaderDeps): Promise<Leading> => {
   const { slug, store, clusters, runtime, transforms, members, clock, member, logger } = deps;
-  const job = createJobStore(store.config, slug);
+  const onUnreadable = (key: string): void => logger.error({ slug, key }, 'record cannot be read and counts as absent');
+  const job = createJobStore(store.config, slug, onUnreadable);
   await job.load();
   const onProblem = (detail: string): void => logger.warn({ slug, detail }, 'sweep cannot go on');
   const timers = { set: (run: () => void, delayMs: number) => runtime.after(delayMs, run) };
   const sweeper = createSweeper({ clusters, runtime, transforms, store, onProblem });
   return {
     deps,
+    onUnreadable,
     job,
     journal: createJournal({ bucket: store.config, slug, by: member, clock, now: () => runtime.now(), timers }),
     writer: createPhaseWriter({
@@ -121,6 +128,7 @@ export const beginLeading = async (deps: RouteLeaderDeps): Promise<Leading> => {
     }),
     lostSinceMs: Number.NEGATIVE_INFINITY,
     unheard: [],
+    countedLost: new Set(),
     leftTasks: createLeftTasks({ clusters, onEnded: (boots) => noteEnded(job, boots) }),
     prepared: false,
     brake: released,

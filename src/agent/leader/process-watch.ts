@@ -33,12 +33,18 @@ export const longUnheard = (
   return now.flatMap(({ boot }) => (nowMs - (since.get(boot) ?? nowMs) >= strikeAfterMs ? [boot] : []));
 };
 
-/** Once they were missed by an earlier look as well: whoever was just joining has been heard since. */
-const noteLost = async ({ job, unheard, deps }: Leading): Promise<void> => {
+/**
+ * Once they were missed by an earlier look as well: whoever was just joining has been heard since. And once by each leader,
+ * because in time such an event is kept in a sum only.
+ */
+const noteLost = async ({ job, unheard, countedLost, deps }: Leading): Promise<void> => {
   const { events } = job.current();
-  const missed = unheard.filter(({ sinceMs }) => deps.runtime.now() - sinceMs >= settleMs);
+  const isMissed = ({ boot, sinceMs }: Unheard): boolean =>
+    !countedLost.has(boot) && deps.runtime.now() - sinceMs >= settleMs;
+  const missed = unheard.filter(isMissed);
   const lost = missed.map(({ member, boot }) => lostKey(member, boot)).filter((key) => events[key] === undefined);
   if (lost.length > 0) await job.save({ events: { ...events, ...Object.fromEntries(lost.map((key) => [key, 1])) } });
+  for (const { boot } of missed) countedLost.add(boot);
 };
 
 /** Listed now, and not heard. */

@@ -61,7 +61,7 @@ const repeatTailMs = 3_000;
 /** A copy that was cut off would make the next switch fence first, and whoever cuts it off is about to ask for one. */
 const patienceMs = 1_000;
 /** Alarms that make sense only while there is a follower. */
-const ofCopies = ['backfill', 'tail', 'counts', 'follower', 'foreign', 'mappings'];
+const ofCopies = ['backfill', 'tail', 'counts', 'follower', 'foreign', 'mappings', 'pipelines'];
 const noTail: WorkFacts['tail'] = { state: 'none', behind: 0, lagSeconds: 0, detail: undefined, copied: 0 };
 
 type TailLimits = Pick<CopyIo, 'repeatForMs' | 'patienceMs'> & { signal: AbortSignal };
@@ -181,7 +181,8 @@ export class RouteWork {
     const { job, members, slug } = this.#deps;
     const { events } = job.current();
     const folded = foldEvents(events, members(), slug);
-    if (totalEvents(folded) !== totalEvents(events)) await job.save({ events: folded });
+    const isSmaller = Object.keys(folded).length < Object.keys(events).length;
+    if (isSmaller || totalEvents(folded) !== totalEvents(events)) await job.save({ events: folded });
   }
 
   async #beginBackfill(state: RouteState): Promise<void> {

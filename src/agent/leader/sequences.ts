@@ -4,7 +4,7 @@ import type { Heartbeat, Side } from '../../coordination/records.ts';
 import type { RouteSpec } from '../../coordination/route-spec.ts';
 import { CrossfadeError } from '../../errors.ts';
 import type { ClusterControl } from '../cluster.ts';
-import { type Ledger, type LedgerSample, observe, seqTotal } from '../ledger.ts';
+import { foldGone, type Ledger, type LedgerSample, observe, seqTotal } from '../ledger.ts';
 
 /** Per index: sequence numbers given out so far. `shards` = how many each index has. @throws when one is out of reach */
 export const totalsOn = async (
@@ -54,9 +54,11 @@ const sampleOf = (heartbeat: Heartbeat | undefined, slug: string): LedgerSample[
 export const ledgerSamples = (view: Membership, slug: string): LedgerSample[] =>
   [...view.members.values()].flatMap(({ heartbeat }) => sampleOf(heartbeat, slug));
 
-/** Takes in what all members report, and what those reported last that left and that the ledger knows. */
+/** Takes in what all members report, and what those reported last that left and that the ledger knows. Stays bounded. */
 export const observeAll = (ledger: Ledger, view: Membership, slug: string): Ledger => {
   const departed = [...view.departed.values()].flatMap((heartbeat) => sampleOf(heartbeat, slug));
   const known = departed.filter(({ boot }) => ledger.lines[boot] !== undefined);
-  return [...known, ...ledgerSamples(view, slug)].reduce(observe, ledger);
+  const samples = ledgerSamples(view, slug);
+  const present = new Set(samples.map(({ boot }) => boot));
+  return foldGone([...known, ...samples].reduce(observe, ledger), present);
 };

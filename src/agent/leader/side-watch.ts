@@ -9,6 +9,7 @@ import type { RouteState } from '../../coordination/ports.ts';
 import { sides } from '../../coordination/records.ts';
 import { directionOf } from '../direction.ts';
 import { beginWatch, forgetWatch, isWatchOf, loadWatch, saveWatch, watchStep } from '../follower-watch.ts';
+import { readKept } from '../kept-record.ts';
 import { differenceLines, mappingDifferences } from '../preflight/difference.ts';
 import { finalPipeline } from '../preflight/judge-pipelines.ts';
 import { type MappingDrift, mappingDrift, persisting } from '../preflight/mapping-drift.ts';
@@ -33,7 +34,7 @@ const watchFollower = async (leading: Leading, state: RouteState): Promise<void>
   const bucket = deps.store.config;
   const io = { ...(await verifyIo(leading, state)), clusters: patient(leading) };
   const direction = directionOf(state);
-  const known = await loadWatch(bucket, deps.slug);
+  const known = await loadWatch(bucket, deps.slug, leading.onUnreadable);
   const watch = known !== undefined && isWatchOf(known, direction) ? known : await beginWatch(io);
   if ('problem' in watch) return work.setAlarm('follower', `on the ${direction.follower}, ${watch.problem}`);
   const result = await watchStep(watch, io);
@@ -42,10 +43,8 @@ const watchFollower = async (leading: Leading, state: RouteState): Promise<void>
   if (JSON.stringify(result.watch) !== JSON.stringify(known)) await saveWatch(bucket, deps.slug, result.watch);
 };
 
-const readBaseline = async ({ deps }: Leading): Promise<Baseline | undefined> => {
-  const entry = await deps.store.config.get(keys.job(deps.slug, 'mappings'));
-  return entry && Baseline.safeParse(JSON.parse(entry.value)).data;
-};
+const readBaseline = async ({ deps, onUnreadable }: Leading): Promise<Baseline | undefined> =>
+  (await readKept(deps.store.config, keys.job(deps.slug, 'mappings'), { schema: Baseline, onUnreadable })).record;
 
 type Mapped = { differences: MappingDrift; followerMappings: Record<string, unknown>; finals: readonly string[] };
 

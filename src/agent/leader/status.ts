@@ -2,7 +2,7 @@
  * What the leader publishes about its route, put together from facts: stage, progress, gate, and the two answers that an
  * operator wants: is it safe to advance, is it safe to roll back. Pure.
  */
-import type { Answer, CutoverReport, RouteJobStatus, Stage } from '../../coordination/job-status.ts';
+import type { Answer, RouteJobStatus, Stage } from '../../coordination/job-status.ts';
 import type { PhaseRecord } from '../../coordination/records.ts';
 import { type BackfillRecord, backfillProgress } from '../backfill.ts';
 import { leftIn, unclearIn } from '../ledger.ts';
@@ -49,8 +49,9 @@ export type StatusInput = {
   verdict: RouteJobStatus['verdict'];
 };
 
-const lastFailed = (last: CutoverReport | undefined): boolean =>
-  last?.result === 'aborted' || last?.result === 'failed';
+/** A switch that was given up has moved the epoch on; a stay in dual begins with the one that the last one ended with. */
+const hasGivenUp = ({ epoch }: PhaseRecord, { work, lastCutover }: JobState): boolean =>
+  work !== undefined && epoch > work.epoch && (lastCutover?.result === 'aborted' || lastCutover?.result === 'failed');
 
 const stageOf = (record: PhaseRecord, job: JobState, percent: { read: number; shadow: number }): Stage => {
   if (record.hold !== undefined) return 'Cutover';
@@ -64,14 +65,13 @@ const stageOf = (record: PhaseRecord, job: JobState, percent: { read: number; sh
     case 'final':
       return 'Complete';
     case 'dual':
-      return dualStage(job, percent);
+      return hasGivenUp(record, job) ? 'Aborted' : dualStage(job, percent);
     default:
       return record.phase satisfies never;
   }
 };
 
 const dualStage = (job: JobState, percent: { read: number; shadow: number }): Stage => {
-  if (lastFailed(job.lastCutover)) return 'Aborted';
   const { work } = job;
   if (work === undefined || work.backfill === 'none') return 'DualWrite';
   if (work.backfill === 'running') return 'Backfill';

@@ -87,7 +87,7 @@ const noteTurn = (leading: Leading, error?: unknown): void => {
  */
 const act = async (leading: Leading, state: RouteState, interruption: Interruption): Promise<void> => {
   const { deps, work } = leading;
-  const kept = state.phase.phase === 'off' ? undefined : await failureOf(() => keepAliases(leading, state));
+  const kept = await failureOf(() => keepAliases(leading, state));
   await watchProcesses(leading, state);
   await runAsk(leading, state, interruption);
   if (kept !== undefined) throw kept;

@@ -90,6 +90,10 @@ const listedFindings = (spec: RouteSpec, alias: RouteAlias, holders: AliasHolder
   return findings.length > 0 ? findings : [listed.say('ok', 'listed')];
 };
 
+/** Why the cluster's alias, which stands somewhere, and the route's do not mean the same; empty when they do. */
+export const aliasDifferences = (spec: RouteSpec, alias: RouteAlias, holders: AliasHolders): string[] =>
+  listedFindings(spec, alias, holders).flatMap(({ level, reason }) => (level === 'refuse' ? [reason] : []));
+
 const unlistedFindings = ({ spec, pairs }: PreflightFacts): Finding[] => {
   const listed = new Set(spec.aliases.map(({ name }) => name));
   return pairs.flatMap(({ source }, ordinal) =>

@@ -4,9 +4,9 @@
  */
 
 import { meant } from '../../config/closest.ts';
-import { pathBetween } from '../../coordination/phase-machine.ts';
 import type { RouteState } from '../../coordination/ports.ts';
-import { type Ask, type AskResult, authorityIn, type Phase, phases } from '../../coordination/records.ts';
+import { type Ask, type AskResult, type Phase, phases } from '../../coordination/records.ts';
+import { noWay, switchBetween } from '../../coordination/step-rules.ts';
 import { CrossfadeError, type ErrorCode, errorTable } from '../../errors.ts';
 import { type Exit, exitOf } from '../../exit-codes.ts';
 import { type AskRequest, submitAsk } from '../../fleet/ask-leader.ts';
@@ -53,14 +53,6 @@ const waitOptions = ({ timeoutSeconds }: WaitChoice) => {
   return { takeUpMs: Math.min(takeUpMs, timeoutMs ?? takeUpMs), timeoutMs };
 };
 
-/** Why the leader refuses a step from a phase whatever else holds. */
-const noWay = ({ action }: Pick<AskRequest, 'action'>, phase: Phase): string | undefined => {
-  const switches = phase === 'dual' || phase === 'target';
-  if (action === 'rehearse' && !switches) return `no switch of authority starts from ${phase}`;
-  if (action !== 'advance' || (phase !== 'target' && phase !== 'final')) return undefined;
-  return phase === 'final' ? 'the migration is complete' : 'the target has the authority; finalize ends the migration';
-};
-
 /** Which of the two answers in the status tells how a request would end; the leader judges again when it is asked. */
 const judgedBy = ({ action }: AskRequest, phase: Phase): 'safeToAdvance' | 'safeToRollBack' | undefined => {
   if (action === 'advance') return 'safeToAdvance';
@@ -73,7 +65,7 @@ const dryRun = async ({ store }: CliContext, request: AskRequest): Promise<Outco
   const route = (await readFleet(store)).routes.find((found) => found.route === request.slug);
   const judged = judgedBy(request, route?.phase ?? 'off');
   if (judged === undefined) return { text, json: { wouldAsk: request } };
-  const barred = noWay(request, route?.phase ?? 'off');
+  const barred = noWay(request.action, route?.phase ?? 'off');
   const answer = barred === undefined ? route?.[judged] : { ok: false, reasons: [barred] };
   const reasons = answer?.reasons.map((reason) => `\n  ✗ ${reason}`).join('') ?? '';
   const outlook = answer?.ok === true ? 'its conditions hold now' : `it would be refused now:${reasons}`;
@@ -139,7 +131,7 @@ const leaderCommands = {
 export type LeaderCommand = keyof typeof leaderCommands;
 
 const refuseNoWay = (request: AskRequest, phase: Phase): void => {
-  const barred = noWay(request, phase);
+  const barred = noWay(request.action, phase);
   const next = request.action === 'advance' && phase === 'target' ? 'finalize' : 'status';
   if (barred !== undefined) throw new CliError('refused', `${asked(request)}: ${barred}`, `${next} ${request.slug}`);
 };
@@ -179,10 +171,10 @@ const parsePhase = (text: string): Phase => {
 const refuseSwitch = ({ slug, phase: { phase: from } }: RouteState, to: Phase): void => {
   if (to === 'final' && from === 'target')
     throw new CliError('refused', `finalize takes ${slug} to final. ${finalMeans}`, `finalize ${slug} --wait`);
-  if (pathBetween(from, to) !== undefined) return;
-  const back = authorityIn(to) === 'source';
-  const message = `From ${from} the route reaches ${to} by a ${back ? 'rollback' : 'cutover'} only.`;
-  throw new CliError('refused', message, `${back ? 'rollback' : 'advance'} ${slug} --wait`);
+  const needed = switchBetween(from, to);
+  if (needed === undefined) return;
+  const message = `From ${from} the route reaches ${to} by a ${needed} only.`;
+  throw new CliError('refused', message, `${needed === 'rollback' ? 'rollback' : 'advance'} ${slug} --wait`);
 };
 
 const nextAfter: Record<Phase, (slug: string) => string> = {

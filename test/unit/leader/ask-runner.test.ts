@@ -10,6 +10,7 @@ import { answerTo } from '../../../src/coordination/ask-answers.ts';
 import { keys } from '../../../src/coordination/keys.ts';
 import type { Bucket } from '../../../src/coordination/ports.ts';
 import { AskResult, type Phase } from '../../../src/coordination/records.ts';
+import { CrossfadeError } from '../../../src/errors.ts';
 import { silentLogger } from '../../../src/log.ts';
 import { MemoryBucket } from '../../support/memory-store.ts';
 import { heardFrom, memberLine } from '../../support/heartbeats.ts';
@@ -182,6 +183,34 @@ describe('the brake in target', () => {
     expect(leading.brake.givenUp).toBe(2);
     await runAsk(leading, { ...state, stop: false }, interruption);
     expect(leading.brake.givenUp).toBe(0);
-    await expect(runAsk(leading, state, interruption)).rejects.toThrow();
+    await runAsk(leading, state, interruption);
+    expect(leading.brake.givenUp).toBe(1);
+  });
+
+  it('counts a rollback that fails before the hold, and keeps no ask waiting for it', async () => {
+    const bucket = new MemoryBucket();
+    const members = {
+      view: () => {
+        throw new CrossfadeError('UPSTREAM_TIMEOUT');
+      },
+    };
+    const state = { ...routeState({ phase: 'target', epoch: 4, reign: 2 }), stop: true };
+    const leading = await leadingOver(bucket, { state: () => state, members });
+    await askFor(bucket, 'one');
+    await runAsk(leading, state, new Interruption(manualRuntime()));
+    expect(leading.brake.givenUp).toBe(1);
+    expect(await answerIn(bucket)).toMatchObject({ id: 'one', state: 'done' });
+  });
+
+  it('ends the term of a leader that no longer knows what the store holds', async () => {
+    const members = {
+      view: () => {
+        throw new CrossfadeError('STORE_CONFLICT');
+      },
+    };
+    const state = { ...routeState({ phase: 'target', epoch: 4, reign: 2 }), stop: true };
+    const leading = await leadingOver(new MemoryBucket(), { state: () => state, members });
+    const ran = runAsk(leading, state, new Interruption(manualRuntime()));
+    await expect(ran).rejects.toMatchObject({ code: 'STORE_CONFLICT' });
   });
 });

@@ -29,4 +29,19 @@ describe("the leader's record", () => {
     await late.save({ paused: true });
     await expect(late.save({ paused: true }, 'always')).rejects.toMatchObject({ code: 'STORE_CONFLICT' });
   });
+
+  it.each(['rubbish', '{"schema":1}', ''])(
+    'that reads %j counts as absent, is told of and can be written over',
+    async (text) => {
+      const bucket = new MemoryBucket();
+      await bucket.put('job.products.state', text);
+      const told: string[] = [];
+      const job = createJobStore(bucket, 'products', (key) => told.push(key));
+      expect(await job.load()).toEqual(emptyJob);
+      expect(told).toEqual(['job.products.state']);
+      await job.save({ paused: true });
+      await job.load();
+      expect([job.current().paused, told.length]).toEqual([true, 1]);
+    },
+  );
 });

@@ -39,6 +39,7 @@ beforeEach(async () => {
     deps: { slug, store, members, runtime: { now: time.now } },
     job,
     unheard: [],
+    countedLost: new Set(),
     turns: 0,
   } as unknown as Leading;
 });
@@ -65,6 +66,10 @@ describe('processes that are listed and that nobody hears', () => {
     }
     expect(leading.unheard).toEqual([{ boot: 'gone', member: 'gone', sinceMs: 60_000 }]);
     expect(await onList()).toEqual(['here', 'gone']);
+    // As when it has become part of a sum since.
+    await job.save({ events: { gone: 1 } });
+    await turn('dual');
+    expect(job.current().events).toEqual({ gone: 1 });
   });
 
   it('call for nothing when they were only joining', async () => {

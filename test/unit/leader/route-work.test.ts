@@ -16,7 +16,17 @@ describe('the work of a route that leaves dual or target', () => {
       runtime: manualRuntime(),
       sweeper,
     } as unknown as RouteWorkDeps);
-    for (const name of ['tail', 'counts', 'follower', 'foreign', 'mappings', 'backfill', 'turn', 'aliases'])
+    for (const name of [
+      'tail',
+      'counts',
+      'follower',
+      'foreign',
+      'mappings',
+      'pipelines',
+      'backfill',
+      'turn',
+      'aliases',
+    ])
       work.setAlarm(name, name);
     await work.leave();
     expect(work.alarms()).toEqual(['turn', 'aliases']);

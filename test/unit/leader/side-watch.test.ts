@@ -2,6 +2,8 @@ import { expect, it } from 'vitest';
 import { beginLeading, type RouteLeaderDeps } from '../../../src/agent/leader/leading.ts';
 import { watchSides } from '../../../src/agent/leader/side-watch.ts';
 import type { Side } from '../../../src/coordination/records.ts';
+import { keys } from '../../../src/coordination/keys.ts';
+import { engine } from '../agent/engine.ts';
 import { manualRuntime } from '../../support/manual-runtime.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { routeState } from '../../support/routes.ts';
@@ -52,4 +54,31 @@ it('a final pipeline that either side is given while copies run is an alarm unti
   settings.source = {};
   settings.target = {};
   expect(await look()).toEqual([]);
+});
+
+it('what is kept of the sides and is no JSON does not end the watch in silence', async () => {
+  const state = routeState();
+  const { io, direction } = engine();
+  const store = new MemoryStore();
+  const names = ['follower', 'mappings'].map((name) => keys.job(state.slug, name));
+  for (const name of names) await store.config.put(name, 'rubbish');
+  const told: unknown[] = [];
+  const leading = await beginLeading({
+    slug: state.slug,
+    member: 'a',
+    store,
+    clusters: io.clusters,
+    runtime: io.runtime,
+    transforms: { towards: async () => undefined, mayDrop: async () => false },
+    logger: { warn: () => undefined, debug: () => undefined, error: ({ key }: { key: string }) => told.push(key) },
+    state: () => state,
+  } as unknown as RouteLeaderDeps);
+  await watchSides(leading, {
+    ...state,
+    spec: { ...state.spec, ...direction.spec },
+    phase: { ...state.phase, epoch: 1 },
+  });
+  expect(told).toEqual(names);
+  for (const name of names)
+    expect(JSON.parse((await store.config.get(name))?.value ?? '')).toMatchObject({ schema: 1 });
 });

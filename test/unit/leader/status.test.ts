@@ -74,3 +74,25 @@ describe('the status of a route', () => {
     expect(safeToAdvance).toEqual({ ok, reasons: unsettled === undefined ? [] : [unsettled] });
   });
 });
+
+describe('the stage of a route in dual after a switch that was given up', () => {
+  const lastCutover = { at: '', kind: 'cutover', result: 'aborted', stepsMs: {} } as const;
+  const stageAt = (epoch: number, firstEpoch: number | undefined) => {
+    const input = leftBehind('dual');
+    const work =
+      firstEpoch === undefined ? undefined : { ...newWork({ reign: 1, authority: 'source', epoch: firstEpoch }) };
+    const { work: _, ...job } = input.job;
+    const record = { ...input.record, epoch };
+    const status = buildStatus({ ...input, record, job: { ...job, lastCutover, ...(work && { work }) } });
+    expect(status.lastCutover).toEqual(lastCutover);
+    return status.stage;
+  };
+
+  it.each([
+    ['Aborted in the same stay', 9, 5, 'Aborted'],
+    ['that of its own work in the next stay', 9, 9, 'DualWrite'],
+    ['that of its own work before the next stay has begun any', 9, undefined, 'DualWrite'],
+  ] as const)('is %s', (_title, epoch, firstEpoch, stage) => {
+    expect(stageAt(epoch, firstEpoch)).toBe(stage);
+  });
+});
