@@ -1,6 +1,6 @@
 /**
- * One attempt to send stamped writes, and what became of each: split in halves when the cluster refuses the request as a
- * whole, and now and then when it fails with the whole. Invariant: what says nothing of a document never puts it into the
+ * One attempt to send stamped writes, and what became of each: split by index, then in halves, when the cluster refuses the
+ * request as a whole, and now and then when it fails with the whole. Invariant: what says nothing of a document never puts it into the
  * quarantine.
  */
 import { isCrossfadeError } from '../errors.ts';
@@ -43,10 +43,21 @@ const attempt = async (
   }
 };
 
-const inHalves = async (writes: readonly StampedWrite[], options: SendOptions, search: Search) => {
-  const middle = writes.length >> 1;
-  const left = await sendParts(writes.slice(0, middle), options, search);
-  return [...left, ...(await sendParts(writes.slice(middle), options, search))];
+/** A cluster may refuse a request for naming several indices; else anything in it may be the reason. */
+const partsOf = (writes: readonly StampedWrite[]): number[][] => {
+  const byAlias = Map.groupBy(writes.keys(), (at) => (writes[at] as StampedWrite).alias);
+  if (byAlias.size > 1) return [...byAlias.values()];
+  const [all, middle] = [[...writes.keys()], writes.length >> 1];
+  return [all.slice(0, middle), all.slice(middle)];
+};
+
+const inParts = async (writes: readonly StampedWrite[], options: SendOptions, search: Search): Promise<WriteFate[]> => {
+  const fates: WriteFate[] = [];
+  for (const part of partsOf(writes)) {
+    const sent = part.map((at) => writes[at] as StampedWrite);
+    for (const [i, fate] of (await sendParts(sent, options, search)).entries()) fates[part[i] as number] = fate;
+  }
+  return fates;
 };
 
 const sendParts = async (
@@ -56,10 +67,10 @@ const sendParts = async (
 ): Promise<WriteFate[]> => {
   const fate = await attempt(writes, options);
   if (fate.kind === 'items') return fate.fates;
-  if (fate.kind === 'split') return inHalves(writes, options, search);
+  if (fate.kind === 'split') return inParts(writes, options, search);
   if (search.left <= 0) return writes.map(() => ({ kind: 'retry', cause: 'busy', reason: fate.reason }));
   search.left -= 2;
-  return inHalves(writes, options, search);
+  return inParts(writes, options, search);
 };
 
 /** After so many failures a write is taken for refused: the fault is in how the cluster handles this document. */

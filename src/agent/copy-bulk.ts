@@ -40,15 +40,18 @@ export type BulkFate = { kind: 'items'; fates: WriteFate[] } | { kind: 'split' |
 const guardId = 'crossfade-guard';
 const answerFields = 'errors,items.*.status,items.*.error.type,items.*.error.reason';
 
+/** `shared`: the name is in the path, and only there: a cluster may take none in a line (`allow_explicit_index`). */
+const namePart = (alias: string, shared: boolean): string => (shared ? '' : `"_index":${JSON.stringify(alias)},`);
+
 const actionLine = (write: StampedWrite, shared: boolean): string => {
-  const index = shared ? '' : `"_index":${JSON.stringify(write.alias)},`;
+  const index = namePart(write.alias, shared);
   const routing = write.routing === undefined ? '' : `"routing":${JSON.stringify(write.routing)},`;
   const type = write.orEqual ? 'external_gte' : 'external';
   return `{"${write.op}":{${index}"_id":${JSON.stringify(write.id)},${routing}"version":${write.stamp},"version_type":"${type}"}}\n`;
 };
 
-const guardLine = (alias: string): string =>
-  `{"update":{"_index":${JSON.stringify(alias)},"_id":"${guardId}"}}\n{"doc":{}}\n`;
+const guardLine = (alias: string, shared: boolean): string =>
+  `{"update":{${namePart(alias, shared)}"_id":"${guardId}"}}\n{"doc":{}}\n`;
 
 const guardedAliases = (writes: readonly StampedWrite[]): string[] => {
   const held = new Set(writes.filter(({ op }) => op === 'index').map(({ alias }) => alias));
@@ -61,7 +64,11 @@ export const encodeBulk = (writes: readonly StampedWrite[]): EncodedBulk => {
   const shared = first !== undefined && writes.every(({ alias }) => alias === first.alias);
   const actions = writes.map((write) => actionLine(write, shared));
   const isHeld = shared && writes.some(({ op }) => op === 'index');
-  const guards = isHeld ? '' : guardedAliases(writes).map(guardLine).join('');
+  const guards = isHeld
+    ? ''
+    : guardedAliases(writes)
+        .map((alias) => guardLine(alias, shared))
+        .join('');
   let size = Buffer.byteLength(guards);
   writes.forEach((write, i) => {
     size += Buffer.byteLength(actions[i] as string) + (write.op === 'index' ? write.source.length + 1 : 0);

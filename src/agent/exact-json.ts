@@ -30,12 +30,19 @@ export const parseExact = (bytes: Uint8Array): unknown => {
 export const stringifyExact = (value: unknown): string =>
   JSON.stringify(value, (_key, item) => (typeof item === 'bigint' ? exactJson.rawJSON(String(item)) : item));
 
+/** An expression that looks for them from the front takes the square of their number. */
+const withoutZerosAtEnd = (digits: string): string => {
+  let end = digits.length;
+  while (digits[end - 1] === '0') end--;
+  return digits.slice(0, end);
+};
+
 /** `1.50e1` and `15` become the same text: sign, digits without outer zeros, power of ten. */
 export const canonicalNumber = (source: string): string => {
   const [, sign = '', whole = '', fraction = '', exponent = '0'] =
     /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(source) ?? [];
   const digits = `${whole}${fraction}`.replace(/^0+/, '');
-  const significant = digits.replace(/0+$/, '');
+  const significant = withoutZerosAtEnd(digits);
   if (significant === '') return '0';
   const power = BigInt(exponent) - BigInt(fraction.length) + BigInt(digits.length - significant.length);
   return `${sign}${significant}e${power}`;

@@ -51,7 +51,7 @@ export type SweepIo = {
   onPage?: (page: PageWork) => Promise<void> | void;
 };
 export type SweepEnd =
-  { kind: 'done' | 'more' } | PositionProblem | { kind: 'fenced' | 'stopped' | 'stale'; detail: string };
+  { kind: 'done' | 'more' } | PositionProblem | { kind: 'fenced' | 'stopped' | 'stale' | 'refused'; detail: string };
 export type SweepResult = SweepEnd & { state: SweepState };
 
 type BeginIo = Pick<SweepIo, 'clusters' | 'runtime' | 'direction' | 'signal'>;
@@ -141,6 +141,9 @@ const removePage = async (page: SeqPage, ordinal: number, state: SweepState, io:
   );
   const { end, fates } = await sendAll(writes, { cluster: clusters[direction.follower], runtime, signal });
   if (end !== 'done') throw new Ended({ kind: end === 'stuck' ? 'stopped' : end, detail: `epoch ${direction.epoch}` });
+  const refused = fates.find((fate) => fate?.kind === 'quarantine');
+  if (refused !== undefined)
+    throw new Ended({ kind: 'refused', detail: `the follower takes no delete: ${refused.reason}` });
   return fates.filter((fate) => fate?.kind === 'applied').length;
 };
 

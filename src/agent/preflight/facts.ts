@@ -36,6 +36,8 @@ export type ClusterFacts = {
   /** Difference of the cluster's clock to ours. */
   clockSkewSeconds: number | undefined;
   missingPrivileges: readonly MissingPrivilege[];
+  /** Its bulks must not name indices in their lines. */
+  refusesExplicitIndex: boolean;
 };
 export type PairFacts = Record<Side, IndexFacts | undefined>;
 export type StoreFacts = { kind: 'nats' | 'file'; connected: boolean; detail: string; members: number };

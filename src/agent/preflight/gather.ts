@@ -10,7 +10,7 @@ import { isDenied } from '../control-answers.ts';
 import { lacksPrimary } from '../index-health.ts';
 import type { ClusterFacts, PreflightFacts, StoreFacts } from './facts.ts';
 import { contentsIfAllowed, unseen } from './gather-contents.ts';
-import { findMissing, probesFor } from './privileges.ts';
+import { findMissing, probesFor, refusesExplicitIndex } from './privileges.ts';
 
 type Clusters = Record<Side, ClusterControl>;
 export type GatherOptions = {
@@ -49,6 +49,7 @@ const unreachable = (problem: string): ClusterFacts => ({
   freeDiskBytes: undefined,
   clockSkewSeconds: undefined,
   missingPrivileges: [],
+  refusesExplicitIndex: false,
 });
 
 /** Whoever waits sits before a terminal: a cluster that does not say its name by then is not asked for more. */
@@ -80,6 +81,7 @@ const clusterFacts = async ({ cluster, spec, side, nowMs }: Asked): Promise<Clus
         cluster,
         probesFor(spec, side, await withPrimaries({ cluster, spec, side })),
       ),
+      refusesExplicitIndex: await refusesExplicitIndex(cluster, spec.indices[0]?.[side] ?? ''),
     };
   } catch (error) {
     return unreachable(withCauses(error));

@@ -26,9 +26,15 @@ const privilegeFinding = (side: Side, { privilege, on, without }: MissingPrivile
 
 const foreignShard = 'some index lacks a primary shard; the route needs its own indices only';
 
+const setting = 'rest.action.multi.allow_explicit_index';
+const explicitIndexTodo: Record<Side, string> = {
+  source: `bulks that reach several indices of the route are sent once more for each; ${setting} is false`,
+  target: `so are those of the application after the cutover, unless it names the index in the path: take ${setting}: false out`,
+};
+
 const clusterFindings = ({ clusters }: PreflightFacts): Finding[] =>
   sides.flatMap((side) => {
-    const { info, problem, health, missingPrivileges, clockSkewSeconds } = clusters[side];
+    const { info, problem, health, missingPrivileges, refusesExplicitIndex, clockSkewSeconds } = clusters[side];
     const say = about('cluster', side);
     if (info === undefined)
       return [say('refuse', `cannot be asked: ${problem ?? 'no answer'}`, 'check URL, TLS and credentials')];
@@ -41,6 +47,9 @@ const clusterFindings = ({ clusters }: PreflightFacts): Finding[] =>
         ? say('ok', `health ${health}`)
         : say('warn', ...(unreadHealth(health) ?? ([`health ${health}`, foreignShard] as const))),
       ...missingPrivileges.map((missing) => privilegeFinding(side, missing)),
+      ...(refusesExplicitIndex
+        ? [say('warn', 'bulks that name an index in a line are refused', explicitIndexTodo[side])]
+        : []),
       ...(Math.abs(clockSkewSeconds ?? 0) > 30
         ? [
             about('clocks', side)(

@@ -100,8 +100,8 @@ const indexProbes = (index: string): Probe[] => [
     privilege: 'indices:data/write/bulk',
     on: index,
     method: 'POST',
-    path: '/_bulk',
-    body: { delete: { _index: index, _id: id, ...never } },
+    path: `/${encodeURIComponent(index)}/_bulk`,
+    body: { delete: { _id: id, ...never } },
     bulk: true,
   },
 ];
@@ -165,4 +165,15 @@ export const findMissing = async (cluster: ClusterControl, groups: readonly Prob
     for (const found of await Promise.all(group.map(async (probe) => missingIn(probe, await ask(cluster, probe)))))
       for (const one of found) missing.set(`${one.privilege} ${one.on}`, one);
   return [...missing.values()];
+};
+
+/**
+ * Whether bulks must not name indices in their lines, by a setting of its nodes. The item that is tried is refused for lack of
+ * an alias, so it changes nothing either.
+ */
+export const refusesExplicitIndex = async (cluster: ClusterControl, index: string): Promise<boolean> => {
+  const lines = [{ update: { _index: index, _id: id } }, { doc: {} }].map((line) => `${JSON.stringify(line)}\n`);
+  const path = '/_bulk?require_alias=true';
+  const { status, body } = await cluster.bulk({ path, body: Buffer.from(lines.join('')), aliases: [] });
+  return status === 400 && body.includes('explicit index in bulk is not allowed');
 };

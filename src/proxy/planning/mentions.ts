@@ -12,8 +12,8 @@ const routedNames = (states: readonly RouteState[]): string[] =>
   ]);
 
 /** What may stand for index names without naming one: everything, date math, escaped characters. */
-const covert = /_all\b|<[^<>]*\{|\\u|(?:from|join|source|index)["'`]?\s*[=:]?\s*["'`[]*\*/i;
-const wildcards = /[^\s"'`,;()[\]{}=:]*\*[^\s"'`,;()[\]{}=:]*/g;
+const covert = /_all\b|<[^<>]*\{|\\u|(?:from|join|source|index)["'`]?\s*(?:[=:]\s*)?["'`[]*\*/i;
+const words = /[^\s"'`,;()[\]{}=:]+/g;
 
 export const mentionsRoute = (text: string, states: readonly RouteState[]): boolean => {
   const names = routedNames(states);
@@ -23,6 +23,8 @@ export const mentionsRoute = (text: string, states: readonly RouteState[]): bool
 /** Whether one of these names could be meant without being written. */
 export const wildcardsReach = (text: string, names: readonly string[]): boolean => {
   if (covert.test(text)) return true;
-  const patterns = (text.match(wildcards) ?? []).filter((word) => /[^*]/.test(word));
+  const patterns = text.includes('*') ? (text.match(words) ?? []).filter(isWildcard) : [];
   return patterns.some((pattern) => names.some((name) => matchesPattern(pattern, name)));
 };
+
+const isWildcard = (word: string): boolean => word.includes('*') && /[^*]/.test(word);

@@ -51,8 +51,15 @@ const refuseDelete = ({ operation, table }: Omit<PlanInput, 'head'>, { query, te
     : undefined;
 };
 
+/** A comment that begins with `!` has at least one more character. Looked for one by one: together they could take for ever. */
+const blankOrComment = /[\s;(]+|\/\*(?:![^])?[^]*?\*\/|(?:--|#)[^\n]*\n/y;
+
 /** Behind blanks, comments and brackets. */
-const beginsWithDelete = (query: string): boolean => /^(?:[\s;(]|\/\*[^]*?\*\/|(?:--|#)[^\n]*\n)*delete\b/i.test(query);
+const beginsWithDelete = (query: string): boolean => {
+  let at = 0;
+  for (blankOrComment.lastIndex = 0; blankOrComment.test(query);) at = blankOrComment.lastIndex;
+  return /^delete\b/i.test(query.slice(at, at + 'delete '.length));
+};
 
 const refuseBothIndices = (words: string, { table, sameCluster }: Omit<PlanInput, 'head'>): Plan | undefined => {
   if (sameCluster !== true) return undefined;

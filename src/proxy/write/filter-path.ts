@@ -4,12 +4,17 @@
  * within a name, `**` over one name or more, a leading `-` excludes; arrays are transparent; containers that become empty go.
  * Invariant: what stays keeps its bytes.
  */
+import { matchesPattern } from '../index-expression.ts';
 import { eachElement, eachMember, rawOf, type Slice, skipSpace, skipValue } from '../../json/scan.ts';
 
-type Path = readonly string[];
+/** `below`: the same object however it is reached, so that it is followed once. */
+type Path = { readonly name: string; readonly below: Path | undefined };
 export type FilterPath = { readonly includes: readonly Path[]; readonly excludes: readonly Path[] };
 
-const toPath = (text: string): Path => text.split(/(?<!\\)\./).map((name) => name.replaceAll('\\.', '.'));
+const toPath = (text: string): Path => {
+  const names = text.split(/(?<!\\)\./).map((name) => name.replaceAll('\\.', '.'));
+  return names.reduceRight<Path | undefined>((below, name) => ({ name, below }), undefined) as Path;
+};
 
 /** undefined = nothing to filter. */
 export const parseFilterPath = (parameter: string | undefined): FilterPath | undefined => {
@@ -22,30 +27,19 @@ export const parseFilterPath = (parameter: string | undefined): FilterPath | und
   return { includes: texts.filter((text) => !text.startsWith('-')).map(toPath), excludes };
 };
 
-const matches = (pattern: string, name: string): boolean => {
-  if (!pattern.includes('*')) return pattern === name;
-  const literal = (text: string) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
-  return new RegExp(`^${pattern.split('*').map(literal).join('.*')}$`, 's').test(name);
-};
-
 /** The paths that go on below a member of this name; `done` when one of them ends here. */
-const descend = (paths: readonly Path[], name: string): { done: boolean; rest: Path[] } => {
-  const rest: Path[] = [];
+const descend = (paths: readonly Path[], member: string): { done: boolean; rest: Path[] } => {
+  const rest = new Set<Path>();
   let done = false;
   for (const path of paths) {
-    const [first, ...below] = path;
-    if (first === undefined) continue;
-    if (first === '**') {
-      // It takes this name, and perhaps more below it: at least one.
-      if (below.length === 0) done = true;
-      else rest.push(below);
-      rest.push(path);
-    } else if (matches(first, name)) {
-      if (below.length === 0) done = true;
-      else rest.push(below);
-    }
+    const { name, below } = path;
+    if (!matchesPattern(name, member)) continue;
+    if (below === undefined) done = true;
+    else rest.add(below);
+    // It takes this name, and perhaps more below it: at least one.
+    if (name === '**') rest.add(path);
   }
-  return { done, rest };
+  return { done, rest: [...rest] };
 };
 
 type Filter = (paths: readonly Path[], buf: Uint8Array, value: Slice) => string | undefined;

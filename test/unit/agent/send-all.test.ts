@@ -96,3 +96,32 @@ describe('a follower that fails inside', () => {
     expect(sizes.length).toBe(10);
   });
 });
+
+describe('a follower that takes no index in a line', () => {
+  it('is sent a request for each index, and each write keeps its own fate', async () => {
+    const paths: string[] = [];
+    const bulk: ClusterControl['bulk'] = async ({ path, body }) => {
+      paths.push(path.split('?')[0] as string);
+      const lines = Buffer.from(body).toString().trimEnd().split('\n');
+      const reason = 'explicit index in bulk is not allowed';
+      const isExplicit = lines.some((line) => line.includes('_index'));
+      const items = lines.flatMap((line) => {
+        const [op, meta] = Object.entries(JSON.parse(line) as Record<string, { _id?: string }>)[0] ?? [];
+        if (meta?._id === undefined) return [];
+        return [{ [op as string]: { status: meta._id === 'd1' ? 409 : 200 } }];
+      });
+      const answer = isExplicit ? { error: { type: 'illegal_argument_exception', reason } } : { items };
+      return { status: isExplicit ? 400 : 200, headers: {}, body: Buffer.from(JSON.stringify(answer)) };
+    };
+    const writes = page(6).map(({ id, routing, stamp }, i): StampedWrite => ({
+      op: 'delete',
+      alias: i % 2 === 0 ? 'a' : 'b',
+      id,
+      routing,
+      stamp,
+    }));
+    const { fates } = await send(writes, { bulk } as ClusterControl);
+    expect(fates.map((fate) => fate?.kind)).toEqual(writes.map(({ id }) => (id === 'd1' ? 'superseded' : 'applied')));
+    expect(paths).toEqual(['/_bulk', '/a/_bulk', '/b/_bulk']);
+  });
+});

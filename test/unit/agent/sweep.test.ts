@@ -53,6 +53,20 @@ describe('the sweep', () => {
     expect(made.contents('target')).toEqual({ a: '{"n":2}' });
   });
 
+  it('does not end as done when the follower takes no deletes, and says why', async () => {
+    const made = engine();
+    foreign(made, 'stranger');
+    const { transport } = made.pair.target;
+    const { request } = transport;
+    const error = { type: 'illegal_argument_exception', reason: 'no deletes here' };
+    transport.request = async (asked) =>
+      asked.path.includes('_bulk')
+        ? { status: 400, headers: {}, body: Buffer.from(JSON.stringify({ error })) }
+        : request(asked);
+    const result = await sweepAll(made.io);
+    expect(result).toMatchObject({ kind: 'refused', detail: expect.stringContaining('no deletes here') });
+  });
+
   it('can be stopped after any page and resumed from its saved state', async () => {
     const made = engine();
     for (let i = 0; i < 60; i++) foreign(made, `f${i}`);

@@ -547,6 +547,8 @@ describe('names in bodies', () => {
     ['SELECT', { query: 'SELECT deleted FROM products' }, 'pass source pinned'],
     ['a deletion', { query: 'DELETE FROM products WHERE a = 1' }, 'UNSUPPORTED'],
     ['one behind comments', { query: ' /* a */ -- b\n (delete from products_v1)' }, 'UNSUPPORTED'],
+    ['one behind a comment of a comment', { query: '/*!*/ */ delete from products_v1' }, 'UNSUPPORTED'],
+    ['one behind a line that is no comment', { query: '- delete from products_v1' }, 'pass source pinned'],
     ['one by a wildcard', { query: 'DELETE FROM prod*' }, 'UNSUPPORTED'],
     ['one from another index', { query: 'DELETE FROM other' }, 'pass source unrouted'],
     ['one in a body that cannot be read', "{'query': 'DELETE FROM products'}", 'UNSUPPORTED'],
@@ -554,6 +556,16 @@ describe('names in bodies', () => {
   ])('are looked at while nothing has moved: %s', (_title, body, expected) => {
     for (const phase of ['observe', 'dual'] as const)
       expect(bodyPlan(inPhase(phase), 'POST /_plugins/_sql', body)).toBe(expected);
+  });
+
+  it.each([
+    ['comments at its beginning', `${'/**/'.repeat(30)} SELECT * FROM other`],
+    ['blanks behind a word', `SELECT * FROM${' '.repeat(50_000)}other`],
+    ['one long word', `SELECT * FROM other WHERE a = ${'x'.repeat(50_000)}`],
+  ])('a statement is not made slow by %s', (_title, query) => {
+    const begunMs = performance.now();
+    expect(bodyPlan(dual, 'POST /_plugins/_sql', { query })).toBe('pass source unrouted');
+    expect(performance.now() - begunMs).toBeLessThan(1_000);
   });
 
   it('must not reach both indices of one cluster by a wildcard in a statement', () => {

@@ -43,6 +43,7 @@ const cluster = (
   freeDiskBytes: 1e9,
   clockSkewSeconds: 0,
   missingPrivileges: [],
+  refusesExplicitIndex: false,
   ...over,
 });
 const facts = (over: Partial<PreflightFacts> = {}): PreflightFacts => ({
@@ -102,6 +103,12 @@ const rows: [string, PreflightFacts, string, 'warn' | 'refuse'][] = [
     facts({ clusters: { source: cluster({ info: undefined, problem: 'refused' }), target: cluster() } }),
     'cluster',
     'refuse',
+  ],
+  [
+    'bulks with an index in their lines are refused, as those of the application will be',
+    facts({ clusters: { source: cluster(), target: cluster({ refusesExplicitIndex: true }) } }),
+    'cluster',
+    'warn',
   ],
   [
     'the version is too old',

@@ -40,4 +40,13 @@ describe('filter_path', () => {
     const body = Buffer.from('{"a.b":1,"a":{"b":2}}');
     expect(applyFilterPath(body, parseFilterPath('a\\.b')).toString()).toBe('{"a.b":1}');
   });
+
+  it.each([
+    ['stars within a name', `{"${'a'.repeat(30)}":1}`, `${'*a'.repeat(9)}*b`],
+    ['stars for names', `${'{"a":'.repeat(30)}1${'}'.repeat(30)}`, `${'**.'.repeat(6)}b`],
+  ])('is not made slow by %s', (_title, body, filter) => {
+    const begunMs = performance.now();
+    expect(applyFilterPath(Buffer.from(body), parseFilterPath(filter)).toString()).toBe('{}');
+    expect(performance.now() - begunMs).toBeLessThan(1_000);
+  });
 });
