@@ -21,6 +21,9 @@ export const createCursorMac =
   (text) =>
     createHmac('sha256', secret()).update(text).digest('base64url').slice(0, macChars);
 
+/** No cluster keeps a cursor for longer, unless it is told to. */
+const maxKeepAliveMs = 86_400_000;
+
 export type Shared = {
   readonly deps: ReadDeps;
   readonly mac: Mac;
@@ -33,12 +36,18 @@ export type Shared = {
   callerOf(request: Pick<ClientRequest, 'principal' | 'connectionId'>): Caller;
   breakerOf(slug: string): Breaker;
   followerIsFilled(state: RouteState): boolean;
+  /** Cursors that were opened there may be open still. */
+  targetServedLately(): boolean;
   namesOf(table: RouteTable): IndexNames;
 };
 
 export const createShared = (deps: ReadDeps): Shared => {
   const mac = createCursorMac(deps.cursorSecret);
-  const emit = deps.onEvent ?? (() => undefined);
+  let targetServedMs = Number.NEGATIVE_INFINITY;
+  const emit = (event: ReadEvent): void => {
+    if (event.kind === 'chosen' && event.side === 'target') targetServedMs = deps.now();
+    deps.onEvent?.(event);
+  };
   const breakers = new Map<string, Breaker>();
   const names = new WeakMap<RouteTable, IndexNames>();
   const process = deps.random().toString(36);
@@ -60,6 +69,7 @@ export const createShared = (deps: ReadDeps): Shared => {
       breakers.set(slug, breaker);
       return breaker;
     },
+    targetServedLately: () => deps.now() - targetServedMs < maxKeepAliveMs,
     followerIsFilled: (state) => deps.followerIsFilled?.(state) ?? true,
     namesOf: (table) => {
       const known = names.get(table) ?? clientNames(table.states);
