@@ -18,7 +18,7 @@ type MixedPlan = Extract<Plan, { kind: 'mixed_read' }>;
 
 export const executeMixed = async (shared: Shared, request: ClientRequest, plan: MixedPlan): Promise<void> => {
   const { operation, side, said } = plan;
-  const { facts, hidesNames, plain } = await readBody(request, shared.deps.limits.maxBodyBytes);
+  const { facts, hidesNames, plain, asksTokens } = await readBody(request, shared.deps.limits.maxBodyBytes);
   const table = shared.deps.table();
   const words = { table, side, sameCluster: shared.deps.sameCluster === true };
   const trouble = bodyTrouble({ ...words, facts, hidesNames, states: plan.states, query: request.head.query });
@@ -37,7 +37,7 @@ export const executeMixed = async (shared: Shared, request: ClientRequest, plan:
     target: wireTarget(addressed(request.head, plan)),
     body: body === plain.bytes ? undefined : body,
     context,
-    needs: answerNeeds(context, { ...request.head, asksTokens: facts?.asksTokens }),
+    needs: answerNeeds(context, { ...request.head, asksTokens }),
     safeToRepeat: true,
   });
 };

@@ -12,7 +12,7 @@ import { asksPretty } from '../write/answer-form.ts';
 import { getParam } from '../query.ts';
 import type { RoutedIndex, RouteTable } from '../types.ts';
 import { readRequestBody } from '../write/request-body.ts';
-import { askGroup, type GroupAnswer, groupSample, passGroup } from './ask-group.ts';
+import { askGroup, type GroupAnswer, groupSample, passGroup, refuseFormatOf } from './ask-group.ts';
 import { chooseSide } from './choose-side.ts';
 import { deliver, sideHeaders } from './deliver.ts';
 import { type Assignment, assignItems } from './multi-assign.ts';
@@ -129,6 +129,7 @@ const pendingOf = (
 
 const serveOne = async (shared: Shared, reading: MultiReading, { groups }: Assignment): Promise<void> => {
   const group = groups[0]!;
+  refuseFormatOf(reading, group);
   const states = new Set(group.items.map(({ route }) => route?.state));
   const [state] = states;
   const { request, plan } = reading;

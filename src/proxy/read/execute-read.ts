@@ -208,7 +208,7 @@ const serveAuthority = async (shared: Shared, reading: Reading, served: Authorit
     context,
     needs: answerNeeds(context, {
       ...request.head,
-      asksTokens: body === undefined ? undefined : body.facts?.asksTokens,
+      asksTokens: body?.asksTokens,
     }),
     safeToRepeat: true,
     answer: served.answer,
