@@ -76,6 +76,7 @@ const assign = (shared: Shared, reading: MultiReading): Assignment => {
     defaultIndex: plan.defaultIndex,
     mac: shared.mac,
     isPending: pendingOf(shared, reading),
+    notRefreshed: (indices: readonly RoutedIndex[]) => shared.refreshes.has(indices),
     sameCluster: reading.sameCluster,
   };
   const assignment = assignItems(body, { ...context, chosen: sideOf });

@@ -49,6 +49,8 @@ export type AssignContext = {
   /** The side the route's percentage chose for this request. */
   readonly chosen: (state: RouteState) => Side;
   readonly isPending: (index: RoutedIndex, item: MultiItem) => boolean;
+  /** A search would not find on the follower what was written before the last refresh. */
+  readonly notRefreshed: (indices: readonly RoutedIndex[]) => boolean;
   readonly sameCluster: boolean;
 };
 
@@ -140,6 +142,7 @@ const pinOf = ({ route, facts, item, opaque }: Assigned & Described, context: As
   if (item.search === undefined && route.indices.length > 1) return 'names';
   if (namesNodes(item.preference)) return 'node_preference';
   if (route.indices.some((index) => context.isPending(index, item))) return 'pending_copy';
+  if (item.search !== undefined && context.notRefreshed(route.indices)) return 'not_refreshed';
   return bodyPin({ table: context.table, ...route, facts: opaque ? undefined : facts });
 };
 

@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import type { RouteState } from '../../coordination/ports.ts';
 import { systemTimers, type Timers } from '../../coordination/timers.ts';
 import type { ClientRequest } from '../client-request.ts';
+import { createFailedRefreshes, type FailedRefreshes } from '../failed-refreshes.ts';
 import type { IndexNames } from '../rename.ts';
 import type { RouteTable } from '../types.ts';
 import { type Breaker, createBreaker } from './breaker.ts';
@@ -30,6 +31,7 @@ export type Shared = {
   readonly forward: Forwarder;
   readonly timers: Timers;
   readonly hedgeMs: number;
+  readonly refreshes: FailedRefreshes;
   readonly date: () => Date;
   readonly emit: (event: ReadEvent) => void;
   /** Connections are counted from 1 in every process; with this in front their keys spread over the buckets. */
@@ -57,6 +59,7 @@ export const createShared = (deps: ReadDeps): Shared => {
     emit,
     forward: createForwarder(deps, mac),
     timers: deps.timers ?? systemTimers,
+    refreshes: deps.refreshes ?? createFailedRefreshes(deps.now),
     hedgeMs: deps.hedgeMs ?? defaultHedgeMs,
     date: deps.date ?? (() => new Date()),
     callerOf: ({ principal, connectionId }) => ({ principal, connection: `${process}/${connectionId}` }),
