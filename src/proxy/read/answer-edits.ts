@@ -82,8 +82,8 @@ export const answerNeeds = (
   const none = request.method === 'HEAD' || isSourceOnly(group);
   const rename = origin.side === 'target' && names.size > 0;
   if (none) return { rename: rename && request.method !== 'HEAD', terms: false, cursor: false };
-  // A document always carries its term, and what a stored template asks for stands on the cluster.
-  const unseen = family === 'get' || family === 'template_search';
+  // A document always carries its term, also one that is explained and shown, and what a stored template asks for stands on the cluster.
+  const unseen = family === 'get' || family === 'explain' || family === 'template_search';
   const asks = request.asksTokens === true || getFlag(request.query, 'seq_no_primary_term') === true;
   const mayShowTerms = unseen || (!infoFamilies.has(family) && (asks || request.asksTokens === undefined));
   const terms = mayShowTerms && origin.reign !== 1;
