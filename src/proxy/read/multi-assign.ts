@@ -13,6 +13,7 @@ import { type BodyFacts, inspectBody, noBodyFacts } from './body-names.ts';
 import type { PinReason } from './choose-side.ts';
 import { type Cursor, type CursorOrigin, type Mac, unwrapCursor } from './cursor-token.ts';
 import type { MultiBody, MultiItem } from './multi-body.ts';
+import type { Asked } from './missing-followers.ts';
 import { bodyTrouble, pitTrouble } from './body-words.ts';
 import { bodyPin, namesNodes } from './request-pins.ts';
 import { originOfAll } from './reigns.ts';
@@ -29,6 +30,8 @@ export type Assigned = {
   readonly origin?: CursorOrigin;
   /** A wildcard that must not reach the followers of one cluster. */
   readonly said?: SaidAnew;
+  /** The same, once it is known which of them are there. */
+  readonly asked?: Asked;
   /** Of an item over several. */
   readonly states?: readonly RouteState[];
 };
