@@ -17,6 +17,7 @@ import { createClassifier, type MappingTypes } from '../proxy/classify.ts';
 import type { ClientRequest } from '../proxy/client-request.ts';
 import { createHandler } from '../proxy/execute.ts';
 import { createByBodyExecutor } from '../proxy/execute-by-body.ts';
+import { createFailedRefreshes, type FailedRefreshes } from '../proxy/failed-refreshes.ts';
 import type { Executors } from '../proxy/executors.ts';
 import { plan } from '../proxy/plan.ts';
 import { createRecentConflicts, type RecentConflicts } from '../proxy/recent-conflicts.ts';
@@ -108,7 +109,7 @@ const writeExecutors = (options: DataPlaneOptions, conflicts: RecentConflicts) =
 
 const readExecutors = (
   { config, logger, metrics, clusters, view, copier, shadow, brake, filled, sharedSecret }: DataPlaneOptions,
-  { streams, conflicts }: { streams: PassThrough; conflicts: RecentConflicts },
+  { streams, conflicts, refreshes }: { streams: PassThrough; conflicts: RecentConflicts; refreshes: FailedRefreshes },
 ) =>
   createReadExecutors({
     transports: transportsOf(clusters.client),
@@ -116,6 +117,7 @@ const readExecutors = (
     table: () => view.table(),
     copies: { isPending: (key) => copier.isPending(key) || conflicts.has(key) },
     shadow,
+    refreshes,
     mayReadFollower: (slug) => brake.allows(slug),
     followerIsFilled: (state) => filled.mayServe(state),
     limits: config.limits,
@@ -128,11 +130,11 @@ const readExecutors = (
     sameCluster: clusters.sameCluster,
   });
 
-const executorsOf = (options: DataPlaneOptions): Executors => {
+const executorsOf = (options: DataPlaneOptions, refreshes: FailedRefreshes): Executors => {
   const { clusters, config, view } = options;
   const streams = createPassThrough(clusters.client);
   const conflicts = createRecentConflicts(() => performance.now());
-  const reads = readExecutors(options, { streams, conflicts });
+  const reads = readExecutors(options, { streams, conflicts, refreshes });
   return {
     ...writeExecutors(options, conflicts),
     ...reads,
@@ -151,6 +153,7 @@ const executorsOf = (options: DataPlaneOptions): Executors => {
 export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   const { config, logger, metrics, clusters, view, traffic, liveWatch } = options;
   const toMetrics = observeRequest(metrics);
+  const refreshes = createFailedRefreshes(() => performance.now());
   let listening = config.listen;
   let classify = createClassifier({ mappingTypes: 'fallback' });
   const handle = createHandler({
@@ -158,7 +161,8 @@ export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
     table: () => view.table(),
     classify: (method, path) => classify(method, path),
     plan,
-    executors: executorsOf(options),
+    executors: executorsOf(options, refreshes),
+    refreshes,
     listening: () => ({ address: listening, defaultPort: config.tls === undefined ? 80 : 443 }),
     maxBodyBytes: config.limits.maxBodyBytes,
     sameCluster: clusters.sameCluster,

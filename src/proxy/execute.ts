@@ -10,6 +10,7 @@ import { toRecord } from '../upstream/header-pairs.ts';
 import type { Cluster } from '../upstream/types.ts';
 import type { ClientRequest } from './client-request.ts';
 import type { Executors } from './executors.ts';
+import type { FailedRefreshes } from './failed-refreshes.ts';
 import { advertisedAddress, type Listening, listsNodes, rewriteNodes } from './nodes-http.ts';
 import { quickFamily } from './quick-family.ts';
 import { refreshAlso } from './refresh-also.ts';
@@ -37,6 +38,8 @@ export type HandlerDeps = {
   maxBodyBytes: number;
   /** Source and target are one cluster. */
   sameCluster?: boolean;
+  /** Told what became of refreshes on followers. */
+  refreshes?: Pick<FailedRefreshes, 'settle'>;
   now?: () => Date;
 };
 
@@ -77,6 +80,7 @@ const refreshAndPass = async (request: ClientRequest, plan: WideRefresh, deps: H
     passedTo: plan.side,
     transports: { source: source.transport, target: target.transport },
     followerTimeoutMs: followerRefreshMs,
+    refreshes: deps.refreshes,
   });
   request.trace.side = refused === undefined ? plan.side : otherSide(plan.side);
   if (refused !== undefined) return request.respond(refused);

@@ -1,11 +1,13 @@
 /**
  * The second half of a refresh that covers more than one route: the request itself passes to one side, and the routes named
  * in its plan are refreshed on the other side first, so that a client that refreshes everything and then reads finds its
- * writes there too. A follower that fails or is slow does not matter to the client; an authority that fails does.
+ * writes there too. A follower that fails or is slow does not matter to the client; an authority that fails does. Whether a
+ * refresh was carried out is judged here for all who ask a follower for one.
  */
 import type { RouteState } from '../coordination/ports.ts';
 import { authorityIn, otherSide, type Side } from '../coordination/records.ts';
 import type { Transports, UpstreamAnswer } from '../upstream/types.ts';
+import type { FailedRefreshes } from './failed-refreshes.ts';
 import type { RequestHead } from './types.ts';
 import { credentialsOf } from './write/credentials.ts';
 
@@ -17,6 +19,7 @@ export type RefreshAlso = {
   readonly transports: Transports;
   /** A follower that has not answered by then is left alone. */
   readonly followerTimeoutMs: number;
+  readonly refreshes?: Pick<FailedRefreshes, 'settle'> | undefined;
 };
 
 /**
@@ -40,6 +43,20 @@ const refreshRoute = async (refresh: RefreshAlso, state: RouteState): Promise<Up
     ...(isAuthority ? {} : { timeoutMs: refresh.followerTimeoutMs }),
   });
   if (isAuthority) return answer;
-  await answer.catch(() => undefined);
+  const isDone = await answer.then(isRefreshed, () => false);
+  refresh.refreshes?.settle(indicesOf(state), isDone);
   return undefined;
+};
+
+const indicesOf = (state: RouteState) => state.spec.indices.map((_, ordinal) => ({ state, ordinal }));
+
+/** An answer in another format, or without a body, tells by its status only. */
+export const isRefreshed = ({ status, body }: Pick<UpstreamAnswer, 'status' | 'body'>): boolean => {
+  if (status !== 200) return false;
+  try {
+    const answer = JSON.parse(body.toString('utf8')) as { _shards?: { failed?: number } } | null;
+    return (answer?._shards?.failed ?? 0) === 0;
+  } catch {
+    return true;
+  }
 };

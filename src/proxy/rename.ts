@@ -1,6 +1,7 @@
 /**
  * Puts other index names into an answer, so that an application never learns that its index has another name on the side
- * that answered: `_index` of documents, `index` of errors and shard failures, and names in brackets or paths inside error reasons.
+ * that answered: `_index` of documents, `index` of errors and shard failures, names in brackets or paths inside error reasons, and
+ * the shards of a profile.
  * Invariant: what the application stored (`_source`, `fields`, `highlight`, ...) is never looked into, so a document may
  * hold any of these words; bytes outside the places named above are kept as they were.
  */
@@ -41,6 +42,8 @@ type Walk = {
   readonly edits: Edit[];
   /** The nearest key above; elements of a list have the key of the list. */
   readonly parent: string | undefined;
+  /** The one above that. */
+  readonly grandparent?: string | undefined;
 };
 
 const walk = (buf: Buffer, at: number, context: Walk): void => {
@@ -52,15 +55,19 @@ const walkObject = (buf: Buffer, at: number, context: Walk): void => {
   const strings: Partial<Record<string, Slice>> = {};
   let describesFailure = false;
   let counts = false;
+  const { parent, grandparent } = context;
+  const isProfiled = parent === 'shards' && grandparent === 'profile';
   eachMember(buf, at, (key, value) => {
     if (besideIndex.has(key)) describesFailure = true;
     if (countsDocuments(key)) counts = true;
     if (buf[value.start] === QUOTE) strings[key] = value;
-    else if (!isUserData(key, { parent: context.parent, counts })) walk(buf, value.start, { ...context, parent: key });
+    else if (!isUserData(key, { parent, counts }))
+      walk(buf, value.start, { ...context, parent: key, grandparent: parent });
   });
-  const { _index: index, index: failedIndex, 'resource.id': resource, reason, _shard: shard } = strings;
+  const { _index: index, index: failedIndex, 'resource.id': resource, reason, _shard: shard, id } = strings;
   if (index !== undefined) renameString(buf, index, context);
   if (index !== undefined && shard !== undefined) renameInText(buf, shard, context);
+  if (id !== undefined && isProfiled) renameInText(buf, id, context);
   if (!describesFailure) return;
   if (failedIndex !== undefined) renameString(buf, failedIndex, context);
   if (resource !== undefined) renameString(buf, resource, context);

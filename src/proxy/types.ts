@@ -116,8 +116,10 @@ export type Resolution =
 export type SaidAnew = {
   readonly side: Side;
   readonly names: readonly string[];
-  /** Some of the names may be missing, which is no error of the client's. */
-  readonly mayMiss: boolean;
+  /** Exclusions at the end of the names whose index may be missing, which is no error of the client's. */
+  readonly mayMiss: readonly string[];
+  /** All that the client has named without a wildcard is a route's, so nothing else can be missing. */
+  readonly isKnown: boolean;
 };
 
 export interface RouteTable {

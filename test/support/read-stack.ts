@@ -11,6 +11,7 @@ import { classify } from '../../src/proxy/classify.ts';
 import { createHandler } from '../../src/proxy/execute.ts';
 import { createByBodyExecutor } from '../../src/proxy/execute-by-body.ts';
 import type { Executors } from '../../src/proxy/executors.ts';
+import { createFailedRefreshes } from '../../src/proxy/failed-refreshes.ts';
 import { plan } from '../../src/proxy/plan.ts';
 import { createPassThrough, createReadExecutors, type ReadDeps, type ReadEvent } from '../../src/proxy/read/index.ts';
 import { createListener } from '../../src/proxy/listener.ts';
@@ -80,12 +81,14 @@ export const startReadStack = async (options: Options): Promise<ReadStack> => {
     ...options.shadow,
   });
   const streams = createPassThrough(clusters);
+  const refreshes = createFailedRefreshes(now);
   const reads = createReadExecutors({
     transports: { source: clusters.source.transport, target: clusters.target.transport },
     streams,
     table: () => table,
     copies: { isPending: (key) => pending.has(pendingKey(key)) },
     shadow,
+    refreshes,
     limits: { maxBodyBytes: 10 * 1024 * 1024 },
     logger,
     random: Math.random,
@@ -116,6 +119,7 @@ export const startReadStack = async (options: Options): Promise<ReadStack> => {
       listening: () => ({ address: '127.0.0.1:0', defaultPort: 80 }),
       maxBodyBytes: 10 * 1024 * 1024,
       sameCluster: options.deps?.sameCluster ?? false,
+      refreshes,
     }),
   });
   const { port } = await listener.listen('127.0.0.1:0');

@@ -26,12 +26,16 @@ export const withoutFollowers = (expression: string, { table, now, states }: Opt
   if (side === undefined || others.length > 0 || !items.some(({ isPattern }) => isPattern)) return undefined;
   const said = items.map((item) => namesOf(item, { table, side }));
   if (said.includes(undefined)) return undefined;
-  const added = states.flatMap(pairsOf).flatMap((pair) => additions(items, pair, side));
-  const missing = states.some(({ phase }) => phase.phase === 'observe' || phase.phase === 'final');
+  const added = states.flatMap((state) => pairsOf(state).map((pair) => ({ state, pair })));
+  const additionsOf = ({ pair }: { pair: Pair }): string[] => additions(items, pair, side);
+  const mayMiss = added
+    .filter(({ state: { phase } }) => phase.phase === 'observe' || phase.phase === 'final')
+    .flatMap((one) => additionsOf(one).filter((name) => name === `-${one.pair[otherSide(side)]}`));
   return {
     side,
-    names: [...said.flatMap((names) => names ?? []), ...added],
-    mayMiss: missing && added.some((name) => name.startsWith('-')),
+    names: [...said.flatMap((names) => names ?? []), ...added.flatMap(additionsOf)],
+    mayMiss,
+    isKnown: items.every(({ text, isPattern }) => isPattern || table.lookup(text) !== undefined),
   };
 };
 

@@ -9,12 +9,14 @@ import { isOwnAlias } from '../../coordination/keys.ts';
 import { applyEdits, type Edit, eachMember, memberCuts, members, parseSlice, type Slice } from '../../json/scan.ts';
 import { getFlag, getParam } from '../query.ts';
 import { type IndexNames, renameIndices } from '../rename.ts';
-import type { Family } from '../types.ts';
+import { CrossfadeError } from '../../errors.ts';
+import type { Family, RequestHead } from '../types.ts';
 import { clientTerm, impossibleTerm } from '../write/tokens.ts';
 import { type CursorOrigin, noReign, type Mac, needsWrapping, wrapCursor } from './cursor-token.ts';
 import { isJson, isSourceOnly } from './judge-follower.ts';
 import type { ReignOf } from './reigns.ts';
 import { renameInfo } from './rename-info.ts';
+import { answersInJson } from './request-pins.ts';
 import { showTerms, type ShowTerm } from './show-terms.ts';
 
 export type AnswerContext = {
@@ -66,6 +68,8 @@ export type AnswerNeeds = {
   readonly rename: boolean;
   readonly terms: boolean;
   readonly cursor: boolean;
+  /** The terms are wanted, and do not just stand there as in each document. */
+  readonly asksTerms?: boolean;
   /** The answer lists aliases, and those of the migration are not the client's. */
   readonly hideAliases?: boolean;
 };
@@ -78,13 +82,15 @@ export const answerNeeds = (
   const none = request.method === 'HEAD' || isSourceOnly(group);
   const rename = origin.side === 'target' && names.size > 0;
   if (none) return { rename: rename && request.method !== 'HEAD', terms: false, cursor: false };
-  // A document always carries its term, and what a stored template asks for stands on the cluster.
-  const unseen = family === 'get' || family === 'template_search';
-  const asks = request.asksTokens !== false || getFlag(request.query, 'seq_no_primary_term') === true;
-  const mayShowTerms = unseen || (!infoFamilies.has(family) && asks);
+  // A document always carries its term, also one that is explained and shown, and what a stored template asks for stands on the cluster.
+  const unseen = family === 'get' || family === 'explain' || family === 'template_search';
+  const asks = request.asksTokens === true || getFlag(request.query, 'seq_no_primary_term') === true;
+  const mayShowTerms = unseen || (!infoFamilies.has(family) && (asks || request.asksTokens === undefined));
+  const terms = mayShowTerms && origin.reign !== 1;
   return {
     rename,
-    terms: mayShowTerms && origin.reign !== 1,
+    terms,
+    asksTerms: terms && asks,
     cursor: needsWrapping(origin) && opensCursor(family, request.query),
   };
 };
@@ -95,6 +101,19 @@ const opensCursor = (family: Family, query: string): boolean =>
 
 export const needsNothing = ({ rename, terms, cursor, hideAliases }: AnswerNeeds): boolean =>
   !rename && !terms && !cursor && hideAliases !== true;
+
+/**
+ * Ids and terms in YAML, CBOR and SMILE cannot be changed, and unchanged they would be good for nothing.
+ * @throws CrossfadeError UNSUPPORTED
+ */
+export const refuseOtherFormats = (
+  { cursor, asksTerms }: Pick<AnswerNeeds, 'cursor' | 'asksTerms'>,
+  head: RequestHead,
+): void => {
+  if ((!cursor && asksTerms !== true) || answersInJson(head)) return;
+  const what = cursor ? 'Cursors' : 'Primary terms';
+  throw new CrossfadeError('UNSUPPORTED', `${what} of this route can be given out in JSON only.`);
+};
 
 type Answer = {
   readonly status: number;

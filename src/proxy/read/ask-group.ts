@@ -8,7 +8,7 @@ import { authorityIn, otherSide, type Side } from '../../coordination/records.ts
 import { type IndexNames, renameIndices } from '../rename.ts';
 import type { ServedRead, SideRequest } from '../shadow/ports.ts';
 import { clientTerm } from '../write/tokens.ts';
-import { originOf, shownTerm, wrapMembers } from './answer-edits.ts';
+import { originOf, refuseOtherFormats, shownTerm, wrapMembers } from './answer-edits.ts';
 import { askFollower } from './ask-follower.ts';
 import { type CursorOrigin, needsWrapping } from './cursor-token.ts';
 import { sideHeaders } from './deliver.ts';
@@ -126,6 +126,15 @@ const toAnswer = (shared: Shared, reading: MultiReading, answered: Answered): Gr
     return { ...raw, body: isUntouched ? body : renderMultiAnswer(family, items, { tookMs: found?.tookMs, pretty }) };
   };
   return { group, side, raw, items, tookMs: found?.tookMs, shown };
+};
+
+/** Where an item opens or continues what names its side, or asks for tokens of a later reign, only JSON can be made right. */
+export const refuseFormatOf = ({ request }: MultiReading, { items, side }: Group): void => {
+  for (const assigned of items) {
+    const origin = itemOrigin(assigned, side);
+    const cursor = assigned.cursor !== undefined && needsWrapping(origin);
+    refuseOtherFormats({ cursor, asksTerms: assigned.facts.asksTokens && origin.reign !== 1 }, request.head);
+  }
 };
 
 const unroutedOrigin: CursorOrigin = { side: 'source', reign: 1 };

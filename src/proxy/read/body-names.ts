@@ -6,6 +6,7 @@
  * Invariant: a body that uses `_index` in a way that cannot be rewritten is `opaque`, and runs where the names are the
  * client's own while there is a choice; one whose result would be another under other names (a pattern, a script, a query
  * string) is `unsayable` there. Bytes outside the places found here are never touched.
+ * A search template stands below `source`: as an object it is a search body, as a text it is one that cannot be rewritten.
  */
 import { type Edit, eachElement, eachMember, parseSlice, type Slice, skipSpace, skipValue } from '../../json/scan.ts';
 
@@ -13,7 +14,13 @@ import { type Edit, eachElement, eachMember, parseSlice, type Slice, skipSpace, 
  * `slice`: a JSON string that names one index, or an object key that does. `isLookup`: documents are read from that index,
  * whatever the request searches; else the name is that of hits.
  */
-export type NamePlace = { readonly slice: Slice; readonly name: string; readonly isLookup: boolean };
+export type NamePlace = {
+  readonly slice: Slice;
+  readonly name: string;
+  readonly isLookup: boolean;
+  /** Within a text, so that no other name can be put in its place. */
+  readonly isFixed?: boolean;
+};
 export type BodyFacts = {
   readonly names: readonly NamePlace[];
   readonly pit: { readonly slice: Slice; readonly id: string } | undefined;
@@ -49,7 +56,7 @@ const walk = (buf: Uint8Array, value: Slice, path: readonly string[], visit: Vis
     eachMember(buf, value.start, (key, member, keySlice) => {
       const below = [...path, key];
       visit(below, member, keySlice);
-      if (!isUserData(below)) walk(buf, member, below, visit);
+      if (!isUserData(below) && !(key === 'params' && isScript(buf, value))) walk(buf, member, below, visit);
     });
   } else if (buf[value.start] === ARRAY) {
     const below = [...path, element];
@@ -63,10 +70,22 @@ const walk = (buf: Uint8Array, value: Slice, path: readonly string[], visit: Vis
 /** The last steps of a path with elements left out, nearest first. */
 const tail = (path: readonly string[]): readonly string[] => path.filter((step) => step !== element).reverse();
 
-/** Objects whose keys are the application's own: a document to percolate or to compare with, and script parameters. */
+/** Objects whose keys are the application's own: a document to percolate or to compare with. */
 const isUserData = (path: readonly string[]): boolean => {
   const [own, parent] = tail(path);
-  return own === 'params' || own === 'document' || own === 'documents' || (own === 'doc' && likeKeys.includes(parent));
+  const isPercolated = (own === 'document' || own === 'documents') && parent === 'percolate';
+  return isPercolated || (own === 'doc' && likeKeys.includes(parent));
+};
+
+/** A script, or a search template: `params` beside these are the application's own too. */
+const scriptKeys: readonly string[] = ['source', 'id', 'lang', 'inline', 'stored', 'file'];
+const isScript = (buf: Uint8Array, { start }: Slice): boolean => {
+  let found = false;
+  eachMember(buf, start, (key) => {
+    found ||= scriptKeys.includes(key);
+    return !found;
+  });
+  return found;
 };
 
 const likeKeys: readonly (string | undefined)[] = ['like', 'unlike'];
@@ -113,7 +132,7 @@ export const inspectBody = (body: Uint8Array): BodyFacts => {
   if (start === buf.length) return noBodyFacts;
   const root = { start, end: skipValue(buf, start) };
   const flags = numbersIn(buf, root);
-  const worthWalking = ['"index"', '_index', 'indices_boost', '"pit"'].some((text) => mentions(buf, text));
+  const worthWalking = ['"index"', '_index', 'indices_boost', '"pit"', 'index\\"'].some((text) => mentions(buf, text));
   return worthWalking ? { ...flags, ...placesIn(buf, root) } : { ...noBodyFacts, ...flags };
 };
 
@@ -147,7 +166,15 @@ const placesIn = (buf: Buffer, root: Slice): Pick<BodyFacts, 'names' | 'pit' | '
     opaque = true;
     unsayable ||= !showsIndex(text, steps);
   };
-  walk(buf, root, [], (path, value, key) => {
+  walk(buf, root, [], (fullPath, value, key) => {
+    const path = fullPath[0] === 'source' ? fullPath.slice(1) : fullPath;
+    if (path.length === 0 && buf[value.start] === QUOTE) {
+      const inText = placesInText(parseSlice(buf, value) as string, value);
+      names.push(...inText.names);
+      opaque ||= inText.opaque;
+      unsayable ||= inText.unsayable;
+      return;
+    }
     if (isBoost(path) && key !== undefined)
       return void names.push({ slice: key, name: path.at(-1) as string, isLookup: false });
     const steps = tail(path);
@@ -161,9 +188,30 @@ const placesIn = (buf: Buffer, root: Slice): Pick<BodyFacts, 'names' | 'pit' | '
   return { names, pit, opaque, unsayable };
 };
 
+type TextPlaces = Pick<BodyFacts, 'names' | 'opaque' | 'unsayable'>;
+
+/** A template that is JSON says which names it has; one with sections of Mustache around them says only that it has some. */
+const placesInText = (text: string, slice: Slice): TextPlaces => {
+  const facts = factsOfText(text);
+  if (facts === undefined) {
+    const mayName = /"(?:index|indices_boost)"/.test(text) || speaksOfIndex(text);
+    return { names: [], opaque: mayName, unsayable: mayName };
+  }
+  const names = facts.names.map((place) => ({ ...place, slice, isFixed: true }));
+  return { names, opaque: facts.opaque || names.length > 0, unsayable: facts.unsayable || names.length > 0 };
+};
+
+const factsOfText = (text: string): BodyFacts | undefined => {
+  try {
+    return inspectBody(Buffer.from(text));
+  } catch {
+    return undefined;
+  }
+};
+
 /** Edits that put other names in; the edits of one body may be merged with others and must be sorted by the caller. */
 export const renameEdits = (facts: Pick<BodyFacts, 'names'>, rename: (place: NamePlace) => string): Edit[] =>
   facts.names.flatMap((place) => {
-    const other = rename(place);
+    const other = place.isFixed === true ? place.name : rename(place);
     return other === place.name ? [] : [{ ...place.slice, text: JSON.stringify(other) }];
   });

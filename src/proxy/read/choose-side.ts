@@ -16,6 +16,7 @@ export const pinReasons = [
   'version',
   'external_versions',
   'pending_copy',
+  'not_refreshed',
   'names',
   'opaque_body',
   'answer_format',

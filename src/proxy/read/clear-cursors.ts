@@ -1,8 +1,10 @@
 /**
  * Clears lists of scrolls or points in time that may live on both sides: each side gets its own ids, and the answers
- * become one. Pure: says what to send and how to merge, execute-cursor.ts carries it out.
+ * become one; and says which sides may hold any when all are to go. Pure: says what to send and how to merge, execute-cursor.ts carries it out.
  */
-import { type Side, sides } from '../../coordination/records.ts';
+import { effectivePercents } from '../../coordination/effective.ts';
+import type { RouteState } from '../../coordination/ports.ts';
+import { authorityIn, type Side, sides } from '../../coordination/records.ts';
 import { applyEdits, type Edit, eachElement, members, parseSlice, rawOf } from '../../json/scan.ts';
 import { type Cursor, noReign, type Mac, unwrapCursor, wrapCursor } from './cursor-token.ts';
 
@@ -29,6 +31,25 @@ export const planClear = (tokens: readonly string[], mac: Mac): ClearPlan => {
 /** The body for one side. */
 export const clearBody = (kind: ClearKind, ids: readonly Cursor[]): Buffer =>
   Buffer.from(JSON.stringify({ [clearMember[kind]]: ids.map(({ id }) => id) }));
+
+/** `must`: a failure of this side is the client's to see. */
+export type SideToClear = { readonly side: Side; readonly must: boolean };
+type ClearScene = { readonly sameCluster: boolean; readonly targetServedLately: boolean };
+
+/**
+ * The source has cursors of all indices without a route; in `final` it may be switched off. The target has some if it is an
+ * authority, or where it serves reads, or did so lately.
+ */
+export const sidesToClear = (
+  states: readonly RouteState[],
+  { sameCluster, targetServedLately }: ClearScene,
+): readonly SideToClear[] => {
+  if (sameCluster) return [{ side: 'source', must: true }];
+  const source: SideToClear = { side: 'source', must: states.some(({ phase }) => phase.phase !== 'final') };
+  const must = states.some(({ phase }) => authorityIn(phase.phase) === 'target');
+  const mayHold = must || targetServedLately || states.some((state) => effectivePercents(state).read > 0);
+  return mayHold ? [source, { side: 'target', must }] : [source];
+};
 
 export type ClearAnswer = { readonly side: Side; readonly status: number; readonly body: Buffer };
 type Merged = { readonly status: number; readonly body: Buffer };

@@ -19,7 +19,8 @@ export type Cursor = CursorOrigin & { readonly id: string };
 /** Stands for the reign where the side was not the authority, or the authority of routes in different reigns. */
 export const noReign = 0;
 
-const prefix = 'xf1.';
+/** Stands in no id that a cluster makes. */
+export const cursorPrefix = 'xf1.';
 const pattern = /^xf1\.([st])(\d{1,4})\.([A-Za-z0-9_-]+)\.(.+)$/s;
 
 const letterOf = (side: Side): string => (side === 'source' ? 's' : 't');
@@ -28,12 +29,12 @@ const unwrappedOrigin: CursorOrigin = { side: 'source', reign: 1 };
 export const needsWrapping = ({ side, reign }: CursorOrigin): boolean =>
   side !== unwrappedOrigin.side || reign !== unwrappedOrigin.reign;
 
-export const isWrapped = (token: string): boolean => token.startsWith(prefix);
+export const isWrapped = (token: string): boolean => token.startsWith(cursorPrefix);
 
 export const wrapCursor = (id: string, origin: CursorOrigin, mac: Mac): string => {
   if (!needsWrapping(origin)) return id;
   const place = `${letterOf(origin.side)}${origin.reign}`;
-  return `${prefix}${place}.${mac(`${place}.${id}`)}.${id}`;
+  return `${cursorPrefix}${place}.${mac(`${place}.${id}`)}.${id}`;
 };
 
 /** The cursor behind a token; undefined when it carries our prefix and was not made with this key. */

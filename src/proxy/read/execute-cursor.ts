@@ -1,24 +1,20 @@
 /**
- * Continues and closes what only one cluster knows: scrolls, points in time, asynchronous searches, SQL cursors, tasks. The
+ * Continues what only one cluster knows: scrolls, points in time, asynchronous searches, SQL cursors, tasks. The
  * side stands in the wrapped id; an id that is not wrapped was issued by the source. A cursor of a side that cannot answer
  * fails with that side's error, because no other cluster can continue it.
  */
-import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
+import { authorityIn } from '../../coordination/records.ts';
 import { CrossfadeError } from '../../errors.ts';
 import { applyEdits } from '../../json/scan.ts';
-import type { UpstreamAnswer } from '../../upstream/types.ts';
 import type { AskedAnswer } from './ports.ts';
 import type { ClientRequest } from '../client-request.ts';
-import { removeParam } from '../query.ts';
 import type { Family, Operation, Plan, RouteTable } from '../types.ts';
-import { readRequestBody } from '../write/request-body.ts';
-import { type AnswerNeeds, answerNeeds } from './answer-edits.ts';
-import { type ClearKind, clearBody, clearMember, mergeClears, planClear, wrapPits } from './clear-cursors.ts';
-import { type BodyIds, idsInBody, replaceParam } from './cursor-ids.ts';
-import { type Cursor, noReign, isWrapped, needsWrapping, unwrapCursor } from './cursor-token.ts';
-import { deliver, sideHeaders } from './deliver.ts';
+import { answerNeeds } from './answer-edits.ts';
+import { bodyIdsOf } from './cursor-body.ts';
+import { replaceParam } from './cursor-ids.ts';
+import { type Cursor, isWrapped, noReign, unwrapCursor } from './cursor-token.ts';
+import { clearCursors } from './execute-clear.ts';
 import { askSide } from './forward.ts';
-import { isJson } from './judge-follower.ts';
 import { wireTarget } from './outgoing.ts';
 import { reignsOn } from './reigns.ts';
 import type { Shared } from './shared.ts';
@@ -26,7 +22,6 @@ import type { Shared } from './shared.ts';
 type CursorPlan = Extract<Plan, { kind: 'cursor' }>;
 
 const invalid = (): CrossfadeError => new CrossfadeError('CURSOR_INVALID');
-const nothing: AnswerNeeds = { rename: false, terms: false, cursor: false };
 
 export const createCursorExecutor =
   (shared: Shared) =>
@@ -36,9 +31,9 @@ export const createCursorExecutor =
       case 'scroll':
         return continueScroll(shared, request, operation);
       case 'clear_scroll':
-        return clear(shared, request, { operation, kind: 'scroll' });
+        return clearCursors(shared, request, { operation, kind: 'scroll' });
       case 'pit_delete':
-        return clear(shared, request, { operation, kind: 'pit' });
+        return clearCursors(shared, request, { operation, kind: 'pit' });
       case 'task':
       case 'rethrottle':
         return task(shared, request, operation);
@@ -46,20 +41,6 @@ export const createCursorExecutor =
         return byParam(shared, request, operation);
     }
   };
-
-const bodyIdsOf = async (
-  shared: Shared,
-  request: ClientRequest,
-  name: string,
-): Promise<{ bytes: Buffer; ids: BodyIds | undefined }> => {
-  const { bytes, json } = await readRequestBody(request, shared.deps.limits.maxBodyBytes);
-  try {
-    return { bytes, ids: json ? idsInBody(bytes, name) : undefined };
-  } catch {
-    // The cluster says what is wrong with it.
-    return { bytes, ids: undefined };
-  }
-};
 
 const continueScroll = async (shared: Shared, request: ClientRequest, operation: Operation): Promise<void> => {
   const { bytes, ids } = await bodyIdsOf(shared, request, 'scroll_id');
@@ -151,104 +132,6 @@ const task = async (shared: Shared, request: ClientRequest, operation: Operation
 
 const isTargetInUse = ({ states }: RouteTable): boolean =>
   states.some(({ phase }) => authorityIn(phase.phase) === 'target');
-
-type Clearing = { readonly operation: Operation; readonly kind: ClearKind };
-
-const clear = async (shared: Shared, request: ClientRequest, { operation, kind }: Clearing): Promise<void> => {
-  const { ids } = await bodyIdsOf(shared, request, clearMember[kind]);
-  const listed = operation.params.scroll_id?.split(',');
-  const tokens = ids?.ids ?? listed ?? [];
-  if (operation.group === 'delete_all_pits' || (tokens.length === 1 && tokens[0] === '_all'))
-    return clearAll(shared, request, kind);
-  const plan = planClear(tokens, shared.mac);
-  if (plan.kind === 'invalid') throw invalid();
-  if (!plan.wrapped) return passToSource(shared, request, operation);
-  const path = kind === 'scroll' ? '/_search/scroll' : request.head.path;
-  const query = removeParam(request.head.query, 'scroll_id');
-  const asks = [...plan.bySide].map(([side, cursors]) =>
-    askClear(shared, request, { side, target: wireTarget({ path, query }), body: clearBody(kind, cursors) }),
-  );
-  await deliverClears(shared, request, { kind, asks, known: [...plan.bySide.values()].flat() });
-};
-
-const passToSource = (shared: Shared, request: ClientRequest, operation: Operation): Promise<void> =>
-  shared.forward(request, {
-    side: 'source',
-    state: undefined,
-    target: wireTarget(request.head),
-    context: {
-      family: operation.family,
-      group: operation.group,
-      origin: { side: 'source', reign: 1 },
-      names: new Map(),
-    },
-    needs: nothing,
-    safeToRepeat: false,
-  });
-
-const clearAll = async (shared: Shared, request: ClientRequest, kind: ClearKind): Promise<void> => {
-  const target = wireTarget(request.head);
-  const both: Side[] = shared.deps.sameCluster === true ? ['source'] : ['source', otherSide('source')];
-  const asks = both.map((side) => askClear(shared, request, { side, target }));
-  await deliverClears(shared, request, { kind, asks, known: [] });
-};
-
-type SideAnswer = { readonly side: Side; readonly answer: UpstreamAnswer };
-
-const askClear = async (
-  shared: Shared,
-  request: ClientRequest,
-  ask: { side: Side; target: string; body?: Buffer },
-): Promise<SideAnswer> => {
-  const own = await readRequestBody(request, shared.deps.limits.maxBodyBytes);
-  const body = ask.body ?? own.bytes;
-  const answer = await shared.deps.transports[ask.side].request({
-    method: request.head.method,
-    path: ask.target,
-    headers: ask.body === undefined ? own.headers : { ...own.headers, 'content-type': 'application/json' },
-    body,
-    signal: request.aborted,
-    maxBodyBytes: shared.deps.limits.maxBodyBytes,
-  });
-  return { side: ask.side, answer };
-};
-
-type Clears = {
-  readonly kind: ClearKind;
-  readonly asks: readonly Promise<SideAnswer>[];
-  readonly known: readonly Cursor[];
-};
-
-const deliverClears = async (shared: Shared, request: ClientRequest, { kind, asks, known }: Clears): Promise<void> => {
-  const results = await Promise.allSettled(asks);
-  const answers = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-  const [first, ...others] = answers;
-  if (first === undefined) throw (results[0] as PromiseRejectedResult).reason;
-  request.trace.side = first.side;
-  const mergeable = answers.filter(({ answer }) => isJson(answer) && answer.status !== 400);
-  if ((others.length === 0 && results.length === 1) || mergeable.length < answers.length)
-    return deliverOne(shared, request, { kind, one: answers.find((one) => !mergeable.includes(one)) ?? first, known });
-  const parts = mergeable.map(({ side, answer }) => ({
-    side,
-    status: answer.status,
-    body: kind === 'pit' ? wrapPits(answer.body, side, { known, mac: shared.mac }) : answer.body,
-  }));
-  const merged = mergeClears(kind, parts, mergeable.length < results.length);
-  const headers = { 'content-type': 'application/json; charset=UTF-8' };
-  deliver(request, { ...merged, headers, extra: sideHeaders(shared.deps, 'both', undefined) });
-};
-
-type OneClear = { readonly kind: ClearKind; readonly one: SideAnswer; readonly known: readonly Cursor[] };
-
-const deliverOne = (shared: Shared, request: ClientRequest, { kind, one: { side, answer }, known }: OneClear): void => {
-  const wraps = kind === 'pit' && isJson(answer) && known.some(needsWrapping);
-  deliver(request, {
-    status: answer.status,
-    headers: answer.headers,
-    body: wraps ? wrapPits(answer.body, side, { known, mac: shared.mac }) : answer.body,
-    extra: sideHeaders(shared.deps, side, undefined),
-  });
-};
 
 /** For the executors of writes, which start tasks that the client asks about later. */
 export { wrapCursor as wrapTaskId } from './cursor-token.ts';

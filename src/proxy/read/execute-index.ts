@@ -11,7 +11,8 @@ import { answerNeeds, originOf } from './answer-edits.ts';
 import { askSide } from './forward.ts';
 import { sideTarget, wireTarget } from './outgoing.ts';
 import { askPathOf, isRepeatable, isUnchanged } from '../planning/unchanged.ts';
-import { getParam } from '../query.ts';
+import { getParam, removeParam } from '../query.ts';
+import { isRefreshed } from '../refresh-also.ts';
 import { readRequestBody } from '../write/request-body.ts';
 import type { Shared } from './shared.ts';
 import { nameOn } from './side-names.ts';
@@ -109,13 +110,24 @@ export const createRefreshExecutor =
 
 const servesReads = ({ state }: Pick<IndexPlan, 'state'>): boolean => effectivePercents(state).read > 0;
 
+/** One that is left alone because it fails has not been refreshed either. */
 const refreshFollower = async (shared: Shared, request: ClientRequest, plan: IndexPlan): Promise<void> => {
+  const { slug } = plan.state;
+  const isDone = shared.breakerOf(slug).wouldAdmit() && (await askForRefresh(shared, request, plan));
+  shared.refreshes.settle(plan.indices, isDone);
+  if (!isDone) shared.emit({ kind: 'refresh_failed', slug });
+};
+
+const askForRefresh = async (shared: Shared, request: ClientRequest, plan: IndexPlan): Promise<boolean> => {
   const side = otherSide(authorityIn(plan.state.phase.phase));
-  const signal = AbortSignal.timeout(shared.hedgeMs);
+  const signal = AbortSignal.any([request.aborted, AbortSignal.timeout(shared.hedgeMs)]);
+  const { operation, indices } = plan;
+  const { path, query } = sideTarget({ operation, head: request.head, indices }, side);
+  const target = wireTarget({ path, query: removeParam(query, 'filter_path') });
   try {
-    await askSide(shared.deps, request, { side, target: addressed(request, plan, side), signal });
+    return isRefreshed(await askSide(shared.deps, request, { side, target, signal }));
   } catch (err) {
     shared.deps.logger.debug({ err, route: plan.state.slug }, 'refresh of the follower failed');
-    shared.emit({ kind: 'refresh_failed', slug: plan.state.slug });
+    return false;
   }
 };

@@ -4,11 +4,12 @@
  * tokens in the answer the reign of their own route. What needs neither is streamed.
  */
 import type { ClientRequest } from '../client-request.ts';
-import { setParam } from '../query.ts';
-import type { Plan, RequestHead } from '../types.ts';
+import { getFlag, setParam } from '../query.ts';
+import type { Plan } from '../types.ts';
 import { withIndex } from '../write/names.ts';
 import { answerNeeds } from './answer-edits.ts';
 import { bodyFor, bodyTrouble } from './body-words.ts';
+import { withoutMissing } from './missing-followers.ts';
 import { wireTarget } from './outgoing.ts';
 import { readBody } from './read-body.ts';
 import { originOfAll, reignsOn } from './reigns.ts';
@@ -18,7 +19,7 @@ type MixedPlan = Extract<Plan, { kind: 'mixed_read' }>;
 
 export const executeMixed = async (shared: Shared, request: ClientRequest, plan: MixedPlan): Promise<void> => {
   const { operation, side, said } = plan;
-  const { facts, hidesNames, plain } = await readBody(request, shared.deps.limits.maxBodyBytes);
+  const { facts, hidesNames, plain, asksTokens } = await readBody(request, shared.deps.limits.maxBodyBytes);
   const table = shared.deps.table();
   const words = { table, side, sameCluster: shared.deps.sameCluster === true };
   const trouble = bodyTrouble({ ...words, facts, hidesNames, states: plan.states, query: request.head.query });
@@ -34,18 +35,25 @@ export const executeMixed = async (shared: Shared, request: ClientRequest, plan:
   await shared.forward(request, {
     side,
     state: undefined,
-    target: wireTarget(addressed(request.head, plan)),
+    target: wireTarget(await addressed(shared, request, plan)),
     body: body === plain.bytes ? undefined : body,
     context,
-    needs: answerNeeds(context, { ...request.head, asksTokens: facts?.asksTokens }),
+    needs: answerNeeds(context, { ...request.head, asksTokens }),
     safeToRepeat: true,
   });
 };
 
-const addressed = (head: RequestHead, { operation, said }: MixedPlan): { path: string; query: string } => {
+const addressed = async (
+  shared: Shared,
+  request: ClientRequest,
+  { operation, said }: MixedPlan,
+): Promise<{ path: string; query: string }> => {
+  const { head } = request;
   if (said === undefined) return head;
-  const { path, query } = withIndex({ ...head, side: said.side }, operation, said.names);
-  return { path, query: said.mayMiss ? setParam(query, 'ignore_unavailable', 'true') : query };
+  const given = getFlag(head.query, 'ignore_unavailable');
+  const { names, ignoreUnavailable } = await withoutMissing(shared, request, { said, given });
+  const { path, query } = withIndex({ ...head, side: said.side }, operation, names);
+  return { path, query: ignoreUnavailable ? setParam(query, 'ignore_unavailable', 'true') : query };
 };
 
 export const createMixedExecutor =

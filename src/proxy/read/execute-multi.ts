@@ -9,13 +9,14 @@ import { authorityIn, type Side } from '../../coordination/records.ts';
 import { CrossfadeError } from '../../errors.ts';
 import type { ClientRequest } from '../client-request.ts';
 import { asksPretty } from '../write/answer-form.ts';
-import { getParam } from '../query.ts';
+import { getFlag, getParam } from '../query.ts';
 import type { RoutedIndex, RouteTable } from '../types.ts';
 import { readRequestBody } from '../write/request-body.ts';
-import { askGroup, type GroupAnswer, groupSample, passGroup } from './ask-group.ts';
+import { askGroup, type GroupAnswer, groupSample, passGroup, refuseFormatOf } from './ask-group.ts';
 import { chooseSide } from './choose-side.ts';
 import { deliver, sideHeaders } from './deliver.ts';
-import { type Assignment, assignItems } from './multi-assign.ts';
+import { type Assigned, type Assignment, assignItems } from './multi-assign.ts';
+import { withoutMissing } from './missing-followers.ts';
 import { idsOfQuery, type MultiBody, type MultiItem, parseMulti } from './multi-body.ts';
 import { renderMultiAnswer } from './multi-answer.ts';
 import { failedItem, mergeItems } from './multi-merge.ts';
@@ -34,10 +35,26 @@ export const createMultiExecutor =
     if (body === undefined) return passUnread(shared, request, table);
     if (body.items.length === 0) return passTo(shared, request, 'source');
     const reading = { request, plan, table, plain, body, sameCluster: shared.deps.sameCluster === true };
-    const assignment = assign(shared, reading);
+    const assignment = await withFollowersLookedFor(shared, request, assign(shared, reading));
     if (assignment.groups.length === 1 && assignment.failed.length === 0) return serveOne(shared, reading, assignment);
     await serveSplit(shared, reading, assignment);
   };
+
+const withFollowersLookedFor = async (
+  shared: Shared,
+  request: ClientRequest,
+  { groups, failed }: Assignment,
+): Promise<Assignment> => {
+  if (!groups.some(({ items }) => items.some(({ said }) => said !== undefined))) return { groups, failed };
+  const look = async (assigned: Assigned): Promise<Assigned> => {
+    const { said, item } = assigned;
+    if (said === undefined) return assigned;
+    const given = item.ignoreUnavailable ?? getFlag(request.head.query, 'ignore_unavailable');
+    return { ...assigned, asked: await withoutMissing(shared, request, { said, given }) };
+  };
+  const looked = groups.map(async (group) => ({ ...group, items: await Promise.all(group.items.map(look)) }));
+  return { groups: await Promise.all(looked), failed };
+};
 
 const parsed = ({ head }: ClientRequest, { operation }: MultiPlan, bytes: Buffer): MultiBody | undefined => {
   try {
@@ -76,6 +93,7 @@ const assign = (shared: Shared, reading: MultiReading): Assignment => {
     defaultIndex: plan.defaultIndex,
     mac: shared.mac,
     isPending: pendingOf(shared, reading),
+    notRefreshed: (indices: readonly RoutedIndex[]) => shared.refreshes.has(indices),
     sameCluster: reading.sameCluster,
   };
   const assignment = assignItems(body, { ...context, chosen: sideOf });
@@ -129,6 +147,7 @@ const pendingOf = (
 
 const serveOne = async (shared: Shared, reading: MultiReading, { groups }: Assignment): Promise<void> => {
   const group = groups[0]!;
+  refuseFormatOf(reading, group);
   const states = new Set(group.items.map(({ route }) => route?.state));
   const [state] = states;
   const { request, plan } = reading;

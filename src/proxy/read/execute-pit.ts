@@ -10,6 +10,7 @@ import type { Plan } from '../types.ts';
 import { readRequestBody } from '../write/request-body.ts';
 import { answerNeeds } from './answer-edits.ts';
 import { type BodyFacts, inspectBody, noBodyFacts } from './body-names.ts';
+import { refuseHiddenCursor } from './cursor-body.ts';
 import { executeMixed } from './execute-mixed.ts';
 import { type Cursor, needsWrapping, unwrapCursor } from './cursor-token.ts';
 import { nameEdits, pitTrouble } from './body-words.ts';
@@ -22,7 +23,9 @@ type PitPlan = Extract<Plan, { kind: 'pit_search' }>;
 export const createPitExecutor =
   (shared: Shared) =>
   async (request: ClientRequest, plan: PitPlan): Promise<void> => {
-    const { bytes, json } = await readRequestBody(request, shared.deps.limits.maxBodyBytes);
+    const plain = await readRequestBody(request, shared.deps.limits.maxBodyBytes);
+    refuseHiddenCursor(plain);
+    const { bytes, json } = plain;
     const facts = json ? inspect(bytes) : noBodyFacts;
     if (facts.pit === undefined) return searchAll(shared, request, plan);
     const cursor = unwrapCursor(facts.pit.id, shared.mac);

@@ -21,7 +21,7 @@ import { bodyTrouble, hasMoved } from './body-words.ts';
 import { sideRequest, type WholeRead, wireTarget } from './outgoing.ts';
 import { type ReadBody, readBody } from './read-body.ts';
 import type { AskedAnswer } from './ports.ts';
-import { bodyPin, headPin, isRealtime } from './request-pins.ts';
+import { bodyPin, headPin, isRealtime, needsRefresh } from './request-pins.ts';
 import { type Sampling, startSampling } from './sampling.ts';
 import type { Shared } from './shared.ts';
 import { aliasRouting } from './side-names.ts';
@@ -59,9 +59,10 @@ export const createReadExecutor =
     }
   };
 
-const pinOf = ({ deps }: Shared, { request, plan }: Reading): PinReason | undefined =>
+const pinOf = ({ deps, refreshes }: Shared, { request, plan }: Reading): PinReason | undefined =>
   headPin(plan.operation, request.head, plan.state) ??
-  (isCopyPending(deps, request, plan) ? 'pending_copy' : undefined);
+  (isCopyPending(deps, request, plan) ? 'pending_copy' : undefined) ??
+  (needsRefresh(plan.operation.family) && refreshes.has(plan.indices) ? 'not_refreshed' : undefined);
 
 /** A document whose copy is on its way is not yet on the follower as the client last saw it. */
 const isCopyPending = (
@@ -208,7 +209,7 @@ const serveAuthority = async (shared: Shared, reading: Reading, served: Authorit
     context,
     needs: answerNeeds(context, {
       ...request.head,
-      asksTokens: body === undefined ? undefined : body.facts?.asksTokens,
+      asksTokens: body?.asksTokens,
     }),
     safeToRepeat: true,
     answer: served.answer,

@@ -6,7 +6,7 @@ import type { RouteState } from '../../coordination/ports.ts';
 import type { Side } from '../../coordination/records.ts';
 import type { ClientRequest } from '../client-request.ts';
 import { readRequestBody } from '../write/request-body.ts';
-import { type AnswerContext, type AnswerNeeds, editAnswer, needsNothing } from './answer-edits.ts';
+import { type AnswerContext, type AnswerNeeds, editAnswer, needsNothing, refuseOtherFormats } from './answer-edits.ts';
 import type { Mac } from './cursor-token.ts';
 import { deliver, sideHeaders } from './deliver.ts';
 import type { AskedAnswer, PassOptions, ReadDeps } from './ports.ts';
@@ -32,6 +32,7 @@ export type Forwarder = (request: ClientRequest, forward: Forward) => Promise<vo
 export const createForwarder =
   (deps: ReadDeps, mac: Mac): Forwarder =>
   async (request, forward) => {
+    refuseOtherFormats(forward.needs, request.head);
     request.trace.side = forward.side;
     if (needsNothing(forward.needs) && forward.body === undefined && forward.answer === undefined)
       return deps.streams.pass(request, {

@@ -42,10 +42,13 @@ const idsRequest = ({ operation, head, body, items }: GroupWords, side: Side): S
 const barePath = (family: Family): string => (family === 'msearch_template' ? '/_msearch/template' : `/_${family}`);
 
 const itemChange = (words: GroupWords, assigned: Assigned, side: Side): ItemChange | undefined => {
-  const { route, facts, item, said } = assigned;
+  const { route, facts, item, said, asked } = assigned;
   const searchEdits = [...pitEdits(assigned), ...nameEdits(facts, { ...words, side })];
   searchEdits.sort((a, b) => a.start - b.start);
-  if (said !== undefined) return { ...unchanged, indices: said.names, ignoreUnavailable: said.mayMiss, searchEdits };
+  if (said !== undefined) {
+    const { names, ignoreUnavailable } = asked ?? { names: said.names, ignoreUnavailable: false };
+    return { ...unchanged, indices: names, ignoreUnavailable, searchEdits };
+  }
   const edited = searchEdits.length === 0 ? undefined : { ...unchanged, searchEdits };
   if (route === undefined) return edited;
   if (side === 'target') {

@@ -13,6 +13,7 @@ import { type BodyFacts, inspectBody, noBodyFacts } from './body-names.ts';
 import type { PinReason } from './choose-side.ts';
 import { type Cursor, type CursorOrigin, type Mac, unwrapCursor } from './cursor-token.ts';
 import type { MultiBody, MultiItem } from './multi-body.ts';
+import type { Asked } from './missing-followers.ts';
 import { bodyTrouble, pitTrouble } from './body-words.ts';
 import { bodyPin, namesNodes } from './request-pins.ts';
 import { originOfAll } from './reigns.ts';
@@ -29,6 +30,8 @@ export type Assigned = {
   readonly origin?: CursorOrigin;
   /** A wildcard that must not reach the followers of one cluster. */
   readonly said?: SaidAnew;
+  /** The same, once it is known which of them are there. */
+  readonly asked?: Asked;
   /** Of an item over several. */
   readonly states?: readonly RouteState[];
 };
@@ -49,6 +52,8 @@ export type AssignContext = {
   /** The side the route's percentage chose for this request. */
   readonly chosen: (state: RouteState) => Side;
   readonly isPending: (index: RoutedIndex, item: MultiItem) => boolean;
+  /** A search would not find on the follower what was written before the last refresh. */
+  readonly notRefreshed: (indices: readonly RoutedIndex[]) => boolean;
   readonly sameCluster: boolean;
 };
 
@@ -140,6 +145,7 @@ const pinOf = ({ route, facts, item, opaque }: Assigned & Described, context: As
   if (item.search === undefined && route.indices.length > 1) return 'names';
   if (namesNodes(item.preference)) return 'node_preference';
   if (route.indices.some((index) => context.isPending(index, item))) return 'pending_copy';
+  if (item.search !== undefined && context.notRefreshed(route.indices)) return 'not_refreshed';
   return bodyPin({ table: context.table, ...route, facts: opaque ? undefined : facts });
 };
 

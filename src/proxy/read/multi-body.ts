@@ -15,6 +15,8 @@ export type MultiItem = {
   readonly routing: string | undefined;
   /** Of an msearch header. */
   readonly preference?: string | undefined;
+  /** Of an msearch header. */
+  readonly ignoreUnavailable?: boolean | undefined;
   /** msearch: the header line (may be empty). Documents: the element itself. */
   readonly head: Slice;
   /** msearch: the search body. Absent for documents. */
@@ -71,15 +73,30 @@ const parseLines = (buf: Buffer): MultiItem[] => {
   return items;
 };
 
-const headerFacts = (buf: Buffer, head: Slice): Pick<MultiItem, 'expression' | 'routing' | 'preference'> => {
+const headerFacts = (
+  buf: Buffer,
+  head: Slice,
+): Pick<MultiItem, 'expression' | 'routing' | 'preference' | 'ignoreUnavailable'> => {
   if (isBlank(buf, head)) return { expression: undefined, routing: undefined };
-  const found = members(buf.subarray(0, head.end), head.start, ['index', 'indices', 'routing', 'preference']);
+  const found = members(buf.subarray(0, head.end), head.start, [
+    'index',
+    'indices',
+    'routing',
+    'preference',
+    'ignore_unavailable',
+  ]);
   const index = found.index ?? found.indices;
   return {
     expression: index === undefined ? undefined : expressionOf(parseSlice(buf, index)),
     routing: textIn(buf, found.routing),
     preference: textIn(buf, found.preference),
+    ignoreUnavailable: flagIn(buf, found.ignore_unavailable),
   };
+};
+
+const flagIn = (buf: Buffer, slice: Slice | undefined): boolean | undefined => {
+  const text = textIn(buf, slice);
+  return text === undefined ? undefined : text === 'true';
 };
 
 const textIn = (buf: Buffer, slice: Slice | undefined): string | undefined =>

@@ -12,7 +12,7 @@ export type ItemChange = {
   readonly indices: readonly string[] | undefined;
   readonly routing: string | undefined;
   readonly searchEdits: readonly Edit[];
-  /** The item names indices that may be missing. */
+  /** The item names indices that may be missing, and does not say itself what of them. */
   readonly ignoreUnavailable?: boolean;
 };
 
@@ -69,11 +69,7 @@ const editHead = (buf: Buffer, item: MultiItem, change: ItemChange): Buffer => {
     edits.push(...places.map((place) => ({ ...place, text: value })));
     if (places.length === 0) added.push(`"${keys[0]}":${value}`);
   }
-  if (change.ignoreUnavailable === true) {
-    const places = blank ? [] : placesOf(buf, item.head, ['ignore_unavailable']);
-    edits.push(...places.map((place) => ({ ...place, text: 'true' })));
-    if (places.length === 0) added.push('"ignore_unavailable":true');
-  }
+  if (change.ignoreUnavailable === true) added.push('"ignore_unavailable":true');
   if (change.routing !== undefined && item.routing === undefined)
     added.push(`"routing":${JSON.stringify(change.routing)}`);
   if (blank) return Buffer.from(`{${added.join(',')}}`);

@@ -5,6 +5,7 @@ import type { Timers } from '../../coordination/timers.ts';
 import type { Logger } from '../../log.ts';
 import type { Transports, UpstreamAnswer } from '../../upstream/types.ts';
 import type { ClientRequest } from '../client-request.ts';
+import type { FailedRefreshes } from '../failed-refreshes.ts';
 import type { ShadowRunner } from '../shadow/ports.ts';
 import type { Family, Plan, RouteTable } from '../types.ts';
 import type { RequestBody } from '../write/request-body.ts';
@@ -62,6 +63,8 @@ export type ReadDeps = {
   readonly table: () => RouteTable;
   readonly copies: Pick<Copies, 'isPending'>;
   readonly shadow: ShadowRunner;
+  /** Shared with whoever else refreshes followers; default its own. */
+  readonly refreshes?: FailedRefreshes;
   /** False while comparisons show that the follower fails; default always true. */
   readonly mayReadFollower?: (slug: string) => boolean;
   /** False while the follower is not known to be filled; default always true. */

@@ -13,6 +13,7 @@ export type ReadBody = {
   readonly facts: BodyFacts | undefined;
   /** What was not understood, or cannot be rewritten, may name an index. */
   readonly hidesNames: boolean;
+  readonly asksTokens: boolean;
 };
 
 export const readBody = async (request: ClientRequest, maxBytes: number): Promise<ReadBody> => {
@@ -24,7 +25,12 @@ export const readBody = async (request: ClientRequest, maxBytes: number): Promis
   const facts = isJson || text.length === 0 ? factsOf(text) : undefined;
   // Names in the `source` parameter cannot be rewritten in place.
   const isFixed = source !== undefined && facts !== undefined && facts.names.length > 0;
-  return { plain, facts: isFixed ? undefined : facts, hidesNames: isFixed || (facts === undefined && mayName(text)) };
+  return {
+    plain,
+    facts: isFixed ? undefined : facts,
+    hidesNames: isFixed || (facts === undefined && mayName(text)),
+    asksTokens: facts?.asksTokens ?? text.includes('seq_no_primary_term'),
+  };
 };
 
 const isSourceJson = (query: string): boolean => !/yaml|cbor|smile/i.test(getParam(query, 'source_content_type') ?? '');

@@ -34,6 +34,9 @@ const followerFamilies: ReadonlySet<Family> = new Set<Family>([
 /** Reads of documents by id, which see a write before any refresh. */
 export const isRealtime = (family: Family): boolean => family === 'get' || family === 'termvectors';
 
+/** What sees a write only after a refresh. */
+export const needsRefresh = (family: Family): boolean => !isRealtime(family) && family !== 'field_caps';
+
 export const headPin = ({ family }: Operation, head: RequestHead, state: RouteState): PinReason | undefined => {
   if (!followerFamilies.has(family)) return 'family';
   const external = state.spec.versions === 'external';

@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import type { RouteState } from '../../coordination/ports.ts';
 import { systemTimers, type Timers } from '../../coordination/timers.ts';
 import type { ClientRequest } from '../client-request.ts';
+import { createFailedRefreshes, type FailedRefreshes } from '../failed-refreshes.ts';
 import type { IndexNames } from '../rename.ts';
 import type { RouteTable } from '../types.ts';
 import { type Breaker, createBreaker } from './breaker.ts';
@@ -21,24 +22,34 @@ export const createCursorMac =
   (text) =>
     createHmac('sha256', secret()).update(text).digest('base64url').slice(0, macChars);
 
+/** No cluster keeps a cursor for longer, unless it is told to. */
+const maxKeepAliveMs = 86_400_000;
+
 export type Shared = {
   readonly deps: ReadDeps;
   readonly mac: Mac;
   readonly forward: Forwarder;
   readonly timers: Timers;
   readonly hedgeMs: number;
+  readonly refreshes: FailedRefreshes;
   readonly date: () => Date;
   readonly emit: (event: ReadEvent) => void;
   /** Connections are counted from 1 in every process; with this in front their keys spread over the buckets. */
   callerOf(request: Pick<ClientRequest, 'principal' | 'connectionId'>): Caller;
   breakerOf(slug: string): Breaker;
   followerIsFilled(state: RouteState): boolean;
+  /** Cursors that were opened there may be open still. */
+  targetServedLately(): boolean;
   namesOf(table: RouteTable): IndexNames;
 };
 
 export const createShared = (deps: ReadDeps): Shared => {
   const mac = createCursorMac(deps.cursorSecret);
-  const emit = deps.onEvent ?? (() => undefined);
+  let targetServedMs = Number.NEGATIVE_INFINITY;
+  const emit = (event: ReadEvent): void => {
+    if (event.kind === 'chosen' && event.side === 'target') targetServedMs = deps.now();
+    deps.onEvent?.(event);
+  };
   const breakers = new Map<string, Breaker>();
   const names = new WeakMap<RouteTable, IndexNames>();
   const process = deps.random().toString(36);
@@ -48,6 +59,7 @@ export const createShared = (deps: ReadDeps): Shared => {
     emit,
     forward: createForwarder(deps, mac),
     timers: deps.timers ?? systemTimers,
+    refreshes: deps.refreshes ?? createFailedRefreshes(deps.now),
     hedgeMs: deps.hedgeMs ?? defaultHedgeMs,
     date: deps.date ?? (() => new Date()),
     callerOf: ({ principal, connectionId }) => ({ principal, connection: `${process}/${connectionId}` }),
@@ -60,6 +72,7 @@ export const createShared = (deps: ReadDeps): Shared => {
       breakers.set(slug, breaker);
       return breaker;
     },
+    targetServedLately: () => deps.now() - targetServedMs < maxKeepAliveMs,
     followerIsFilled: (state) => deps.followerIsFilled?.(state) ?? true,
     namesOf: (table) => {
       const known = names.get(table) ?? clientNames(table.states);

@@ -10,7 +10,9 @@ import { oneClusterTableOf, routeState, tableOf } from '../../support/routes.ts'
 const now = new Date(0);
 const said = (expression: string, ...states: RouteState[]) => {
   const found = withoutFollowers(expression, { table: oneClusterTableOf(...states), now, states });
-  return found === undefined ? undefined : `${found.names.join()} on ${found.side}${found.mayMiss ? ', may miss' : ''}`;
+  return found === undefined
+    ? undefined
+    : `${found.names.join()} on ${found.side}${found.mayMiss.length > 0 ? ', may miss' : ''}`;
 };
 
 describe('a wildcard over both sides of a route in one cluster', () => {

@@ -79,6 +79,13 @@ describe('a changed answer', () => {
     );
   });
 
+  it('of an explanation shows the reign in the document that it holds', () => {
+    const text = '{"_index":"new","matched":true,"get":{"_seq_no":4,"_primary_term":1,"_source":{"_primary_term":1}}}';
+    expect(edited(text, { family: 'explain', group: 'explain' }, { asksTokens: false })).toBe(
+      '{"_index":"old","matched":true,"get":{"_seq_no":4,"_primary_term":4294967297,"_source":{"_primary_term":1}}}',
+    );
+  });
+
   it("of a follower's cursor gives out a term that no shard can have", () => {
     const origin = { side: 'target', reign: noReign } as const;
     expect(edited('{"_scroll_id":"a","h":[{"_primary_term":1}]}', { family: 'scroll', origin })).toBe(

@@ -26,6 +26,19 @@ describe('index names in a search body', () => {
       { query: { bool: { filter: [{ bool: { must_not: { term: { _index: 'a' } } } }] } } },
       ['a'],
     ],
+    ['a lookup by a field called document', { query: { terms: { document: { index: 'a', id: '1' } } } }, ['a']],
+    ['a lookup by a field called params', { query: { terms: { params: { index: 'a', id: '1' } } } }, ['a']],
+    [
+      'an aggregation called documents',
+      { aggs: { documents: { filter: { terms: { u: { index: 'a', id: '1' } } } } } },
+      ['a'],
+    ],
+    [
+      'a template',
+      { source: { query: { terms: { u: { index: 'a' } } }, indices_boost: [{ b: 2 }] }, params: { index: 'x' } },
+      ['a', 'b'],
+    ],
+    ['a template that is a text', { source: JSON.stringify({ query: { terms: { u: { index: 'a' } } } }) }, ['a']],
     ['judged documents', { requests: [{ ratings: [{ _index: 'a', _id: '1', rating: 3 }] }] }, ['a']],
   ])('are found in: %s', (_title, body, expected) => {
     expect(names(body)).toEqual(expected);
@@ -43,6 +56,8 @@ describe('index names in a search body', () => {
       { query: { script: { script: { source: 's', params: { terms: { x: { index: 'products' } } } } } } },
     ],
     ['an aggregation called terms', { aggs: { terms: { terms: { field: 'index' } } } }],
+    ['parameters of a stored template', { id: 't', params: { terms: { x: { index: 'products' } } } }],
+    ['a template that is a text about a field', { source: '{"query":{"match":{"indexed":"{{x}}"}}}' }],
   ])('are not seen in: %s', (_title, body) => {
     expect(names(body)).toEqual([]);
     expect(inspect(body).opaque).toBe(false);
@@ -67,6 +82,17 @@ describe('index names in a search body', () => {
     ['a value of the application', { query: { term: { name: 'products_index' } } }, false],
   ])('selects by the name of the index, or only shows it: %s', (_title, body, unsayable) => {
     expect(inspect(body).unsayable).toBe(unsayable);
+  });
+
+  it.each<[string, string, boolean]>([
+    ['names an index', '{"query":{"terms":{"u":{"index":"a"}}}}', true],
+    ['has Mustache around a name', '{"query":{ {{#u}}"terms":{"u":{"index":"{{u}}"}}{{/u}} }}', true],
+    ['has Mustache and no name', '{"query":{ {{#u}}"term":{"u":"{{u}}"}{{/u}} }}', false],
+    ['names none', '{"query":{"match_all":{}}}', false],
+  ])('cannot be rewritten in the text of a template: it %s', (_title, source, found) => {
+    const facts = inspect({ source, params: { index: 'x' } });
+    expect([facts.opaque, facts.unsayable]).toEqual([found, found]);
+    expect(renameEdits(facts, () => 'other')).toEqual([]);
   });
 
   it('is no more than a word of the application when it is part of another word', () => {

@@ -26,10 +26,11 @@ beforeEach(async () => {
 });
 afterEach(() => stack.close());
 
-const set = (phase: 'dual' | 'target') => {
+const set = (phase: 'dual' | 'target', read = 0) => {
   const state = routeState({
     slug: 'r',
     phase,
+    percent: { read },
     indices: [{ source: 'source_index', target: 'target_index' }],
     aliases: ['r'],
   });
@@ -62,6 +63,44 @@ describe('clearing everything', () => {
       'S',
       wrapCursor('T', { side: 'target', reign: 0 }, mac),
     ]);
+  });
+
+  it('needs nothing of a target that is a follower and serves no reads', async () => {
+    set('dual');
+    source.answer = () => ({ body: { succeeded: true, num_freed: 2 } });
+    const got = await stack.send('DELETE', '/_search/scroll/_all');
+    expect([got.json, target.seen]).toEqual([{ succeeded: true, num_freed: 2 }, []]);
+  });
+
+  it.each(['hang', 'reset', 'error'] as const)(
+    'is not held up or spoilt by a follower that serves reads: %s',
+    async (how) => {
+      await stack.close();
+      stack = await startReadStack({ sourceUrl: source.url, targetUrl: target.url, deps: { hedgeMs: 50 } });
+      set('dual', 100);
+      source.answer = () => ({ body: { succeeded: true, num_freed: 2 } });
+      target.behaviour = how;
+      const got = await stack.send('DELETE', '/_search/scroll/_all');
+      expect([got.status, got.json, target.seen.length]).toEqual([200, { succeeded: true, num_freed: 2 }, 1]);
+    },
+  );
+
+  it('reaches a follower that served reads lately, which may still have cursors', async () => {
+    set('dual', 100);
+    target.answer = () => undefined;
+    await stack.send('GET', '/r/_search');
+    set('dual', 0);
+    target.seen.length = 0;
+    await stack.send('DELETE', '/_search/scroll/_all');
+    expect(asked(target)).toEqual(['DELETE /_search/scroll/_all']);
+  });
+
+  it('is a success also where the client wants to see a part of the answer only', async () => {
+    source.answer = () => ({ body: { succeeded: true, num_freed: 2 } });
+    target.answer = () => ({ status: 404, body: { succeeded: true, num_freed: 0 } });
+    const got = await stack.send('DELETE', '/_search/scroll/_all?filter_path=succeeded');
+    expect([got.status, got.json]).toEqual([200, { succeeded: true }]);
+    expect(asked(source)).toEqual(['DELETE /_search/scroll/_all']);
   });
 
   it('asks once when both sides are one cluster', async () => {

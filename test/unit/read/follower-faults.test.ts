@@ -39,6 +39,52 @@ const set = ({ phase = 'dual', percent = { read: 100 }, spec = {} }: Change = {}
 const search = (body: unknown = { query: { match_all: {} } }) => stack.send('POST', '/r/_search', { body });
 const expected = searchAnswer('source');
 
+describe('a refresh that the follower does not carry out', () => {
+  const failed = { _shards: { total: 2, successful: 1, failed: 1 } };
+  const fails: [string, () => void][] = [
+    ['refuses', () => void (target.answer = ({ path }) => (isRefresh(path) ? { status: 403, body: {} } : undefined))],
+    ['does in part', () => void (target.answer = ({ path }) => (isRefresh(path) ? { body: failed } : undefined))],
+    ['lets fall', () => void (target.behaviour = 'reset')],
+  ];
+  const isRefresh = (path: string) => path.includes('/_refresh');
+  const sideOf = ({ headers }: Got) => headers['x-crossfade-side'];
+  const count = async () => sideOf(await stack.send('GET', '/r/_count'));
+  const asksItem = async () => {
+    await stack.send('POST', '/_msearch', { body: [{ index: 'r' }, {}] });
+    return target.seen.some(({ path }) => path.startsWith('/_msearch'));
+  };
+
+  it.each(fails)('and %s keeps searches at the authority until one is carried out', async (_how, fail) => {
+    set();
+    fail();
+    expect((await stack.send('POST', '/r/_refresh?filter_path=x')).status).toBe(200);
+    Object.assign(target, { behaviour: 'ok', answer: () => undefined });
+    expect([await count(), await asksItem()]).toEqual(['source', false]);
+    expect(sideOf(await stack.send('GET', '/r/_doc/1'))).toBe('target');
+    await stack.send('POST', '/r/_refresh');
+    expect([await count(), await asksItem()]).toEqual(['target', true]);
+  });
+
+  it.each(fails)('and %s as part of everything does so too', async (_how, fail) => {
+    set();
+    fail();
+    await stack.send('POST', '/_refresh');
+    Object.assign(target, { behaviour: 'ok', answer: () => undefined });
+    expect(await count()).toBe('source');
+    await stack.send('POST', '/_refresh');
+    expect(await count()).toBe('target');
+  });
+
+  it('is not asked for while the follower is left alone', async () => {
+    set();
+    target.behaviour = 'error';
+    for (let i = 0; i < 6; i++) await search();
+    target.seen.length = 0;
+    await stack.send('POST', '/r/_refresh');
+    expect(target.seen).toEqual([]);
+  });
+});
+
 describe('a follower that fails costs the client nothing but the way round', () => {
   it.each(misbehaviours)('%s', async (behaviour) => {
     set();

@@ -154,6 +154,44 @@ describe('a query on the source that looks documents up in a route that has move
   });
 });
 
+describe('after the cutover, what can be made right in JSON only', () => {
+  const moveAlone = () => {
+    const route = routeState({ slug: 'r', phase: 'target', indices: [{ source: 'a', target: 'b' }], aliases: [] });
+    stack.setStates({ ...route, phase: { ...route.phase, reign: 2 } });
+  };
+  const yaml = { 'content-type': 'application/yaml' };
+
+  it.each<[string, string, string, unknown, Record<string, string>]>([
+    ['a scroll that is opened', 'POST', '/a/_search?scroll=1m&format=yaml', {}, {}],
+    ['a point in time that is opened', 'POST', '/a/_search/point_in_time?keep_alive=1m&format=cbor', undefined, {}],
+    ['a page', 'POST', '/_search/scroll?format=yaml', { scroll_id: 'ID' }, {}],
+    ['a page asked for in YAML', 'POST', '/_search/scroll', 'scroll_id: ID', yaml],
+    ['a point in time searched in YAML', 'POST', '/_search', 'pit: {id: ID}', yaml],
+    ['a cursor closed in YAML', 'DELETE', '/_search/scroll', 'scroll_id: ID', yaml],
+    ['a search for tokens', 'POST', '/a/_search?format=yaml', { seq_no_primary_term: true }, {}],
+    ['a search in YAML for tokens', 'POST', '/a/_search', 'seq_no_primary_term: true', yaml],
+    ['an item for tokens', 'POST', '/_msearch?format=smile', [{ index: 'a' }, { seq_no_primary_term: true }], {}],
+  ])('is refused in another format: %s', async (_title, method, path, body, headers) => {
+    moveAlone();
+    const { _scroll_id: id } = (await stack.send('POST', '/a/_search?scroll=1m', { body: {} })).json;
+    target.seen.length = 0;
+    const text = typeof body === 'string' ? body : JSON.stringify(body);
+    const said = Array.isArray(body) ? body : text?.replace('ID', id);
+    const got = await stack.send(method, path, { ...(said === undefined ? {} : { body: said }), headers });
+    expect([got.status, got.headers['x-crossfade-error']]).toEqual([400, 'UNSUPPORTED']);
+    expect([source.seen, target.seen]).toEqual([[], []]);
+  });
+
+  it.each([
+    ['POST', '/a/_search?format=yaml', { query: { match_all: {} } }, {}],
+    ['POST', '/a/_search', 'query: {match_all: {}}', yaml],
+    ['GET', '/a/_doc/1?format=yaml', undefined, {}],
+  ] as const)('is not all that is asked in another format: %s %s', async (method, path, body, headers) => {
+    moveAlone();
+    expect((await stack.send(method, path, { ...(body === undefined ? {} : { body }), headers })).status).toBe(200);
+  });
+});
+
 describe('a search of a point in time', () => {
   const wildcard = { wildcard: { _index: 'o*' } };
   const lookup = { terms: { u: { index: 'items', id: '1', path: 'p' } } };

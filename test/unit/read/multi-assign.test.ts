@@ -36,6 +36,7 @@ const context = (over: Partial<AssignContext> = {}): AssignContext => ({
   mac,
   chosen: home,
   isPending: () => false,
+  notRefreshed: () => false,
   sameCluster: false,
   ...over,
 });

@@ -29,6 +29,11 @@ describe('renaming indices in an answer', () => {
     ],
     ['{"type":"t","reason":"[a] and [b]"}', '{"type":"t","reason":"[b] and [a]"}'],
     ['{"_shard":"[products_v2][0]","_index":"products_v2"}', '{"_shard":"[products_v1][0]","_index":"products_v1"}'],
+    [
+      '{"profile":{"shards":[{"id":"[node][products_v2][0]","searches":[{"id":"[products_v2]"}]}]}}',
+      '{"profile":{"shards":[{"id":"[node][products_v1][0]","searches":[{"id":"[products_v2]"}]}]}}',
+    ],
+    ['{"shards":[{"id":"[node][products_v2][0]"}]}', '{"shards":[{"id":"[node][products_v2][0]"}]}'],
     ['{"_index":"products\\u005fv2"}', '{"_index":"products\\u005fv2"}'],
   ])('turns %s into %s', (text, expected) => {
     expect(renamed(text)).toBe(expected);
