@@ -190,7 +190,7 @@ export const RouteSpec = z
       .enum(['refuse', 'replace'])
       .default('refuse')
       .describe(
-        'a target that holds documents which this route did not copy there: refused, or taken over, so that those which the source lacks are deleted',
+        'a target whose documents are for the most part neither copied there by this route nor on the source: refused, or taken over, so that they are deleted',
       ),
     targetSettings: z.record(z.string(), z.unknown()).optional().describe('overrides when creating the target'),
     targetMappings: z.record(z.string(), z.unknown()).optional(),

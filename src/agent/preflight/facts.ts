@@ -2,6 +2,7 @@
 import type { Side } from '../../coordination/records.ts';
 import type { RouteSpec } from '../../coordination/route-spec.ts';
 import type { AliasBody, ClusterInfo, IndexHealth } from '../control-answers.ts';
+import type { DocAddress } from '../document-calls.ts';
 import type { MissingPrivilege } from './privileges.ts';
 
 export type IndexFacts = {
@@ -25,6 +26,8 @@ export type IndexFacts = {
   routedDocs: number;
   /** Largest version among a sample: the application's own external versions, or stamps of another migration, are huge. */
   largestVersion: bigint;
+  /** That sample. */
+  sample: readonly DocAddress[];
 };
 export type ClusterFacts = {
   info: ClusterInfo | undefined;
@@ -39,7 +42,10 @@ export type ClusterFacts = {
   /** Its bulks must not name indices in their lines. */
   refusesExplicitIndex: boolean;
 };
-export type PairFacts = Record<Side, IndexFacts | undefined>;
+export type PairFacts = Record<Side, IndexFacts | undefined> & {
+  /** Of some documents of the target: how many the source has too. Undefined when nobody looked. */
+  targetSample?: { docs: number; onSource: number } | undefined;
+};
 export type StoreFacts = { kind: 'nats' | 'file'; connected: boolean; detail: string; members: number };
 /** By index that carries an alias: how it does. */
 export type AliasHolders = Readonly<Record<string, AliasBody>>;

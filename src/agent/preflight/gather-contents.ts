@@ -8,6 +8,7 @@ import type { RouteSpec } from '../../coordination/route-spec.ts';
 import { CrossfadeError, isCrossfadeError } from '../../errors.ts';
 import type { ClusterControl } from '../cluster.ts';
 import { noneAssigned, type ShardSeq } from '../control-answers.ts';
+import type { DocAddress } from '../document-calls.ts';
 import { indexHealth } from '../index-health.ts';
 import { namesakesOf } from '../namesakes.ts';
 import type { AliasHolders, IndexFacts, PairFacts, PreflightFacts } from './facts.ts';
@@ -57,11 +58,12 @@ const assignedShards = async (cluster: ClusterControl, index: string): Promise<r
 const probeSeq = async (
   cluster: ClusterControl,
   index: string,
-): Promise<Pick<IndexFacts, 'seqSearchable' | 'largestVersion' | 'maxSeqNo'>> => {
+): Promise<Pick<IndexFacts, 'seqSearchable' | 'largestVersion' | 'maxSeqNo' | 'sample'>> => {
   const shards = await assignedShards(cluster, index);
   const maxSeqNo = Math.max(0, ...shards.map((shard) => shard.maxSeqNo));
   const shard = shards.find(({ globalCheckpoint }) => globalCheckpoint >= 0);
-  if (shard === undefined) return { seqSearchable: true, largestVersion: 0n, maxSeqNo };
+  const none = { largestVersion: 0n, maxSeqNo, sample: [] };
+  if (shard === undefined) return { seqSearchable: true, ...none };
   try {
     const docs = await cluster.searchBySeq({
       index,
@@ -73,9 +75,10 @@ const probeSeq = async (
       source: false,
     });
     const versions = docs.map(({ version }) => version ?? 0n);
-    return { seqSearchable: true, largestVersion: versions.reduce((a, b) => (a > b ? a : b), 0n), maxSeqNo };
+    const largestVersion = versions.reduce((a, b) => (a > b ? a : b), 0n);
+    return { seqSearchable: true, largestVersion, maxSeqNo, sample: docs.map(({ id, routing }) => ({ id, routing })) };
   } catch (error) {
-    if (isCrossfadeError(error, 'UPSTREAM_REFUSED')) return { seqSearchable: false, largestVersion: 0n, maxSeqNo };
+    if (isCrossfadeError(error, 'UPSTREAM_REFUSED')) return { seqSearchable: false, ...none };
     throw error;
   }
 };
@@ -108,11 +111,26 @@ const indexFacts = async (cluster: ClusterControl, name: string): Promise<IndexF
   };
 };
 
+const targetSample = async (
+  source: ClusterControl,
+  index: IndexFacts | undefined,
+  docs: readonly DocAddress[],
+): Promise<PairFacts['targetSample']> => {
+  if (index === undefined || docs.length === 0) return undefined;
+  try {
+    const got = await source.mget({ index: index.concreteName, docs, source: false, versionsOnly: true });
+    return { docs: docs.length, onSource: got.filter(({ kind }) => kind === 'found').length };
+  } catch (error) {
+    if (isCrossfadeError(error, 'UPSTREAM_REFUSED')) return undefined;
+    throw error;
+  }
+};
+
 const pairFacts = (clusters: Clusters, spec: RouteSpec): Promise<PairFacts[]> =>
   Promise.all(
     spec.indices.map(async (pair) => {
       const [source, target] = await Promise.all(sides.map((side) => indexFacts(clusters[side], pair[side])));
-      return { source, target };
+      return { source, target, targetSample: await targetSample(clusters.source, source, target?.sample ?? []) };
     }),
   );
 

@@ -2,7 +2,7 @@
  * What makes one index unfit to be migrated, as the source or as the target. Pure: one function per concern.
  */
 import { type EpochAlias, parseEpochAlias } from '../../coordination/keys.ts';
-import type { Finding, IndexFacts, PreflightFacts } from './facts.ts';
+import type { Finding, IndexFacts, PairFacts, PreflightFacts } from './facts.ts';
 import { about, type Say } from './finding.ts';
 import { isWhole } from '../control-answers.ts';
 import { contentFindings } from './judge-contents.ts';
@@ -87,8 +87,9 @@ const targetOfAnother = (say: Say, index: IndexFacts, slug: string): Finding[] =
       ),
     );
 
-export const targetFindings = (facts: PreflightFacts, name: string, index: IndexFacts | undefined): Finding[] => {
+export const targetFindings = (facts: PreflightFacts, name: string, pair: PairFacts): Finding[] => {
   const { spec } = facts;
+  const { target: index, targetSample } = pair;
   const say = about('target index', name);
   if (index === undefined)
     return [
@@ -99,7 +100,7 @@ export const targetFindings = (facts: PreflightFacts, name: string, index: Index
   const findings = [
     ...healthFindings(say, index),
     ...targetOfAnother(say, index, spec.route),
-    ...contentFindings(say, index, facts),
+    ...contentFindings(say, index, { ...facts, targetSample }),
   ];
   if (index.concreteName !== name)
     findings.push(say('refuse', `is an alias of ${index.concreteName}`, 'name the concrete index'));

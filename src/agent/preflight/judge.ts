@@ -121,7 +121,7 @@ export const judge = (facts: PreflightFacts): Finding[] => [
     const names = facts.spec.indices[ordinal] ?? { source: '', target: '' };
     return [
       ...sourceFindings(facts, names.source, pair.source),
-      ...targetFindings(facts, names.target, pair.target),
+      ...targetFindings(facts, names.target, pair),
       ...pairFindings(facts, ordinal, pair),
       ...pipelineFindings(facts, ordinal, pair),
     ];

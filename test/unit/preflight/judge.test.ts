@@ -23,6 +23,7 @@ const index = (name: string, over: Partial<IndexFacts> = {}): IndexFacts => ({
   docs: 0,
   routedDocs: 0,
   largestVersion: 3n,
+  sample: [],
   ...over,
 });
 const cluster = (
@@ -186,6 +187,34 @@ const rows: [string, PreflightFacts, string, 'warn' | 'refuse'][] = [
     }),
     'target index',
     'warn',
+  ],
+  [
+    'most documents of a sample of the target are on the source, as after a snapshot',
+    facts({
+      pairs: [
+        {
+          source: index('p1', { aliases: { products: {} } }),
+          target: index('p2', { docs: 7 }),
+          targetSample: { docs: 7, onSource: 4 },
+        },
+      ],
+    }),
+    'target index',
+    'warn',
+  ],
+  [
+    'at least half of a sample of the target is not on the source',
+    facts({
+      pairs: [
+        {
+          source: index('p1', { aliases: { products: {} } }),
+          target: index('p2', { docs: 8 }),
+          targetSample: { docs: 8, onSource: 4 },
+        },
+      ],
+    }),
+    'target index',
+    'refuse',
   ],
   [
     'the documents on the target are not those of the target that the route copied to before',
