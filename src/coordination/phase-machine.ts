@@ -8,7 +8,15 @@
  *   off <-> observe <-> dual  ==hold/commit==>  target -> final
  *                        ^------hold/commit-----'
  */
-import { authorityIn, copiedTo, type Hold, type Phase, type PhaseRecord, type StampLayout } from './records.ts';
+import {
+  authorityIn,
+  copiedTo,
+  type Hold,
+  ownRevision,
+  type Phase,
+  type PhaseRecord,
+  type StampLayout,
+} from './records.ts';
 import { maxReign } from './stamp.ts';
 
 export type PhaseEvent =
@@ -18,7 +26,7 @@ export type PhaseEvent =
    */
   | { kind: 'move'; to: Phase; layout?: StampLayout; nextReign?: boolean }
   | { kind: 'hold'; rehearsal: boolean; budgetMs: number; graceMs: number }
-  | { kind: 'commit'; percentFloor: number }
+  | { kind: 'commit' }
   /** Ends a hold without a switch: given up, failed or rehearsed. */
   | { kind: 'release' }
   /** Leaves the epochs behind of a switch that was prepared and never held: as its release, without a hold. */
@@ -109,10 +117,9 @@ const hold = (record: PhaseRecord, event: Extract<PhaseEvent, { kind: 'hold' }>,
 
 const withoutHold = ({ hold: _, ...record }: PhaseRecord): PhaseRecord => record;
 
-const commit = (record: PhaseRecord, event: Extract<PhaseEvent, { kind: 'commit' }>, who: Who): PhaseStep => {
+const commit = (record: PhaseRecord, who: Who): PhaseStep => {
   if (record.hold === undefined) return refuse('nothing is held');
   if (record.hold.rehearsal) return refuse('a rehearsal is never committed');
-  const { percentFloor } = event;
   return {
     ok: true,
     record: {
@@ -121,7 +128,7 @@ const commit = (record: PhaseRecord, event: Extract<PhaseEvent, { kind: 'commit'
       epoch: record.epoch + 1,
       phase: record.hold.to,
       reign: record.reign + 1,
-      percentFloor,
+      percentFloor: ownRevision,
     },
   };
 };
@@ -144,7 +151,7 @@ export const stepPhase = (record: PhaseRecord, event: PhaseEvent, who: Who): Pha
     case 'hold':
       return hold(record, event, who);
     case 'commit':
-      return commit(record, event, who);
+      return commit(record, who);
     case 'release':
       return release(record, who);
     case 'pass_over':

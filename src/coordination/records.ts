@@ -51,6 +51,15 @@ export const PhaseRecord = z.strictObject({
 });
 export type PhaseRecord = z.infer<typeof PhaseRecord>;
 
+/**
+ * The floor of a commit is its own revision, which its writer cannot know: a percentage that is set in the moment before it
+ * is void too. Stands for that in the store; whoever does not know the word takes every percentage for void.
+ */
+export const ownRevision = Number.MAX_SAFE_INTEGER;
+/** A record as it is meant, read at this revision. */
+export const withFloor = (record: PhaseRecord, revision: number): PhaseRecord =>
+  record.percentFloor === ownRevision ? { ...record, percentFloor: revision } : record;
+
 /** What a route has before anything was written: traffic passes untouched. */
 export const initialPhase: PhaseRecord = {
   schema: 1,

@@ -26,7 +26,7 @@ export const emptyCell: Cell<never> = { good: undefined, deletedAt: 0, refused: 
 
 /** How a cell reads a text, and whether a well-formed newer value may follow the good one. */
 export type CellRules<T> = {
-  read: (text: string) => Parsed<T>;
+  read: (text: string, revision: number) => Parsed<T>;
   objection?: (next: T, current: T) => string | undefined;
 };
 
@@ -49,7 +49,7 @@ export const foldCell = <T>(cell: Cell<T>, change: Change, rules: CellRules<T>):
   if (text === undefined) return revision > cell.deletedAt ? { ...cell, deletedAt: revision } : cell;
   // Listings repeat everything all the time, and nothing at or below a good value can change the cell.
   if (cell.good !== undefined && revision <= cell.good.revision) return cell;
-  const parsed = rules.read(text);
+  const parsed = rules.read(text, revision);
   if (!parsed.ok) return refuse(cell, { revision, message: parsed.message, alarm: false });
   const { lost } = change;
   return offer(cell, { revision, text, value: parsed.value, ...(lost && { lost }) }, rules);

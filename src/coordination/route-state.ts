@@ -10,7 +10,7 @@ import type * as z from 'zod';
 import { type Parsed, parsePercent, parseRate, parseStop } from './human-values.ts';
 import { keys, parseRouteKey, percentKinds, type RouteField } from './keys.ts';
 import type { Change, Entry, RouteState, RouteStates } from './ports.ts';
-import { defaultPercents, initialPhase, type Percents, PhaseRecord } from './records.ts';
+import { defaultPercents, initialPhase, type Percents, PhaseRecord, withFloor } from './records.ts';
 import { RouteSpec } from './route-spec.ts';
 import {
   type Cell,
@@ -64,6 +64,11 @@ const readSpec = (text: string, slug: string): Parsed<RouteSpec> => {
     : parsed;
 };
 
+const readPhase = (text: string, revision: number): Parsed<PhaseRecord> => {
+  const parsed = json(PhaseRecord, text);
+  return parsed.ok ? { ok: true, value: withFloor(parsed.value, revision) } : parsed;
+};
+
 const backwards = (next: PhaseRecord, current: PhaseRecord): string | undefined =>
   next.reign < current.reign || next.epoch < current.epoch
     ? `goes back from reign ${current.reign}, epoch ${current.epoch} to reign ${next.reign}, epoch ${next.epoch}`
@@ -71,7 +76,7 @@ const backwards = (next: PhaseRecord, current: PhaseRecord): string | undefined 
 
 const rulesOf = (slug: string): { readonly [F in RouteField]: CellRules<Values[F]> } => ({
   cfg: { read: (text) => readSpec(text, slug) },
-  phase: { read: (text) => json(PhaseRecord, text), objection: backwards },
+  phase: { read: readPhase, objection: backwards },
   'pct.read': { read: parsePercent },
   'pct.shadow': { read: parsePercent },
   'pct.write': { read: parsePercent },

@@ -8,7 +8,7 @@ import { keys } from '../../coordination/keys.ts';
 import { type PhaseEvent, stepPhase } from '../../coordination/phase-machine.ts';
 import { parseRecord } from '../../coordination/parse-record.ts';
 import type { Bucket } from '../../coordination/ports.ts';
-import { initialPhase, PhaseRecord } from '../../coordination/records.ts';
+import { initialPhase, PhaseRecord, withFloor } from '../../coordination/records.ts';
 import type { Timers } from '../../coordination/timers.ts';
 import { CrossfadeError } from '../../errors.ts';
 import type { PhaseWrite } from './switch.ts';
@@ -45,7 +45,8 @@ export const createPhaseWriter = (options: PhaseWriterOptions): PhaseWriter => {
     const entry = await bucket.get(key);
     if (entry === undefined && (known?.() ?? 0) === 0) return { record: initialPhase, revision: 0 };
     const record = parseRecord(PhaseRecord, entry?.value);
-    if (entry !== undefined && record !== undefined) return { record, revision: entry.revision };
+    if (entry !== undefined && record !== undefined)
+      return { record: withFloor(record, entry.revision), revision: entry.revision };
     const problem = entry === undefined ? 'was deleted' : 'is not a phase record';
     throw new CrossfadeError(
       'CONFIG_INVALID',
@@ -57,7 +58,8 @@ export const createPhaseWriter = (options: PhaseWriterOptions): PhaseWriter => {
     const value = JSON.stringify(record);
     const patience = { now, deadlineMs: now() + patienceMs, ...(timers === undefined ? {} : { timers }) };
     const result = await casAndConfirm(bucket, { key, value, expected }, patience);
-    if (result.ok) return { ok: true, write: { record, revision: result.revision } };
+    if (result.ok)
+      return { ok: true, write: { record: withFloor(record, result.revision), revision: result.revision } };
     if (result.reason === 'conflict') return { ok: false, message: 'another phase record was written meanwhile' };
     throw new CrossfadeError(result.reason === 'unknown' ? 'STORE_OUTCOME_UNKNOWN' : 'STORE_UNAVAILABLE');
   };

@@ -42,8 +42,6 @@ export type SwitchIoDeps = {
   lostSinceMs: number;
   reason: string;
   clock: () => string;
-  /** The newest revision that a percentage has. */
-  percentFloor: () => Promise<number>;
   isLeader: () => boolean;
   /** Tails with this direction until every cursor stands at its checkpoint. */
   tailTo: (direction: Direction, timeoutMs: number) => Promise<boolean>;
@@ -168,7 +166,6 @@ export const createSwitchIo = (deps: SwitchIoDeps): SwitchIo => {
     rememberProof: rest.rememberProof,
     readStart: rest.readStart,
     rememberStart: rest.rememberStart,
-    percentFloor: deps.percentFloor,
     isCommitted: async () => {
       const now = await writer.read();
       const { reign, epoch } = now.record;

@@ -25,12 +25,6 @@ const keep = async ({ job, journal, work, deps }: Leading, report: CutoverReport
   });
 };
 
-/** Everything a person set before the commit is void after it. */
-const percentFloor = async ({ deps }: Leading): Promise<number> => {
-  const entries = await deps.store.config.list(`rt.${deps.slug}.pct.`);
-  return Math.max(0, ...entries.map(({ revision }) => revision));
-};
-
 export const runRouteSwitch = async (
   leading: Leading,
   { kind, reason }: { kind: SwitchKind; reason: string },
@@ -62,7 +56,6 @@ export const runRouteSwitch = async (
     lostSinceMs: leading.lostSinceMs,
     reason,
     clock: deps.clock,
-    percentFloor: () => percentFloor(leading),
     isLeader: () => deps.lease.isHeld(),
     tailTo: (direction, timeoutMs) => work.tailTo(direction, state, timeoutMs),
     settle: (committed) => settlePhase(leading, state.spec, committed),

@@ -56,8 +56,6 @@ export interface SwitchIo {
   readStart(): Promise<void>;
   /** Remembers both, before the commit makes them matter. */
   rememberStart(): Promise<void>;
-  /** The newest revision of a percentage: all that people set before the commit is void after it. */
-  percentFloor(): Promise<number>;
   /** After a commit of which nobody knew whether it was written: does it stand? */
   isCommitted(): Promise<boolean>;
   /** Marker alias and, where it was not done before the commit, the fence. Repeated by the leader until it succeeds. */
@@ -188,11 +186,11 @@ const release = async (run: Run): Promise<boolean> => {
 
 const commit = async (run: Run): Promise<CutoverReport> => {
   const { io } = run;
-  const [percentFloor] = await timed(run, 'remember', () => Promise.all([io.percentFloor(), io.rememberStart()]));
+  await timed(run, 'remember', () => io.rememberStart());
   await io.reached('remembered');
   remainingMs(run);
   if (!io.isLeader()) giveUp('the lease was lost');
-  const written = await timed(run, 'commit', () => io.stepPhase({ kind: 'commit', percentFloor }));
+  const written = await timed(run, 'commit', () => io.stepPhase({ kind: 'commit' }));
   if (written === undefined) giveUp('another phase record was written meanwhile');
   return finish(run);
 };

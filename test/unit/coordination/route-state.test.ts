@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Change, RouteState } from '../../../src/coordination/ports.ts';
-import { initialPhase, type PhaseRecord } from '../../../src/coordination/records.ts';
+import { initialPhase, ownRevision, type PhaseRecord } from '../../../src/coordination/records.ts';
 import {
   absences,
   alarmsOf,
@@ -253,6 +253,14 @@ describe('a listing', () => {
   it('reports a deletion once, not at every poll', () => {
     const deleted = foldChanges(known, [del('pct.read', 9)]);
     expect(absences(deleted, deleted, [entry('cfg', spec(), 1), entry('stop', 'on', 4)])).toEqual([]);
+  });
+
+  it('has every percentage void that was set before the record of a commit, however shortly', () => {
+    const committed = phase({ phase: 'target', epoch: 4, reign: 2, percentFloor: ownRevision });
+    const folded = fold(put('cfg', spec(), 1), put('pct.read', '100', 9), put('phase', committed, 10));
+    expect(products(folded)).toMatchObject({ percent: { read: 0 }, phase: { percentFloor: 10 } });
+    expect(products(foldChanges(folded, [put('pct.read', '5', 11)])).percent.read).toBe(5);
+    expect(products(foldChanges(emptyFold, changesOf(folded)))).toEqual(products(folded));
   });
 
   it('leaves in force what the store has lost, and voids what a switch had voided', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type PhaseEvent, stepPhase, switchEpochs } from '../../../src/coordination/phase-machine.ts';
-import { initialPhase, type Phase, type PhaseRecord, phases } from '../../../src/coordination/records.ts';
+import { initialPhase, ownRevision, type Phase, type PhaseRecord, phases } from '../../../src/coordination/records.ts';
 
 const who = { by: 'ops', reason: 'test', at: '2026-01-01T00:00:00Z' };
 const hold = { to: 'target', rehearsal: false, budgetMs: 2000, graceMs: 3000 } as const;
@@ -11,7 +11,7 @@ const events: PhaseEvent[] = [
   ...phases.map((to): PhaseEvent => ({ kind: 'move', to })),
   ...phases.map((to): PhaseEvent => ({ kind: 'move', to, nextReign: true })),
   { kind: 'hold', rehearsal: false, budgetMs: 2000, graceMs: 3000 },
-  { kind: 'commit', percentFloor: 9 },
+  { kind: 'commit' },
   { kind: 'release' },
   { kind: 'pass_over' },
 ];
@@ -32,9 +32,9 @@ const allowed: Record<string, Partial<PhaseRecord>> = {
   'dual hold': { phase: 'dual', epoch: 5, hold: { ...hold } },
   'target move:final': { phase: 'final', epoch: 3 },
   'target hold': { phase: 'target', epoch: 5, hold: { ...hold, to: 'dual' } },
-  'dual+hold commit': { phase: 'target', epoch: 4, reign: 3, percentFloor: 9 },
+  'dual+hold commit': { phase: 'target', epoch: 4, reign: 3, percentFloor: ownRevision },
   'dual+hold release': { phase: 'dual', epoch: 5, reign: 2 },
-  'target+hold commit': { phase: 'dual', epoch: 4, reign: 3, percentFloor: 9 },
+  'target+hold commit': { phase: 'dual', epoch: 4, reign: 3, percentFloor: ownRevision },
   'target+hold release': { phase: 'target', epoch: 5, reign: 2 },
 };
 const states: [string, PhaseRecord][] = [
@@ -62,7 +62,7 @@ describe('phase machine', () => {
 
   it('never commits a rehearsal', () => {
     const held = record({ phase: 'dual', hold: { ...hold, rehearsal: true } });
-    expect(stepPhase(held, { kind: 'commit', percentFloor: 0 }, who).ok).toBe(false);
+    expect(stepPhase(held, { kind: 'commit' }, who).ok).toBe(false);
   });
 
   it('refuses a switch when the layout has no reign left, and still allows a rehearsal', () => {
@@ -72,11 +72,7 @@ describe('phase machine', () => {
   });
 
   it('gives each epoch one direction for ever, prepared or used, over any number of switches', () => {
-    const ending = fc.constantFrom<PhaseEvent>(
-      { kind: 'commit', percentFloor: 0 },
-      { kind: 'release' },
-      { kind: 'pass_over' },
-    );
+    const ending = fc.constantFrom<PhaseEvent>({ kind: 'commit' }, { kind: 'release' }, { kind: 'pass_over' });
     fc.assert(
       fc.property(fc.array(ending, { maxLength: 30 }), (endings) => {
         let now = record({ phase: 'dual', epoch: 1, reign: 1 });

@@ -34,7 +34,6 @@ const atRest = async (over: Partial<SwitchIoDeps> = {}) => {
     lostSinceMs: Number.NEGATIVE_INFINITY,
     reason: '',
     clock: () => '',
-    percentFloor: async () => 0,
     isLeader: () => true,
     tailTo: async () => true,
     settle: async () => undefined,

@@ -8,7 +8,7 @@ import {
   switchPoints,
 } from '../../../src/agent/leader/switch.ts';
 import { type PhaseEvent, stepPhase } from '../../../src/coordination/phase-machine.ts';
-import { initialPhase, type PhaseRecord } from '../../../src/coordination/records.ts';
+import { initialPhase, ownRevision, type PhaseRecord } from '../../../src/coordination/records.ts';
 
 const clean: DrainFacts = { missing: [], unproven: 0, ledgerBalanced: true, sequences: [5, 7] };
 const settings = { kind: 'cutover', budgetMs: 2000, graceMs: 3000, at: 'now' } as const;
@@ -78,7 +78,6 @@ const fakeIo = (fake: Fake = {}) => {
     rememberProof: () => act('baseline'),
     readStart: () => act('start'),
     rememberStart: () => act('remember'),
-    percentFloor: async () => (done.includes('hold') ? 7 : 3),
     isCommitted: async () => record.hold === undefined && record.reign === 2,
     settle: () => act('settle'),
     isLeader: () => leader,
@@ -96,7 +95,7 @@ describe('switch of authority', () => {
     const report = await runSwitch(io, settings);
     expect(report).toMatchObject({ result: 'committed', path: 'fast' });
     expect(done).toEqual(['prepare', 'refresh', 'hold', 'drain', 'count', 'start', 'remember', 'commit', 'settle']);
-    expect(record()).toMatchObject({ phase: 'target', epoch: 4, reign: 2, percentFloor: 7 });
+    expect(record()).toMatchObject({ phase: 'target', epoch: 4, reign: 2, percentFloor: ownRevision });
   });
 
   const slow: [string, Fake][] = [
