@@ -2,6 +2,8 @@
  * Rewrites update- and delete-by-query for the authority, and the search that finds out beforehand which documents a
  * delete-by-query will reach: the tail cannot see deletes, so their ids must be known. Pure.
  */
+import { lacksShards } from '../../compare/gate.ts';
+import type { Json } from '../../compare/json-value.ts';
 import type { DocKey, RouteState } from '../../coordination/ports.ts';
 import { eachElement, members, parseSlice, rawOf, type Slice, skipSpace } from '../../json/scan.ts';
 import { addParam, getParam, parseQuery, removeParam } from '../query.ts';
@@ -123,8 +125,7 @@ export const readEnumeration = (body: Buffer, state: RouteState): Enumerated => 
 type Root = Partial<Record<'hits' | 'timed_out' | '_shards', { start: number; end: number }>>;
 const isWhole = (body: Buffer, { timed_out: timedOut, _shards: shards }: Root): boolean => {
   if (timedOut !== undefined && rawOf(body, timedOut) !== 'false') return false;
-  const { failed } = shards === undefined ? {} : members(body, shards.start, ['failed']);
-  return failed === undefined || rawOf(body, failed) === '0';
+  return !lacksShards(shards && (parseSlice(body, shards) as Json));
 };
 
 /** The counts of a by-query or reindex answer, or of a task's result. `changed`: each took a sequence number. */

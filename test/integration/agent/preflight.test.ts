@@ -50,6 +50,24 @@ it('an index that is not there is no red one: the right to create it is tried', 
   expect(await lacksPrimary(route.clusters.target, route.names.target)).toBe(false);
 });
 
+it('a target with documents of somebody else is refused, also before a search shows them, and taken over on demand', async () => {
+  const route = await realRoute({ target: { settings: { refresh_interval: '-1' } } });
+  await route.call('target', 'PUT', `/${route.names.target}/_doc/theirs`, '{}');
+  const ofTarget = async (targetDocuments: 'refuse' | 'replace') => {
+    const state = { ...route.state, spec: { ...route.state.spec, targetDocuments } };
+    const found = await findings({ ...route, state });
+    return found.filter(({ check }) => check === 'target index').map(({ level, reason }) => `${level} ${reason}`);
+  };
+  expect(await ofTarget('refuse')).toEqual([
+    'refuse holds 1 documents that this route did not copy there, and the sweep would delete those that the source lacks',
+  ]);
+  expect(await ofTarget('replace')).toEqual([expect.stringMatching(/^warn holds 1 documents/)]);
+  await route.call('source', 'PUT', `/${route.names.source}/_doc/ours`, '{}');
+  await route.call('target', 'DELETE', `/${route.names.target}/_doc/theirs`);
+  await route.tailAll();
+  expect(await ofTarget('refuse')).toEqual(['ok 1 shards']);
+});
+
 describe('an alias that the route lists', () => {
   type Way = { v0?: object; v1?: object; declared?: object };
   /** Where the cluster puts a write through the alias, and whether the preflight lets a route with it pass. */

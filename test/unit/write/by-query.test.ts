@@ -20,6 +20,12 @@ const found = (ids: string[], total = ids.length) => ({
   },
 });
 
+/** A shard without any copy is not told as failed. */
+const foundByHalf = (ids: string[]): ReturnType<typeof found> => {
+  const { body } = found(ids);
+  return { body: { ...body, _shards: { total: 2, successful: 1, failed: 0 } as { failed: number } } };
+};
+
 const script =
   (answers: { enumerated?: ReturnType<typeof found>; done: unknown; fenced?: boolean }): Script =>
   ({ method, path }) => {
@@ -80,6 +86,7 @@ describe('delete by query', () => {
     ['there were more than could be listed', { enumerated: found(['1'], 2), done: counts(1, 1) }],
     ['the query matched other documents than the search', { enumerated: found(['1']), done: counts(2, 2) }],
     ['the search was refused', { done: counts(1, 1) }],
+    ['the search missed a shard', { enumerated: foundByHalf(['1']), done: counts(1, 1) }],
     ['the answer tells no counts', { enumerated: found(['1']), done: {} }],
   ])('leaves a sweep to do when %s', async (_title, answers) => {
     const member = new Member(script(answers), [{}], repairing().deps);
