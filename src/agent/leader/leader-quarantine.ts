@@ -35,7 +35,7 @@ export interface LeaderQuarantine {
   keep(): Promise<void>;
   /** Documents that were deleted since, or whose refusal had a cause that is mended, leave the lists. */
   retry(io: () => Promise<RepairIo>): Promise<void>;
-  /** Where nothing listed is left and some were only counted: `moveBack` lets the tail meet these again, before they are not counted any more. */
+  /** Where nothing listed is left and some were only counted: `moveBack` lets the tail meet these again, before the count is dropped. */
   meetAgain(moveBack: (lists: Lists) => Promise<void>): Promise<void>;
 }
 
