@@ -144,8 +144,12 @@ export const writeTasksOf = (answer: z.infer<typeof TasksAnswer>): WriteTask[] =
     })),
   );
 
-/** The whole words of a task's description: the indices and aliases that it names are among them. */
-export const wordsOfTask = ({ description }: WriteTask): Set<string> => new Set(description.split(/[\s,[\]()]+/));
+/**
+ * The whole words of a task's description: the indices and aliases that it writes to are among them. A reindex names first
+ * what it reads.
+ */
+export const wordsOfTask = ({ description }: WriteTask): Set<string> =>
+  new Set(description.replace(/^reindex from .* to \[/s, '').split(/[\s,[\]()]+/));
 
 export const namesTask = (task: WriteTask, names: readonly string[]): boolean => {
   const words = wordsOfTask(task);

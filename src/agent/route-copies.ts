@@ -140,7 +140,7 @@ export class RouteCopies {
     for (const lane of this.#lanes.values()) lane.close();
   }
 
-  /** A write of an earlier phase has no follower any more, and who waits for its copy would wait for ever if that side is gone. */
+  /** The follower of an earlier phase may be gone for good, and a write must not wait for it. */
   #isCopied(state: RouteState): boolean {
     return copiedTo((this.#state ?? state).phase.phase) === otherSide(authorityIn(state.phase.phase));
   }
@@ -162,10 +162,11 @@ export class RouteCopies {
   #learn(state: RouteState | undefined): void {
     if (state === undefined || (this.#state !== undefined && state.phaseRevision < this.#state.phaseRevision)) return;
     const follower = copiedTo(state.phase.phase);
+    const isMoved = this.#state?.phase.phase !== state.phase.phase;
     if (this.#state?.phase.reign !== state.phase.reign || follower === undefined) this.#lost.clear();
     this.#state = state;
     this.#counts.enter(state.phase.reign);
-    for (const [side, lane] of this.#lanes) if (side !== follower) lane.giveUp();
+    if (isMoved) for (const [side, lane] of this.#lanes) if (side !== follower) lane.giveUp();
     const lane = this.#lanes.get(otherSide(authorityIn(state.phase.phase)));
     // While writes are held nothing is worth gathering for: the switch waits for these copies.
     const { hold } = state.phase;

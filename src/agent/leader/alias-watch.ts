@@ -1,6 +1,7 @@
 /**
  * Keeps the aliases of the present epoch as the phase needs them: brought there once per phase record, watched after
- * that, and with them those of the application on the source. Somebody else's change is never put right in silence: it becomes an alarm, which bars a switch.
+ * that, and with them those of the application on the source. Somebody else's change is never put right in silence: it
+ * becomes an alarm, which bars a switch.
  */
 
 import { aliasWildcard, authorityMarker } from '../../coordination/keys.ts';

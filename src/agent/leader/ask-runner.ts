@@ -144,7 +144,7 @@ type Wanted = {
 
 const switchNow = async (leading: Leading, { kind, reason, as = kind }: Wanted): Promise<Result> => {
   const state = stateNow(leading);
-  const conditions = gateConditions(as, await gatherGate(leading, state));
+  const conditions = gateConditions(as, await gatherGate(leading, state, { isFresh: true }));
   const answer = answerOf(conditions);
   if (!answer.ok) return refused('GATE_REFUSED', answer.reasons.join('; '), { gate: conditions });
   return switchResult(await runRouteSwitch(leading, { kind, reason }));

@@ -1,7 +1,7 @@
 /** Gathers what gate.ts judges: from heartbeats, the job, the work, and the health of both clusters. */
 import { barrier, settleMs } from '../../coordination/membership.ts';
 import type { RouteState } from '../../coordination/ports.ts';
-import type { Side } from '../../coordination/records.ts';
+import { copiedTo, type Side } from '../../coordination/records.ts';
 import type { IndexHealth } from '../control-answers.ts';
 import { indexHealth } from '../index-health.ts';
 import { unsettled } from './alias-watch.ts';
@@ -28,7 +28,15 @@ export const listedIn = (lists: readonly QuarantineRecord[]): number =>
 const longMissed = ({ unheard, deps }: Leading): readonly Unheard[] =>
   unheard.filter(({ sinceMs }) => deps.runtime.now() - sinceMs >= settleMs);
 
-export const gatherGate = async (leading: Leading, state: RouteState): Promise<GateFacts> => {
+/** For the status; who is about to switch looks anew. */
+const tasksAgeMs = 5_000;
+
+const foreignTasks = async ({ foreignTasks: tasks }: Leading, state: RouteState, maxAgeMs: number) => {
+  const running = copiedTo(state.phase.phase) === undefined ? 0 : await tasks.look(state, maxAgeMs);
+  return running === 0 ? [] : [{ member: 'no sidecar', running }];
+};
+
+export const gatherGate = async (leading: Leading, state: RouteState, { isFresh = false } = {}): Promise<GateFacts> => {
   const { deps, job, work } = leading;
   const { slug } = deps;
   const view = deps.members.view();
@@ -46,6 +54,7 @@ export const gatherGate = async (leading: Leading, state: RouteState): Promise<G
   });
   // The same tasks must not be named twice.
   const left = followed.length === 0 ? await leading.leftTasks.look(view, state) : [];
+  const foreign = left.length === 0 ? await foreignTasks(leading, state, isFresh ? 0 : tasksAgeMs) : [];
   const { tail } = work.facts();
   // Members' own lists are left out: the tail meets every document that a member was refused, and knows when it is mended.
   const listed = listedIn(work.quarantines());
@@ -73,7 +82,7 @@ export const gatherGate = async (leading: Leading, state: RouteState): Promise<G
       }),
       plainWriters: plainWriters(view, longMissed(leading), { slug, record: state.phase }),
     },
-    byQuery: [...followed, ...left],
+    byQuery: [...followed, ...left, ...foreign],
     health: { source, target },
     unaccountedGrowing: work.isGrowing(),
     unanswered: work.unanswered(),

@@ -38,7 +38,7 @@ export interface LeaderQuarantine {
    * whatever the clusters do: what it did not come to is first the next time.
    */
   retry(io: () => Promise<RepairIo>, signal: AbortSignal): Promise<void>;
-  /** Where nothing listed is left and some were only counted: `moveBack` lets the tail meet these again, before they are not counted any more. */
+  /** Where nothing listed is left and some were only counted: `moveBack` lets the tail meet these again, before the count is dropped. */
   meetAgain(moveBack: (lists: Lists) => Promise<void>): Promise<void>;
 }
 

@@ -17,6 +17,7 @@ import type { Transforms } from '../transform.ts';
 import { type Brake, released } from './brake.ts';
 import { leftKey } from './events.ts';
 import { FleetVerdict } from './fleet-verdict.ts';
+import { createForeignTasks, type ForeignTasks } from './foreign-tasks.ts';
 import { createJobStore, type JobStore } from './job-state.ts';
 import { createJournal, type Journal } from './journal.ts';
 import { createLeftTasks, type LeftTasks } from './left-tasks.ts';
@@ -72,6 +73,7 @@ export type Leading = {
   /** Of these, whose loss this leader has counted, by boot. */
   readonly countedLost: Set<string>;
   leftTasks: LeftTasks;
+  foreignTasks: ForeignTasks;
   /** Aliases stand open of a switch that was prepared and never held. */
   prepared: boolean;
   /** Rollbacks that `stop` asked for, in a row, that held the writes and gave up. */
@@ -130,6 +132,7 @@ export const beginLeading = async (deps: RouteLeaderDeps): Promise<Leading> => {
     unheard: [],
     countedLost: new Set(),
     leftTasks: createLeftTasks({ clusters, onEnded: (boots) => noteEnded(job, boots) }),
+    foreignTasks: createForeignTasks({ clusters, now: () => runtime.now() }),
     prepared: false,
     brake: released,
     turns: 0,

@@ -28,7 +28,7 @@ const leftBehind = (view: Membership, slug: string): Left[] =>
     .filter(({ routes }) => (routes[slug]?.byQuery ?? 0) > 0)
     .map(({ boot, member }) => ({ boot, member }));
 
-const isByQuery = ({ action, parent }: WriteTask): boolean =>
+export const isByQuery = ({ action, parent }: WriteTask): boolean =>
   parent === undefined && /^indices:data\/write\/(update\/byquery|delete\/byquery|reindex)$/.test(action);
 
 /** A route of the name `<slug>-…` has aliases that begin alike. */

@@ -136,12 +136,11 @@ const refusePlainWriters = async (deps: MoveDeps, present: PhaseWrite): Promise<
 export const blockWrites = async ({ clusters, spec }: Pick<MoveDeps, 'clusters' | 'spec'>): Promise<void> => {
   for (const { source } of spec.indices) {
     const path = `/${encodeURIComponent(source)}/_settings`;
-    const { status } = await clusters.source.json('PUT', path, { 'index.blocks.write': true });
-    if (status >= 300)
-      refuse(
-        'GATE_REFUSED',
-        `the phase is final, but ${source} stays writable: its write block was refused: ${status}`,
-      );
+    const stays = `the phase is final, but ${source} stays writable`;
+    const { status } = await clusters.source
+      .json('PUT', path, { 'index.blocks.write': true })
+      .catch((error: unknown) => refuse('GATE_REFUSED', `${stays}: ${error instanceof Error ? error.message : error}`));
+    if (status >= 300) refuse('GATE_REFUSED', `${stays}: its write block was refused: ${status}`);
   }
 };
 

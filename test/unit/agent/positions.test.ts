@@ -130,6 +130,8 @@ describe('control answers', () => {
     ['requests[3], indices[other, p1]', true],
     ['update-by-query [p1]', true],
     ['reindex from [a] to [p1]', true],
+    ['reindex from [a, p1] to [backup][_doc]', false],
+    ["reindex from [host=h port=9200][p1] updated with Script{idOrCode='1'} to [backup]", false],
     ['requests[1], index[p10][0]', false],
     ['', false],
   ])('find the index in a task described as %j: %s', (description, expected) => {

@@ -8,6 +8,7 @@ import { heardFrom, memberLine } from '../../support/heartbeats.ts';
 import { hastyRuntime } from '../../support/manual-runtime.ts';
 import { MemoryBucket } from '../../support/memory-store.ts';
 import { routeState } from '../../support/routes.ts';
+import { CrossfadeError } from '../../../src/errors.ts';
 import { controls, fakePair, routeState as engineRoute } from '../agent/route.ts';
 
 const source = (status: number): Pick<MoveDeps, 'clusters' | 'spec'> => {
@@ -20,6 +21,15 @@ it('a finalize says so when the source did not take its write block', async () =
   await expect(blockWrites(source(403))).rejects.toMatchObject({
     code: 'GATE_REFUSED',
     message: expect.stringMatching(/final, but products_v1 stays writable: .* 403/),
+  });
+});
+
+it('a finalize says that the phase is final also when the source is gone', async () => {
+  const gone = source(0);
+  gone.clusters.source.json = () => Promise.reject(new CrossfadeError('UPSTREAM_UNREACHABLE'));
+  await expect(blockWrites(gone)).rejects.toMatchObject({
+    code: 'GATE_REFUSED',
+    message: expect.stringMatching(/final, but products_v1 stays writable/),
   });
 });
 
