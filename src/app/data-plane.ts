@@ -65,6 +65,8 @@ export type DataPlane = {
 };
 
 const maxRepairIds = 1000;
+/** The end of a phase waits for those that overwrite, and has to come though a cluster hangs. */
+const overwriteWithinMs = 30_000;
 
 /** On the authority. */
 const isAbsent = (outcome: RepairOutcome): boolean =>
@@ -78,8 +80,9 @@ const repairIdsOf =
   ({ repair }: DataPlaneOptions) =>
   async (state: RouteState, keys: readonly DocKey[], overwrite?: Overwrite): Promise<number> => {
     let absent = 0;
+    const limit = overwrite === undefined ? {} : { signal: AbortSignal.timeout(overwriteWithinMs) };
     for (let at = 0; at < keys.length; at += maxRepairIds) {
-      const repaired = await repair.repair(state, keys.slice(at, at + maxRepairIds), { overwrite });
+      const repaired = await repair.repair(state, keys.slice(at, at + maxRepairIds), { overwrite, ...limit });
       const undecided = repaired.filter(({ outcome }) => outcome.kind === 'failed').length;
       if (undecided > 0) throw new CrossfadeError('UPSTREAM_REFUSED', `${undecided} documents could not be repaired`);
       absent += repaired.filter(({ outcome }) => isAbsent(outcome)).length;

@@ -14,6 +14,8 @@ import { type IndexAt, indexKey, SentAsWritten } from './sent-as-written.ts';
 
 /** One small question to the cluster for each index in this time. */
 const cacheMs = 1000;
+/** A phase may wait for the answer. */
+const timeoutMs = 5000;
 /** So often unanswered, the documents are copied anew on suspicion. */
 const maxQuestions = 10;
 
@@ -152,6 +154,7 @@ const askSettings = async (
       method: 'GET',
       path: `/${index}/_settings/${settingNames.join(',')}?flat_settings=true`,
       headers: { ...headers, accept: 'application/json' },
+      timeoutMs,
       ownAccount: true,
     });
     return status === 200 ? namesPipeline(body) : undefined;
