@@ -47,6 +47,12 @@ describe('a refresh that the follower does not carry out', () => {
     ['lets fall', () => void (target.behaviour = 'reset')],
   ];
   const isRefresh = (path: string) => path.includes('/_refresh');
+  beforeEach(async () => {
+    // None of these is about a follower that is slow.
+    await stack.close();
+    stack = await startReadStack({ sourceUrl: source.url, targetUrl: target.url });
+    return () => stack.close();
+  });
   const sideOf = ({ headers }: Got) => headers['x-crossfade-side'];
   const count = async () => sideOf(await stack.send('GET', '/r/_count'));
   const asksItem = async () => {
