@@ -50,25 +50,26 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/config': 'closest cross-checks environment issues load member redact route-file settings yaml-values',
   'src/fleet': 'chart-point fleet-status known-routes route-knobs traffic watching',
   'src/admin': 'access health sse',
-  'src/cli': 'format render-details histogram render-status screen style table',
+  'src/cli': 'format histogram render-details render-sample render-status screen style table',
   'src/app': 'admin-address heartbeat-report sample-throttle',
   'src/coordination':
-    'admission-gate ask-answers authority-from-aliases bucket durations effective evidence-subject human-values incarnation job-status keys membership nats-support parse-record phase-machine ports records route-aliases route-cell route-spec route-state stamp told-phases',
+    'admission-gate ask-answers authority-from-aliases bucket durations effective evidence-subject human-values incarnation job-status keys membership nats-support parse-record phase-machine ports records route-aliases route-cell route-spec route-state stamp step-rules told-phases',
   'src/proxy':
-    'admission bucket classify date-math framing headers index-expression nodes-http operation-rules operations.generated parser-errors percent-encoding plan query quick-family rename request-target rest-trie route-table typeless types user-data',
+    'admission bucket classify date-math framing gathered-body headers index-expression nodes-http operation-rules operations.generated parser-errors percent-encoding plan query quick-family rename request-target respond rest-trie route-table typeless types user-data',
   'src/proxy/fast-path': 'answer-head simple-request',
   'src/proxy/read':
-    'answer-edits body-names body-words breaker choose-side cursor-ids cursor-token follower-tokens judge-follower multi-answer multi-assign multi-body multi-compose multi-merge outgoing reigns rename-info request-pins show-terms shows-failures side-names sticky-key',
+    'answer-edits body-names body-words breaker choose-side clear-cursors cursor-ids cursor-token follower-tokens group-request judge-follower multi-answer multi-assign multi-body multi-compose multi-merge outgoing reigns rename-info request-pins show-terms shows-failures side-names sticky-key',
   'src/proxy/shadow': 'comparer ports tally',
   'src/proxy/write':
-    'answer-facts answer-form asking bulk-answer bulk-groups bulk-lines bulk-request bulk-results fence filter-path names ndjson post-image refusals single-request tokens update-term',
+    'answer-facts answer-form asking bulk-answer bulk-groups bulk-lines bulk-request bulk-results by-query-request fence filter-path names ndjson post-image refusals reindex-request sent-as-written single-request tokens update-term',
   'src/agent':
-    'chunks control-answers direction documents exact-json gait ledger live-watch page-size slots throttle verify-judge write-counts',
-  'src/agent/leader': 'auto brake drift epochs events gate next-path out-of-reach plain-writers verdict-status',
+    'chunks control-answers direction documents doubts exact-json gait held-buffers ledger live-watch lost-copies page-size slots throttle verify-judge write-counts',
+  'src/agent/leader':
+    'auto brake drift epochs events gate next-path out-of-reach plain-writers reign-of-stay resumed-ask verdict-status',
   'src/agent/preflight':
-    'difference facts finding judge judge-alias judge-contents judge-index judge-pair judge-pipelines',
+    'difference facts finding judge judge-alias judge-contents judge-index judge-pair judge-pipelines mapping-drift',
   'src/operator': 'conditions plan resource',
-  'src/upstream': 'header-pairs latin1 low-level-errors types',
+  'src/upstream': 'header-pairs latin1 low-level-errors origins types',
   'src/upstream/wire': 'answer-head answer-parser chunk-framing remembered request-head syntax wire-error',
 };
 const pure = Object.entries(pureNames).flatMap(([folder, names]) =>
