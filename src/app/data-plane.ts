@@ -2,6 +2,7 @@
  * Puts the data plane together: listener, handler, executors of reads and writes, shadow reads. Nothing is decided here;
  * each room gets the ports it asks for and its events go to the metrics.
  */
+import type { ClusterControl } from '../agent/cluster.ts';
 import type { Copier } from '../agent/copier.ts';
 import type { TailPassed } from '../agent/leader/tail-passed.ts';
 import type { LiveWatch } from '../agent/live-watch.ts';
@@ -10,6 +11,7 @@ import type { RouteRepair } from '../agent/route-repair.ts';
 import type { Config } from '../config.ts';
 import type { AdmissionControl } from '../coordination/admission.ts';
 import type { DocKey, RouteState } from '../coordination/ports.ts';
+import type { Side } from '../coordination/records.ts';
 import { CrossfadeError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -34,6 +36,7 @@ import { createWriteExecutors } from '../proxy/write/index.ts';
 import { observeRead, observeRequest, observeWrite } from './observe.ts';
 import { type ClusterUses, transportsOf } from './open-clusters.ts';
 import type { FilledWatch } from './filled-watch.ts';
+import { refreshFollowersFirst } from './follower-refresh.ts';
 import type { ReadBrake } from './read-brake.ts';
 import type { RouteView } from './route-view.ts';
 import type { TrafficTally } from './traffic-tally.ts';
@@ -46,6 +49,7 @@ export type DataPlaneOptions = {
   view: RouteView;
   admission: AdmissionControl;
   copier: Copier;
+  controls: Record<Side, Pick<ClusterControl, 'refresh'>>;
   repair: RouteRepair;
   tailPassed: TailPassed;
   shadow: ShadowReads;
@@ -156,7 +160,12 @@ const executorsOf = (options: DataPlaneOptions, refreshes: FailedRefreshes): Exe
 export const createDataPlane = (options: DataPlaneOptions): DataPlane => {
   const { config, logger, metrics, clusters, view, traffic, liveWatch } = options;
   const toMetrics = observeRequest(metrics);
-  const refreshes = createFailedRefreshes(() => performance.now());
+  const refreshes = refreshFollowersFirst({
+    onStates: (listener) => view.onChange(listener),
+    copies: options.copier,
+    refresh: (side, index) => options.controls[side].refresh(index),
+    refreshes: createFailedRefreshes(() => performance.now()),
+  });
   let listening = config.listen;
   let classify = createClassifier({ mappingTypes: 'fallback' });
   const handle = createHandler({
