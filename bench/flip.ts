@@ -37,7 +37,8 @@ const store = openNatsStore({
 await store.ready(10_000);
 await seedRoute(store, 'bench', { phase: 'dual' });
 // No cluster stands behind the stubs that a backfill could read, and no read goes to a target before it is complete.
-const work = { ...newWork({ reign: 1, authority: 'source', epoch: 1 }), backfill: 'done' as const };
+const begun = newWork({ reign: 1, authority: 'source', epoch: 1 });
+const work = { ...begun, backfill: 'done' as const, sweep: { ...begun.sweep, coveredEvents: 0 } };
 await store.config.put(keys.job('bench', 'state'), JSON.stringify({ ...emptyJob, work }));
 await store.config.put(keys.percent('bench', 'read'), '0');
 await store.close();

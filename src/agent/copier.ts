@@ -13,6 +13,8 @@ export interface Copier extends Copies {
   problems(slug: string): string[];
   /** True once nothing is queued or under way; false when `timeoutMs` passed first. */
   drain(slug: string, timeoutMs: number): Promise<boolean>;
+  /** The same for those copies only that wait now. */
+  settled(slug: string, timeoutMs: number): Promise<boolean>;
   /** Stops at once; copies without a fate are left to the tail. */
   close(): void;
 }
@@ -34,6 +36,7 @@ export const createCopier = (options: CopierOptions): Copier => {
     report: (slug) => of(slug).report(),
     problems: (slug) => of(slug).problems(),
     drain: (slug, timeoutMs) => of(slug).drain(timeoutMs),
+    settled: (slug, timeoutMs) => of(slug).settled(timeoutMs),
     close: () => {
       for (const route of routes.values()) route.close();
     },

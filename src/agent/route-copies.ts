@@ -14,7 +14,7 @@ import { bytesOf, type CopyQueue, type Pending } from './copy-queue.ts';
 import { directionOf } from './direction.ts';
 import { LostCopies } from './lost-copies.ts';
 import { docKeyText } from './quarantine.ts';
-import type { Runtime } from './runtime.ts';
+import { type Runtime, sleep } from './runtime.ts';
 import { type Prepared, prepareWrite } from './stamped-write.ts';
 import type { Transforms } from './transform.ts';
 import { WriteCounts } from './write-counts.ts';
@@ -47,6 +47,9 @@ const isChosen = (copy: Copy, state: RouteState): boolean => {
   if (copy.op === 'delete' || percent.write >= 100 || clientsAwaitCopies(state)) return true;
   return isInShare(bucketOf(`write:${slug}`, copy.id), percent.write);
 };
+
+/** A copy takes some milliseconds. */
+const lookAgainMs = 5;
 
 export class RouteCopies {
   readonly #slug: string;
@@ -113,11 +116,11 @@ export class RouteCopies {
   report(): CopyReport {
     this.#learn(this.#options.stateOf?.(this.#slug));
     const queues = [...this.#lanes.values()].map(({ queue }) => queue);
-    const since = queues.map((queue) => queue.oldestSinceMs()).filter((ms) => ms !== undefined);
+    const oldest = this.#oldestSinceMs();
     return {
       pendingCopies: queues.reduce((sum, queue) => sum + queue.size, 0),
       pendingBytes: queues.reduce((sum, queue) => sum + queue.bytes, 0),
-      oldestPendingMs: since.length === 0 ? 0 : Math.max(0, this.#options.runtime.now() - Math.min(...since)),
+      oldestPendingMs: oldest === undefined ? 0 : Math.max(0, this.#options.runtime.now() - oldest),
       dropped: this.#dropped,
       quarantined: this.#quarantined,
       unknownOutcomes: this.#unknownOutcomes,
@@ -135,9 +138,27 @@ export class RouteCopies {
     return drained.every(Boolean);
   }
 
+  /** Waits for those copies only that wait now, however many come after them. */
+  async settled(timeoutMs: number): Promise<boolean> {
+    const { runtime } = this.#options;
+    const begunAtMs = runtime.now();
+    for (const lane of this.#lanes.values()) lane.flush();
+    for (;;) {
+      const oldest = this.#oldestSinceMs();
+      if (oldest === undefined || oldest > begunAtMs) return true;
+      if (runtime.now() - begunAtMs >= timeoutMs) return false;
+      await sleep(runtime, lookAgainMs);
+    }
+  }
+
   close(): void {
     this.#closed = true;
     for (const lane of this.#lanes.values()) lane.close();
+  }
+
+  #oldestSinceMs(): number | undefined {
+    const since = [...this.#lanes.values()].map(({ queue }) => queue.oldestSinceMs()).filter((ms) => ms !== undefined);
+    return since.length === 0 ? undefined : Math.min(...since);
   }
 
   /** The follower of an earlier phase may be gone for good, and a write must not wait for it. */

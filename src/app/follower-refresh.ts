@@ -11,7 +11,7 @@ import type { FailedRefreshes } from '../proxy/failed-refreshes.ts';
 
 export type FollowerRefreshOptions = {
   onStates: (listener: (states: RouteStates) => void) => unknown;
-  copies: { drain(slug: string, timeoutMs: number): Promise<boolean> };
+  copies: { settled(slug: string, timeoutMs: number): Promise<boolean> };
   refresh: (side: Side, index: string) => Promise<void>;
   refreshes: FailedRefreshes;
 };
@@ -48,8 +48,7 @@ const indicesOf = (state: RouteState) => state.spec.indices.map((_, ordinal) => 
 
 const refreshFollower = async ({ copies, refresh }: FollowerRefreshOptions, state: RouteState): Promise<boolean> => {
   const side = otherSide(authorityIn(state.phase.phase));
-  // While new copies keep coming it is not idle; those from before are there by then.
-  await copies.drain(state.slug, state.spec.copies.ackTimeoutMs);
+  await copies.settled(state.slug, state.spec.copies.ackTimeoutMs);
   const refreshed = await Promise.allSettled(state.spec.indices.map((pair) => refresh(side, pair[side])));
   return refreshed.every(({ status }) => status === 'fulfilled');
 };

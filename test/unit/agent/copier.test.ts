@@ -530,6 +530,21 @@ describe('draining and closing', () => {
     expect(await late).toBe(false);
   });
 
+  it('waits for those that wait now, and for none that come after them', async () => {
+    const { copier, runtime, target } = setUp();
+    void copier.offer(index('a'), withCopies({ flushMs: 1000 }));
+    const settled = copier.settled('products', 500);
+    await runtime.advance(1);
+    void copier.offer(index('b'), withCopies({ flushMs: 1000 }));
+    target.sent[0]?.answer(items(201));
+    await runtime.advance(5);
+    expect(await settled).toBe(true);
+    expect(copier.report('products').pendingCopies).toBe(1);
+    const late = copier.settled('products', 500);
+    await runtime.advance(500);
+    expect(await late).toBe(false);
+  });
+
   it('is drained when nothing was ever offered', async () => {
     expect(await setUp().copier.drain('products', 0)).toBe(true);
   });

@@ -14,8 +14,8 @@ const setUp = () => {
       tell = listener;
     },
     copies: {
-      drain: (slug, timeoutMs) => {
-        calls.push(`drain ${slug} ${timeoutMs}`);
+      settled: (slug, timeoutMs) => {
+        calls.push(`settled ${slug} ${timeoutMs}`);
         return new Promise((resolve) => {
           drained.push(() => resolve(true));
         });
@@ -47,7 +47,7 @@ describe('searches when the follower begins to serve reads', () => {
     become({ percent: { read: 0 } });
     expect([refreshes.has([index]), calls]).toEqual([false, []]);
     become({ percent: { read: 5 } });
-    expect([refreshes.has([index]), calls]).toEqual([true, ['drain products 2000']]);
+    expect([refreshes.has([index]), calls]).toEqual([true, ['settled products 2000']]);
     await copiesArrive();
     expect([refreshes.has([index]), calls[1]]).toEqual([false, 'refresh target products_v2']);
     become({ percent: { read: 50 } });
