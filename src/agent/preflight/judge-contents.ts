@@ -49,7 +49,7 @@ export const contentFindings = (
   return [
     say(
       'refuse',
-      `${holds}, and the sweep would delete those that the source lacks, which are most`,
+      `${holds}, and the source has at most half of a sample of them: the sweep would delete the others`,
       'name another target or delete this index; if all of it may go, set targetDocuments: replace',
     ),
   ];

@@ -203,7 +203,7 @@ const rows: [string, PreflightFacts, string, 'warn' | 'refuse'][] = [
     'warn',
   ],
   [
-    'at least half of a sample of the target is not on the source',
+    'at most half of a sample of the target is on the source',
     facts({
       pairs: [
         {
