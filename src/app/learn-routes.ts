@@ -1,6 +1,6 @@
 /**
  * The first look at the routes: store or cache, or, when neither answers in time, the aliases on the clusters. A start
- * never waits longer than that for the store, because the application waits for the start.
+ * never waits longer than that for a store that does not answer, because the application waits for the start.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { shownStatus } from '../coordination/incarnation.ts';
@@ -11,13 +11,16 @@ import type { RouteView } from './route-view.ts';
 
 /** How long a start waits for the store before it serves from what else there is. */
 export const storeWaitMs = 3000;
+/** One that answers and is looked at before it is used: whoever begins a store looks twice, some seconds apart. */
+const lookedAtWaitMs = 10_000;
 const pollMs = 50;
 const aliasRetryMs = 2000;
 
 const isKnown = ({ watcher }: Core): boolean => watcher.status().knowledge !== 'unknown';
 
 const awaitStore = async (core: Core): Promise<void> => {
-  for (let waitedMs = 0; waitedMs < storeWaitMs && !isKnown(core); waitedMs += pollMs) {
+  const waitMs = (): number => (core.store.status().beingLookedAt === true ? lookedAtWaitMs : storeWaitMs);
+  for (let waitedMs = 0; waitedMs < waitMs() && !isKnown(core); waitedMs += pollMs) {
     // Sooner than the watcher's next look.
     if (core.store.status().connected) await core.watcher.refresh().catch(() => undefined);
     if (!isKnown(core)) await delay(pollMs);

@@ -251,6 +251,7 @@ class NatsBackedStore implements NatsStore {
     const lost = lostWrites ? 'the store lost writes: its revisions went backwards' : undefined;
     return {
       connected: this.#fit && failure === undefined,
+      beingLookedAt: !this.#fit && this.#connection !== undefined && failure?.code !== 'STORE_UNSUPPORTED',
       kind: 'nats',
       detail:
         failure?.message ??

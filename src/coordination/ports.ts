@@ -85,6 +85,8 @@ export interface SampleStream {
 
 export type StoreStatus = {
   connected: boolean;
+  /** A server is there, and is looked at before it is used: what it holds will be known soon. */
+  beingLookedAt?: boolean;
   kind: 'nats' | 'file';
   detail: string;
   /** Known to whoever may read the store, and shown to nobody else: see shownStatus. */
