@@ -229,7 +229,12 @@ describe('a route that goes by itself', () => {
       /^latency: answers are more than 400 % slower in \d+\.\d\d % of \d+ pairs.* in queries of the shape search /,
     ],
     // By whichever limit is passed first.
-    ['is gone', 60, () => links.target.refuse(), /^the follower failed in \d|^mismatches of severity S0: S0 /],
+    [
+      'is gone',
+      60,
+      () => links.target.refuse(),
+      /^the follower failed in \d|^mismatches of severity S0: S0 |^latency: answers are more than 400 % slower /,
+    ],
   ])(
     'comes home within a minute when the target %s',
     async (_, percent, disturb, reason) => {
