@@ -120,8 +120,9 @@ const autoEntries = async (): Promise<AutoEntry[]> => {
   const { entries } = JSON.parse((await cli('audit', slug, '--json')).out) as { entries: AutoEntry[] };
   return entries.filter(({ what }) => what.startsWith('auto:'));
 };
+/** By the leader's word: the brake of each member may be on before, and shows as no share in force. */
 const untilHome = (what: string, timeoutMs: number): Promise<boolean> =>
-  eventually(async () => (await status()).percent.read === 0, { what: `reads at home: ${what}`, timeoutMs });
+  eventually(async () => (await status()).percentSet.read === 0, { what: `reads at home: ${what}`, timeoutMs });
 
 /** What the agents complained about, when a test failed. */
 afterEach(({ task }) => {
@@ -229,12 +230,7 @@ describe('a route that goes by itself', () => {
       /^latency: answers are more than 400 % slower in \d+\.\d\d % of \d+ pairs.* in queries of the shape search /,
     ],
     // By whichever limit is passed first.
-    [
-      'is gone',
-      60,
-      () => links.target.refuse(),
-      /^the follower failed in \d|^mismatches of severity S0: S0 |^latency: answers are more than 400 % slower /,
-    ],
+    ['is gone', 60, () => links.target.refuse(), /^the follower failed in \d|^mismatches of severity S0: S0 /],
   ])(
     'comes home within a minute when the target %s',
     async (_, percent, disturb, reason) => {
