@@ -6,6 +6,7 @@ import { runWorker } from '../agent/chunk-worker.ts';
 import type { LiveTraffic } from '../agent/pacer.ts';
 import { systemRuntime } from '../agent/runtime.ts';
 import type { RouteState, RouteStates } from '../coordination/ports.ts';
+import { hasFollower } from '../coordination/records.ts';
 import type { Core } from './core.ts';
 
 export type RouteSource = {
@@ -16,8 +17,7 @@ export type RouteSource = {
 type Work = { abort: AbortController; running: Promise<void> };
 
 /** Only these phases have anything to copy; elsewhere a worker would poll an empty queue. */
-const copies = (state: RouteState | undefined): boolean =>
-  state?.phase.phase === 'dual' || state?.phase.phase === 'target';
+const copies = (state: RouteState | undefined): boolean => state !== undefined && hasFollower(state.phase.phase);
 
 type Begin = { core: Core; source: RouteSource; live: LiveTraffic | undefined };
 

@@ -10,7 +10,7 @@
  */
 import {
   authorityIn,
-  copiedTo,
+  hasFollower,
   type Hold,
   ownRevision,
   type Phase,
@@ -140,7 +140,7 @@ const release = (record: PhaseRecord, who: Who): PhaseStep => {
 
 const passOver = (record: PhaseRecord, who: Who): PhaseStep => {
   if (record.hold !== undefined) return refuse(`a switch to ${record.hold.to} is under way`);
-  if (copiedTo(record.phase) === undefined) return refuse(`no switch of authority starts from ${record.phase}`);
+  if (!hasFollower(record.phase)) return refuse(`no switch of authority starts from ${record.phase}`);
   return { ok: true, record: { ...record, ...who, epoch: switchEpochs(record.epoch).release } };
 };
 

@@ -18,6 +18,8 @@ export const authorityIn = (phase: Phase): Side => (phase === 'target' || phase 
 /** The side that receives copies in a phase; undefined where nothing is copied. */
 export const copiedTo = (phase: Phase): Side | undefined =>
   phase === 'dual' || phase === 'target' ? otherSide(authorityIn(phase)) : undefined;
+/** Whether the follower gets what the authority gets. */
+export const hasFollower = (phase: Phase): boolean => copiedTo(phase) !== undefined;
 
 /** A slug is one token of a NATS subject and part of alias names, so its alphabet is narrow. */
 export const Slug = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'lower-case letters, digits, - and _; at most 63');

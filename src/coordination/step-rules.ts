@@ -3,7 +3,7 @@
  * What depends on more than the phase is the gate's matter. Pure.
  */
 import { pathBetween } from './phase-machine.ts';
-import { type Ask, authorityIn, copiedTo, type Phase } from './records.ts';
+import { type Ask, authorityIn, hasFollower, type Phase } from './records.ts';
 
 /** For people; undefined where there is a way, perhaps. */
 export const noWay = (action: Ask['action'], from: Phase): string | undefined => {
@@ -13,7 +13,7 @@ export const noWay = (action: Ask['action'], from: Phase): string | undefined =>
       // The end of a migration cannot be taken back, so it has a word of its own.
       return from === 'target' ? 'the target has the authority; finalize ends the migration' : undefined;
     case 'rehearse':
-      return copiedTo(from) === undefined ? `no switch of authority starts from ${from}` : undefined;
+      return !hasFollower(from) ? `no switch of authority starts from ${from}` : undefined;
     case 'rollback':
       return from === 'final' ? 'the migration is final: the source takes no writes any more' : undefined;
     case 'phase':

@@ -1,7 +1,7 @@
 /** Gathers what gate.ts judges: from heartbeats, the job, the work, and the health of both clusters. */
 import { barrier, settleMs } from '../../coordination/membership.ts';
 import type { RouteState } from '../../coordination/ports.ts';
-import { copiedTo, type Side } from '../../coordination/records.ts';
+import { hasFollower, type Side } from '../../coordination/records.ts';
 import type { IndexHealth } from '../control-answers.ts';
 import { indexHealth } from '../index-health.ts';
 import { unsettled } from './alias-watch.ts';
@@ -32,7 +32,7 @@ const longMissed = ({ unheard, deps }: Leading): readonly Unheard[] =>
 const tasksAgeMs = 5_000;
 
 const foreignTasks = async ({ foreignTasks: tasks }: Leading, state: RouteState, maxAgeMs: number) => {
-  const running = copiedTo(state.phase.phase) === undefined ? 0 : await tasks.look(state, maxAgeMs);
+  const running = hasFollower(state.phase.phase) ? await tasks.look(state, maxAgeMs) : 0;
   return running === 0 ? [] : [{ member: 'no sidecar', running }];
 };
 

@@ -3,7 +3,7 @@
  * operator wants: is it safe to advance, is it safe to roll back. Pure.
  */
 import type { Answer, RouteJobStatus, Stage } from '../../coordination/job-status.ts';
-import type { PhaseRecord } from '../../coordination/records.ts';
+import { hasFollower, type PhaseRecord } from '../../coordination/records.ts';
 import { type BackfillRecord, backfillProgress } from '../backfill.ts';
 import { leftIn, unclearIn } from '../ledger.ts';
 import { type QuarantineRecord, summarize } from '../quarantine.ts';
@@ -186,7 +186,7 @@ export const buildStatus = (input: StatusInput): RouteJobStatus => {
   const { record, job, gate, percentRead, percentShadow } = input;
   const kind = record.phase === 'target' ? 'rollback' : 'cutover';
   // In the other phases nothing is copied: what the job remembers is of an earlier stay.
-  const copies = record.phase === 'dual' || record.phase === 'target';
+  const copies = hasFollower(record.phase);
   const work = copies ? job.work : undefined;
   return {
     schema: 1,

@@ -6,6 +6,7 @@
 import { jobStatusName } from '../../coordination/job-status.ts';
 import { keys } from '../../coordination/keys.ts';
 import type { RouteState } from '../../coordination/ports.ts';
+import { hasFollower } from '../../coordination/records.ts';
 import { isCrossfadeError } from '../../errors.ts';
 import { sleep } from '../runtime.ts';
 import { keepAliases } from './alias-watch.ts';
@@ -64,8 +65,7 @@ const pendingCopies = ({ deps }: Leading): number =>
     return sum + (line === undefined ? 0 : line.pendingCopies + line.inFlight);
   }, 0);
 
-const copies = ({ phase }: RouteState): boolean => phase.phase === 'dual' || phase.phase === 'target';
-const works = (state: RouteState): boolean => copies(state) && state.phase.hold === undefined;
+const works = ({ phase }: RouteState): boolean => hasFollower(phase.phase) && phase.hold === undefined;
 
 const toleratedFailures = 2;
 
@@ -93,7 +93,7 @@ const act = async (leading: Leading, state: RouteState, interruption: Interrupti
   if (kept !== undefined) throw kept;
   const unended = await failureOf(() => endUnheldSwitch(leading, deps.state() ?? state));
   const present = deps.state() ?? state;
-  if (!copies(present)) return work.leave();
+  if (!hasFollower(present.phase.phase)) return work.leave();
   if (works(present) && deps.lease.isHeld()) await stepWork(leading, present, interruption);
   if (unended !== undefined) throw unended;
 };

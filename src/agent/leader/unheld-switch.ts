@@ -4,7 +4,7 @@
  * present record, from which a leader that wakes up late could hold still. So a record passes them over, and with that
  * one settled they are closed as after any switch. Invariant: the aliases of that record are open before it is written.
  */
-import { copiedTo, authorityIn, sides } from '../../coordination/records.ts';
+import { authorityIn, hasFollower, sides } from '../../coordination/records.ts';
 import { switchEpochs } from '../../coordination/phase-machine.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { ensureFence, openAliases } from './alias-keeper.ts';
@@ -19,7 +19,7 @@ export const endUnheldSwitch = async (leading: Leading, state: RouteState): Prom
   const { deps, writer, journal } = leading;
   const { slug, spec, phase: record, phaseRevision: revision } = state;
   if (!leading.prepared || !deps.lease.isHeld()) return;
-  if (record.hold !== undefined || copiedTo(record.phase) === undefined) return;
+  if (record.hold !== undefined || !hasFollower(record.phase)) return;
   const clusters = patient(leading);
   const authority = authorityIn(record.phase);
   const { release } = switchEpochs(record.epoch);

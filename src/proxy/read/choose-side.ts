@@ -5,7 +5,7 @@
  * for the same key; at 0 % (also after a reset or a stop), and before the follower is filled, nobody goes there, listed or not.
  */
 import type { RouteState } from '../../coordination/ports.ts';
-import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
+import { authorityIn, hasFollower, otherSide, type Side } from '../../coordination/records.ts';
 import { bucketOf, buckets } from '../bucket.ts';
 import { keyText, type StickyKey } from './sticky-key.ts';
 
@@ -44,13 +44,11 @@ export type SideQuestion = {
   readonly random: number;
 };
 
-const followerServes = (state: RouteState): boolean => state.phase.phase === 'dual' || state.phase.phase === 'target';
-
 export const chooseSide = (question: SideQuestion): SideChoice => {
   const { state, followerPercent, pin } = question;
   const authority = authorityIn(state.phase.phase);
   const stay = (reason: ChoiceReason): SideChoice => ({ side: authority, reason });
-  if (!followerServes(state) || followerPercent <= 0) return stay('single_side');
+  if (!hasFollower(state.phase.phase) || followerPercent <= 0) return stay('single_side');
   if (!question.followerIsFilled) return stay('backfill');
   if (pin !== undefined) return stay(pin);
   const follower = otherSide(authority);

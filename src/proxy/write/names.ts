@@ -4,7 +4,7 @@
  */
 import { epochAlias } from '../../coordination/keys.ts';
 import type { RouteState } from '../../coordination/ports.ts';
-import { authorityIn, type Side } from '../../coordination/records.ts';
+import { authorityIn, hasFollower, type Side } from '../../coordination/records.ts';
 import { resolveSingleName } from '../index-expression.ts';
 import { setParam } from '../query.ts';
 import { clientNames, replaceSegment } from '../read/side-names.ts';
@@ -15,7 +15,7 @@ import type { Operation, RequestHead, RoutedIndex, RouteTable } from '../types.t
 
 export const authorityOf = ({ phase }: RouteState): Side => authorityIn(phase.phase);
 
-export const isCopying = ({ phase }: RouteState): boolean => phase.phase === 'dual' || phase.phase === 'target';
+export const isCopying = ({ phase }: RouteState): boolean => hasFollower(phase.phase);
 
 /** Writes go only through this name, so that the fence of its epoch closes them all. */
 export const writeName = (state: RouteState, ordinal: number): string =>
