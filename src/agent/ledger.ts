@@ -114,7 +114,7 @@ const addUp = (lines: readonly Line[], length: number): Line => {
  */
 export const foldGone = (ledger: Ledger, present: ReadonlySet<string>): Ledger => {
   const gone = Object.keys(ledger.lines).filter((boot) => boot !== goneBoots && !present.has(boot));
-  const over = new Set(gone.slice(0, Math.max(0, gone.length - mostGone)));
+  const over = new Set(gone.slice(0, -mostGone));
   if (over.size === 0) return ledger;
   const isFolded = ([boot]: [string, Line]): boolean => over.has(boot) || boot === goneBoots;
   const all = Object.entries(ledger.lines);

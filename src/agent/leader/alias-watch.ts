@@ -7,7 +7,7 @@
 import { aliasWildcard, authorityMarker } from '../../coordination/keys.ts';
 import { coveredBy } from '../../coordination/route-aliases.ts';
 import type { RouteState } from '../../coordination/ports.ts';
-import { authorityIn, type Side, sides } from '../../coordination/records.ts';
+import { authorityIn, hasFollower, type Side, sides } from '../../coordination/records.ts';
 import type { ClusterControl } from '../cluster.ts';
 import { namesakesOf } from '../namesakes.ts';
 import type { AliasHolders } from '../preflight/facts.ts';
@@ -39,12 +39,23 @@ const firstEpochOf = ({ job }: Leading, { reign, phase, epoch }: PhaseWrite['rec
 };
 
 type Settled = { spec: RouteState['spec']; record: PhaseWrite['record'] };
+type Look = (side: Side) => ReturnType<typeof currentAliases>;
+
+/** Asks each side once, and only the one that somebody wants to know of: in final the source may be switched off. */
+const lookOnce = (leading: Leading): Look => {
+  const found = new Map<Side, ReturnType<Look>>();
+  return (side) => {
+    const looked = found.get(side) ?? currentAliases(patient(leading)[side], aliasWildcard(leading.deps.slug));
+    found.set(side, looked);
+    return looked;
+  };
+};
 
 /** Closes what must not be open under the record, and opens what it needs; notes what a switch has prepared since. */
 const closeAndOpen = async (
   leading: Leading,
   { spec, record }: Settled,
-  open: (side: Side) => Wanted,
+  { open, look }: { open: (side: Side) => Wanted; look: Look },
 ): Promise<void> => {
   const { slug } = leading.deps;
   const clusters = patient(leading);
@@ -52,7 +63,7 @@ const closeAndOpen = async (
   const reigning = { epoch, firstEpoch: firstEpochOf(leading, record), authority: authorityIn(record.phase) };
   const prepared = await Promise.all(
     sides.map(async (side) => {
-      const current = await currentAliases(clusters[side], aliasWildcard(slug));
+      const current = await look(side);
       const wanted = new Map([...closeOthers(current, spec, { ...reigning, side }), ...open(side)]);
       if (wanted.size > 0) await applyAliases(clusters[side], slug, wanted);
       return isPrepared(current, slug, epoch);
@@ -77,11 +88,11 @@ export const settlePhase = async (
     return new Map([...openEpoch(spec, record.epoch, { authority, side }), ...marker]);
   };
   await Promise.all(sides.map((side) => ensureFence(patient(leading)[side])));
-  await closeAndOpen(leading, { spec, record }, open);
+  await closeAndOpen(leading, { spec, record }, { open, look: lookOnce(leading) });
   settled.set(leading, { revision, turns: firstTurns });
 };
 
-const settles = ({ phase }: RouteState): boolean => phase.phase === 'dual' || phase.phase === 'target';
+const settles = ({ phase }: RouteState): boolean => hasFollower(phase.phase);
 
 /** Why the last switch has not come to its end, for the gate; undefined when it has. */
 export const unsettled = (leading: Leading, state: RouteState): string | undefined =>
@@ -129,14 +140,13 @@ const changedClientAliases = async (leading: Leading, { spec }: RouteState): Pro
 };
 
 /** In final the application's aliases leave the source, which may be switched off. */
-const strayed = async (leading: Leading, state: RouteState): Promise<string | undefined> => {
+const strayed = async (leading: Leading, state: RouteState, look: Look): Promise<string | undefined> => {
   const told = state.phase.phase === 'final' ? [] : await changedClientAliases(leading, state);
   if (told.length > 0) return told.join('; ');
   for (const side of sides) {
     const wanted = wantedOn(state, side);
     if (wanted.size === 0) continue;
-    const current = await currentAliases(patient(leading)[side], aliasWildcard(leading.deps.slug));
-    const moved = misplaced(current, wanted);
+    const moved = misplaced(await look(side), wanted);
     if (moved.length > 0) return `somebody moved ${moved.join(', ')} on the ${side}`;
   }
   return undefined;
@@ -163,8 +173,10 @@ export const keepAliases = async (leading: Leading, state: RouteState): Promise<
   }
   known.turns++;
   if (known.turns % watchEveryTurns !== 0) return;
-  leading.work.setAlarm('aliases', await strayed(leading, state));
+  const look = lookOnce(leading);
+  leading.work.setAlarm('aliases', await strayed(leading, state, look));
   leading.work.setAlarm('namesakes', await hiddenByCutover(leading, state));
   // A leader that woke up late may have prepared a switch since.
-  if (settles(state)) await closeAndOpen(leading, { spec: state.spec, record: state.phase }, () => new Map());
+  const nothing = (): Wanted => new Map();
+  if (settles(state)) await closeAndOpen(leading, { spec: state.spec, record: state.phase }, { open: nothing, look });
 };

@@ -23,7 +23,7 @@ const mostGone = 100;
 
 const foldGone = (events: Events, reported: ReadonlySet<string>): Record<string, number> => {
   const gone = Object.entries(events).filter(([key]) => key !== goneKey && !reported.has(key));
-  const over = gone.slice(0, Math.max(0, gone.length - mostGone));
+  const over = gone.slice(0, -mostGone);
   if (over.length === 0) return { ...events };
   const folded = new Map(over);
   const kept = Object.entries(events).filter(([key]) => !folded.has(key));

@@ -1,6 +1,7 @@
 /**
  * Clears lists of scrolls or points in time that may live on both sides: each side gets its own ids, and the answers
- * become one; and says which sides may hold any when all are to go. Pure: says what to send and how to merge, execute-cursor.ts carries it out.
+ * become one; and says which sides may hold any when all are to go. Pure:
+ * says what to send and how to merge, execute-clear.ts carries it out.
  */
 import { effectivePercents } from '../../coordination/effective.ts';
 import type { RouteState } from '../../coordination/ports.ts';

@@ -66,6 +66,19 @@ const work = (made: Backfill, worker: string, over: Partial<WorkerOptions> = {})
   };
 };
 
+/** The clusters, with the bulks to the target counted that are under way at once; each waits for `before` first. */
+const countingBulks = (made: Backfill, before: () => Promise<unknown>) => {
+  const { source, target } = made.io.clusters;
+  let under = 0;
+  let most = 0;
+  const bulk: typeof target.bulk = async (call) => {
+    most = Math.max(most, ++under);
+    await before();
+    return target.bulk(call).finally(() => under--);
+  };
+  return { clusters: { source, target: { ...target, bulk } }, most: () => most };
+};
+
 const finished = ({ queue }: Backfill) =>
   eventually(async () => (await queue.remaining()) === 0, { what: 'an empty queue' });
 
@@ -137,45 +150,27 @@ describe('a backfill', () => {
   ])('sends %s, and ends', async (_, share, expected) => {
     const made = setUp(200, { maxPageDocs: 20, concurrency: 2 });
     await plan(made, 50);
-    const { bulk, ...rest } = made.io.clusters.target;
-    let under = 0;
-    let most = 0;
-    const target = {
-      ...rest,
-      bulk: async (call: Parameters<typeof bulk>[0]) => {
-        most = Math.max(most, ++under);
-        await new Promise(setImmediate);
-        return bulk(call).finally(() => under--);
-      },
-    };
+    const { clusters, most } = countingBulks(made, () => new Promise(setImmediate));
     const live = { worked: () => undefined, share: () => share };
-    const worker = work(made, 'w', { clusters: { ...made.io.clusters, target }, live });
+    const worker = work(made, 'w', { clusters, live });
     await finished(made);
     await worker.stop();
-    expect(most).toBe(expected);
+    expect(most()).toBe(expected);
     expect(made.contents('target')).toEqual(made.contents('source'));
   });
 
   it('goes by the concurrency of now, also when it is changed while a chunk is worked on', async () => {
     const made = setUp(200, { concurrency: 1 });
     await plan(made, 20);
-    const { bulk, ...rest } = made.io.clusters.target;
-    let under = 0;
-    let most = 0;
-    const target = {
-      ...rest,
-      bulk: async (call: Parameters<typeof bulk>[0]) => {
-        most = Math.max(most, ++under);
-        const { spec } = made.state;
-        made.now.state = { ...made.state, spec: { ...spec, backfill: { ...spec.backfill, concurrency: 3 } } };
-        for (let i = 0; i < 20; i++) await new Promise(setImmediate);
-        return bulk(call).finally(() => under--);
-      },
-    };
-    const worker = work(made, 'w', { clusters: { ...made.io.clusters, target } });
+    const { clusters, most } = countingBulks(made, async () => {
+      const { spec } = made.state;
+      made.now.state = { ...made.state, spec: { ...spec, backfill: { ...spec.backfill, concurrency: 3 } } };
+      for (let i = 0; i < 20; i++) await new Promise(setImmediate);
+    });
+    const worker = work(made, 'w', { clusters });
     await finished(made);
     await worker.stop();
-    expect(most).toBe(3);
+    expect(most()).toBe(3);
   });
 
   it('planned again forgets the chunks of the plan before', async () => {

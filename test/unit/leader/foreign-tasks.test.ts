@@ -10,14 +10,8 @@ import { heardFrom } from '../../support/heartbeats.ts';
 import { manualRuntime } from '../../support/manual-runtime.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { controls, fakePair, routeState } from '../agent/route.ts';
+import { writeTask as task } from './write-task.ts';
 
-const task = (description: string, over: Partial<WriteTask> = {}): WriteTask => ({
-  id: 'n:1',
-  action: 'indices:data/write/update/byquery',
-  description,
-  parent: undefined,
-  ...over,
-});
 const reindex = (description: string): WriteTask => task(description, { action: 'indices:data/write/reindex' });
 const dual = routeState({}, { aliases: ['products'] });
 

@@ -5,6 +5,7 @@ import { createLeftTasks } from '../../../src/agent/leader/left-tasks.ts';
 import { type Membership, noMembers } from '../../../src/coordination/membership.ts';
 import type { RouteState } from '../../../src/coordination/ports.ts';
 import type { Heartbeat, MemberRoute } from '../../../src/coordination/records.ts';
+import { writeTask as task } from './write-task.ts';
 
 const slug = 'products';
 const state = {
@@ -24,13 +25,6 @@ const lost: Membership = {
   ...noMembers,
   lost: new Map([['pod-1', { lostAtMs: 0, boot: 'b2', heartbeat: heartbeat('b2', 1) }]]),
 };
-const task = (description: string, over: Partial<WriteTask> = {}): WriteTask => ({
-  id: 'n:1',
-  action: 'indices:data/write/update/byquery',
-  description,
-  parent: undefined,
-  ...over,
-});
 
 /** What the authority says that it runs; each look takes the next answer. */
 const authority = (...answers: (WriteTask[] | Error)[]) => {
