@@ -61,7 +61,7 @@ const repeatTailMs = 3_000;
 /** A copy that was cut off would make the next switch fence first, and whoever cuts it off is about to ask for one. */
 const patienceMs = 1_000;
 /** Alarms that make sense only while there is a follower. */
-const ofCopies = ['backfill', 'tail', 'counts', 'follower', 'foreign', 'mappings', 'pipelines'];
+const ofCopies = ['backfill', 'tail', 'counts', 'follower', 'foreign', 'mappings', 'pipelines', 'namesakes'];
 const noTail: WorkFacts['tail'] = { state: 'none', behind: 0, lagSeconds: 0, detail: undefined, copied: 0 };
 
 type TailLimits = Pick<CopyIo, 'repeatForMs' | 'patienceMs'> & { signal: AbortSignal };

@@ -23,6 +23,7 @@ describe('the work of a route that leaves dual or target', () => {
       'foreign',
       'mappings',
       'pipelines',
+      'namesakes',
       'backfill',
       'turn',
       'aliases',
