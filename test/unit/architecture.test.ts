@@ -67,7 +67,7 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/agent/leader':
     'auto brake drift epochs events gate next-path out-of-reach plain-writers reign-of-stay resumed-ask verdict-status',
   'src/agent/preflight':
-    'difference facts finding judge judge-alias judge-contents judge-index judge-pair judge-pipelines mapping-drift',
+    'difference facts finding judge judge-alias judge-contents judge-index judge-pair judge-pipelines mapping-drift pipeline-kind',
   'src/operator': 'conditions plan resource',
   'src/upstream': 'header-pairs latin1 low-level-errors origins types',
   'src/upstream/wire': 'answer-head answer-parser chunk-framing remembered request-head syntax wire-error',

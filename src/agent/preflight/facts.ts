@@ -3,6 +3,7 @@ import type { Side } from '../../coordination/records.ts';
 import type { RouteSpec } from '../../coordination/route-spec.ts';
 import type { AliasBody, ClusterInfo, IndexHealth } from '../control-answers.ts';
 import type { DocAddress } from '../document-calls.ts';
+import type { PipelineKind } from './pipeline-kind.ts';
 import type { MissingPrivilege } from './privileges.ts';
 
 export type IndexFacts = {
@@ -56,7 +57,7 @@ export type PreflightFacts = {
   /** Each listed alias as it is on the source; undefined when nobody could look. */
   aliases: ReadonlyMap<string, AliasHolders> | undefined;
   /** The default pipelines that the indices of a side name, by id; undefined = it is not there. Unread ones are left out. */
-  pipelines: Record<Side, ReadonlyMap<string, unknown>>;
+  pipelines: Record<Side, Record<PipelineKind, ReadonlyMap<string, unknown>>>;
   /** Targets that something else on the source's cluster is called like. */
   namesakes: readonly string[];
   store: StoreFacts;

@@ -1,19 +1,19 @@
 /**
- * What stands in both clusters under the names of a route: its indices, who carries its aliases, and the ingest pipelines
+ * What stands in both clusters under the names of a route: its indices, who carries its aliases, and the pipelines
  * that its indices name. Where a right is missing that everything needs, nothing is seen and the preflight says which.
  * Changes nothing.
  */
 import { type Side, sides } from '../../coordination/records.ts';
 import type { RouteSpec } from '../../coordination/route-spec.ts';
-import { CrossfadeError, isCrossfadeError } from '../../errors.ts';
+import { isCrossfadeError } from '../../errors.ts';
 import type { ClusterControl } from '../cluster.ts';
 import { noneAssigned, type ShardSeq } from '../control-answers.ts';
 import type { DocAddress } from '../document-calls.ts';
 import { indexHealth } from '../index-health.ts';
 import { namesakesOf } from '../namesakes.ts';
 import type { AliasHolders, IndexFacts, PairFacts, PreflightFacts } from './facts.ts';
-import { defaultPipelines } from './judge-pipelines.ts';
-import { type MissingPrivilege, missingIn, type PipelineProbe, pipelineProbe } from './privileges.ts';
+import { gatherPipelines } from './gather-pipelines.ts';
+import type { MissingPrivilege } from './privileges.ts';
 
 type Clusters = Record<Side, ClusterControl>;
 
@@ -145,31 +145,13 @@ const aliasFacts = async (source: ClusterControl, spec: RouteSpec): Promise<Map<
 type Contents = Pick<PreflightFacts, 'pairs' | 'aliases' | 'pipelines' | 'namesakes'> & {
   missing: Record<Side, readonly MissingPrivilege[]>;
 };
+const noPipelines = { ingest: new Map(), search: new Map() };
 export const unseen: Contents = {
   pairs: [],
   aliases: undefined,
-  pipelines: { source: new Map(), target: new Map() },
+  pipelines: { source: noPipelines, target: noPipelines },
   namesakes: [],
   missing: { source: [], target: [] },
-};
-
-type Looked = { known: Map<string, unknown>; missing: MissingPrivilege[] };
-
-/** @throws UPSTREAM_REFUSED when it stays unknown whether there is one */
-const lookFor = async (cluster: ClusterControl, probe: PipelineProbe, { known, missing }: Looked): Promise<void> => {
-  const answer = await cluster.json(probe.method, probe.path);
-  const denied = missingIn(probe, answer);
-  if (denied.length > 0) missing.push(...denied);
-  else if (answer.status === 404) known.set(probe.id, undefined);
-  else if (answer.status === 200) known.set(probe.id, (answer.body as Record<string, unknown>)[probe.id]);
-  else throw new CrossfadeError('UPSTREAM_REFUSED', `${probe.method} ${probe.path}: ${answer.status}`);
-};
-
-const pipelinesOn = async (cluster: ClusterControl, side: Side, ids: readonly string[]): Promise<Looked> => {
-  const looked: Looked = { known: new Map(), missing: [] };
-  for (const id of ids) await lookFor(cluster, pipelineProbe(id, side), looked);
-  // One right reads them all.
-  return { ...looked, missing: looked.missing.slice(0, 1) };
 };
 
 const contents = async (clusters: Clusters, spec: RouteSpec): Promise<Contents> => {
@@ -178,15 +160,7 @@ const contents = async (clusters: Clusters, spec: RouteSpec): Promise<Contents> 
     aliasFacts(clusters.source, spec),
     namesakesOf(clusters, spec),
   ]);
-  const look = (side: Side) => pipelinesOn(clusters[side], side, defaultPipelines(spec, pairs, side));
-  const [source, target] = await Promise.all([look('source'), look('target')]);
-  return {
-    pairs,
-    aliases,
-    pipelines: { source: source.known, target: target.known },
-    namesakes,
-    missing: { source: source.missing, target: target.missing },
-  };
+  return { pairs, aliases, namesakes, ...(await gatherPipelines(clusters, spec, pairs)) };
 };
 
 /** Without the rights to look, there is nothing to see but which are missing. */

@@ -7,6 +7,7 @@
 import { fenceIndex } from '../../coordination/keys.ts';
 import type { Side } from '../../coordination/records.ts';
 import type { RouteSpec } from '../../coordination/route-spec.ts';
+import type { PipelineKind } from './pipeline-kind.ts';
 import type { ClusterControl } from '../cluster.ts';
 
 export type MissingPrivilege = {
@@ -108,12 +109,12 @@ const indexProbes = (index: string): Probe[] => [
 
 export type PipelineProbe = Probe & { id: string };
 /** Asked for pipelines that indices name, so that nobody needs the right whose indices have none. */
-export const pipelineProbe = (id: string, side: Side): PipelineProbe => ({
+export const pipelineProbe = (kind: PipelineKind, id: string, side: Side): PipelineProbe => ({
   id,
-  privilege: 'cluster:admin/ingest/pipeline/get',
+  privilege: `cluster:admin/${kind}/pipeline/get`,
   ...(side === 'source' ? { without: 'nobody compares its default pipeline with the one of the target' } : {}),
   method: 'GET',
-  path: `/_ingest/pipeline/${encodeURIComponent(id)}`,
+  path: `/_${kind}/pipeline/${encodeURIComponent(id)}`,
 });
 
 /**

@@ -9,7 +9,7 @@ import { isDateMath } from '../date-math.ts';
 import { isPlainName } from '../index-expression.ts';
 import type { ParsedQuery } from '../query.ts';
 import type { Family, Operation, Plan, RequestHead, Resolution, RouteTable, SaidAnew } from '../types.ts';
-import { withoutFollowers } from './one-cluster.ts';
+import { hasSameNames, sayAnew } from './say-anew.ts';
 
 export type PlanInput = {
   readonly operation: Operation;
@@ -90,17 +90,17 @@ type Mixed = Extract<Resolution, { kind: 'mixed' }>;
 
 /**
  * A read over several routes, or over routed and other indices at once: right on the source while it has everything, right
- * on the target when every name is a routed index that is called the same there, and nowhere else.
+ * on the target when every name is a routed index that has moved, and nowhere else.
  */
 export const planMixed = (context: Context, resolution: Mixed): Plan => {
   const { states } = resolution;
-  const said = saidAnew(context, resolution);
+  const expression = expressionOf(context.operation);
+  const isSame = commonAuthority(states) === 'target' && hasSameNames(expression, context.table);
+  const said = isSame ? undefined : saidAnew(context, resolution);
   if (said !== undefined)
     return { ...resolution, kind: 'mixed_read', operation: context.operation, side: said.side, said };
   if (isAllOnSource(states)) return mixedOn('source', context, resolution);
-  const expression = expressionOf(context.operation);
-  if (commonAuthority(states) === 'target' && hasSameNames(expression, context.table))
-    return mixedOn('target', context, resolution);
+  if (isSame) return mixedOn('target', context, resolution);
   const others = resolution.unrouted ? ' and perhaps indices without a route' : '';
   const shown = expression === '' ? 'all indices' : `[${expression}]`;
   return reject(
@@ -109,7 +109,7 @@ export const planMixed = (context: Context, resolution: Mixed): Plan => {
   );
 };
 
-/** Reads that would count or show a document of authority and follower twice. */
+/** Reads that would count or show a document of authority and follower twice, and whose answers name indices in known places. */
 const readingDocuments: ReadonlySet<Family> = new Set<Family>([
   'search',
   'template_search',
@@ -120,10 +120,12 @@ const readingDocuments: ReadonlySet<Family> = new Set<Family>([
   'pit_create',
 ]);
 
-const saidAnew = ({ operation, table, now, sameCluster }: Context, { states }: Mixed): SaidAnew | undefined =>
-  sameCluster === true && readingDocuments.has(operation.family)
-    ? withoutFollowers(expressionOf(operation), { table, now, states })
-    : undefined;
+const saidAnew = (context: Context, { states, unrouted: more }: Mixed): SaidAnew | undefined => {
+  const { operation, table, now, sameCluster = false } = context;
+  // Elsewhere than in the path the names cannot be put anew.
+  if (!readingDocuments.has(operation.family)) return undefined;
+  return sayAnew(expressionOf(operation), { table, now, states, sameCluster, unrouted: more });
+};
 
 /** The only answers over several indices that may hold a cursor or tokens. */
 const showing: ReadonlySet<Family> = new Set<Family>(['search', 'template_search', 'pit_create']);
@@ -142,10 +144,3 @@ const mixedOn = (side: Side, { operation, table }: Context, { states, unrouted: 
   const looks = lookingUp.has(operation.family) && hasMoved;
   return !shows && !looks ? pass(side, 'pinned') : { kind: 'mixed_read', operation, side, states, unrouted: more };
 };
-
-const hasSameNames = (expression: string, table: RouteTable): boolean =>
-  expression.split(',').every((name) => {
-    const [index, ...more] = table.lookup(name) ?? [];
-    const pair = index?.state.spec.indices[index.ordinal];
-    return more.length === 0 && pair !== undefined && pair.source === name && pair.target === name;
-  });

@@ -11,16 +11,16 @@ import { type ExpressionItem, matchesPattern, parseIndexExpression } from '../in
 import { nameOn, targetNames, usesTargetName } from '../read/side-names.ts';
 import type { RouteTable, SaidAnew } from '../types.ts';
 
-type Item = ExpressionItem & { readonly written: string };
+export type Item = ExpressionItem & { readonly written: string };
 type Pair = {
   readonly source: string;
   readonly target: string;
   readonly aliases: readonly string[];
 };
-type Options = { readonly table: RouteTable; readonly now: Date; readonly states: readonly RouteState[] };
+export type SayOptions = { readonly table: RouteTable; readonly now: Date; readonly states: readonly RouteState[] };
 
 /** @returns undefined when there is no wildcard, or when it cannot be said for all these routes at once */
-export const withoutFollowers = (expression: string, { table, now, states }: Options): SaidAnew | undefined => {
+export const withoutFollowers = (expression: string, { table, now, states }: SayOptions): SaidAnew | undefined => {
   const items = itemsOf(expression, now);
   const [side, ...others] = new Set(states.map(({ phase }) => authorityIn(phase.phase)));
   if (side === undefined || others.length > 0 || !items.some(({ isPattern }) => isPattern)) return undefined;
@@ -39,7 +39,7 @@ export const withoutFollowers = (expression: string, { table, now, states }: Opt
   };
 };
 
-const itemsOf = (expression: string, now: Date): Item[] => {
+export const itemsOf = (expression: string, now: Date): Item[] => {
   const parsed = parseIndexExpression(expression, now);
   if (parsed.kind === 'all') return [{ text: '*', written: '*', isPattern: true, isExclusion: false }];
   const written = expression.split(',');
@@ -53,7 +53,7 @@ const pairsOf = (state: RouteState): Pair[] =>
   });
 
 /** One name in the words of the side; undefined for an alias whose routing only the source's alias says. */
-const namesOf = (
+export const namesOf = (
   { text, written, isPattern, isExclusion }: Item,
   { table, side }: { table: RouteTable; side: Side },
 ): readonly string[] | undefined => {

@@ -7,7 +7,7 @@
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
 import { CrossfadeError } from '../../errors.ts';
-import { withoutFollowers } from '../planning/one-cluster.ts';
+import { sayAnew } from '../planning/say-anew.ts';
 import type { RoutedIndex, RouteTable, SaidAnew } from '../types.ts';
 import { type BodyFacts, inspectBody, noBodyFacts } from './body-names.ts';
 import type { PinReason } from './choose-side.ts';
@@ -28,7 +28,7 @@ export type Assigned = {
   readonly cursor: Cursor | undefined;
   /** Without a route, because it is over several: where its hits come from, if that matters to their tokens. */
   readonly origin?: CursorOrigin;
-  /** A wildcard that must not reach the followers of one cluster. */
+  /** A wildcard that must not reach the followers of one cluster, or names of several routes that have moved. */
   readonly said?: SaidAnew;
   /** The same, once it is known which of them are there. */
   readonly asked?: Asked;
@@ -101,7 +101,8 @@ const describe = (body: MultiBody, item: MultiItem, context: AssignContext): Des
   if (resolution.kind === 'route') return { ...plain, route: resolution };
   if (resolution.kind === 'none') return plain;
   const { states } = resolution;
-  const said = context.sameCluster ? withoutFollowers(expression ?? '', { ...context, states }) : undefined;
+  // By id one index is meant, and a list is a name that cannot exist.
+  const said = item.search === undefined ? undefined : sayAnew(expression ?? '', { ...context, ...resolution });
   if (said !== undefined) return { ...plain, origin: originOfAll(said.side, resolution), said, states };
   if (states.every(({ phase }) => authorityIn(phase.phase) === 'source'))
     return { ...plain, origin: originOfAll('source', resolution), states };

@@ -135,7 +135,7 @@ describe('an alias that the route lists', () => {
   });
 });
 
-describe('ingest pipelines that indices name', () => {
+describe('pipelines that indices name', () => {
   const pipeline = (value: number) => JSON.stringify({ processors: [{ set: { field: 'x', value } }] });
   const told = async (route: RealRoute): Promise<string[]> =>
     (await findings(route))
@@ -167,6 +167,26 @@ describe('ingest pipelines that indices name', () => {
       await fetch(`${route.urls.target}/_ingest/pipeline/${id}`, { method: 'DELETE' });
       await fetch(`${route.urls.source}/${route.names.source}`, { method: 'DELETE' });
       await fetch(`${route.urls.source}/_ingest/pipeline/${id}`, { method: 'DELETE' });
+    }
+  });
+
+  it('for searches are looked for on the target too', async () => {
+    const id = uniqueName('pipeline');
+    const settings = { 'index.search.default_pipeline': id };
+    const route = await realRoute({ source: { settings }, target: { settings } });
+    const filter = JSON.stringify({ request_processors: [{ filter_query: { query: { match_all: {} } } }] });
+    await route.call('source', 'PUT', `/_search/pipeline/${id}`, filter);
+    try {
+      const missing = `refuse target: the default search pipeline ${id} does not exist on the target: after the cutover each search would be refused`;
+      expect(await told(route)).toEqual([missing]);
+      await route.call('target', 'GET', `/${route.names.target}/_search`, undefined, 400);
+      await route.call('target', 'PUT', `/_search/pipeline/${id}`, filter);
+      expect(await told(route)).toEqual([`ok target: ${id} is the same on both sides`]);
+    } finally {
+      for (const side of ['source', 'target'] as const) {
+        await fetch(`${route.urls[side]}/${route.names[side]}`, { method: 'DELETE' });
+        await fetch(`${route.urls[side]}/_search/pipeline/${id}`, { method: 'DELETE' });
+      }
     }
   });
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { uniqueName } from '../../support/services.ts';
-import { content, copyLines, sideOf, stateFor, useRoute } from './fixture.ts';
+import { content, copyLines, documents, sideOf, stateFor, useRoute } from './fixture.ts';
 
 const route = useRoute();
 /** A second route with percentages of its own. */
@@ -60,6 +60,26 @@ describe('msearch over two routes and an index without one', () => {
     const facts = ({ json }: typeof got) =>
       json.responses.map((one: Item) => ({ status: one.status, hits: one.hits?.hits, error: one.error?.type }));
     expect(facts(got)).toEqual(facts(direct));
+  });
+
+  const moved = { phase: 'target', reign: 2 } as const;
+  const sorted = { size: 50, sort: [{ _id: 'desc' }], query: { match_all: {} } };
+
+  it('finds the documents of both once both are switched over, alone, in pages and as an item', async () => {
+    const names = `${route.slug},${second.slug}`;
+    const { json: direct } = await route.on('source', 'POST', `/${names}/_search`, sorted);
+    expect(direct.hits.hits).toHaveLength(documents + 1);
+    set(moved, moved);
+    const alone = await route.send('POST', `/${names}/_search`, { body: sorted });
+    expect([alone.json.hits, sideOf(alone)]).toEqual([direct.hits, 'target']);
+    const { json } = await route.send('POST', '/_msearch', { body: [{ index: [route.slug, second.slug] }, sorted] });
+    expect(json.responses[0].hits).toEqual(direct.hits);
+    const page = await route.send('POST', `/${names}/_search?scroll=1m`, { body: { ...sorted, size: 15 } });
+    const next = await route.send('POST', '/_search/scroll', { body: { scroll_id: page.json._scroll_id } });
+    expect([...page.json.hits.hits, ...next.json.hits.hits]).toEqual(direct.hits.hits);
+    await route.send('DELETE', '/_search/scroll', { body: { scroll_id: next.json._scroll_id } });
+    const count = await route.send('GET', `/${names}/_count`);
+    expect(count.json.count).toBe(documents + 1);
   });
 
   it('names both sides when both answered', async () => {

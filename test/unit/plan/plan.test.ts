@@ -39,7 +39,7 @@ const shown = (decided: Plan): string => {
     case 'refresh':
       return `${decided.kind} ${names(decided.indices)}`;
     case 'mixed_read':
-      return `mixed_read ${decided.side} ${decided.states.map(({ slug }) => slug).join(' ')}${decided.unrouted ? ' and more' : ''}`;
+      return `mixed_read ${decided.side} ${decided.states.map(({ slug }) => slug).join(' ')}${decided.unrouted ? ' and more' : ''}${decided.said === undefined ? '' : ` as ${decided.said.names.join()}`}`;
     case 'index_info':
       return `${decided.kind} ${names(decided.indices)}${decided.side === undefined ? '' : ` on ${decided.side}`}`;
     case 'admin':
@@ -310,8 +310,21 @@ describe('several routes', () => {
   const moved = routeState({ slug: 'moved', phase: 'target', indices: [{ source: 'm', target: 'm2' }], aliases: [] });
   const same = routeState({ slug: 'same', phase: 'target', indices: [{ source: 's', target: 's' }], aliases: [] });
   const alike = routeState({ slug: 'alike', phase: 'final', indices: [{ source: 't', target: 't' }], aliases: [] });
+  const alias = routeState({
+    slug: 'alias',
+    phase: 'target',
+    indices: [
+      { source: 'n1', target: 'n2' },
+      { source: 'q1', target: 'q2' },
+    ],
+    aliases: [
+      { name: 'n', indices: ['n1'] },
+      { name: 'q', indices: ['q1'] },
+      { name: 'bound', indices: ['n1'], routing: 'r' },
+    ],
+  });
   const staying = routeState();
-  const table = tableOf(moved, same, alike, staying);
+  const table = tableOf(moved, same, alike, alias, staying);
 
   it.each([
     ['GET /', 'pass source cluster'],
@@ -321,7 +334,17 @@ describe('several routes', () => {
     ['POST /s,t/_search/template', 'mixed_read target same alike'],
     ['POST /s,t/_count', 'mixed_read target same alike'],
     ['GET /s,t/_mapping', 'pass target pinned'],
-    ['POST /s,m/_search', 'MIXED_ROUTES'],
+    ['POST /s,m/_search', 'mixed_read target same moved as s,m2'],
+    ['POST /m,n/_search?scroll=1m', 'mixed_read target moved alias as m2,n2'],
+    ['POST /m2,n/_count', 'mixed_read target moved alias as m2,n2'],
+    ['GET /_field_caps?index=m,n&fields=*', 'mixed_read target moved alias as m2,n2'],
+    ['POST /n,q,m/_search/point_in_time', 'mixed_read target alias moved as n2,q2,m2'],
+    // Only the alias on the source says this routing.
+    ['POST /m,bound/_search', 'MIXED_ROUTES'],
+    ['POST /m,n,other/_search', 'MIXED_ROUTES'],
+    ['POST /m,n*/_search', 'MIXED_ROUTES'],
+    ['POST /m,products/_search', 'MIXED_ROUTES'],
+    ['GET /m,n/_mapping', 'MIXED_ROUTES'],
     ['POST /s,other/_search', 'MIXED_ROUTES'],
     ['POST /s,products/_search', 'MIXED_ROUTES'],
     ['POST /s,t/_delete_by_query', 'MIXED_ROUTES'],
@@ -330,7 +353,7 @@ describe('several routes', () => {
     ['GET /products*/_mapping', 'pass source pinned'],
     ['POST /products/_search', 'read products/0'],
     ['POST /m/_search', 'read moved/0'],
-    ['POST /_refresh', 'pass source pinned also moved same alike'],
+    ['POST /_refresh', 'pass source pinned also moved same alike alias'],
     ['DELETE /s,t', 'ADMIN_REFUSED'],
   ])('%s is %s', (request, expected) => {
     expect(shown(planOf(table, request))).toBe(expected);

@@ -24,7 +24,7 @@ const right = { privilege: 'cluster:admin/ingest/pipeline/get', on: undefined };
 
 it('pipelines that nobody may read are not taken for missing: the right is, and on the source it can be done without', async () => {
   const { pipelines, missing } = await looked(cluster(403), cluster(403));
-  expect([pipelines.source.size, pipelines.target.size]).toEqual([0, 0]);
+  expect([pipelines.source.ingest.size, pipelines.target.ingest.size]).toEqual([0, 0]);
   expect(missing).toEqual({
     source: [{ ...right, without: expect.stringContaining('compares') }],
     target: [{ ...right, without: undefined }],
@@ -33,11 +33,11 @@ it('pipelines that nobody may read are not taken for missing: the right is, and 
 
 it('pipelines that are not there are known not to be, and each is asked for by its own name', async () => {
   const { pipelines, missing } = await looked(cluster(200, { 'for-a1': { processors: [] } }), cluster(404));
-  expect([...pipelines.source]).toEqual([
+  expect([...pipelines.source.ingest]).toEqual([
     ['for-a1', { processors: [] }],
     ['for-b1', undefined],
   ]);
-  expect([...pipelines.target]).toEqual([
+  expect([...pipelines.target.ingest]).toEqual([
     ['for-a2', undefined],
     ['for-b2', undefined],
   ]);

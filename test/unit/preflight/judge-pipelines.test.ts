@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { PairFacts, PreflightFacts } from '../../../src/agent/preflight/facts.ts';
 import { defaultPipelines, pipelineFindings } from '../../../src/agent/preflight/judge-pipelines.ts';
+import type { PipelineKind } from '../../../src/agent/preflight/pipeline-kind.ts';
+import type { Side } from '../../../src/coordination/records.ts';
 import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 
 type Settings = Record<string, unknown>;
@@ -21,10 +23,10 @@ const factsOf = ({ source, target, overrides, sourceKnows, targetKnows }: Given)
   });
   const index = (settings: Settings | undefined) => settings && { settings, mappings: {} };
   const pair = { source: index(source), target: index(target) } as unknown as PairFacts;
-  const pipelines = {
-    source: new Map(Object.entries(sourceKnows ?? {})),
-    target: new Map(Object.entries(targetKnows ?? {})),
-  };
+  const known = (kind: PipelineKind, all: Settings = {}) =>
+    new Map(Object.entries(all).filter(([id]) => id.startsWith('search') === (kind === 'search')));
+  const on = (all: Settings | undefined) => ({ ingest: known('ingest', all), search: known('search', all) });
+  const pipelines = { source: on(sourceKnows), target: on(targetKnows) };
   return { facts: { spec, pipelines } as unknown as PreflightFacts, pair };
 };
 const told = (given: Given): string[] => {
@@ -35,6 +37,7 @@ const told = (given: Given): string[] => {
 };
 
 const byDefault = (id: string): Settings => ({ 'index.default_pipeline': id });
+const forSearches = (id: string): Settings => ({ 'index.search.default_pipeline': id });
 const finally_ = (id: string | null): Settings => ({ 'index.final_pipeline': id });
 const sets = (value: number) => ({ processors: [{ set: { field: 'x', value } }] });
 const final = 'make it the default pipeline, or remove it, until the migration is over';
@@ -106,6 +109,35 @@ describe('pipelines of a pair', () => {
       { source: {}, target: byDefault('p'), targetKnows: { p: sets(1) } },
       ['warn p2: documents written after the cutover go through p; make sure that this is meant'],
     ],
+    [
+      'one for searches that a target to be created takes over, and lacks',
+      { source: forSearches('search-p'), sourceKnows: { 'search-p': {} }, targetKnows: { 'search-p': undefined } },
+      [
+        'refuse p2: the default search pipeline search-p does not exist on the target: after the cutover each search would be refused; create it there, or set search.default_pipeline of p2 to _none',
+      ],
+    ],
+    [
+      'one for searches on the source only',
+      { source: forSearches('search-p'), target: {}, sourceKnows: { 'search-p': {} } },
+      [
+        'warn p2: has no default search pipeline, the source has search-p: searches that the target answers go through none; give the target such a pipeline too, or make sure that this is meant',
+      ],
+    ],
+    [
+      'one for searches on the target only',
+      { source: {}, target: forSearches('search-p'), targetKnows: { 'search-p': {} } },
+      ['warn p2: searches that the target answers go through search-p; make sure that this is meant'],
+    ],
+    [
+      'the same for searches on both sides',
+      {
+        source: forSearches('search-p'),
+        target: forSearches('search-p'),
+        sourceKnows: { 'search-p': {} },
+        targetKnows: { 'search-p': {} },
+      },
+      ['ok p2: search-p is the same on both sides'],
+    ],
     ['a default one that nobody may look for, which the missing right tells', { source: byDefault('p') }, []],
   ])('are told: %s', (_, given, expected) => {
     expect(told(given)).toEqual(expected);
@@ -113,9 +145,10 @@ describe('pipelines of a pair', () => {
 
   it('are looked for where an index has one by default, or will have it', () => {
     const { facts, pair } = factsOf({ source: byDefault('p') });
-    expect(defaultPipelines(facts.spec, [pair, pair], 'source')).toEqual(['p']);
-    expect(defaultPipelines(facts.spec, [pair, pair], 'target')).toEqual(['p']);
+    const ids = (...[side, kind = 'ingest']: [Side, PipelineKind?]) =>
+      defaultPipelines(facts.spec, [pair, pair], { side, kind });
+    expect([ids('source'), ids('target'), ids('source', 'search')]).toEqual([['p'], ['p'], []]);
     const other = factsOf({ source: byDefault('p'), target: byDefault('_none') });
-    expect(defaultPipelines(other.facts.spec, [other.pair], 'target')).toEqual([]);
+    expect(defaultPipelines(other.facts.spec, [other.pair], { side: 'target', kind: 'ingest' })).toEqual([]);
   });
 });

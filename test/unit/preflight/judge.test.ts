@@ -52,7 +52,10 @@ const facts = (over: Partial<PreflightFacts> = {}): PreflightFacts => ({
   clusters: { source: cluster(), target: cluster() },
   pairs: [{ source: index('p1', { aliases: { products: {} } }), target: index('p2') }],
   aliases: new Map([['products', { p1: {} }]]),
-  pipelines: { source: new Map(), target: new Map() },
+  pipelines: {
+    source: { ingest: new Map(), search: new Map() },
+    target: { ingest: new Map(), search: new Map() },
+  },
   namesakes: [],
   store: { kind: 'nats', connected: true, detail: 'nats 2.15', members: 2 },
   copiedBefore: false,

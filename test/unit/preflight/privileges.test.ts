@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { pipelineKinds } from '../../../src/agent/preflight/pipeline-kind.ts';
 import {
   findMissing,
   missingIn,
@@ -122,7 +123,7 @@ describe('the rights that are tried', () => {
     const granted = [...role.cluster_permissions, ...role.index_permissions.flatMap((one) => one.allowed_actions)];
     const tried = (['source', 'target'] as const).flatMap((side) => [
       ...probesFor(spec, side).flat(),
-      pipelineProbe('p', side),
+      ...pipelineKinds.map((kind) => pipelineProbe(kind, 'p', side)),
     ]);
     const isGranted = (privilege: string) =>
       granted.some(

@@ -145,6 +145,27 @@ describe('items of a multi request', () => {
     expect(assign(body)).toEqual({ groups: [], failed: [[0, code]] });
   });
 
+  it('over several routes that have moved are asked by their names on the target', () => {
+    const c = routeState({ slug: 'c', phase: 'target', indices: [{ source: 'd1', target: 'd2' }], aliases: ['d'] });
+    const body = parseMulti(
+      'msearch',
+      lines([{ index: 'b1,d' }, {}], [{ index: ['d', 'x'] }, {}], [{ index: 'd' }, {}]),
+    );
+    const assigned = assignItems(body, context({ table: tableOf(a, b, c) }));
+    expect(shape(assigned)).toEqual({ groups: [['target', undefined, [0, 2]]], failed: [[1, 'MIXED_ROUTES']] });
+    const operation = { family: 'msearch', params: {}, indexSegment: -1 } as unknown as Operation;
+    const head = { path: '/_msearch', query: '' };
+    const { items } = assigned.groups[0]!;
+    const wire = groupRequest({ operation, head, table: tableOf(a, b, c), body, items, sameCluster: false }, 'target');
+    expect(wire.body?.toString()).toBe('{"index":["b2","d2"]}\n{}\n{"index":["d2"]}\n{}\n');
+  });
+
+  it('by id name one index, so a list is over both sides at most', () => {
+    const c = routeState({ slug: 'c', phase: 'target', indices: [{ source: 'd1', target: 'd2' }], aliases: ['d'] });
+    const body = parseMulti('mget', docs({ _index: 'b1,d', _id: '1' }));
+    expect(assign(body, { table: tableOf(a, b, c) })).toEqual({ groups: [], failed: [[0, 'MIXED_ROUTES']] });
+  });
+
   it('take the default of the path', () => {
     const body = parseMulti('msearch', lines([{}, {}]));
     expect(assign(body, { defaultIndex: 'b1' }).groups).toEqual([['target', undefined, [0]]]);
