@@ -1,11 +1,13 @@
 /**
- * Asks both clusters what the preflight needs; what stands in them is asked in gather-contents.ts. Rights are asked for first, so that `crossfade doctor` lists what to grant
- * instead of failing at the first 403. Changes nothing.
+ * Asks both clusters what the preflight needs; what stands in them is asked in gather-contents.ts. Rights are asked for
+ * first, so that `crossfade doctor` lists what to grant instead of failing at the first 403. Changes nothing, so a cluster
+ * that hung up is simply asked once more.
  */
 import type { Side } from '../../coordination/records.ts';
 import type { RouteSpec } from '../../coordination/route-spec.ts';
 import { sides } from '../../coordination/records.ts';
 import type { ClusterControl } from '../cluster.ts';
+import { isCrossfadeError } from '../../errors.ts';
 import { isDenied } from '../control-answers.ts';
 import { lacksPrimary } from '../index-health.ts';
 import type { ClusterFacts, PreflightFacts, StoreFacts } from './facts.ts';
@@ -63,26 +65,31 @@ const withPrimaries = async ({ cluster, spec, side }: Omit<Asked, 'nowMs'>): Pro
   return names.filter((_, i) => lost[i] === false);
 };
 
-const clusterFacts = async ({ cluster, spec, side, nowMs }: Asked): Promise<ClusterFacts> => {
+const askCluster = async ({ cluster, spec, side, nowMs }: Asked): Promise<ClusterFacts> => {
+  const info = await cluster.info({ timeoutMs: firstContactMs });
+  const [health, allocation] = await Promise.all([
+    cluster.json('GET', '/_cat/health?format=json'),
+    cluster.json('GET', '/_cat/allocation?format=json&bytes=b'),
+  ]);
+  const epoch = Number(cell(health.body, 'epoch'));
+  return {
+    info,
+    problem: undefined,
+    health: isDenied(health.status) ? 'denied' : (cell(health.body, 'status') ?? 'unknown'),
+    freeDiskBytes: allocation.status === 200 ? freeDisk(allocation.body) : undefined,
+    clockSkewSeconds: Number.isFinite(epoch) ? epoch - Math.floor(nowMs / 1000) : undefined,
+    missingPrivileges: await findMissing(cluster, probesFor(spec, side, await withPrimaries({ cluster, spec, side }))),
+    refusesExplicitIndex: await refusesExplicitIndex(cluster, spec.indices[0]?.[side] ?? ''),
+  };
+};
+
+const clusterFacts = async (asked: Asked): Promise<ClusterFacts> => {
+  const again = (error: unknown): Promise<ClusterFacts> => {
+    if (isCrossfadeError(error, 'UPSTREAM_RESET')) return askCluster(asked);
+    throw error;
+  };
   try {
-    const info = await cluster.info({ timeoutMs: firstContactMs });
-    const [health, allocation] = await Promise.all([
-      cluster.json('GET', '/_cat/health?format=json'),
-      cluster.json('GET', '/_cat/allocation?format=json&bytes=b'),
-    ]);
-    const epoch = Number(cell(health.body, 'epoch'));
-    return {
-      info,
-      problem: undefined,
-      health: isDenied(health.status) ? 'denied' : (cell(health.body, 'status') ?? 'unknown'),
-      freeDiskBytes: allocation.status === 200 ? freeDisk(allocation.body) : undefined,
-      clockSkewSeconds: Number.isFinite(epoch) ? epoch - Math.floor(nowMs / 1000) : undefined,
-      missingPrivileges: await findMissing(
-        cluster,
-        probesFor(spec, side, await withPrimaries({ cluster, spec, side })),
-      ),
-      refusesExplicitIndex: await refusesExplicitIndex(cluster, spec.indices[0]?.[side] ?? ''),
-    };
+    return await askCluster(asked).catch(again);
   } catch (error) {
     return unreachable(withCauses(error));
   }
