@@ -8,8 +8,9 @@
  * fastest copy, which is part of the latency that is compared. A' is asked like the other side, so noise is equal in both.
  */
 import { waitsForWrite } from '../../compare/refusals.ts';
+import { isOfDocuments } from '../../compare/subject.ts';
 import type { Observation } from '../../compare/types.ts';
-import { finish, isMild, isOfDocuments, type Judged, judge, judgeLater, type Observed } from './judge.ts';
+import { finish, isMild, type Judged, judge, judgeLater, type Observed } from './judge.ts';
 import {
   firstRound,
   laterRound,

@@ -92,9 +92,14 @@ beforeEach(async () => {
 });
 
 const indices = [{ source: 'source_index', target: 'target_index' }];
-const start = (baselinePercent = 0): void => {
+const start = (baselinePercent = 0, profile?: object): void => {
   const state = routeState({ slug: 'r', phase: 'dual', indices, aliases: ['r'], percent: { shadow: 100 } });
-  const spec = RouteSpec.parse({ route: 'r', indices, aliases: ['r'], shadow: { baselinePercent } });
+  const spec = RouteSpec.parse({
+    route: 'r',
+    indices,
+    aliases: ['r'],
+    shadow: { baselinePercent, ...(profile && { profile }) },
+  });
   stack.setStates({ ...state, spec, phase: { ...state.phase, reign: 1 } });
 };
 const counted = async () => {
@@ -150,6 +155,30 @@ describe('a search whose documents are written all the time', () => {
     await search();
     expect(await counted()).toEqual({ compared: 1, mismatched: 0, skipped: {} });
     expect(stack.reports[0]).toMatchObject({ settled: true, observation: { severity: 'none' } });
+  });
+});
+
+describe.each(['S1', 'S2', 'S3'])('a document whose content a rule of the profile calls %s', (severity) => {
+  const profile = { severity: [{ path: '_source', severity }] };
+
+  it('is settled when the difference is gone in the second round', async () => {
+    start(0, profile);
+    write('b', 500);
+    target.answer = (seen) => {
+      if (seen.path.endsWith('_refresh')) copy('b');
+      return answerOf('target')(seen);
+    };
+    await search();
+    expect(await counted()).toEqual({ compared: 1, mismatched: 0, skipped: {} });
+    expect(stack.reports[0]).toMatchObject({ settled: true, observation: { severity: 'none' } });
+  });
+
+  it('counts so when it stays another one', async () => {
+    start(0, profile);
+    copy('b', 'changed');
+    await search();
+    expect(await counted()).toMatchObject({ compared: 1, mismatched: 1 });
+    expect(stack.reports[0]?.observation.severity).toBe(severity);
   });
 });
 
