@@ -15,7 +15,7 @@ import { child, type Path } from './findings.ts';
 import { derivedFloor } from './floors.ts';
 import { compareHits } from './hits.ts';
 import { isObject, type JsonObject, member, objectMember, sameValue } from './json-value.ts';
-import { compareCardinality, compareMetric, comparePercentiles } from './metric-aggregations.ts';
+import { compareCardinality, compareDerived, compareMetric, comparePercentiles } from './metric-aggregations.ts';
 import { type AggregationSpec, type AggregationSpecs, nestedFacts, type SearchFacts } from './request.ts';
 import { diffOptional, diffTree } from './tree-diff.ts';
 
@@ -77,7 +77,7 @@ const comparers: Readonly<Record<AggregationKind, Comparer>> = {
   cardinality: exactly(compareCardinality),
   percentiles: exactly(comparePercentiles),
   top_hits: compareTopHits,
-  derived: exactly(compareMetric),
+  derived: exactly(compareDerived),
 };
 
 /** How bucket comparers go on into a bucket, without knowing this module. */

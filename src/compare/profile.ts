@@ -85,7 +85,7 @@ export const Profile = z.strictObject({
     .prefault({}),
   aggregations: z
     .strictObject({
-      relative: share.default(1e-6).describe('sums, averages and other floating-point metrics'),
+      relative: share.default(1e-6).describe('sums, averages and what else hangs on the order of summation'),
       cardinality: share.default(0.06).describe('relative, above the precision threshold'),
       cardinalityExact: share.default(0.01).describe('relative, up to the precision threshold'),
       percentileRank: z

@@ -263,6 +263,40 @@ describe('other kinds', () => {
       { doc_count: 4, fields: [{ name: 'price', mean: 2, variance: 1.3 }] },
       'S6',
     ],
+    [
+      'the newest date, stale by minutes',
+      { max: {} },
+      { value: 1_700_000_000_000 },
+      { value: 1_699_998_500_000 },
+      'S6',
+    ],
+    ['the largest of large numbers', { max: {} }, { value: 2_000_000_001 }, { value: 2_000_000_000 }, 'S6'],
+    ['the least price as a float decodes it', { min: {} }, { value: 19.99 }, { value: 19.990000000000002 }, 'none'],
+    ['another least price', { min: {} }, { value: 19.99 }, { value: 19.990001 }, 'S6'],
+    ['a count of values off by one', { value_count: {} }, { value: 5_000_000 }, { value: 5_000_001 }, 'S6'],
+    ['an average of dates', { avg: {} }, { value: 1_700_000_000_000 }, { value: 1_700_000_000_001 }, 'none'],
+    [
+      'the largest in statistics',
+      { stats: {} },
+      { count: 9, max: 2_000_000_001, sum: 3e9 },
+      { count: 9, max: 2_000_000_000, sum: 3e9 },
+      'S6',
+    ],
+    [
+      'the count in statistics',
+      { extended_stats: {} },
+      { count: 5_000_000, max: 1, sum: 3 },
+      { count: 5_000_001, max: 1, sum: 3 },
+      'S6',
+    ],
+    [
+      'what a script calls its largest',
+      { scripted_metric: {} },
+      { value: { max: 1_700_000_000_000 } },
+      { value: { max: 1_700_000_000_001 } },
+      'none',
+    ],
+    ['the largest of sums', { max_bucket: {} }, { value: 2_000_000_001 }, { value: 2_000_000_000 }, 'none'],
     ['a filter that matches fewer', { filter: {} }, { doc_count: 9 }, { doc_count: 8 }, 'S6'],
     ['a kind nobody knows yet', { brand_new: {} }, { value: 1 }, { value: 2 }, 'S6'],
   ];
@@ -303,6 +337,13 @@ describe('other kinds', () => {
       'S6 value aggregations.f.buckets.0.from.value',
       'S6 bucket_count aggregations.f.buckets.1.doc_count',
     ]);
+  });
+
+  it('without the request are exact by the names of their members', () => {
+    const of = (max: number, sum: number) => ({ s: { count: 9, min: 1, max, avg: sum / 9, sum } });
+    expect(lines(answers(of(2_000_000_001, 5), of(2_000_000_000, 5)))).toEqual(['S6 value aggregations.s.max']);
+    expect(answers(of(7, 2_000_000_001), of(7, 2_000_000_000)).severity).toBe('none');
+    expect(answers({ s: { value: 2_000_000_001 } }, { s: { value: 2_000_000_000 } }).severity).toBe('none');
   });
 
   it('of several fields are compared without the request, too', () => {
