@@ -226,6 +226,15 @@ describe('totals', () => {
     expect(compared(page([], { total: a }), page([], { total: b })).severity).toBe(severity);
   });
 
+  it('that nobody counted leave the end of a page open', () => {
+    const uncounted = (...hits: string[]) => {
+      const answer = page(sorted(...hits));
+      return { ...answer, hits: { ...answer.hits, total: -1 } };
+    };
+    const given = { query: 'rest_total_hits_as_int=true', body: { size: 2, track_total_hits: false, ...bySort } };
+    expect(lines(compared(uncounted('1@1', '2@5'), uncounted('1@1', '3@5'), given))).toEqual([]);
+  });
+
   it('as plain numbers equal totals as objects', () => {
     const plain = { ...page([]), hits: { total: 0, max_score: null, hits: [] } };
     expect(compared(page([]), plain).severity).toBe('none');
