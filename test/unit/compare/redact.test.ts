@@ -176,6 +176,11 @@ describe('a redacted request', () => {
     expect(redactRequest('get', { ...request(path), id }, redaction).path).toMatch(expected);
   });
 
+  it.each(['/_search/template', '/people/_search/template', '/_msearch/template'])('keeps the path %s', (path) => {
+    expect(redactRequest('template_search', request(path), redaction).path).toBe(path);
+    expect(redactRequest('get', request('/people/_doc/template'), redaction).path).not.toContain('template');
+  });
+
   it('of an msearch is redacted line by line', () => {
     const lines = {
       ...request('/_msearch'),
