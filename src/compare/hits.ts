@@ -100,10 +100,21 @@ const reportOrder = (context: Context, path: Path, found: OrderFinding, rbo: num
   });
 };
 
+type Shared = { readonly recall: number; readonly isOneAnother: boolean };
+
+const sharedBy = ({ authority: { hits: a }, other: { hits: b } }: Pages, common: number): Shared => ({
+  recall: common / Math.max(a.length, b.length),
+  isOneAnother: a.length === b.length && common === a.length - 1,
+});
+
+/** One may always be another: on a small page it weighs more than any floor allows. */
+const isEnough = ({ recall, isOneAnother }: Shared, floor: number): boolean => recall >= floor || isOneAnother;
+
 /** With other numbers of shards, mixed pages differ for equal documents, since each shard brings its own nearest: half is enough. */
-const recallSeverity = (recall: number, floor: number, { facts, sharedStatistics }: HitsComparison): Severity => {
-  if (recall >= floor) return 'S9';
-  return facts.neighbours === 'mixed' && !sharedStatistics && recall >= floor / 2 ? 'S8' : 'S4';
+const recallSeverity = (shared: Shared, floor: number, { facts, sharedStatistics }: HitsComparison): Severity => {
+  if (shared.recall >= floor) return 'S9';
+  const least = facts.neighbours === 'mixed' && !sharedStatistics ? floor / 2 : floor;
+  return isEnough(shared, least) ? 'S8' : 'S4';
 };
 
 /** Approximate neighbours: only the share in common counts, and the order not at all. */
@@ -113,14 +124,14 @@ const compareNeighbours = (
   found: { pages: Pages; common: number; comparison: HitsComparison },
 ): RankMetrics => {
   const { pages, common, comparison } = found;
-  const recall = common / Math.max(pages.authority.hits.length, pages.other.hits.length);
-  if (recall < 1)
+  const shared = sharedBy(pages, common);
+  if (shared.recall < 1)
     report(context, {
-      severity: recallSeverity(recall, context.rules.profile.knn.recall, comparison),
+      severity: recallSeverity(shared, context.rules.profile.knn.recall, comparison),
       kind: 'recall',
       path: child(path, 'hits'),
       authority: 1,
-      other: recall,
+      other: shared.recall,
     });
   return metricsOf(context, pages, { ordering: { kind: 'unknown' }, members: [] });
 };

@@ -315,6 +315,24 @@ describe('approximate neighbours', () => {
       severity,
     );
   });
+
+  it.each([
+    [1, 1, 'S8'],
+    [2, 1, 'S8'],
+    [3, 1, 'S8'],
+    [3, 2, 'S4'],
+    [4, 1, 'S8'],
+    [5, 1, 'S9'],
+    [5, 2, 'S4'],
+  ])('on a page of %i, %i of them another', (size, others, severity) => {
+    const [a, b] = [neighbours(0).slice(0, size), neighbours(others).slice(0, size)];
+    expect(compared(page(a, { total: 50 }), page(b, { total: 50 }), given).severity).toBe(severity);
+    expect(compared(page(b, { total: 50 }), page(a, { total: 50 }), given).severity).toBe(severity);
+  });
+
+  it('must not lack on one side', () => {
+    expect(compared(page(neighbours(0).slice(0, 1)), page([]), given).severity).toBe('S4');
+  });
 });
 
 describe('contents', () => {
