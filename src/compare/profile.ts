@@ -80,7 +80,11 @@ export const Profile = z.strictObject({
     .prefault({}),
   knn: z
     .strictObject({
-      recall: share.default(0.8).describe('least share of neighbours that both sides must have in common'),
+      recall: share
+        .default(0.8)
+        .describe(
+          'least share of neighbours, or of hits whose order is not shown, that both sides must have in common',
+        ),
     })
     .prefault({}),
   aggregations: z

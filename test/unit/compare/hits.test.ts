@@ -301,6 +301,30 @@ describe('identity of hits', () => {
   });
 });
 
+describe('pages whose order is not shown', () => {
+  /** As `filter_path=hits.hits._source` leaves them. */
+  const contents = (from: number, length = 10) => ({
+    hits: { hits: Array.from({ length }, (_, i) => ({ _source: { n: from + i } })) },
+  });
+  it.each([
+    ['are equal', 0, 10, 'none'],
+    ['may have others where ties may be cut through', 2, 10, 'S8'],
+    ['must have most in common', 3, 10, 'S4'],
+    ['must not be other pages', 10, 10, 'S4'],
+    ['may be others where they are one hit long', 1, 1, 'S8'],
+  ])('%s', (_, shift, size, severity) => {
+    const [a, b] = [contents(0, size), contents(shift, size)];
+    for (const given of [{ body: { size } }, { body: { size, ...bySort } }, { api: 'template_search' as const }]) {
+      expect(compared(a, b, given).severity).toBe(severity);
+      expect(compared(b, a, given).severity).toBe(severity);
+    }
+  });
+
+  it('must have the same hits where they are whole', () => {
+    expect(compared(contents(0, 9), contents(1, 9), { body: { size: 10 } }).severity).toBe('S4');
+  });
+});
+
 describe('approximate neighbours', () => {
   const given = { body: { size: 10, query: { knn: { vector: { vector: [1], k: 10 } } } } };
   const neighbours = (from: number) =>

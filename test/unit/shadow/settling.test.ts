@@ -182,6 +182,46 @@ describe.each(['S1', 'S2', 'S3'])('a document whose content a rule of the profil
   });
 });
 
+describe('a search that shows nothing but contents', () => {
+  /** Two hits of many; `sort` as far as it is asked for. */
+  const showing =
+    (side: string, sort: number) =>
+    ({ path }: Seen) => {
+      const contents = [1, 2].map((n) => ({ _source: { side, n } }));
+      const named = contents.map((hit, n) => ({ ...hit, _index: `${side}_index`, _id: `${side}${n}`, sort: [sort] }));
+      return { body: { hits: { hits: path.includes('hits.hits.sort') ? named : contents } } };
+    };
+  const ask = () => stack.send('POST', '/r/_search?filter_path=hits.hits._source', { body: { size: 2, sort: ['n'] } });
+
+  it('is settled when its hits are seen to tie', async () => {
+    start();
+    [source.answer, target.answer] = [showing('source', 5), showing('target', 5)];
+    await ask();
+    expect(await counted()).toEqual({ compared: 1, mismatched: 0, skipped: {} });
+  });
+
+  it('counts when its hits are seen to be others', async () => {
+    start();
+    [source.answer, target.answer] = [showing('source', 5), showing('target', 7)];
+    await ask();
+    expect(await counted()).toMatchObject({ compared: 1, mismatched: 1 });
+    expect(stack.reports[0]?.observation.severity).toBe('S4');
+  });
+
+  it('is asked again also when only one of them is another, which may be a stale one', async () => {
+    start();
+    source.answer = showing('both', 5);
+    target.answer = (seen) => {
+      const given = showing('both', 5)(seen);
+      given.body.hits.hits[0]!._source.n = 9;
+      return given;
+    };
+    await ask();
+    expect(await counted()).toMatchObject({ compared: 1, mismatched: 1 });
+    expect(stack.reports[0]?.observation.severity).toBe('S7');
+  });
+});
+
 describe('a search of which some documents are on their way whenever somebody looks', () => {
   /** Written anew at every refresh, its copy always behind; nothing else changes. */
   const writeAtRefreshes = (): void => {
