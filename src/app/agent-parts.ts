@@ -74,8 +74,10 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
   const view = createRouteView({ watcher, admission, sameCluster: core.clusters.sameCluster });
   const copier = createCopies(core, view);
   const processes = createProcessList({ bucket: core.store.config, member, boot });
+  const comparisons = createComparisonThread();
   const discrepancies = createDiscrepancyStore({
     member,
+    redact: (task) => comparisons.redact(task),
     secret: sharedSecret,
     state: (slug) => view.state(slug),
     stream: () => core.store.samples,
@@ -102,7 +104,6 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
   });
   const traffic = createTrafficTally();
   const liveWatch = new LiveWatch();
-  const comparisons = createComparisonThread();
   const shadow = createShadow(core, {
     stateOf: (slug) => view.state(slug),
     isFilled: (slug) => filled.isFilled(slug),
@@ -112,7 +113,7 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
       traffic.shadow(report);
       evidence.note(report);
       brake.note(report);
-      discrepancies.add(report);
+      void discrepancies.add(report);
     },
   });
   const repair = createRouteRepair({ clusters: controls, runtime: systemRuntime, transforms });
