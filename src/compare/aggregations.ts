@@ -31,10 +31,18 @@ export const withoutType = (name: string, facts: SearchFacts): string =>
 type Comparer = (context: Context, path: Path, pair: AggregationPair, scope: AggregationScope) => IsApproximate;
 
 const exactly =
-  (compare: (context: Context, path: Path, pair: AggregationPair, scope: AggregationScope) => void): Comparer =>
-  (context, path, pair, scope) => {
-    compare(context, path, pair, scope);
+  (compare: (context: Context, path: Path, pair: AggregationPair) => void): Comparer =>
+  (context, path, pair) => {
+    compare(context, path, pair);
     return false;
+  };
+
+/** What differs at all comes of sketches that differ. */
+const approximately =
+  (compare: (context: Context, path: Path, pair: AggregationPair) => void): Comparer =>
+  (context, path, pair) => {
+    compare(context, path, pair);
+    return true;
   };
 
 const compareTopHits: Comparer = (context, path, { authority, other, spec }, { facts, sharedStatistics }) => {
@@ -74,8 +82,8 @@ const comparers: Readonly<Record<AggregationKind, Comparer>> = {
   unrepeatable: compareUnrepeatable,
   single: compareSingle,
   metric: exactly(compareMetric),
-  cardinality: exactly(compareCardinality),
-  percentiles: exactly(comparePercentiles),
+  cardinality: approximately(compareCardinality),
+  percentiles: approximately(comparePercentiles),
   top_hits: compareTopHits,
   derived: exactly(compareDerived),
 };

@@ -60,6 +60,12 @@ const exactIn = (name: string, pair: Pair): Tolerance | undefined => {
   return { relative: isWhole ? 0 : decoding, absolute: 0 };
 };
 
+/** Sums without any figure that says how large their parts are. */
+const plainSums = new Set(['sum', 'avg', 'weighted_avg']);
+
+const cancelledIn = (name: string, { spec }: Pair, absolute: number): Tolerance | undefined =>
+  name === 'value' && (spec === undefined || plainSums.has(spec.type)) ? { absolute } : undefined;
+
 const compareFigures = (
   context: Context,
   path: Path,
@@ -74,8 +80,15 @@ const compareFigures = (
     skip: (name, a, b) => name === 'meta' || isFormatted(name, a, b),
   });
 
-export const compareMetric = (context: Context, path: Path, pair: Pair): void =>
-  compareFigures(context, path, pair, (name) => exactIn(name, pair) ?? toleranceIn(name, pair));
+export const compareMetric = (context: Context, path: Path, pair: Pair): void => {
+  const { absolute } = context.rules.profile.aggregations;
+  compareFigures(
+    context,
+    path,
+    pair,
+    (name) => exactIn(name, pair) ?? toleranceIn(name, pair) ?? cancelledIn(name, pair, absolute),
+  );
+};
 
 /** The least of several sums is a sum. */
 export const compareDerived = (context: Context, path: Path, pair: Pair): void =>
@@ -134,11 +147,15 @@ const isOnCurve = (curve: Curve, { rank, value }: Point, tolerance: { rank: numb
   return value >= low - slack && value <= high + slack;
 };
 
+/** One point alone says nothing of how steep the curve is there. */
+const loneFactor = 5;
+
 type Curves = { authority: Curve; other: Curve };
 
 const comparePoints = (context: Context, path: Path, curves: Curves, isOfPercents: boolean): void => {
   const { percentileRank, percentileValue } = context.rules.profile.aggregations;
-  const tolerance = { rank: percentileRank, value: percentileValue };
+  const value = curves.authority.length > 1 ? percentileValue : loneFactor * percentileValue;
+  const tolerance = { rank: percentileRank, value };
   curves.authority.forEach((a, i) => {
     const b = curves.other[i]!;
     if (a.value === b.value) return;

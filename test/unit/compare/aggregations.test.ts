@@ -174,6 +174,10 @@ describe('other kinds', () => {
       { value: 0.3, value_as_string: '0.3' },
       'none',
     ],
+    ['a sum of debts and credits', { sum: {} }, { value: 0 }, { value: 2.8e-17 }, 'none'],
+    ['an average of them', { weighted_avg: {} }, { value: 0 }, { value: -1e-12 }, 'none'],
+    ['such a sum with a cent left', { sum: {} }, { value: 0 }, { value: 0.01 }, 'S6'],
+    ['a least value that small', { min: {} }, { value: 0 }, { value: 2.8e-17 }, 'S6'],
     ['a sum off by a thousandth', { sum: {} }, { value: 1000 }, { value: 1001 }, 'S6'],
     [
       'a variance after cancellation',
@@ -204,6 +208,20 @@ describe('other kinds', () => {
       { percentiles: {} },
       { values: [{ key: 50, value: 50 }] },
       { values: [{ key: 50, value: 80 }] },
+      'S6',
+    ],
+    [
+      'a percentile alone, off by 3 %',
+      { percentiles: {} },
+      { values: { '95.0': 100 } },
+      { values: { '95.0': 103 } },
+      'S9',
+    ],
+    [
+      'a percentile alone, off by a fifth',
+      { percentiles: {} },
+      { values: { '95.0': 100 } },
+      { values: { '95.0': 120 } },
       'S6',
     ],
     ['percentiles of nothing', { percentiles: {} }, { values: { '50.0': null } }, { values: { '50.0': null } }, 'none'],
@@ -359,6 +377,25 @@ describe('other kinds', () => {
     const spec = { best: { max_bucket: { buckets_path: 't>_count' } }, t: { terms: { field: 'a', size: 1 } } };
     expect(answers(of(50, 50), of(48, 48), spec).severity).toBe('S9');
     expect(answers(of(50, 50), of(50, 48), spec).severity).toBe('S6');
+  });
+
+  it.each<[string, Aggs, object, object]>([
+    [
+      'percentiles',
+      { percentiles: {} },
+      { values: { '50.0': 100, '99.0': 200 } },
+      { values: { '50.0': 101, '99.0': 201 } },
+    ],
+    ['a cardinality', { cardinality: {} }, { value: 100_000 }, { value: 101_000 }],
+    ['a median deviation', { median_absolute_deviation: {} }, { value: 100 }, { value: 101 }],
+  ])('derived from an estimate are as approximate: %s', (_, spec, a, b) => {
+    const of = (estimate: object, best: number) => ({
+      h: { buckets: [bucket(0, 3, { e: estimate })] },
+      best: { value: best, keys: ['0'] },
+    });
+    const asks = { best: { max_bucket: { buckets_path: 'h>e' } }, h: { histogram: {}, aggs: { e: spec } } };
+    expect(['none', 'S9']).toContain(answers(of(a, 100), of(b, 101), asks).severity);
+    expect(answers(of(a, 100), of(a, 101), asks).severity).toBe('S6');
   });
 
   it('missing on one side are a mismatch', () => {
