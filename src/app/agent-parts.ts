@@ -41,7 +41,9 @@ export type AgentParts = {
 
 const createShadow = (
   { metrics, logger, clusters }: Core,
-  own: Pick<ShadowDeps, 'stateOf' | 'isFilled' | 'onReport' | 'compareApart'> & { onUnasked: (slug: string) => void },
+  own: Pick<ShadowDeps, 'stateOf' | 'isFilled' | 'onReport' | 'onUnstable' | 'compareApart'> & {
+    onUnasked: (slug: string) => void;
+  },
 ): ShadowReads => {
   const count = observeShadow(metrics);
   return new ShadowReads({
@@ -109,6 +111,7 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
     isFilled: (slug) => filled.isFilled(slug),
     compareApart: (task) => comparisons.compare(task),
     onUnasked: (slug) => evidence.noteUnasked(slug),
+    onUnstable: (sample) => evidence.noteUnstable(sample),
     onReport: (report) => {
       traffic.shadow(report);
       evidence.note(report);

@@ -20,7 +20,15 @@ import { type Compare, createComparer } from './comparer.ts';
 import type { Observed } from './judge.ts';
 import { KnownRequests, longestKept, type RequestFacts } from './known-requests.ts';
 import { observe } from './observe.ts';
-import type { ServedRead, ShadowCandidate, ShadowReport, ShadowRunner, ShadowSkip, ShadowTicket } from './ports.ts';
+import type {
+  ServedRead,
+  ShadowCandidate,
+  ShadowReport,
+  ShadowRunner,
+  ShadowSkip,
+  ShadowTicket,
+  UnstableSample,
+} from './ports.ts';
 import { createRefresher } from './refresher.ts';
 import { reportOf } from './reporting.ts';
 import type { ObserveDeps, Sample } from './rounds.ts';
@@ -45,6 +53,7 @@ export type ShadowDeps = {
   readonly timers?: Timers;
   readonly onEvent?: (event: ShadowEvent) => void;
   readonly onReport?: (report: ShadowReport) => void;
+  readonly onUnstable?: (sample: UnstableSample) => void;
   /** The route as it is now; default: nothing has changed. */
   readonly stateOf?: (slug: string) => RouteState | undefined;
   /** The backfill of the route is complete, as far as is known here; default: it is. */
@@ -255,6 +264,9 @@ export class ShadowReads implements ShadowRunner {
     breaker.settle(failedToAnswer(sample, observed) ? 'failure' : 'success');
     if (observed.kind === 'skipped') {
       settle.skipped(observed.reason);
+      const { state, subject, served } = sample;
+      if (observed.reason === 'unstable')
+        this.#deps.onUnstable?.({ slug: state.slug, subject, shape, atMs: served.atMs });
       return;
     }
     settle.compared(observed.observation.severity);

@@ -4,6 +4,7 @@ import { evidenceSubject } from '../../../src/coordination/evidence-subject.ts';
 import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { packStamp } from '../../../src/coordination/stamp.ts';
 import { systemTimers, type Timers } from '../../../src/coordination/timers.ts';
+import type { UnstableSample } from '../../../src/proxy/shadow/ports.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type FakeCluster, type Seen, startFakeCluster } from '../../support/fake-cluster.ts';
 import { type ReadStack, startReadStack } from '../../support/read-stack.ts';
@@ -126,6 +127,24 @@ describe('a search whose documents are written all the time', () => {
     writeOn();
     await search();
     expect(await counted()).toEqual({ compared: 0, mismatched: 0, skipped: { unstable: 1 } });
+  });
+
+  it('is told with its shape, so that a kind of query that is never judged can be seen', async () => {
+    await stack.close();
+    const told: UnstableSample[] = [];
+    stack = await startReadStack({
+      sourceUrl: source.url,
+      targetUrl: target.url,
+      shadow: { settleMs: [0, 0, 0], refreshIntervalMs: 0, onUnstable: (sample) => told.push(sample) },
+    });
+    start();
+    writeOn();
+    await search();
+    await counted();
+    const drawn = routeState({ slug: 'r', percent: { shadow: 100 } });
+    expect(told).toMatchObject([
+      { slug: 'r', subject: evidenceSubject(drawn, true), shape: { label: expect.stringMatching(/^search/) } },
+    ]);
   });
 
   it('is told as evidence of the spec that it was drawn under, also when another one came while it settled', async () => {
