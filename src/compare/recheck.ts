@@ -24,9 +24,13 @@ const shownParts = (query: Query): string[] =>
 const isOfHits = (path: string): boolean =>
   path.includes('**') || /^(?:responses\.)?hits(?:$|\.(?:hits|\*)(?:\.|$))/.test(path);
 
-/** The client asked for so little of the hits that neither their order nor which document each is can be told. */
-export const hidesRanks = (api: ComparableApi, request: ComparedRequest): boolean =>
-  above[api] !== undefined && shownParts(parseQuery(request.query)).some(isOfHits);
+const isOfWholeHits = (path: string): boolean => /^(?:responses\.)?hits(?:\.hits|\.\*){0,2}$/.test(path);
+
+/** The client asked for parts of the hits alone: perhaps neither their order nor which document each is can be told. */
+export const hidesRanks = (api: ComparableApi, request: ComparedRequest): boolean => {
+  const shown = shownParts(parseQuery(request.query));
+  return above[api] !== undefined && shown.some(isOfHits) && !shown.some(isOfWholeHits);
+};
 
 /** What ranks and names the hits that are shown, and says whether the answer is whole; the last duplicate wins. */
 const widened = (api: ComparableApi, query: Query): string | undefined => {

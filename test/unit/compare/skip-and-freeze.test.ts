@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { freezeNow } from '../../../src/compare/freeze.ts';
-import { recheckQuery } from '../../../src/compare/recheck.ts';
+import { hidesRanks, recheckQuery } from '../../../src/compare/recheck.ts';
 import { skipReason } from '../../../src/compare/skip.ts';
 import type { ComparableApi, ComparedRequest } from '../../../src/compare/types.ts';
 
@@ -149,6 +149,18 @@ describe('asking again', () => {
     ['msearch', undefined, 'a=b', 'a=b'],
   ])('%s %j ?%s becomes ?%s', (api, body, query, expected) => {
     expect(recheckQuery(api, request(body, query), 'xf')).toBe(expected);
+  });
+
+  it.each<[string, boolean]>([
+    ['', false],
+    ['filter_path=hits.hits._source', true],
+    ['filter_path=took,**._source', true],
+    ['filter_path=took,hits.hits', false],
+    ['filter_path=hits.hits.*', false],
+    ['filter_path=-hits.hits._source', false],
+    ['filter_path=aggregations', false],
+  ])('is worth it where a page shows parts of its hits alone: ?%s', (query, expected) => {
+    expect(hidesRanks('search', request({}, query))).toBe(expected);
   });
 
   const whole = 'timed_out,terminated_early,_shards,status,error';
