@@ -41,7 +41,9 @@ export type AgentParts = {
 
 const createShadow = (
   { metrics, logger, clusters }: Core,
-  own: Pick<ShadowDeps, 'stateOf' | 'isFilled' | 'onReport' | 'compareApart'> & { onUnasked: (slug: string) => void },
+  own: Pick<ShadowDeps, 'stateOf' | 'isFilled' | 'onReport' | 'onUnstable' | 'compareApart'> & {
+    onUnasked: (slug: string) => void;
+  },
 ): ShadowReads => {
   const count = observeShadow(metrics);
   return new ShadowReads({
@@ -74,8 +76,10 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
   const view = createRouteView({ watcher, admission, sameCluster: core.clusters.sameCluster });
   const copier = createCopies(core, view);
   const processes = createProcessList({ bucket: core.store.config, member, boot });
+  const comparisons = createComparisonThread();
   const discrepancies = createDiscrepancyStore({
     member,
+    redact: (task) => comparisons.redact(task),
     secret: sharedSecret,
     state: (slug) => view.state(slug),
     stream: () => core.store.samples,
@@ -102,17 +106,17 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
   });
   const traffic = createTrafficTally();
   const liveWatch = new LiveWatch();
-  const comparisons = createComparisonThread();
   const shadow = createShadow(core, {
     stateOf: (slug) => view.state(slug),
     isFilled: (slug) => filled.isFilled(slug),
     compareApart: (task) => comparisons.compare(task),
     onUnasked: (slug) => evidence.noteUnasked(slug),
+    onUnstable: (sample) => evidence.noteUnstable(sample),
     onReport: (report) => {
       traffic.shadow(report);
       evidence.note(report);
       brake.note(report);
-      discrepancies.add(report);
+      void discrepancies.add(report);
     },
   });
   const repair = createRouteRepair({ clusters: controls, runtime: systemRuntime, transforms });

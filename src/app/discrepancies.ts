@@ -13,11 +13,13 @@ import type { SampleSettings } from '../coordination/route-spec.ts';
 import { CrossfadeError, isCrossfadeError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { ShadowReport } from '../proxy/shadow/ports.ts';
-import { redactionWith, replayOf, sampleOf } from './sample-record.ts';
+import { type Redact, type Redacted, redacted, redactionTaskOf } from '../proxy/shadow/redaction-task.ts';
+import { replayOf, sampleOf } from './sample-record.ts';
 import { createThrottle } from './sample-throttle.ts';
 
 export interface DiscrepancyStore {
-  add(report: ShadowReport): void;
+  /** Never rejects; resolves when the sample is kept, or is not worth it. */
+  add(report: ShadowReport): Promise<void>;
   list(slug: string, filter: { severity?: string | undefined; shape?: string | undefined }): SampleRecord[];
   /** @throws CrossfadeError SAMPLE_UNKNOWN */
   find(id: string): SampleRecord;
@@ -32,6 +34,8 @@ export type DiscrepancyOptions = {
   state: (slug: string) => RouteState | undefined;
   stream: () => SampleStream | undefined;
   logger: Pick<Logger, 'debug' | 'warn'>;
+  /** Where values are redacted; default: at once. */
+  redact?: Redact;
   /** Milliseconds since the epoch. */
   now?: () => number;
 };
@@ -51,27 +55,51 @@ const off: SampleSettings = { clearFields: [], replay: false, stream: false };
 
 export const createDiscrepancyStore = (options: DiscrepancyOptions): DiscrepancyStore => new Samples(options);
 
+/** Reports whose answers are held until they are redacted. */
+const mostUnderWay = 16;
+
 class Samples implements DiscrepancyStore {
-  readonly #options: DiscrepancyOptions & { now: () => number };
+  readonly #options: DiscrepancyOptions & { now: () => number; redact: Redact };
+  #underWay = 0;
   readonly #routes = new Map<string, SampleReservoir<Kept>>();
   readonly #isWorthKeeping = createThrottle({ perCellMs: 1000, perSecond: 10, maxCells: 1000 });
   #hasWarned = false;
   readonly #isWorthTelling = createThrottle({ perCellMs: 30_000, perSecond: 2, maxCells: 1000 });
 
   constructor(options: DiscrepancyOptions) {
-    this.#options = { now: Date.now, ...options };
+    this.#options = { now: Date.now, redact: async (task) => redacted(task), ...options };
   }
 
-  add(report: ShadowReport): void {
+  async add(report: ShadowReport): Promise<void> {
     const cell = `${report.slug} ${report.observation.severity} ${report.shape.fingerprint}`;
     const nowMs = this.#options.now();
-    if (report.observation.severity === 'none' || !this.#isWorthKeeping(cell, nowMs)) return;
-    const { replay, stream } = this.#settings(report.slug);
+    if (report.observation.severity === 'none' || this.#underWay >= mostUnderWay) return;
+    if (!this.#isWorthKeeping(cell, nowMs)) return;
+    this.#underWay += 1;
+    try {
+      const record = await this.#recordOf(report);
+      if (record && this.#settings(report.slug).stream && this.#isWorthTelling(cell, nowMs)) void this.#tell(record);
+    } catch (err) {
+      this.#options.logger.debug({ err, route: report.slug }, 'a sample was not kept');
+    } finally {
+      this.#underWay -= 1;
+    }
+  }
+
+  async #recordOf(report: ShadowReport): Promise<SampleRecord | undefined> {
+    const { replay } = this.#settings(report.slug);
+    const found = await this.#redacted(report);
     const keeping = { id: randomUUID().slice(0, 8), member: this.#options.member, replayable: replay };
-    const record = sampleOf(report, { ...keeping, redaction: this.#redaction(report.slug) });
-    if (record === undefined) return;
-    this.#keep(record, replay ? report : undefined);
-    if (stream && this.#isWorthTelling(cell, nowMs)) void this.#tell(record);
+    const record = found && sampleOf(report, found, keeping);
+    if (record) this.#keep(record, replay ? report : undefined);
+    return record;
+  }
+
+  async #redacted(report: ShadowReport): Promise<Redacted | undefined> {
+    const { secret, redact } = this.#options;
+    const { clearFields } = this.#settings(report.slug);
+    const task = redactionTaskOf(report, { secret: secret(), clearFields });
+    return task && redact(task);
   }
 
   list(
@@ -99,7 +127,9 @@ class Samples implements DiscrepancyStore {
       );
     const report = await repeat();
     if ('skipped' in report) return { id, severity: 'none', skipped: report.skipped, differences: [] };
-    return replayOf(id, report, this.#redaction(route));
+    const found = await this.#redacted(report);
+    if (found === undefined) throw new CrossfadeError('SAMPLE_UNKNOWN', `This member keeps no discrepancy ${id}.`);
+    return replayOf(id, report, found);
   }
 
   #find(id: string): Kept {
@@ -112,10 +142,6 @@ class Samples implements DiscrepancyStore {
 
   #settings(slug: string): SampleSettings {
     return this.#options.state(slug)?.spec.shadow.samples ?? off;
-  }
-
-  #redaction(slug: string) {
-    return redactionWith(this.#options.secret(), this.#settings(slug).clearFields);
   }
 
   #keep(record: SampleRecord, raw: ShadowReport | undefined): void {

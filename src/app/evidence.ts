@@ -9,13 +9,14 @@ import { type Judgement, judge, judgeAgainMs } from '../compare/verdict.ts';
 import { defaultVerdictOptions, verdictOptionsFrom } from '../compare/verdict-options.ts';
 import { evidenceSubject } from '../coordination/evidence-subject.ts';
 import type { RouteState } from '../coordination/ports.ts';
-import type { ShadowReport } from '../proxy/shadow/ports.ts';
+import type { ShadowReport, UnstableSample } from '../proxy/shadow/ports.ts';
 
 export interface Evidence {
   /** Of what the evidence is about now; a sample may settle for longer than a change takes. */
   note(report: ShadowReport): void;
   /** A sample of the route found no place in the queue. */
   noteUnasked(slug: string): void;
+  noteUnstable(sample: UnstableSample): void;
   judgement(slug: string): Judgement;
   /** For the store; undefined while nothing was ever compared. Empty in a new step, so that nothing old stands for it later. */
   record(slug: string): string | undefined;
@@ -67,6 +68,12 @@ export const createEvidence = ({ state, isFilled, now, ...teller }: EvidenceOpti
       book.hasCompared = true;
     },
     noteUnasked: (slug) => bookOf(slug).tally.noteUnasked(now()),
+    noteUnstable: ({ slug, subject, shape, atMs }) => {
+      const book = bookOf(slug);
+      if (subject !== book.tally.subject) return;
+      book.tally.noteUnstable(shape, atMs);
+      book.isNew = true;
+    },
     judgement: (slug) => {
       const book = bookOf(slug);
       const atMs = now();

@@ -1,9 +1,10 @@
 /**
  * This process's own brake on reads of the follower: a burst of failures seen by its comparisons stops them at once,
  * without the store and without the fleet's verdict. Comparisons go on meanwhile, so recovery is seen without risking
- * reads. The decision is compare/breaker.ts's; here is one state per route, begun anew with what the evidence is about
- * (evidence-subject.ts): another follower, spec or share of reads. Where nothing is compared any more no recovery can be
- * seen, and the brake lets go when its time is over.
+ * reads. What documents explain is the verdict's matter, whatever severity a rule gave it. The decision is
+ * compare/breaker.ts's; here is one state per route, begun anew with what the evidence is about (evidence-subject.ts):
+ * another follower, spec or share of reads. Where nothing is compared any more no recovery can be seen, and the brake lets
+ * go when its time is over.
  */
 import {
   allowsReads,
@@ -13,6 +14,7 @@ import {
   defaultBreakerOptions,
   stepBreaker,
 } from '../compare/breaker.ts';
+import { isOfDocuments } from '../compare/subject.ts';
 import { effectivePercents } from '../coordination/effective.ts';
 import { evidenceSubject } from '../coordination/evidence-subject.ts';
 import type { RouteState } from '../coordination/ports.ts';
@@ -67,7 +69,8 @@ export const createReadBrake = ({
       const before = allows(slug);
       const known = routes.get(slug);
       const from = known?.subject === subject ? known.state : closedBreaker;
-      routes.set(slug, { subject, state: stepBreaker(from, observation.severity, { nowMs: now(), options }) });
+      const severity = isOfDocuments(observation) ? 'none' : observation.severity;
+      routes.set(slug, { subject, state: stepBreaker(from, severity, { nowMs: now(), options }) });
       if (allows(slug) !== before) changed(slug, before);
     },
   };

@@ -15,7 +15,7 @@ import { child, type Path } from './findings.ts';
 import { derivedFloor } from './floors.ts';
 import { compareHits } from './hits.ts';
 import { isObject, type JsonObject, member, objectMember, sameValue } from './json-value.ts';
-import { compareCardinality, compareMetric, comparePercentiles } from './metric-aggregations.ts';
+import { compareCardinality, compareDerived, compareMetric, comparePercentiles } from './metric-aggregations.ts';
 import { type AggregationSpec, type AggregationSpecs, nestedFacts, type SearchFacts } from './request.ts';
 import { diffOptional, diffTree } from './tree-diff.ts';
 
@@ -31,10 +31,18 @@ export const withoutType = (name: string, facts: SearchFacts): string =>
 type Comparer = (context: Context, path: Path, pair: AggregationPair, scope: AggregationScope) => IsApproximate;
 
 const exactly =
-  (compare: (context: Context, path: Path, pair: AggregationPair, scope: AggregationScope) => void): Comparer =>
-  (context, path, pair, scope) => {
-    compare(context, path, pair, scope);
+  (compare: (context: Context, path: Path, pair: AggregationPair) => void): Comparer =>
+  (context, path, pair) => {
+    compare(context, path, pair);
     return false;
+  };
+
+/** What differs at all comes of sketches that differ. */
+const approximately =
+  (compare: (context: Context, path: Path, pair: AggregationPair) => void): Comparer =>
+  (context, path, pair) => {
+    compare(context, path, pair);
+    return true;
   };
 
 const compareTopHits: Comparer = (context, path, { authority, other, spec }, { facts, sharedStatistics }) => {
@@ -74,10 +82,10 @@ const comparers: Readonly<Record<AggregationKind, Comparer>> = {
   unrepeatable: compareUnrepeatable,
   single: compareSingle,
   metric: exactly(compareMetric),
-  cardinality: exactly(compareCardinality),
-  percentiles: exactly(comparePercentiles),
+  cardinality: approximately(compareCardinality),
+  percentiles: approximately(comparePercentiles),
   top_hits: compareTopHits,
-  derived: exactly(compareMetric),
+  derived: exactly(compareDerived),
 };
 
 /** How bucket comparers go on into a bucket, without knowing this module. */

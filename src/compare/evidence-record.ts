@@ -33,6 +33,7 @@ const PackedCounters = z.strictObject({
   l: PackedLatency.optional().describe('latency: pairs, slower, only other, only authority slow'),
   r: Sparse.optional().describe('latency ratios'),
   q: count.optional().describe('samples that found no place'),
+  u: count.optional().describe('samples that only documents under way explain'),
 });
 type PackedCounters = z.infer<typeof PackedCounters>;
 
@@ -81,6 +82,7 @@ const pack = ({
   onlyBaseline,
   latency,
   unasked,
+  unstable,
 }: Counters): PackedCounters => ({
   n: compared,
   s: sparse(bySeverity),
@@ -91,6 +93,7 @@ const pack = ({
   l: latency.pairs === 0 ? undefined : packLatency(latency),
   r: sparse(latency.ratios),
   q: unasked || undefined,
+  u: unstable || undefined,
 });
 
 const unpackLatency = (l: z.infer<typeof PackedLatency>, r: z.infer<typeof Sparse> | undefined): LatencyCounters => {
@@ -98,7 +101,7 @@ const unpackLatency = (l: z.infer<typeof PackedLatency>, r: z.infer<typeof Spars
   return { pairs, slower, onlyOtherSlow, onlyAuthoritySlow, ratios: dense(r, ratioBounds.length + 1) };
 };
 
-const unpack = ({ n, s, p = 0, b, o, a, l = [0, 0, 0, 0], r, q = 0 }: PackedCounters): Counters => {
+const unpack = ({ n, s, p = 0, b, o, a, l = [0, 0, 0, 0], r, q = 0, u = 0 }: PackedCounters): Counters => {
   const severities = (packed: typeof s) => dense(packed, emptyCounters().bySeverity.length);
   return {
     compared: n,
@@ -109,17 +112,20 @@ const unpack = ({ n, s, p = 0, b, o, a, l = [0, 0, 0, 0], r, q = 0 }: PackedCoun
     onlyBaseline: severities(a),
     latency: unpackLatency(l, r),
     unasked: q,
+    unstable: u,
   };
 };
 
 type Shapes = Summary['shapes'];
+
+const frequency = ({ counters: { compared, unstable } }: ShapeSummary): number => compared + unstable;
 
 /** The most frequent shapes by name, everything else as `other`. */
 export const mostFrequent = (shapes: Shapes, maxShapes: number): Shapes => {
   const { fingerprint: rest, label } = otherShape;
   const ranked = Object.entries(shapes)
     .filter(([name]) => name !== rest)
-    .sort(([x, a], [y, b]) => b.counters.compared - a.counters.compared || (x < y ? -1 : 1));
+    .sort(([x, a], [y, b]) => frequency(b) - frequency(a) || (x < y ? -1 : 1));
   const cut = ranked.slice(maxShapes).map(([, shape]) => shape);
   const left = [...(shapes[rest] ? [shapes[rest]] : []), ...cut];
   const kept = Object.fromEntries(ranked.slice(0, maxShapes));

@@ -20,9 +20,21 @@ const isFailed = ({ status, failure }: Outcome): boolean =>
   failure !== undefined || status === 0 || status >= 500 || status === 429;
 const isError = ({ status }: Outcome): boolean => status >= 400;
 
-/** `error` is an object, or plain text in a few old answers. */
-export const errorType = (body: Json | undefined): string | undefined =>
-  stringMember(objectMember(body, 'error'), 'type') ?? stringMember(body, 'error');
+/** The class of an exception in front of its message. */
+const exceptionClass = /^(?:Elasticsearch|OpenSearch)?([A-Z]\w*(?:Exception|Error))(?:\[|$)/;
+/** What a text says beside it may name documents, and is told to nobody. */
+const untyped = 'untyped';
+
+const typeInText = (text: string): string => {
+  const name = exceptionClass.exec(text)?.[1];
+  return name === undefined ? untyped : name.replace(/(?!^)[A-Z]/g, '_$&').toLowerCase();
+};
+
+/** `error` is an object, or plain text where the cluster is set to tell no details. */
+export const errorType = (body: Json | undefined): string | undefined => {
+  const text = stringMember(body, 'error');
+  return text === undefined ? stringMember(objectMember(body, 'error'), 'type') : typeInText(text);
+};
 
 const outcomeText = ({ status, failure, body }: Outcome): string =>
   failure ?? [status, errorType(body)].filter(Boolean).join(' ');

@@ -31,11 +31,28 @@ export type HitsComparison = {
   facts: SearchFacts;
   /** Scores of both sides rest on like statistics: the same number of shards, or statistics of all shards. */
   sharedStatistics: boolean;
+  /** Share of hits that both pages must have in common where nothing tells their order; undefined = none. */
+  leastShared?: number | undefined;
 };
 
 type Membership = { hit: RankedHit; openness: Openness; where: 'missing_hit' | 'extra_hit' };
 
-const membership = (ordering: Ordering, matching: Matching, pages: Pages): Membership[] => {
+type Shared = { readonly recall: number; readonly isOneAnother: boolean };
+
+const sharedBy = ({ authority: { hits: a }, other: { hits: b } }: Pages, common: number): Shared => ({
+  recall: common / Math.max(a.length, b.length),
+  isOneAnother: a.length === b.length && common === a.length - 1,
+});
+
+/** One may always be another: on a small page it weighs more than any floor allows. */
+const isEnough = ({ recall, isOneAnother }: Shared, floor: number): boolean => recall >= floor || isOneAnother;
+
+/** Ties let some hits be others, even where they cannot be seen, but hardly all of them. */
+const isAnotherPage = (ordering: Ordering, pages: Pages & { matching: Matching }, least: number): boolean =>
+  ordering.kind === 'unknown' && !isEnough(sharedBy(pages, pages.matching.common.length), least);
+
+const membership = (ordering: Ordering, pages: Pages & { matching: Matching }): Membership[] => {
+  const { matching } = pages;
   const scale = ordering.kind === 'score' ? ordering.scale : 1;
   const of = (hit: RankedHit, page: Page, by: number) => opennessOf(ordering, hit, page, by);
   return [
@@ -101,9 +118,10 @@ const reportOrder = (context: Context, path: Path, found: OrderFinding, rbo: num
 };
 
 /** With other numbers of shards, mixed pages differ for equal documents, since each shard brings its own nearest: half is enough. */
-const recallSeverity = (recall: number, floor: number, { facts, sharedStatistics }: HitsComparison): Severity => {
-  if (recall >= floor) return 'S9';
-  return facts.neighbours === 'mixed' && !sharedStatistics && recall >= floor / 2 ? 'S8' : 'S4';
+const recallSeverity = (shared: Shared, floor: number, { facts, sharedStatistics }: HitsComparison): Severity => {
+  if (shared.recall >= floor) return 'S9';
+  const least = facts.neighbours === 'mixed' && !sharedStatistics ? floor / 2 : floor;
+  return isEnough(shared, least) ? 'S8' : 'S4';
 };
 
 /** Approximate neighbours: only the share in common counts, and the order not at all. */
@@ -113,14 +131,14 @@ const compareNeighbours = (
   found: { pages: Pages; common: number; comparison: HitsComparison },
 ): RankMetrics => {
   const { pages, common, comparison } = found;
-  const recall = common / Math.max(pages.authority.hits.length, pages.other.hits.length);
-  if (recall < 1)
+  const shared = sharedBy(pages, common);
+  if (shared.recall < 1)
     report(context, {
-      severity: recallSeverity(recall, context.rules.profile.knn.recall, comparison),
+      severity: recallSeverity(shared, context.rules.profile.knn.recall, comparison),
       kind: 'recall',
       path: child(path, 'hits'),
       authority: 1,
-      other: recall,
+      other: shared.recall,
     });
   return metricsOf(context, pages, { ordering: { kind: 'unknown' }, members: [] });
 };
@@ -132,10 +150,13 @@ const isSameSequence = (a: Page, b: Page): boolean =>
 const compareRanking = (
   context: Context,
   path: Path,
-  pages: Pages & { matching: Matching; ordering: Ordering },
+  pages: Pages & { matching: Matching; ordering: Ordering; leastShared: number },
 ): RankMetrics => {
-  const { matching, ordering } = pages;
-  const members = membership(ordering, matching, pages);
+  const { matching, ordering, leastShared } = pages;
+  const found = membership(ordering, pages);
+  const members = isAnotherPage(ordering, pages, leastShared)
+    ? found.map((one) => ({ ...one, openness: 'closed' as const }))
+    : found;
   reportMembership(context, path, members);
   const metrics = metricsOf(context, pages, { ordering, members });
   const { judgedHits } = context.rules.profile.rank;
@@ -176,6 +197,7 @@ const compareInnerHits = (context: Context, path: Path, { authority, other }: Tw
         authority: pageA,
         other: pageB,
         facts: nestedFacts(outer.facts, undefined),
+        leastShared: undefined,
       });
     else diffOptional(context, at, { authority: innerA, other: innerB }, { severity: 'S7' });
   }
@@ -241,6 +263,6 @@ export const compareHits = (context: Context, parent: Path | undefined, comparis
   compareContents(context, path, { ...comparison, matching, ordering });
   if (isSameSequence(pages.authority, pages.other)) return perfect;
   return facts.neighbours === 'none'
-    ? compareRanking(context, path, { ...pages, matching, ordering })
+    ? compareRanking(context, path, { ...pages, matching, ordering, leastShared: comparison.leastShared ?? 0 })
     : compareNeighbours(context, path, { pages, common: matching.common.length, comparison });
 };

@@ -112,11 +112,15 @@ export const compareRankEval = (context: Context, bodies: Bodies): void => {
         tolerance: queryTolerance,
       });
   }
-  const failures = {
-    authority: objectMember(bodies.authority, 'failures'),
-    other: objectMember(bodies.other, 'failures'),
-  };
-  diffOptional(softened(context), child(undefined, 'failures'), failures, { severity: 'S9' });
+  compareFailedQueries(softened(context), bodies);
+};
+
+const compareFailedQueries = (context: Context, bodies: Bodies): void => {
+  const [a, b] = [objectMember(bodies.authority, 'failures') ?? {}, objectMember(bodies.other, 'failures') ?? {}];
+  for (const id of new Set([...Object.keys(a), ...Object.keys(b)])) {
+    const at = child(child(undefined, 'failures'), { key: id });
+    diffOptional(context, at, { authority: member(a, id), other: member(b, id) }, { severity: 'S9' });
+  }
 };
 
 /** Items of mtermvectors, by position. */

@@ -11,9 +11,13 @@ const drawn = ({ compared, unasked }: Counters): number => compared + unasked;
 const share = (counters: Counters): number => (drawn(counters) === 0 ? 0 : counters.unasked / drawn(counters));
 
 /** The whole, and the shortest end of it that says something. */
-const spansOf = (windows: Summary['windows'], minSamples: number): Counters[] => {
+export const spansOf = (
+  windows: Summary['windows'],
+  minSamples: number,
+  sizeOf: (span: Counters) => number,
+): Counters[] => {
   const spans = suffixes(windows, addCounters);
-  const latest = spans.findLast((span) => drawn(span) >= minSamples);
+  const latest = spans.findLast((span) => sizeOf(span) >= minSamples);
   return [...spans.slice(0, 1), ...(latest === undefined ? [] : [latest])];
 };
 
@@ -21,7 +25,7 @@ export const unaskedText = (
   windows: Summary['windows'],
   { minSamples, maxUnasked }: Pick<VerdictOptions, 'minSamples' | 'maxUnasked'>,
 ): string | undefined => {
-  const [most] = spansOf(windows, minSamples).toSorted((a, b) => share(b) - share(a));
+  const [most] = spansOf(windows, minSamples, drawn).toSorted((a, b) => share(b) - share(a));
   if (most === undefined || share(most) <= maxUnasked) return undefined;
   return `${(100 * share(most)).toFixed(0)} % of ${drawn(most)} samples were skipped as queue_full, so the other side has less to do than the authority`;
 };

@@ -1,6 +1,6 @@
 /**
  * Compares single values: sums and averages differ in their last digits by the order of summation (floors.ts), cardinality and
- * percentiles by the error of their sketches. A percentile is judged by rank, not by value: the value may lie where the
+ * percentiles by the error of their sketches; the least and the largest value and counts are those of documents, and exact. A percentile is judged by rank, not by value: the value may lie where the
  * authority's own curve has the neighbouring percentage, since that is what its sketch guarantees.
  */
 import { type Context, report } from './context.ts';
@@ -43,14 +43,56 @@ const toleranceIn = (name: string, { authority, spec, floor = 0 }: Pair): Tolera
   return isSpread ? { relative: spreadTolerance, absolute } : { absolute };
 };
 
-export const compareMetric = (context: Context, path: Path, pair: Pair): void =>
+const ofDocuments: ReadonlySet<string> = new Set(['min', 'max', 'count', 'doc_count', 'value_count']);
+/** A scaled number may be multiplied in one place and divided in another; dates and counts are whole numbers. */
+const decoding = 1e-12;
+
+/** A figure that some document holds, or a count of documents: no order of summation moves it. */
+const isExact = (name: string, { authority, spec }: Pair): boolean =>
+  name === 'value' ? ofDocuments.has(spec?.type ?? '') : ofDocuments.has(name) && !isContainer(authority['value']);
+
+/** What a script made of its metric, under whatever names. */
+const isContainer = (value: Json | undefined): boolean => typeof value === 'object' && value !== null;
+
+const exactIn = (name: string, pair: Pair): Tolerance | undefined => {
+  if (!isExact(name, pair)) return undefined;
+  const isWhole = [pair.authority, pair.other].every((figures) => Number.isInteger(numberMember(figures, name)));
+  return { relative: isWhole ? 0 : decoding, absolute: 0 };
+};
+
+/** Sums without any figure that says how large their parts are. */
+const plainSums = new Set(['sum', 'avg', 'weighted_avg']);
+
+const cancelledIn = (name: string, { spec }: Pair, absolute: number): Tolerance | undefined =>
+  name === 'value' && (spec === undefined || plainSums.has(spec.type)) ? { absolute } : undefined;
+
+const compareFigures = (
+  context: Context,
+  path: Path,
+  pair: Pair,
+  tolerances: (name: string) => Tolerance | undefined,
+): void =>
   diffTree(context, path, pair.authority, pair.other, {
     severity: 'S6',
     relative: context.rules.profile.aggregations.relative,
     absolute: pair.floor,
-    toleranceIn: (name) => toleranceIn(name, pair),
+    toleranceIn: tolerances,
     skip: (name, a, b) => name === 'meta' || isFormatted(name, a, b),
   });
+
+export const compareMetric = (context: Context, path: Path, pair: Pair): void => {
+  const { absolute } = context.rules.profile.aggregations;
+  compareFigures(
+    context,
+    path,
+    pair,
+    (name) => exactIn(name, pair) ?? toleranceIn(name, pair) ?? cancelledIn(name, pair, absolute),
+  );
+};
+
+/** The least of several sums is a sum. */
+export const compareDerived = (context: Context, path: Path, pair: Pair): void =>
+  compareFigures(context, path, pair, (name) => toleranceIn(name, pair));
 
 const defaultPrecisionThreshold = 3000;
 
@@ -105,11 +147,15 @@ const isOnCurve = (curve: Curve, { rank, value }: Point, tolerance: { rank: numb
   return value >= low - slack && value <= high + slack;
 };
 
+/** One point alone says nothing of how steep the curve is there. */
+const loneFactor = 5;
+
 type Curves = { authority: Curve; other: Curve };
 
 const comparePoints = (context: Context, path: Path, curves: Curves, isOfPercents: boolean): void => {
   const { percentileRank, percentileValue } = context.rules.profile.aggregations;
-  const tolerance = { rank: percentileRank, value: percentileValue };
+  const value = curves.authority.length > 1 ? percentileValue : loneFactor * percentileValue;
+  const tolerance = { rank: percentileRank, value };
   curves.authority.forEach((a, i) => {
     const b = curves.other[i]!;
     if (a.value === b.value) return;

@@ -5,6 +5,7 @@
  * document that stood still, or what no document explains, is a mismatch.
  */
 import { idOf, type Listing, type Standing } from './listing.ts';
+import { isGrave, isOfContent } from './subject.ts';
 import type { Difference, PathSegment } from './types.ts';
 
 export type Listings = { readonly authority: Listing; readonly other: Listing };
@@ -70,10 +71,6 @@ export const stoodStill = (look: Look, leftOut: ReadonlySet<string>, agrees: Agr
   return apart.size === 0 && [...moving].every((key) => leftOut.has(key));
 };
 
-const worseThanScores = ({ severity }: Difference): boolean => severity < 'S8';
-/** Of a document's content. */
-const isOfContent = ({ severity }: Difference): boolean => severity === 'S7';
-
 const namedDocument = (path: readonly PathSegment[]): string | undefined => {
   const at = path[0] === 'docs' ? path[1] : path[0] === 'hits' && path[1] === 'hits' ? path[2] : undefined;
   return typeof at === 'object' ? at.key : undefined;
@@ -106,6 +103,6 @@ const placeOf = (path: readonly PathSegment[]): string => {
  * difference in a part of the answer that did not change at the authority is held against the other side.
  */
 export const persistsBeside = (differences: readonly Difference[], own: readonly Difference[]): boolean => {
-  const changed = new Set(own.filter(worseThanScores).map(({ path }) => placeOf(path)));
-  return differences.filter(worseThanScores).some(({ path }) => !changed.has(placeOf(path)));
+  const changed = new Set(own.filter(isGrave).map(({ path }) => placeOf(path)));
+  return differences.filter(isGrave).some(({ path }) => !changed.has(placeOf(path)));
 };

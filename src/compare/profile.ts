@@ -80,12 +80,21 @@ export const Profile = z.strictObject({
     .prefault({}),
   knn: z
     .strictObject({
-      recall: share.default(0.8).describe('least share of neighbours that both sides must have in common'),
+      recall: share
+        .default(0.8)
+        .describe(
+          'least share of neighbours, or of hits whose order is not shown, that both sides must have in common',
+        ),
     })
     .prefault({}),
   aggregations: z
     .strictObject({
-      relative: share.default(1e-6).describe('sums, averages and other floating-point metrics'),
+      relative: share.default(1e-6).describe('sums, averages and what else hangs on the order of summation'),
+      absolute: z
+        .number()
+        .min(0)
+        .default(1e-9)
+        .describe('the same for a plain sum or average, whose parts may cancel; the larger of both holds'),
       cardinality: share.default(0.06).describe('relative, above the precision threshold'),
       cardinalityExact: share.default(0.01).describe('relative, up to the precision threshold'),
       percentileRank: z

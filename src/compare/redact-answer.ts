@@ -35,7 +35,7 @@ const documentMembers = new Set(['_source', 'fields', 'highlight', 'ignored_fiel
 const redactAny = (value: Json, name: string, scope: AnswerScope): Json => {
   if (documentMembers.has(name)) return redactValues(value, scope);
   if (name === 'value' && isContainer(value)) return redactAll(value, scope);
-  if (dataMembers.has(name)) return redactData(value, scope);
+  if (dataMembers.has(name)) return name === 'failures' ? redactFailures(value, scope) : redactData(value, scope);
   if (Array.isArray(value)) return value.map((item) => redactAny(item, name, scope));
   if (isObject(value)) return redactMembers(value, name, scope);
   return typeof value === 'string' && !clearTexts.has(name) ? redactLeaf(value, scope) : value;
@@ -49,6 +49,12 @@ const redactData = (value: Json, scope: Scope): Json => {
     documentMembers.has(name) ? redactValues(item, scope) : redactData(item, scope),
   );
 };
+
+/** Of shards in a list, of rated queries by their id. */
+const redactFailures = (value: Json, scope: Scope): Json =>
+  isObject(value)
+    ? Object.fromEntries(Object.entries(value).map(([id, item]) => [hashed(id, scope), redactData(item, scope)]))
+    : redactData(value, scope);
 
 const isContainer = (value: Json): boolean => typeof value === 'object' && value !== null;
 
@@ -65,8 +71,12 @@ const redactMembers = (value: JsonObject, name: string, scope: AnswerScope): Jso
   return Object.fromEntries(Object.entries(redacted).map(([key, item]) => [hashed(key, scope), item]));
 };
 
-/** Buckets may stand in a list, whose elements are named like it, or in an object by key; ratings stand by the id of their query. */
+/**
+ * Buckets may stand in a list, whose elements are named like it, or in an object by key; ratings stand by the id of their
+ * query, scores of named queries by the name that the client gave them.
+ */
 const hasDataForNames = (value: JsonObject, name: string, scope: AnswerScope): boolean => {
+  if (name === 'matched_queries') return true;
   if (name === 'details') return Object.values(value).every((item) => member(item, 'metric_score') !== undefined);
   return scope.keyedByData.has(name) && typeof value['doc_count'] !== 'number';
 };

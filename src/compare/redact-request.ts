@@ -91,13 +91,17 @@ const decoded = (segment: string): string => {
   }
 };
 
+/** `/index/_search/template` asks by a template, whose id stands in the body. */
+const isTemplate = (segments: readonly string[], i: number): boolean =>
+  segments[i] === 'template' && /^_m?search$/.test(segments[i - 1] ?? '');
+
 /** The id stands last of what equals it; where nobody has told it, whatever follows the API is one. */
 const redactPath = ({ path, id }: ComparedRequest, scope: Scope): string => {
   const segments = path.split('/');
   const api = segments.findIndex((segment) => segment.startsWith('_'));
   const own = id === undefined ? -1 : segments.findLastIndex((segment) => decoded(segment) === id);
   const isId = (segment: string, i: number) =>
-    i === own || (api > 0 && i > api && segment !== '' && !segment.startsWith('_'));
+    i === own || (api > 0 && i > api && segment !== '' && !segment.startsWith('_') && !isTemplate(segments, i));
   return segments.map((segment, i) => (isId(segment, i) ? hashed(decoded(segment), scope) : segment)).join('/');
 };
 

@@ -37,6 +37,8 @@ export type SearchFacts = {
   readonly collapse: string | undefined;
   /** Undefined when unknown. */
   readonly aggregations: AggregationSpecs | undefined;
+  /** Suggestions that show each text once, whichever of its documents; undefined when unknown. */
+  readonly distinctSuggestions: ReadonlySet<string> | undefined;
   /** Names in the answer carry their type (`sterms#by_tag`). */
   readonly typedKeys: boolean;
   /** Scores rest on term statistics of all shards, not of each alone. */
@@ -138,6 +140,15 @@ export const aggregationSpecs = (body: JsonObject): AggregationSpecs => {
   return specs;
 };
 
+const noNames: ReadonlySet<string> = new Set();
+
+const distinctSuggestionsOf = (search: JsonObject): ReadonlySet<string> => {
+  const suggest = objectMember(search, 'suggest');
+  if (suggest === undefined) return noNames;
+  const isDistinct = (asked: Json) => member(member(asked, 'completion'), 'skip_duplicates') === true;
+  return new Set(Object.keys(suggest).filter((name) => isDistinct(suggest[name]!)));
+};
+
 const count = (text: string | undefined): number | undefined => {
   const value = text === undefined || text === '' ? Number.NaN : Number(text);
   return Number.isNaN(value) ? undefined : value;
@@ -156,6 +167,7 @@ export const searchFacts = (body: Json | undefined, query: Query): SearchFacts =
     neighbours: neighboursOf(search),
     collapse: stringMember(member(search, 'collapse'), 'field'),
     aggregations: aggregationSpecs(search),
+    distinctSuggestions: distinctSuggestionsOf(search),
     typedKeys: isTrue(query, 'typed_keys'),
     sharedStatistics: query.get('search_type') === 'dfs_query_then_fetch',
     mayStopEarly: query.has('terminate_after') || member(search, 'terminate_after') !== undefined,
@@ -169,6 +181,7 @@ export const templateFacts = (query: Query): SearchFacts => ({
   size: undefined,
   sort: undefined,
   aggregations: undefined,
+  distinctSuggestions: undefined,
   mayStopEarly: undefined,
 });
 

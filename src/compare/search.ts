@@ -54,10 +54,11 @@ const compareFound = (context: Context, path: Path, sides: AggregationSides, sco
 const compareParts = (context: Context, path: Path | undefined, bodies: Bodies, facts: SearchFacts): Compared => {
   const { authority, other } = bodies;
   const sharedStatistics = haveSameStatistics(bodies, facts);
+  const leastShared = context.rules.profile.knn.recall;
   const [hitsA, hitsB] = [objectMember(authority, 'hits'), objectMember(other, 'hits')];
   const metrics =
     hitsA && hitsB
-      ? compareHits(context, path, { authority: hitsA, other: hitsB, facts, sharedStatistics })
+      ? compareHits(context, path, { authority: hitsA, other: hitsB, facts, sharedStatistics, leastShared })
       : undefined;
   if (!metrics) diffOptional(context, child(path, 'hits'), { authority: hitsA, other: hitsB }, { severity: 'S4' });
   const aggregations = { authority: aggregationsOf(authority), other: aggregationsOf(other) };

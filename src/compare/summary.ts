@@ -33,6 +33,7 @@ export const Counters = z.strictObject({
   onlyBaseline: perSeverity.describe('of these, only the authority differed from itself so'),
   latency: LatencyCounters,
   unasked: count.describe('samples that were drawn and found no place in the queue'),
+  unstable: count.describe('samples that only documents under way explain'),
 });
 export type Counters = z.infer<typeof Counters>;
 
@@ -79,6 +80,7 @@ export const emptyCounters = (): Counters => ({
   onlyBaseline: zeros(10),
   latency: emptyLatency(),
   unasked: 0,
+  unstable: 0,
 });
 
 export const emptySummary = (subject: string): Summary => ({
@@ -108,6 +110,7 @@ export const addCounters = (a: Counters, b: Counters): Counters => ({
   onlyBaseline: addLists(a.onlyBaseline, b.onlyBaseline),
   latency: addLatency(a.latency, b.latency),
   unasked: a.unasked + b.unasked,
+  unstable: a.unstable + b.unstable,
 });
 
 /** Under the label of the first. */
@@ -249,6 +252,12 @@ export class Tally {
   /** A sample that was drawn and found no place. */
   noteUnasked(atMs: number): void {
     this.#window(Math.floor(atMs / slotMs)).unasked++;
+  }
+
+  /** A sample that says nothing, of a kind of query that may be so often. */
+  noteUnstable(shape: QueryShape, atMs: number): void {
+    this.#shape(this.#shapes.admit(shape)).counters.unstable++;
+    this.#window(Math.floor(atMs / slotMs)).unstable++;
   }
 
   /** As it is now; the next comparison changes it. */

@@ -8,9 +8,10 @@ import { isNear, type Json, type JsonObject, member, numberMember } from './json
 
 type Total = { value: number; exact: boolean };
 
+/** As a plain number, -1 says that nobody counted. */
 const readTotal = (hits: JsonObject): Total | undefined => {
   const total = member(hits, 'total');
-  if (typeof total === 'number') return { value: total, exact: true };
+  if (typeof total === 'number') return total < 0 ? undefined : { value: total, exact: true };
   const value = numberMember(total, 'value');
   return value === undefined ? undefined : { value, exact: member(total, 'relation') !== 'gte' };
 };

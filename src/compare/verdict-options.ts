@@ -53,6 +53,9 @@ export const VerdictOptions = z.strictObject({
   maxUnasked: share
     .default(0.2)
     .describe('share of samples that may be skipped as queue_full before promote: they spare the other side'),
+  maxUnstable: share
+    .default(0.2)
+    .describe('share of samples, of the route or of a frequent shape, that may be skipped as unstable before promote'),
   maxShapes: z.int().min(1).default(100).describe('shapes judged one by one; they share half of alpha'),
   limits: SeverityLimits.prefault({}),
   latency: z

@@ -11,6 +11,7 @@ import { judgeLatency, type LatencyJudgement, routeLatencies } from './latency.t
 import { unaskedText } from './load.ts';
 import { type Summary, totalCounters } from './summary.ts';
 import type { Verdict } from './types.ts';
+import { unjudgedText } from './unjudged.ts';
 import type { VerdictOptions } from './verdict-options.ts';
 
 export type Judgement = {
@@ -28,6 +29,8 @@ export type Judgement = {
   latency: LatencyJudgement;
   /** Why the other side has had less to do than the authority, so that its latencies say little; undefined: it has not. */
   spared: string | undefined;
+  /** Of which samples too few were judged; undefined: of none. */
+  unjudged: string | undefined;
 };
 type Facts = Omit<Judgement, 'verdict' | 'reason'>;
 
@@ -59,7 +62,7 @@ const barrier = (facts: Facts, options: VerdictOptions): string | undefined => {
   const open = facts.severities.toSorted((a, b) => a.logEWithin - b.logEWithin)[0];
   if (open && open.logEWithin < facts.logPromoteThreshold)
     return `${open.severity} in ${percent(open.share)} of comparisons is not yet surely within ${percent(open.limit)}`;
-  return slowest(facts) ?? facts.spared;
+  return slowest(facts) ?? facts.spared ?? facts.unjudged;
 };
 
 const decide = (facts: Facts, options: VerdictOptions, isStale: boolean): Pick<Judgement, 'verdict' | 'reason'> => {
@@ -87,6 +90,7 @@ export const judge = (summary: Summary, options: VerdictOptions, nowMs: number):
       minPairs: options.latency.minPairs,
     }),
     spared: unaskedText(summary.windows, options),
+    unjudged: unjudgedText(summary, options),
   };
   const isStale = summary.lastAtMs === 0 || nowMs - summary.lastAtMs > options.staleMs;
   return { ...facts, ...decide(facts, options, isStale) };

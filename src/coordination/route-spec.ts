@@ -92,7 +92,7 @@ export const ShadowSettings = z.strictObject({
     .int()
     .min(1024)
     .default(4 * 1024 * 1024)
-    .describe('larger answers are skipped as too_large'),
+    .describe('larger answers are skipped as too_large, and so are requests above 256 KiB'),
   baselinePercent: z
     .number()
     .min(0)

@@ -11,7 +11,7 @@ import { guessApi, isBareDocument } from '../../compare/guess-api.ts';
 import { type Json, member, numberMember, parseText, textOf } from '../../compare/json-value.ts';
 import { Profile } from '../../compare/profile.ts';
 import { isSourceRead } from '../../compare/request.ts';
-import { pathText, rulesFrom } from '../../compare/rules.ts';
+import { pathText, type Rules, rulesFrom } from '../../compare/rules.ts';
 import {
   type Answer,
   type ComparableApi,
@@ -57,18 +57,21 @@ const answerIn = (path: string): { answer: Answer; body: Json } => {
   return { answer: { status, body: Buffer.from(textOf(body)) }, body };
 };
 
-/** A profile, or a route file that holds one. */
-const parseProfile = (text: string, path: string): Profile => {
+type RouteFile = { shadow?: { profile?: unknown }; transform?: unknown };
+
+/** Of a profile, or of a route file, which may hold one. */
+const parseRules = (text: string, path: string): Rules => {
   let value: unknown;
   try {
     value = parseYaml(text) ?? {};
   } catch (error) {
     throw new CliError('config', `${path}: ${(error as Error).message.split('\n')[0]}`);
   }
-  const shadow = (value as { shadow?: { profile?: unknown } }).shadow;
-  const parsed = Profile.safeParse(shadow === undefined ? value : (shadow.profile ?? {}));
+  const { shadow, transform } = value as RouteFile;
+  const overrides = shadow === undefined ? value : (shadow.profile ?? {});
+  const parsed = Profile.safeParse(overrides);
   if (!parsed.success) throw new CliError('config', `${path}:\n${z.prettifyError(parsed.error)}`);
-  return parsed.data;
+  return rulesFrom(overrides, { transformed: shadow !== undefined && transform !== undefined });
 };
 
 const parseApi = (name: string | undefined): ComparableApi | undefined => {
@@ -98,8 +101,8 @@ const askedOf = (choice: CompareChoice, body: Json): { api: ComparableApi; path:
 const observe = (choice: CompareChoice): { api: ComparableApi; observation: Observation } => {
   const [authority, other] = [answerIn(choice.authority), answerIn(choice.other)];
   const { api, path, query } = askedOf(choice, authority.body);
-  const profile =
-    choice.profile === undefined ? undefined : parseProfile(read(choice.profile).toString(), choice.profile);
+  const rules =
+    choice.profile === undefined ? rulesFrom(undefined) : parseRules(read(choice.profile).toString(), choice.profile);
   const names = renames(choice.rename);
   const observation = compareAnswers({
     api,
@@ -107,7 +110,7 @@ const observe = (choice: CompareChoice): { api: ComparableApi; observation: Obse
     authority: authority.answer,
     other: other.answer,
     renameIndex: (name) => names.get(name) ?? name,
-    rules: rulesFrom(profile),
+    rules,
   });
   return { api, observation };
 };

@@ -1,18 +1,26 @@
 /**
- * A thread for large comparisons, started by the first of them. Bodies are copied once and handed over, so that what the
+ * A thread for large comparisons and for the redaction of samples, started by the first of them. Bodies are copied once and handed over, so that what the
  * samples hold stays theirs. A thread that dies, by a body that needs more memory than it may take, takes the comparisons
  * that it had with it: each is rejected, and the next one starts another thread. It never keeps the process alive.
  */
 import { Worker } from 'node:worker_threads';
 import type { Answer, Observation } from '../../compare/types.ts';
 import type { ComparisonTask } from './comparer.ts';
+import type { Redacted, RedactionTask } from './redaction-task.ts';
 
 /** `rules` hold functions: the thread compiles them from their profile. */
 export type SentTask = Omit<ComparisonTask, 'rules'> & { readonly profile: ComparisonTask['rules']['profile'] };
-export type Sent = { readonly id: number; readonly task: SentTask };
-export type Told = { readonly id: number } & ({ readonly observation: Observation } | { readonly error: unknown });
+export type Work = { readonly task: SentTask } | { readonly redaction: RedactionTask };
+export type Sent = { readonly id: number; readonly work: Work };
+export type Told = { readonly id: number } & (
+  { readonly result: Observation | Redacted } | { readonly error: unknown }
+);
 
-export type ComparisonThread = { compare(task: ComparisonTask): Promise<Observation>; close(): Promise<void> };
+export type ComparisonThread = {
+  compare(task: ComparisonTask): Promise<Observation>;
+  redact(task: RedactionTask): Promise<Redacted>;
+  close(): Promise<void>;
+};
 
 /** Enough for two answers of the largest size that shadow reads take by default, parsed. */
 const defaultHeapMb = 256;
@@ -32,25 +40,37 @@ const slim = ({ status, failure, headers }: Answer, body: Uint8Array, withHeader
   ...(withHeaders && headers && { headers }),
 });
 
-const messageOf = (id: number, { rules, ...task }: ComparisonTask): { message: Sent; handedOver: ArrayBuffer[] } => {
+type Parcel = { readonly work: Work; readonly handedOver: ArrayBuffer[] };
+
+const comparisonParcel = ({ rules, ...task }: ComparisonTask): Parcel => {
   const [first, second] = [alone(task.authority.body), alone(task.other.body)];
   const withHeaders = rules.profile.headers.length > 0;
   const request = { ...task.request, body: task.request.body && alone(task.request.body) };
   const [authority, other] = [slim(task.authority, first, withHeaders), slim(task.other, second, withHeaders)];
   return {
-    message: { id, task: { ...task, request, authority, other, profile: rules.profile } },
+    work: { task: { ...task, request, authority, other, profile: rules.profile } },
     handedOver: [first.buffer, second.buffer],
   };
 };
 
-type Waiting = { resolve(observation: Observation): void; reject(error: unknown): void };
+const redactionParcel = ({ request, answers, ...task }: RedactionTask): Parcel => {
+  const [source, target] = [alone(answers.source.body), alone(answers.target.body)];
+  const both = { source: slim(answers.source, source, false), target: slim(answers.target, target, false) };
+  const alike = { ...request, body: request.body && alone(request.body) };
+  return {
+    work: { redaction: { ...task, request: alike, answers: both } },
+    handedOver: [source.buffer, target.buffer],
+  };
+};
+
+type Waiting = { resolve(result: Observation | Redacted): void; reject(error: unknown): void };
 type Running = { readonly worker: Worker; readonly waiting: Map<number, Waiting> };
 
 const settle = (waiting: Running['waiting'], told: Told): void => {
   const asker = waiting.get(told.id);
   waiting.delete(told.id);
   if ('error' in told) asker?.reject(told.error);
-  else asker?.resolve(told.observation);
+  else asker?.resolve(told.result);
 };
 
 const start = (heapMb: number, ended: (thread: Running) => void): Running => {
@@ -78,14 +98,16 @@ export const createComparisonThread = ({ heapMb = defaultHeapMb } = {}): Compari
     });
     return thread;
   };
+  const ask = ({ work, handedOver }: Parcel): Promise<Observation | Redacted> =>
+    new Promise((resolve, reject) => {
+      const message: Sent = { id: ++lastId, work };
+      const { worker, waiting } = running();
+      waiting.set(message.id, { resolve, reject });
+      worker.postMessage(message, handedOver);
+    });
   return {
-    compare: (task) =>
-      new Promise((resolve, reject) => {
-        const { message, handedOver } = messageOf(++lastId, task);
-        const { worker, waiting } = running();
-        waiting.set(message.id, { resolve, reject });
-        worker.postMessage(message, handedOver);
-      }),
+    compare: (task) => ask(comparisonParcel(task)) as Promise<Observation>,
+    redact: (task) => ask(redactionParcel(task)) as Promise<Redacted>,
     close: async () => {
       await thread?.worker.terminate();
     },

@@ -6,6 +6,7 @@
 import { type Agrees, toLeaveOut, type Look, stoodStill } from '../../compare/movement.ts';
 import { isByScore } from '../../compare/recheck.ts';
 import { countsByDocument } from '../../compare/still-part.ts';
+import { isOfDocuments, isOfPage } from '../../compare/subject.ts';
 import { isMild, type Judged, judgeLater } from './judge.ts';
 import { listings } from './listings.ts';
 import { type ObserveDeps, type Round, roundWithout, type Sample } from './rounds.ts';
@@ -49,9 +50,7 @@ const saying = async (
 /** Failures and refusals are the plain question's matter, and writes shift the statistics that an order by score hangs on. */
 const saysSomething = (sample: Sample, { round, judged: { observation, baseline } }: JudgedRound): boolean => {
   if (round.authority.answer.status !== 200 || observation.discard !== undefined) return false;
-  if (['S0', 'S1', 'S2'].includes(observation.severity)) return false;
+  if (!isMild(observation) && !isOfDocuments(observation)) return false;
   if (!sample.baseline && !isMild(baseline)) return false;
-  return !(isByScore(sample.request) && [observation, baseline].some((one) => one && isOfPage(one.severity)));
+  return !(isByScore(sample.request) && [observation, baseline].some((one) => one && isOfPage(one)));
 };
-
-const isOfPage = (severity: string): boolean => severity === 'S4' || severity === 'S5';

@@ -1,5 +1,6 @@
 /** What one round of a sample says: the other side against the authority, and the authority against itself. */
 import { recheckQuery } from '../../compare/recheck.ts';
+import { isGrave } from '../../compare/subject.ts';
 import type { Answer, Answerer, ComparedRequest, Observation } from '../../compare/types.ts';
 import { authorityIn, otherSide } from '../../coordination/records.ts';
 import type { ShadowSkip } from './ports.ts';
@@ -57,10 +58,7 @@ export const judgeLater = (deps: ObserveDeps, sample: Sample, round: Round, pref
 
 /** Differences of scores and cosmetics do not go away by waiting, and say little: a repetition would cost more. */
 export const isMild = (observation: Observation | undefined): boolean =>
-  observation === undefined || ['none', 'S8', 'S9'].includes(observation.severity);
-
-/** Totals, pages, aggregations and contents come from documents; whether a side answers, and how wholly, does not. */
-export const isOfDocuments = ({ severity }: Observation): boolean => severity >= 'S3' && severity <= 'S7';
+  observation === undefined || !isGrave(observation);
 
 export const finish = ({ observation, baseline }: Judged, round: Round, settled: boolean): Observed =>
   observation.discard === undefined

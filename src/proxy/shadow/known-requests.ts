@@ -9,7 +9,7 @@ import type { ComparableApi, ComparedRequest, QueryShape, SkipReason } from '../
 
 export type RequestFacts = { readonly skip: SkipReason | undefined; readonly shape: QueryShape };
 
-const longestKept = 4096;
+export const longestKept = 4096;
 
 const wordsOf = (api: ComparableApi, { path, query, body }: ComparedRequest): string | undefined => {
   const bytes = body?.length ?? 0;

@@ -7,9 +7,11 @@
  * only the other requests would not make them meet the client's copy, and it would pass by the clusters' own choice of the
  * fastest copy, which is part of the latency that is compared. A' is asked like the other side, so noise is equal in both.
  */
+import { hidesRanks } from '../../compare/recheck.ts';
 import { waitsForWrite } from '../../compare/refusals.ts';
+import { isOfDocuments } from '../../compare/subject.ts';
 import type { Observation } from '../../compare/types.ts';
-import { finish, isMild, isOfDocuments, type Judged, judge, judgeLater, type Observed } from './judge.ts';
+import { finish, isMild, type Judged, judge, judgeLater, type Observed } from './judge.ts';
 import {
   firstRound,
   laterRound,
@@ -29,18 +31,24 @@ const skippedBy = (error: unknown): Observed => {
   throw error;
 };
 
-/** Failures, refusals and partial answers come and go: asking again would hide that they do. */
-const mayBeWrite = (one: Observation | undefined, pair: readonly (SideAnswer | undefined)[]): boolean =>
-  one !== undefined &&
-  (isOfDocuments(one) || (one.severity === 'S1' && pair.some((side) => side && waitsForWrite(side.answer))));
+type Pair = readonly (SideAnswer | undefined)[];
 
-const mustRepeat = (
-  { state }: Sample,
-  { observation, baseline }: Judged,
-  { authority, other, again }: Round,
-): boolean =>
-  state.spec.shadow.recheck &&
-  (mayBeWrite(observation, [authority, other]) || (isMild(observation) && mayBeWrite(baseline, [authority, again])));
+/** Failures, refusals and partial answers come and go: asking again would hide that they do. */
+const mayBeWrite = (one: Observation, pair: Pair): boolean =>
+  isOfDocuments(one) || (one.severity === 'S1' && pair.some((side) => side && waitsForWrite(side.answer)));
+
+/** Other hits on a page of which the client asked to see too little: a repetition shows whether they tie. */
+const isUnseen = ({ api, request }: Sample, { differences }: Observation): boolean =>
+  differences.some(({ kind }) => kind === 'open_tie') && hidesRanks(api, request);
+
+const mustRepeat = (sample: Sample, { observation, baseline }: Judged, { authority, other, again }: Round): boolean => {
+  const says = (one: Observation | undefined, pair: Pair): boolean =>
+    one !== undefined && (mayBeWrite(one, pair) || isUnseen(sample, one));
+  return (
+    sample.state.spec.shadow.recheck &&
+    (says(observation, [authority, other]) || (isMild(observation) && says(baseline, [authority, again])))
+  );
+};
 
 const compareRounds = async (deps: ObserveDeps, sample: Sample): Promise<Observed> => {
   const first = await firstRound(deps, sample);

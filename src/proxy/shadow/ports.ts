@@ -64,6 +64,9 @@ export interface ShadowRunner {
   draw(candidate: ShadowCandidate): ShadowTicket | undefined;
 }
 
+/** A sample that only documents under way explain: it says nothing, but that its kind of query was not judged. */
+export type UnstableSample = Pick<ShadowReport, 'slug' | 'subject' | 'shape' | 'atMs'>;
+
 /** One comparison for the counters, the verdict and the sample store. */
 export type ShadowReport = {
   readonly slug: string;

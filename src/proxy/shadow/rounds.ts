@@ -3,7 +3,7 @@
  * round is asked as the client asked, since its own read is one of the answers; later rounds carry one `preference` for
  * all.
  */
-import { freezeNow } from '../../compare/freeze.ts';
+import { type Frozen, freezeNow } from '../../compare/freeze.ts';
 import { recheckQuery } from '../../compare/recheck.ts';
 import type { Rules } from '../../compare/rules.ts';
 import { withoutDocuments } from '../../compare/still-part.ts';
@@ -166,9 +166,18 @@ const askOnce = async (deps: ObserveDeps, sample: Sample, { side, query, without
   return asked;
 };
 
-export const frozen = ({ api, served }: Sample, body: Buffer | undefined): Buffer | undefined => {
+/** By the bytes themselves, which are one sample's, and asked several times. */
+const frozenBodies = new WeakMap<Buffer, Frozen>();
+
+const frozenOnce = ({ api, served }: Sample, body: Buffer): Frozen => {
+  const result = frozenBodies.get(body) ?? freezeNow(api, body, new Date(served.atMs));
+  frozenBodies.set(body, result);
+  return result;
+};
+
+export const frozen = (sample: Sample, body: Buffer | undefined): Buffer | undefined => {
   if (body === undefined) return undefined;
-  const result = freezeNow(api, body, new Date(served.atMs));
+  const result = frozenOnce(sample, body);
   if (result.kind === 'skip') throw new SampleSkipped('now');
   return result.kind === 'frozen' ? result.body : body;
 };

@@ -18,9 +18,17 @@ import { clientNames } from '../read/side-names.ts';
 import type { IndexNames } from '../rename.ts';
 import { type Compare, createComparer } from './comparer.ts';
 import type { Observed } from './judge.ts';
-import { KnownRequests } from './known-requests.ts';
+import { KnownRequests, longestKept, type RequestFacts } from './known-requests.ts';
 import { observe } from './observe.ts';
-import type { ServedRead, ShadowCandidate, ShadowReport, ShadowRunner, ShadowSkip, ShadowTicket } from './ports.ts';
+import type {
+  ServedRead,
+  ShadowCandidate,
+  ShadowReport,
+  ShadowRunner,
+  ShadowSkip,
+  ShadowTicket,
+  UnstableSample,
+} from './ports.ts';
 import { createRefresher } from './refresher.ts';
 import { reportOf } from './reporting.ts';
 import type { ObserveDeps, Sample } from './rounds.ts';
@@ -45,6 +53,7 @@ export type ShadowDeps = {
   readonly timers?: Timers;
   readonly onEvent?: (event: ShadowEvent) => void;
   readonly onReport?: (report: ShadowReport) => void;
+  readonly onUnstable?: (sample: UnstableSample) => void;
   /** The route as it is now; default: nothing has changed. */
   readonly stateOf?: (slug: string) => RouteState | undefined;
   /** The backfill of the route is complete, as far as is known here; default: it is. */
@@ -56,6 +65,9 @@ export type ShadowDeps = {
   /** Where large answers are compared; default: between the events of clients, like others. */
   readonly compareApart?: Compare;
 };
+
+/** What is found of a request, and frozen in it, takes some milliseconds at this size, and cannot be cut into pieces. */
+const maxRequestBytes = 256 * 1024;
 
 const defaults = { maxQueuedBytes: 32 * 1024 * 1024, settleMs: [250, 1500, 4000, 10_000] };
 
@@ -192,8 +204,10 @@ export class ShadowReads implements ShadowRunner {
   #enqueue(candidate: ShadowCandidate, served: ServedRead, settle: Settle): void {
     const { state } = candidate;
     const sample = this.#sampleOf(candidate, served);
-    const bytes = served.body.length + (served.requestBody?.length ?? 0);
+    const requestBytes = served.requestBody?.length ?? 0;
+    const bytes = served.body.length + requestBytes;
     if (sample === undefined) settle.skipped('not_comparable');
+    else if (requestBytes > maxRequestBytes) settle.skipped('too_large');
     else if (this.#stopping.signal.aborted) settle.skipped('stopped');
     else if (!this.#workOf(state).line.join({ sample, settle }, { bytes, limits: state.spec.shadow }))
       settle.skipped('queue_full');
@@ -215,7 +229,8 @@ export class ShadowReads implements ShadowRunner {
   async #work(work: RouteWork, waiting: Waiting, { sinceMs, hold }: Turn): Promise<void> {
     const { sample, settle } = waiting;
     try {
-      const { skip, shape } = this.#factsOf(sample, sinceMs, work.breaker);
+      const known = await this.#factsOf(sample);
+      const { skip, shape } = this.#admitted(sample, known, { sinceMs, breaker: work.breaker });
       if (skip !== undefined) settle.skipped(skip);
       else await this.#observe(work, { ...waiting, hold }, shape);
     } catch (err) {
@@ -224,12 +239,17 @@ export class ShadowReads implements ShadowRunner {
     }
   }
 
-  #factsOf(
-    { api, request, state }: Sample,
-    sinceMs: number,
-    breaker: Breaker,
+  /** A long request is a turn's work of its own. */
+  #factsOf({ api, request }: Sample): RequestFacts | Promise<RequestFacts> {
+    const find = (): RequestFacts => this.#known.factsOf(api, request);
+    return (request.body?.length ?? 0) > longestKept ? this.#observing.inTurn(find) : find();
+  }
+
+  #admitted(
+    { state }: Sample,
+    { skip, shape }: RequestFacts,
+    { sinceMs, breaker }: { sinceMs: number; breaker: Breaker },
   ): { skip: ShadowSkip | undefined; shape: QueryShape } {
-    const { skip, shape } = this.#known.factsOf(api, request);
     // What waited too long says more about the line than about a side.
     if (this.#deps.now() - sinceMs > state.spec.shadow.timeoutMs) return { skip: 'queue_full', shape };
     return { skip: skip ?? (breaker.admit() ? undefined : 'breaker_open'), shape };
@@ -244,6 +264,9 @@ export class ShadowReads implements ShadowRunner {
     breaker.settle(failedToAnswer(sample, observed) ? 'failure' : 'success');
     if (observed.kind === 'skipped') {
       settle.skipped(observed.reason);
+      const { state, subject, served } = sample;
+      if (observed.reason === 'unstable')
+        this.#deps.onUnstable?.({ slug: state.slug, subject, shape, atMs: served.atMs });
       return;
     }
     settle.compared(observed.observation.severity);

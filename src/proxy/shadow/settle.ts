@@ -15,12 +15,13 @@ import {
   persistence,
   persistsBeside,
 } from '../../compare/movement.ts';
+import { isOfDocuments } from '../../compare/subject.ts';
 import type { Answer, Observation } from '../../compare/types.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { fitsLayout, packStamp, unpackStamp } from '../../coordination/stamp.ts';
 import { authorityIn, otherSide, type Side } from '../../coordination/records.ts';
 import { pause } from '../../coordination/timers.ts';
-import { compareIn, finish, isMild, isOfDocuments, type Judged, judgeLater, type Observed } from './judge.ts';
+import { compareIn, finish, isMild, type Judged, judgeLater, type Observed } from './judge.ts';
 import { type JudgedRound, judgeStillPart } from './judge-still-part.ts';
 import { listings } from './listings.ts';
 import { laterRound, type ObserveDeps, preferenceOf, type Round, type Sample, sharedName } from './rounds.ts';

@@ -131,6 +131,12 @@ const use = async (): Promise<void> => {
   await send('_search', 'POST', { query: { [planted.query]: {} } });
   await eventually(async () => (await statusOf()).copies.quarantined === 1, { what: 'a quarantined copy' });
   await eventually(async () => (await statusOf()).shadow.mismatched > 0, { timeoutMs: 30_000, what: 'a mismatch' });
+  await eventually(async () => (await samples()).includes('"severity"'), { timeoutMs: 30_000, what: 'a kept sample' });
+};
+
+const samples = async (): Promise<string> => {
+  const headers = { authorization: `Bearer ${planted.adminToken}` };
+  return (await fetch(`${agent.adminUrl}/api/routes/${slug}/discrepancies`, { headers })).text();
 };
 
 const statusOf = () => statusAt(agent, slug, planted.adminToken);

@@ -8,6 +8,7 @@ import { silentLogger } from '../../../src/log.ts';
 import type { ShadowReport } from '../../../src/proxy/shadow/ports.ts';
 import { routeState } from '../../support/routes.ts';
 import { CrossfadeError } from '../../../src/errors.ts';
+import type { Redacted } from '../../../src/proxy/shadow/redaction-task.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const planted = 'planted-secret';
@@ -78,9 +79,9 @@ const setUp = (samples: object = {}, more: Partial<DiscrepancyOptions> = {}) => 
 };
 
 describe('samples of mismatches', () => {
-  it('are kept redacted, with both answers, and by route, severity and shape', () => {
+  it('are kept redacted, with both answers, and by route, severity and shape', async () => {
     const { store } = setUp();
-    store.add(report());
+    await store.add(report());
     const [sample] = store.list('products', {});
     expect(parseSample(sample)).toEqual(sample);
     expect(sample).toMatchObject({
@@ -101,19 +102,19 @@ describe('samples of mismatches', () => {
     expect(() => store.find('00000000')).toThrow(expect.objectContaining({ code: 'SAMPLE_UNKNOWN' }));
   });
 
-  it('hash equal values alike over members of one installation, and otherwise over installations', () => {
-    const hashesOf = (secret: string, member: string) => {
+  it('hash equal values alike over members of one installation, and otherwise over installations', async () => {
+    const hashesOf = async (secret: string, member: string) => {
       const { store } = setUp({}, { secret: () => secret, member });
-      store.add(report());
+      await store.add(report());
       return store.list('products', {})[0]!.differences;
     };
-    expect(hashesOf('one', 'a')).toEqual(hashesOf('one', 'b'));
-    expect(hashesOf('one', 'a')).not.toEqual(hashesOf('two', 'a'));
+    expect(await hashesOf('one', 'a')).toEqual(await hashesOf('one', 'b'));
+    expect(await hashesOf('one', 'a')).not.toEqual(await hashesOf('two', 'a'));
   });
 
-  it('show the fields that the route allows', () => {
+  it('show the fields that the route allows', async () => {
     const { store } = setUp({ clearFields: ['colour'] });
-    store.add(report());
+    await store.add(report());
     const { answers } = store.list('products', {})[0]!;
     expect(JSON.parse(answers.source.body!).hits.hits[0]._source).toMatchObject({
       colour: 'red',
@@ -121,33 +122,58 @@ describe('samples of mismatches', () => {
     });
   });
 
-  it('of equal answers are not kept, and of long answers only the differences', () => {
+  it('of equal answers are not kept, and of long answers only the differences', async () => {
     const { store, clock } = setUp();
-    store.add(report({ observation: { severity: 'none', differences: [], counts: {} } }));
+    await store.add(report({ observation: { severity: 'none', differences: [], counts: {} } }));
     expect(store.list('products', {})).toEqual([]);
     clock.nowMs += 5000;
     const long = { status: 200, body: Buffer.alloc(70_000, 0x20) };
-    store.add(report({ answers: { source: long, target: long } }));
+    await store.add(report({ answers: { source: long, target: long } }));
     expect(store.list('products', {})[0]!.answers).toEqual({ source: { status: 200 }, target: { status: 200 } });
   });
 
-  it('are examples: a flood of one kind costs no more than one in a second, and leaves room for others', () => {
+  it('keep no request that is as long, whose work nobody bounds', async () => {
+    const { store } = setUp();
+    const body = Buffer.from(JSON.stringify({ query: { terms: { id: Array.from({ length: 20_000 }, String) } } }));
+    await store.add(report({ request: { ...report().request, body } }));
+    expect(store.list('products', {})[0]!.request).toEqual({ method: 'POST', path: '/products/_search', query: '' });
+  });
+
+  it('are redacted apart, a bounded number at a time, and not kept where that fails', async () => {
+    const asked: PromiseWithResolvers<Redacted>[] = [];
+    const redact = () => {
+      asked.push(Promise.withResolvers<Redacted>());
+      return asked.at(-1)!.promise;
+    };
+    const { store, clock } = setUp({}, { redact });
+    const adding = Array.from({ length: 20 }, () => {
+      clock.nowMs += 1000;
+      return store.add(report());
+    });
+    expect([asked.length, store.list('products', {})]).toEqual([16, []]);
+    for (const { reject } of asked.splice(1)) reject(new Error('the thread ended'));
+    asked[0]!.resolve({ request: { method: '', path: '', query: '' }, differences: [], answers: {} as never });
+    await Promise.all(adding);
+    expect(store.list('products', {})).toHaveLength(1);
+  });
+
+  it('are examples: a flood of one kind costs no more than one in a second, and leaves room for others', async () => {
     const { store, clock } = setUp();
-    for (let i = 0; i < 1000; i++) store.add(report());
-    store.add(report({ shape: { fingerprint: 'rare', label: 'rare' } }));
+    for (let i = 0; i < 1000; i++) await store.add(report());
+    await store.add(report({ shape: { fingerprint: 'rare', label: 'rare' } }));
     expect(store.list('products', {}).map(({ shape }) => shape)).toEqual(['rare', 'abc']);
     clock.nowMs += 1000;
-    store.add(report());
+    await store.add(report());
     expect(store.list('products', { shape: 'abc' })).toHaveLength(2);
   });
 
-  it('go into the stream only where the route asks for it, redacted alike and more rarely', () => {
+  it('go into the stream only where the route asks for it, redacted alike and more rarely', async () => {
     const quiet = setUp();
-    quiet.store.add(report());
+    await quiet.store.add(report());
     expect(quiet.told).toEqual([]);
     const { store, told, clock } = setUp({ stream: true });
     for (let i = 0; i < 10; i++) {
-      store.add(report());
+      await store.add(report());
       clock.nowMs += 2000;
     }
     expect(told).toHaveLength(1);
@@ -156,10 +182,10 @@ describe('samples of mismatches', () => {
     expect(parseSample(JSON.parse(told[0]!.text))).toEqual(store.list('products', {}).at(-1));
   });
 
-  it('survive a stream that is away', () => {
+  it('survive a stream that is away', async () => {
     const away = { add: () => Promise.reject(new Error('away')), list: async () => [] };
     const { store } = setUp({ stream: true }, { stream: () => away });
-    store.add(report());
+    await store.add(report());
     expect(store.list('products', {})).toHaveLength(1);
   });
 });
@@ -177,7 +203,7 @@ describe('a stream that the permissions do not allow', () => {
     };
     const { store, clock } = setUp({ stream: true }, { stream: () => denied, logger });
     for (let i = 0; i < 3; i += 1) {
-      store.add(report());
+      await store.add(report());
       clock.nowMs += 60_000;
     }
     await eventually(() => expect(told).toHaveLength(3));
@@ -188,7 +214,7 @@ describe('a stream that the permissions do not allow', () => {
 describe('a replay', () => {
   it('runs the request again where the route lets it stay in memory', async () => {
     const { store } = setUp({ replay: true });
-    store.add(report());
+    await store.add(report());
     const [sample] = store.list('products', {});
     expect(sample!.replayable).toBe(true);
     const replayed = await store.replay(sample!.id);
@@ -198,7 +224,7 @@ describe('a replay', () => {
 
   it('is refused where only hashes were kept, with the way to allow it', async () => {
     const { store } = setUp();
-    store.add(report());
+    await store.add(report());
     const { id } = store.list('products', {})[0]!;
     await expect(store.replay(id)).rejects.toMatchObject({
       code: 'REPLAY_REFUSED',
@@ -208,7 +234,7 @@ describe('a replay', () => {
 
   it('says why nothing could be compared', async () => {
     const { store } = setUp({ replay: true });
-    store.add(report({ repeat: async () => ({ skipped: 'unstable' }) }));
+    await store.add(report({ repeat: async () => ({ skipped: 'unstable' }) }));
     const { id } = store.list('products', {})[0]!;
     expect(await store.replay(id)).toMatchObject({ skipped: 'unstable' });
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createReadBrake } from '../../../src/app/read-brake.ts';
 import { defaultBreakerOptions } from '../../../src/compare/breaker.ts';
-import type { Severity } from '../../../src/compare/types.ts';
+import type { DifferenceKind, Severity } from '../../../src/compare/types.ts';
 import { evidenceSubject } from '../../../src/coordination/evidence-subject.ts';
 import type { RouteState } from '../../../src/coordination/ports.ts';
 import { routeState } from '../../support/routes.ts';
@@ -18,12 +18,15 @@ const setUp = () => {
     now: () => clock.nowMs,
     changed: (slug, on) => told.push([slug, on]),
   });
-  const note = (times: number, severity: Severity | 'none', drawnUnder = at.state) => {
-    const subject = evidenceSubject(drawnUnder, true);
-    for (let i = 0; i < times; i++)
-      brake.note({ slug: 'products', subject, observation: { severity, differences: [], counts: {} } });
-  };
-  return { clock, told, brake, note, at };
+  const noteOf =
+    (kind: DifferenceKind) =>
+    (times: number, severity: Severity | 'none', drawnUnder = at.state) => {
+      const subject = evidenceSubject(drawnUnder, true);
+      const differences = severity === 'none' ? [] : [{ severity, kind, path: [] }];
+      for (let i = 0; i < times; i++)
+        brake.note({ slug: 'products', subject, observation: { severity, differences, counts: {} } });
+    };
+  return { clock, told, brake, note: noteOf('status'), noteContent: noteOf('value'), at };
 };
 
 describe("a member's own brake", () => {
@@ -39,6 +42,12 @@ describe("a member's own brake", () => {
   it('is not moved by mismatches, which the verdict judges', () => {
     const { brake, note } = setUp();
     note(100, 'S4');
+    expect(brake.allows('products')).toBe(true);
+  });
+
+  it('is not moved by what documents hold, however grave a rule of the profile calls it', () => {
+    const { brake, noteContent } = setUp();
+    noteContent(100, 'S1');
     expect(brake.allows('products')).toBe(true);
   });
 

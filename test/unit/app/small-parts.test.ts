@@ -205,6 +205,16 @@ describe('the evidence of this process', () => {
     expect(JSON.parse(evidence.record('products') ?? '{}').windows).toMatchObject([{ c: { n: 1, q: 1 } }]);
   });
 
+  test('tells how many samples say nothing, and of which shape', () => {
+    const evidence = evidenceOf(() => routeState());
+    const sample = compared('none');
+    evidence.note(sample);
+    evidence.noteUnstable(sample);
+    evidence.noteUnstable({ ...sample, subject: 'of an earlier step' });
+    const { windows, shapes } = JSON.parse(evidence.record('products') ?? '{}');
+    expect([windows[0].c, Object.values(shapes)]).toMatchObject([{ n: 1, u: 1 }, [{ c: { n: 1, u: 1 } }]]);
+  });
+
   test.each([
     ['the spec', { ...routeState(), specRevision: 9 }, true],
     ['the phase', routeState({ phase: 'target' }), true],

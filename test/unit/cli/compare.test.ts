@@ -71,6 +71,15 @@ describe('crossfade compare', () => {
     expect(out).toBe('equal\n\nchanged by the profile\n  tolerance _source.price: 1 times\n');
   });
 
+  it.each([
+    ['nothing of contents where it transforms documents', {}, 0],
+    ['what its profile leaves of them', { ignore: ['_source.never'] }, 11],
+  ])('compares as the route of a file does: %s', async (_, profile, code) => {
+    const other = answer([hit('1', 5), { ...hit('2', 6), _source: { price: 7 } }]);
+    const path = file({ route: 'products', transform: './t.mjs', shadow: { profile } }, 'transformed.yaml');
+    expect((await compare(two, other, `--profile ${path}`)).exit).toBe(code);
+  });
+
   it('matches hits by a business key where ids differ on purpose', async () => {
     const named = (id: string, sku: string) => ({ ...hit(id, 5), _source: { sku } });
     const path = file('match: { by: field, field: sku }', 'key.yaml');

@@ -174,6 +174,10 @@ describe('other kinds', () => {
       { value: 0.3, value_as_string: '0.3' },
       'none',
     ],
+    ['a sum of debts and credits', { sum: {} }, { value: 0 }, { value: 2.8e-17 }, 'none'],
+    ['an average of them', { weighted_avg: {} }, { value: 0 }, { value: -1e-12 }, 'none'],
+    ['such a sum with a cent left', { sum: {} }, { value: 0 }, { value: 0.01 }, 'S6'],
+    ['a least value that small', { min: {} }, { value: 0 }, { value: 2.8e-17 }, 'S6'],
     ['a sum off by a thousandth', { sum: {} }, { value: 1000 }, { value: 1001 }, 'S6'],
     [
       'a variance after cancellation',
@@ -204,6 +208,20 @@ describe('other kinds', () => {
       { percentiles: {} },
       { values: [{ key: 50, value: 50 }] },
       { values: [{ key: 50, value: 80 }] },
+      'S6',
+    ],
+    [
+      'a percentile alone, off by 3 %',
+      { percentiles: {} },
+      { values: { '95.0': 100 } },
+      { values: { '95.0': 103 } },
+      'S9',
+    ],
+    [
+      'a percentile alone, off by a fifth',
+      { percentiles: {} },
+      { values: { '95.0': 100 } },
+      { values: { '95.0': 120 } },
       'S6',
     ],
     ['percentiles of nothing', { percentiles: {} }, { values: { '50.0': null } }, { values: { '50.0': null } }, 'none'],
@@ -263,6 +281,40 @@ describe('other kinds', () => {
       { doc_count: 4, fields: [{ name: 'price', mean: 2, variance: 1.3 }] },
       'S6',
     ],
+    [
+      'the newest date, stale by minutes',
+      { max: {} },
+      { value: 1_700_000_000_000 },
+      { value: 1_699_998_500_000 },
+      'S6',
+    ],
+    ['the largest of large numbers', { max: {} }, { value: 2_000_000_001 }, { value: 2_000_000_000 }, 'S6'],
+    ['the least price as a float decodes it', { min: {} }, { value: 19.99 }, { value: 19.990000000000002 }, 'none'],
+    ['another least price', { min: {} }, { value: 19.99 }, { value: 19.990001 }, 'S6'],
+    ['a count of values off by one', { value_count: {} }, { value: 5_000_000 }, { value: 5_000_001 }, 'S6'],
+    ['an average of dates', { avg: {} }, { value: 1_700_000_000_000 }, { value: 1_700_000_000_001 }, 'none'],
+    [
+      'the largest in statistics',
+      { stats: {} },
+      { count: 9, max: 2_000_000_001, sum: 3e9 },
+      { count: 9, max: 2_000_000_000, sum: 3e9 },
+      'S6',
+    ],
+    [
+      'the count in statistics',
+      { extended_stats: {} },
+      { count: 5_000_000, max: 1, sum: 3 },
+      { count: 5_000_001, max: 1, sum: 3 },
+      'S6',
+    ],
+    [
+      'what a script calls its largest',
+      { scripted_metric: {} },
+      { value: { max: 1_700_000_000_000 } },
+      { value: { max: 1_700_000_000_001 } },
+      'none',
+    ],
+    ['the largest of sums', { max_bucket: {} }, { value: 2_000_000_001 }, { value: 2_000_000_000 }, 'none'],
     ['a filter that matches fewer', { filter: {} }, { doc_count: 9 }, { doc_count: 8 }, 'S6'],
     ['a kind nobody knows yet', { brand_new: {} }, { value: 1 }, { value: 2 }, 'S6'],
   ];
@@ -305,6 +357,13 @@ describe('other kinds', () => {
     ]);
   });
 
+  it('without the request are exact by the names of their members', () => {
+    const of = (max: number, sum: number) => ({ s: { count: 9, min: 1, max, avg: sum / 9, sum } });
+    expect(lines(answers(of(2_000_000_001, 5), of(2_000_000_000, 5)))).toEqual(['S6 value aggregations.s.max']);
+    expect(answers(of(7, 2_000_000_001), of(7, 2_000_000_000)).severity).toBe('none');
+    expect(answers({ s: { value: 2_000_000_001 } }, { s: { value: 2_000_000_000 } }).severity).toBe('none');
+  });
+
   it('of several fields are compared without the request, too', () => {
     const of = (mean: number) => ({ m: { doc_count: 4, fields: [{ name: 'price', mean }] } });
     expect(lines(answers(of(2), of(3)))).toEqual(['S6 value aggregations.m.fields.0.mean']);
@@ -318,6 +377,25 @@ describe('other kinds', () => {
     const spec = { best: { max_bucket: { buckets_path: 't>_count' } }, t: { terms: { field: 'a', size: 1 } } };
     expect(answers(of(50, 50), of(48, 48), spec).severity).toBe('S9');
     expect(answers(of(50, 50), of(50, 48), spec).severity).toBe('S6');
+  });
+
+  it.each<[string, Aggs, object, object]>([
+    [
+      'percentiles',
+      { percentiles: {} },
+      { values: { '50.0': 100, '99.0': 200 } },
+      { values: { '50.0': 101, '99.0': 201 } },
+    ],
+    ['a cardinality', { cardinality: {} }, { value: 100_000 }, { value: 101_000 }],
+    ['a median deviation', { median_absolute_deviation: {} }, { value: 100 }, { value: 101 }],
+  ])('derived from an estimate are as approximate: %s', (_, spec, a, b) => {
+    const of = (estimate: object, best: number) => ({
+      h: { buckets: [bucket(0, 3, { e: estimate })] },
+      best: { value: best, keys: ['0'] },
+    });
+    const asks = { best: { max_bucket: { buckets_path: 'h>e' } }, h: { histogram: {}, aggs: { e: spec } } };
+    expect(['none', 'S9']).toContain(answers(of(a, 100), of(b, 101), asks).severity);
+    expect(answers(of(a, 100), of(a, 101), asks).severity).toBe('S6');
   });
 
   it('missing on one side are a mismatch', () => {

@@ -36,6 +36,7 @@ const counters: fc.Arbitrary<Counters> = fc
     onlyBaseline: list(10),
     latency,
     unasked: fc.nat(),
+    unstable: fc.nat(),
   })
   .chain((made) => fc.constantFrom(made, emptyCounters()));
 const fingerprint = fc.nat().map((n) => n.toString(16).padStart(16, '0'));

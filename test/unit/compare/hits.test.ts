@@ -226,6 +226,15 @@ describe('totals', () => {
     expect(compared(page([], { total: a }), page([], { total: b })).severity).toBe(severity);
   });
 
+  it('that nobody counted leave the end of a page open', () => {
+    const uncounted = (...hits: string[]) => {
+      const answer = page(sorted(...hits));
+      return { ...answer, hits: { ...answer.hits, total: -1 } };
+    };
+    const given = { query: 'rest_total_hits_as_int=true', body: { size: 2, track_total_hits: false, ...bySort } };
+    expect(lines(compared(uncounted('1@1', '2@5'), uncounted('1@1', '3@5'), given))).toEqual([]);
+  });
+
   it('as plain numbers equal totals as objects', () => {
     const plain = { ...page([]), hits: { total: 0, max_score: null, hits: [] } };
     expect(compared(page([]), plain).severity).toBe('none');
@@ -292,6 +301,30 @@ describe('identity of hits', () => {
   });
 });
 
+describe('pages whose order is not shown', () => {
+  /** As `filter_path=hits.hits._source` leaves them. */
+  const contents = (from: number, length = 10) => ({
+    hits: { hits: Array.from({ length }, (_, i) => ({ _source: { n: from + i } })) },
+  });
+  it.each([
+    ['are equal', 0, 10, 'none'],
+    ['may have others where ties may be cut through', 2, 10, 'S8'],
+    ['must have most in common', 3, 10, 'S4'],
+    ['must not be other pages', 10, 10, 'S4'],
+    ['may be others where they are one hit long', 1, 1, 'S8'],
+  ])('%s', (_, shift, size, severity) => {
+    const [a, b] = [contents(0, size), contents(shift, size)];
+    for (const given of [{ body: { size } }, { body: { size, ...bySort } }, { api: 'template_search' as const }]) {
+      expect(compared(a, b, given).severity).toBe(severity);
+      expect(compared(b, a, given).severity).toBe(severity);
+    }
+  });
+
+  it('must have the same hits where they are whole', () => {
+    expect(compared(contents(0, 9), contents(1, 9), { body: { size: 10 } }).severity).toBe('S4');
+  });
+});
+
 describe('approximate neighbours', () => {
   const given = { body: { size: 10, query: { knn: { vector: { vector: [1], k: 10 } } } } };
   const neighbours = (from: number) =>
@@ -305,6 +338,24 @@ describe('approximate neighbours', () => {
     expect(compared(page(neighbours(0), { total: 50 }), page(neighbours(shift), { total: 70 }), given).severity).toBe(
       severity,
     );
+  });
+
+  it.each([
+    [1, 1, 'S8'],
+    [2, 1, 'S8'],
+    [3, 1, 'S8'],
+    [3, 2, 'S4'],
+    [4, 1, 'S8'],
+    [5, 1, 'S9'],
+    [5, 2, 'S4'],
+  ])('on a page of %i, %i of them another', (size, others, severity) => {
+    const [a, b] = [neighbours(0).slice(0, size), neighbours(others).slice(0, size)];
+    expect(compared(page(a, { total: 50 }), page(b, { total: 50 }), given).severity).toBe(severity);
+    expect(compared(page(b, { total: 50 }), page(a, { total: 50 }), given).severity).toBe(severity);
+  });
+
+  it('must not lack on one side', () => {
+    expect(compared(page(neighbours(0).slice(0, 1)), page([]), given).severity).toBe('S4');
   });
 });
 

@@ -97,6 +97,12 @@ describe('a mismatch persists', () => {
     ['at last when one stays apart, whatever else moves', [total], ['b', 'a'], 'at_last'],
     ['at last when it is about a document that stands', [contentOf('a')], ['b', ''], 'at_last'],
     ['never while only documents under way explain it', [total], ['b', ''], 'no'],
+    [
+      'at last when it is about a document that stands, whatever severity a rule gave it',
+      [{ ...contentOf('a'), severity: 'S1' }],
+      ['b', ''],
+      'at_last',
+    ],
     ['never when it is about a document under way', [contentOf('b')], ['b', ''], 'no'],
     [
       'at last when one of several documents read by id stands',

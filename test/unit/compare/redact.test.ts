@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Redaction, redactAnswer, redactDifference, redactRequest } from '../../../src/compare/redact.ts';
 import type { ComparedRequest } from '../../../src/compare/types.ts';
 import { answerOf, recorded, requestOf } from '../../fixtures/compare/records.ts';
-import { compared, json, page } from './support.ts';
+import { compared, comparing, json, page } from './support.ts';
 
 const keyed = (key: string): Redaction => ({
   hash: (text) => createHmac('sha256', key).update(text).digest('base64url').slice(0, 10),
@@ -176,6 +176,11 @@ describe('a redacted request', () => {
     expect(redactRequest('get', { ...request(path), id }, redaction).path).toMatch(expected);
   });
 
+  it.each(['/_search/template', '/people/_search/template', '/_msearch/template'])('keeps the path %s', (path) => {
+    expect(redactRequest('template_search', request(path), redaction).path).toBe(path);
+    expect(redactRequest('get', request('/people/_doc/template'), redaction).path).not.toContain('template');
+  });
+
   it('of an msearch is redacted line by line', () => {
     const lines = {
       ...request('/_msearch'),
@@ -294,6 +299,19 @@ describe('a redacted answer', () => {
     expect(body!.match(/"metric_score":0\.5/g)).toHaveLength(2);
   });
 
+  it('hides the ids of rated queries that failed', () => {
+    const rated = json({ metric_score: 0.5, details: {}, failures: { 'Ada Lovelace': { error: { type: 'x' } } } });
+    const { body } = redactAnswer(request('/people/_rank_eval'), rated, redaction);
+    expect(body).not.toContain('Ada');
+  });
+
+  it('hides the names of queries that a hit matched, with their scores or without', () => {
+    const named = page([{ id: '1', more: { matched_queries: { 'Ada Lovelace': 1.5 } } }]);
+    const listed = page([{ id: '1', more: { matched_queries: ['Ada Lovelace'] } }]);
+    for (const answer of [named, listed])
+      expect(redactAnswer(request('/people/_search'), json(answer), redaction).body).not.toContain('Ada');
+  });
+
   it('is hidden as a whole when it is a bare document under a path with a type', () => {
     const { body } = redactAnswer(request('/people/person/1/_source'), json({ type: 'Ada' }), redaction);
     expect(body).not.toContain('Ada');
@@ -373,6 +391,14 @@ describe('a redacted difference', () => {
       ),
     ],
     [
+      'the id of a rated query that failed',
+      compared(
+        { metric_score: 0.5, failures: { alice: { error: { type: 'x' } } } },
+        { metric_score: 0.5, failures: {} },
+        { api: 'rank_eval' },
+      ),
+    ],
+    [
       'a key of what a script returned',
       compared(page([], { aggregations: metric('alice') }), page([], { aggregations: metric('bob') })),
     ],
@@ -401,6 +427,21 @@ describe('a redacted difference', () => {
     const { differences } = compared(of(a), of(b), given);
     expect(differences.length).toBe(1);
     expect(JSON.stringify(differences.map((one) => redactDifference(one, redaction)))).not.toContain('181');
+  });
+
+  it.each([
+    [
+      'an exception',
+      404,
+      'ResourceNotFoundException[Document not found [people]/[alice]]',
+      /resource_not_found_exception/,
+    ],
+    ['words', 400, 'no handler found for uri [/people/alice]', /untyped/],
+  ])('hides what an error without details says beside its type: %s', (_, status, text, expected) => {
+    const { differences } = comparing(json(page([])), json({ error: text, status }, status));
+    const shown = JSON.stringify(differences.map((one) => redactDifference(one, redaction)));
+    expect(shown).toMatch(expected);
+    expect(shown).not.toMatch(/alice/);
   });
 
   it('keeps the names of aggregations in its path', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { freezeNow } from '../../../src/compare/freeze.ts';
-import { recheckQuery } from '../../../src/compare/recheck.ts';
+import { hidesRanks, recheckQuery } from '../../../src/compare/recheck.ts';
 import { skipReason } from '../../../src/compare/skip.ts';
 import type { ComparableApi, ComparedRequest } from '../../../src/compare/types.ts';
 
@@ -149,5 +149,34 @@ describe('asking again', () => {
     ['msearch', undefined, 'a=b', 'a=b'],
   ])('%s %j ?%s becomes ?%s', (api, body, query, expected) => {
     expect(recheckQuery(api, request(body, query), 'xf')).toBe(expected);
+  });
+
+  it.each<[string, boolean]>([
+    ['', false],
+    ['filter_path=hits.hits._source', true],
+    ['filter_path=took,**._source', true],
+    ['filter_path=took,hits.hits', false],
+    ['filter_path=hits.hits.*', false],
+    ['filter_path=-hits.hits._source', false],
+    ['filter_path=aggregations', false],
+  ])('is worth it where a page shows parts of its hits alone: ?%s', (query, expected) => {
+    expect(hidesRanks('search', request({}, query))).toBe(expected);
+  });
+
+  const whole = 'timed_out,terminated_early,_shards,status,error';
+  const hits = 'hits.hits._index,hits.hits._id,hits.hits._routing,hits.hits._score,hits.hits.sort';
+  const inItems = (parts: string) => parts.split(',').map((part) => `responses.${part}`);
+  it.each<[ComparableApi, string, string | undefined]>([
+    ['search', 'hits.hits._source', ['hits.hits._source', whole, hits].join()],
+    ['search', '-took,hits', ['-took,hits', whole, hits].join()],
+    ['template_search', '**._source', ['**._source', whole, hits].join()],
+    ['search', 'hits.total,aggregations', ['hits.total,aggregations', whole].join()],
+    ['search', '-took', undefined],
+    ['msearch', 'responses.hits.hits', ['responses.hits.hits', ...inItems(whole), ...inItems(hits)].join()],
+    ['get', '_source', undefined],
+  ])('%s for a part of the answer asks for what judges it, too: %s', (api, given, expected) => {
+    const asked = request({ sort: ['price'] }, `filter_path=${given}`);
+    const all = new URLSearchParams(recheckQuery(api, asked, 'xf')).getAll('filter_path');
+    expect(all).toEqual(expected === undefined ? [given] : [given, expected]);
   });
 });

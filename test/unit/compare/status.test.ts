@@ -25,6 +25,12 @@ describe('answers that are not both good', () => {
     ['another refusal', error(400), error(404), ['S1 status status']],
     ['the same refusal', error(400), error(400), []],
     ['the same status for another cause', error(400, 'a'), error(400, 'b'), ['S9 error_type error']],
+    [
+      'the same cause, told without details on one side',
+      error(400, 'parsing_exception'),
+      json({ error: 'ParsingException[unknown [x]]; nested: X[y];', status: 400 }, 400),
+      [],
+    ],
     ['partial on the other side only', good, partial, ['S2 partial _shards']],
     ['a shard without a copy on the other side only', good, unassigned, ['S2 partial _shards']],
     ['timed out on the other side only', good, timedOut, ['S2 partial _shards']],
@@ -85,11 +91,20 @@ describe('reads by id', () => {
   const found = json({ _index: 'shop', _id: '1', found: true, _source: { n: 1 } });
   const absent = json({ _index: 'shop', _id: '1', found: false }, 404);
 
+  const undetailed = (text: string) => json({ error: text, status: 404 }, 404);
+
   it.each([
     ['a document missing on the other side', found, absent, 'S4'],
     ['a document the authority does not have', absent, found, 'S4'],
     ['a document absent on both sides', absent, absent, 'none'],
     ['an index missing on the other side', found, error(404, 'index_not_found_exception'), 'S1'],
+    ['a document whose absence is told without details', found, undetailed('ResourceNotFoundException[x]/[1]'), 'S4'],
+    [
+      'an index whose absence is told without details',
+      found,
+      undetailed('IndexNotFoundException[no such index [shop]]'),
+      'S1',
+    ],
     ['an index missing where the document is absent', absent, error(404, 'index_not_found_exception'), 'S1'],
   ])('%s', (_, authority, other, severity) => {
     expect(comparing(authority, other, { api: 'get', path: '/shop/_doc/1' }).severity).toBe(severity);

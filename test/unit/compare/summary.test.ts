@@ -10,6 +10,8 @@ import {
   totalCounters,
 } from '../../../src/compare/summary.ts';
 import type { Observation, Severity } from '../../../src/compare/types.ts';
+import { judge } from '../../../src/compare/verdict.ts';
+import { verdictOptionsFrom } from '../../../src/compare/verdict-options.ts';
 import { slotMs } from '../../../src/compare/windows.ts';
 
 const observation = (severity: Severity | 'none'): Observation => ({ severity, differences: [], counts: {} });
@@ -130,6 +132,20 @@ describe('a tally', () => {
       [0, 1],
     ]);
     expect(lastAtMs).toBe(1000);
+  });
+
+  it.each([
+    [600, 400, 'hold'],
+    [600, 20, 'promote'],
+  ])('%i equal and %i that say nothing are told apart', (equal, unstable, verdict) => {
+    const tally = new Tally('1');
+    for (let i = 0; i < equal; i++) tally.note(counted('none', { atMs: 1000 }));
+    const { shape } = counted('none');
+    for (let i = 0; i < unstable; i++) tally.noteUnstable({ ...shape, fingerprint: `f${i % 100}` }, 1000);
+    const summary = tally.snapshot();
+    expect(totalCounters(summary)).toMatchObject({ compared: equal, unstable });
+    const options = verdictOptionsFrom({ requireBaseline: false, promoteAlpha: 0.2 });
+    expect(judge(summary, options, 1000)).toMatchObject({ verdict });
   });
 
   it('starts again when the subject changes', () => {

@@ -210,6 +210,43 @@ describe('samples that found no place in the queue', () => {
   });
 });
 
+describe('samples that only documents under way explain', () => {
+  const of = (compared: number, unstable: number): Counters => counters({ compared, pairs: compared / 10, unstable });
+  const shape = (label: string, one: Counters) => ({ label, counters: one, lately: [] });
+  const judged = (windows: Counters[], shapes: Record<string, Counters> = {}) =>
+    judge(
+      {
+        ...{ ...emptySummary('1'), lastAtMs: 1, windows: windows.map((one, slot) => ({ slot, counters: one })) },
+        shapes: Object.fromEntries(Object.entries(shapes).map(([label, one]) => [label, shape(label, one)])),
+      },
+      { ...options, requireBaseline: false },
+      1,
+    );
+
+  it.each<[string, Counters[], Record<string, Counters>, 'promote' | 'hold', RegExp]>([
+    ['none', [of(3000, 0)], {}, 'promote', /every limit/],
+    ['a few', [of(3000, 100)], { a: of(3000, 100) }, 'promote', /every limit/],
+    ['many', [of(3000, 2000)], {}, 'hold', /^40 % of 5000 samples were skipped as unstable/],
+    ['most of the latest', [of(3000, 0), of(100, 900)], {}, 'hold', /^90 % of 1000 samples were/],
+    [
+      'all of a frequent shape',
+      [of(3000, 100)],
+      { a: of(3000, 0), b: of(0, 100) },
+      'hold',
+      /^100 % of 100 samples of the shape b were skipped/,
+    ],
+    ['all of a rare shape', [of(3000, 9)], { a: of(3000, 0), b: of(0, 9) }, 'promote', /every limit/],
+  ])('bar promote where they are many: %s', (_, windows, shapes, verdict, reason) => {
+    const { reason: said, ...found } = judged(windows, shapes);
+    expect(said).toMatch(reason);
+    expect(found.verdict).toBe(verdict);
+  });
+
+  it('are no reason to roll back', () => {
+    expect(judged([of(3000, 1e6)], { a: of(0, 1e6) }).verdict).toBe('hold');
+  });
+});
+
 describe('simulated operation with a look every 200 comparisons', () => {
   const runs = (truth: Truth, count: number, more: { samples?: number; options?: VerdictOptions } = {}) => {
     const random = seeded(Math.round(1e6 * (truth.bad + 3 * truth.noise)) + 11);

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { rulesFrom } from '../../../src/compare/rules.ts';
 import { carryOut, type Compare, type ComparisonTask, createComparer } from '../../../src/proxy/shadow/comparer.ts';
+import { redacted } from '../../../src/proxy/shadow/redaction-task.ts';
 import type { Turns } from '../../../src/proxy/shadow/turns.ts';
 import { createComparisonThread } from '../../../src/proxy/shadow/comparison-thread.ts';
 
@@ -121,6 +122,18 @@ describe('the comparison thread', () => {
     await thread.compare(taskOf(10));
     expect(threads().filter((id) => niceOf(id) === own + 10)).toHaveLength(1);
     expect(niceOf(String(process.pid))).toBe(own);
+  });
+
+  it('redacts as is done here, and leaves the bodies to who gave them', async () => {
+    const { request, authority: source, other: target } = taskOf(10, { at: 3 });
+    const difference = { severity: 'S7', kind: 'value', path: ['hits', { key: '3' }], authority: '"lamp"' } as const;
+    const settings = { api: 'search', secret: 'secret', clearFields: ['text'] } as const;
+    const task = { ...settings, request, differences: [difference], answers: { source, target } };
+    const found = await thread.redact(task);
+    expect(found).toEqual(redacted(task));
+    expect(JSON.stringify(found)).not.toContain('lamp');
+    expect(found.answers.source.body).toContain('xxx');
+    expect(source.body.length).toBeGreaterThan(0);
   });
 
   it('keeps the rules of the profile', async () => {

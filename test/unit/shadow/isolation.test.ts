@@ -119,6 +119,14 @@ describe('samples that are not compared are counted by their reason', () => {
     expect(target.seen).toHaveLength(0);
   });
 
+  it('a request that takes long to be understood, and it reaches the client answered', async () => {
+    set();
+    expect((await search({ query: { terms: { id: Array.from({ length: 50_000 }, String) } } })).status).toBe(200);
+    await settled(1);
+    expect(counts().skipped).toEqual({ too_large: 1 });
+    expect(target.seen).toHaveLength(0);
+  });
+
   it('an answer of the other side that is too large', async () => {
     set({ shadow: { maxBodyBytes: 4096 } });
     target.behaviour = 'huge';

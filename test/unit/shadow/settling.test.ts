@@ -4,6 +4,7 @@ import { evidenceSubject } from '../../../src/coordination/evidence-subject.ts';
 import { RouteSpec } from '../../../src/coordination/route-spec.ts';
 import { packStamp } from '../../../src/coordination/stamp.ts';
 import { systemTimers, type Timers } from '../../../src/coordination/timers.ts';
+import type { UnstableSample } from '../../../src/proxy/shadow/ports.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type FakeCluster, type Seen, startFakeCluster } from '../../support/fake-cluster.ts';
 import { type ReadStack, startReadStack } from '../../support/read-stack.ts';
@@ -92,9 +93,14 @@ beforeEach(async () => {
 });
 
 const indices = [{ source: 'source_index', target: 'target_index' }];
-const start = (baselinePercent = 0): void => {
+const start = (baselinePercent = 0, profile?: object): void => {
   const state = routeState({ slug: 'r', phase: 'dual', indices, aliases: ['r'], percent: { shadow: 100 } });
-  const spec = RouteSpec.parse({ route: 'r', indices, aliases: ['r'], shadow: { baselinePercent } });
+  const spec = RouteSpec.parse({
+    route: 'r',
+    indices,
+    aliases: ['r'],
+    shadow: { baselinePercent, ...(profile && { profile }) },
+  });
   stack.setStates({ ...state, spec, phase: { ...state.phase, reign: 1 } });
 };
 const counted = async () => {
@@ -121,6 +127,24 @@ describe('a search whose documents are written all the time', () => {
     writeOn();
     await search();
     expect(await counted()).toEqual({ compared: 0, mismatched: 0, skipped: { unstable: 1 } });
+  });
+
+  it('is told with its shape, so that a kind of query that is never judged can be seen', async () => {
+    await stack.close();
+    const told: UnstableSample[] = [];
+    stack = await startReadStack({
+      sourceUrl: source.url,
+      targetUrl: target.url,
+      shadow: { settleMs: [0, 0, 0], refreshIntervalMs: 0, onUnstable: (sample) => told.push(sample) },
+    });
+    start();
+    writeOn();
+    await search();
+    await counted();
+    const drawn = routeState({ slug: 'r', percent: { shadow: 100 } });
+    expect(told).toMatchObject([
+      { slug: 'r', subject: evidenceSubject(drawn, true), shape: { label: expect.stringMatching(/^search/) } },
+    ]);
   });
 
   it('is told as evidence of the spec that it was drawn under, also when another one came while it settled', async () => {
@@ -150,6 +174,70 @@ describe('a search whose documents are written all the time', () => {
     await search();
     expect(await counted()).toEqual({ compared: 1, mismatched: 0, skipped: {} });
     expect(stack.reports[0]).toMatchObject({ settled: true, observation: { severity: 'none' } });
+  });
+});
+
+describe.each(['S1', 'S2', 'S3'])('a document whose content a rule of the profile calls %s', (severity) => {
+  const profile = { severity: [{ path: '_source', severity }] };
+
+  it('is settled when the difference is gone in the second round', async () => {
+    start(0, profile);
+    write('b', 500);
+    target.answer = (seen) => {
+      if (seen.path.endsWith('_refresh')) copy('b');
+      return answerOf('target')(seen);
+    };
+    await search();
+    expect(await counted()).toEqual({ compared: 1, mismatched: 0, skipped: {} });
+    expect(stack.reports[0]).toMatchObject({ settled: true, observation: { severity: 'none' } });
+  });
+
+  it('counts so when it stays another one', async () => {
+    start(0, profile);
+    copy('b', 'changed');
+    await search();
+    expect(await counted()).toMatchObject({ compared: 1, mismatched: 1 });
+    expect(stack.reports[0]?.observation.severity).toBe(severity);
+  });
+});
+
+describe('a search that shows nothing but contents', () => {
+  /** Two hits of many; `sort` as far as it is asked for. */
+  const showing =
+    (side: string, sort: number) =>
+    ({ path }: Seen) => {
+      const contents = [1, 2].map((n) => ({ _source: { side, n } }));
+      const named = contents.map((hit, n) => ({ ...hit, _index: `${side}_index`, _id: `${side}${n}`, sort: [sort] }));
+      return { body: { hits: { hits: path.includes('hits.hits.sort') ? named : contents } } };
+    };
+  const ask = () => stack.send('POST', '/r/_search?filter_path=hits.hits._source', { body: { size: 2, sort: ['n'] } });
+
+  it('is settled when its hits are seen to tie', async () => {
+    start();
+    [source.answer, target.answer] = [showing('source', 5), showing('target', 5)];
+    await ask();
+    expect(await counted()).toEqual({ compared: 1, mismatched: 0, skipped: {} });
+  });
+
+  it('counts when its hits are seen to be others', async () => {
+    start();
+    [source.answer, target.answer] = [showing('source', 5), showing('target', 7)];
+    await ask();
+    expect(await counted()).toMatchObject({ compared: 1, mismatched: 1 });
+    expect(stack.reports[0]?.observation.severity).toBe('S4');
+  });
+
+  it('is asked again also when only one of them is another, which may be a stale one', async () => {
+    start();
+    source.answer = showing('both', 5);
+    target.answer = (seen) => {
+      const given = showing('both', 5)(seen);
+      given.body.hits.hits[0]!._source.n = 9;
+      return given;
+    };
+    await ask();
+    expect(await counted()).toMatchObject({ compared: 1, mismatched: 1 });
+    expect(stack.reports[0]?.observation.severity).toBe('S7');
   });
 });
 
