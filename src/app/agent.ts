@@ -78,13 +78,22 @@ const tellDashboards = ({ core, traffic, view, discrepancies }: AgentParts, memb
   return { stop: async () => reports.stop() };
 };
 
-/** First the heartbeat, then a look at the phases: whoever begins a move after that look sees this member. */
-const join = async ({ watcher, logger }: Core, members: Members): Promise<void> => {
+/**
+ * First the heartbeat, then a look at the phases: whoever begins a move after that look sees this member.
+ * @returns whether it came to that look
+ */
+const join = async ({ watcher, logger }: Core, members: Members): Promise<boolean> => {
   const joined = members
     .join()
     .then(() => watcher.refresh())
-    .catch((err: unknown) => logger.warn({ err }, 'the membership cannot be joined yet, trying on'));
-  await Promise.race([joined, delay(storeWaitMs, undefined, { ref: false })]);
+    .then(
+      () => true,
+      (err: unknown) => {
+        logger.warn({ err }, 'the membership cannot be joined yet, trying on');
+        return false;
+      },
+    );
+  return Promise.race([joined, delay(storeWaitMs, false, { ref: false })]);
 };
 
 type SwitchWatch = Pick<LeaderEvents, 'onReached'>;
@@ -127,7 +136,7 @@ const drain = async ({ core, plane, copier, view }: AgentParts): Promise<void> =
 class Agent {
   readonly #parts: AgentParts;
   readonly #admin: AdminServer;
-  readonly #ended = new AbortController();
+  readonly #drained = new AbortController();
   readonly #watch: SwitchWatch;
   #lifecycle: Lifecycle = 'starting';
   #members: Members | undefined;
@@ -147,7 +156,7 @@ class Agent {
     const { core, view, plane, liveWatch } = this.#parts;
     const admin = await this.#admin.listen();
     core.store.onStatus(storeLog(core.logger));
-    void learnDialect(core.controls.source, { onTypes: plane.useMappingTypes, signal: this.#ended.signal });
+    void learnDialect(core.controls.source, { onTypes: plane.useMappingTypes, signal: this.#drained.signal });
     await learnRoutes(core, view);
     if (core.watcher.status().knowledge !== 'unknown') void this.#tellLostRoutes();
     const members = createMembership(this.#parts, admin);
@@ -155,8 +164,7 @@ class Agent {
     view.onChange(() => members.beat());
     core.store.onStatus(() => members.beat());
     view.onChange(routeLog(core.logger));
-    await join(core, members);
-    if (!members.heard()) await this.#standAlone(members);
+    if (!(await join(core, members))) await this.#standAlone(members);
     const listening = await plane.listen();
     this.#lifecycle = 'serving';
     core.logger.info({ listening, admin }, 'serving');
@@ -179,7 +187,8 @@ class Agent {
     const { core, view } = this.#parts;
     return standAlone({
       view,
-      heard: () => members.heard() || this.#ended.signal.aborted,
+      heard: () => members.heard(),
+      isOver: () => this.#drained.signal.aborted,
       refresh: () => core.watcher.refresh(),
       transports: transportsOf(core.clusters.background),
       pause: (ms) => delay(ms, undefined, { ref: false }),
@@ -191,8 +200,8 @@ class Agent {
     const { core, plane, shadow, comparisons, copier } = this.#parts;
     this.#lifecycle = 'draining';
     core.logger.info({ connections: plane.listener.connections }, 'draining');
-    this.#ended.abort();
     await Promise.all([...this.#background.map((part) => part.stop()), drain(this.#parts)]);
+    this.#drained.abort();
     this.#parts.filled.stop();
     await shadow.close();
     await comparisons.close();

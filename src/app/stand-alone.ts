@@ -3,8 +3,9 @@
  * ledger alone could overlook its writes. Until it is heard it claims each epoch it writes under: it takes one sequence
  * number that no member accounts for, and only then looks whether a switch has been prepared. Either the switch is
  * prepared before that look, and this process serves nothing; or the balance of the ledger, struck later, misses the
- * number, and the switch goes through the fence (I6, I10). It follows no newer phase by itself meanwhile. A route that is
- * `off` for it is served until an alias tells that it has left `off`: no fence would stop writes by the plain name.
+ * number, and the switch goes through the fence (I6, I10). It follows no newer phase by itself until it was heard and has
+ * read the phases after that. A route that is `off` for it is served until an alias tells that it has left `off`: no fence
+ * would stop writes by the plain name.
  */
 import { type AliasAnswer, hasLaterEpoch, isPresentEpoch } from '../coordination/authority-from-aliases.ts';
 import { aliasWildcard, epochAlias } from '../coordination/keys.ts';
@@ -17,6 +18,8 @@ import type { RouteView } from './route-view.ts';
 export type StandAloneDeps = {
   view: Pick<RouteView, 'states' | 'inDoubt' | 'standAlone' | 'catchUp' | 'takePart'>;
   heard: () => boolean;
+  /** Nothing is served any more. */
+  isOver: () => boolean;
   /** Looks at the phases; whoever begins a move after it has heard of this process. */
   refresh: () => Promise<void>;
   /** Of the agent's own work, with rights to write. */
@@ -74,20 +77,31 @@ const claimAll = async (deps: StandAloneDeps): Promise<boolean> => {
   return may;
 };
 
-const untilHeard = async (deps: StandAloneDeps, claimed: boolean): Promise<void> => {
-  let may = claimed;
-  while (!deps.heard()) {
-    await deps.pause(everyMs);
-    if (!deps.heard() && !(may && (await holds(deps, isPresent)))) may = await claimAll(deps);
+/** To be heard is not enough: what this process serves is of before it was, until it has read the phases since. */
+const follows = async ({ view, heard, refresh, logger }: StandAloneDeps): Promise<boolean> => {
+  if (!heard()) return false;
+  try {
+    await refresh();
+  } catch (err) {
+    logger.warn({ err }, 'the phases cannot be read yet');
+    return false;
   }
-  await deps.refresh().catch((err: unknown) => deps.logger.warn({ err }, 'the phases cannot be read yet'));
-  deps.view.takePart();
-  deps.logger.info('this member is known to the others');
+  view.takePart();
+  logger.info('this member is known to the others');
+  return true;
 };
 
-/** Resolves once it is known whether requests may be served; goes on until the process is heard. */
+const untilFollowing = async (deps: StandAloneDeps, claimed: boolean): Promise<void> => {
+  if (await follows(deps)) return;
+  for (let may = claimed; ; may = (may && (await holds(deps, isPresent))) || (await claimAll(deps))) {
+    await deps.pause(everyMs);
+    if (deps.isOver() || (await follows(deps))) return;
+  }
+};
+
+/** Resolves once it is known whether requests may be served; goes on until the process was heard and has read the phases. */
 export const standAlone = async (deps: StandAloneDeps): Promise<void> => {
   const may = await claimAll(deps);
   deps.logger.warn({ serves: may }, 'nobody has heard of this member yet');
-  void untilHeard(deps, may);
+  void untilFollowing(deps, may);
 };
