@@ -5,14 +5,15 @@
  * prepared before that look, and this process serves nothing; or the balance of the ledger, struck later, misses the
  * number, and the switch goes through the fence (I6, I10). It follows no newer phase by itself until it was heard and has
  * read the phases after that. A route that is `off` for it is served until an alias tells that it has left `off`: no fence
- * would stop writes by the plain name.
+ * would stop writes by the plain name. For the same reason nothing is served while the source has an alias of a route that
+ * this process does not know: what it kept may be of before that was applied.
  */
-import { type AliasAnswer, hasLaterEpoch, isPresentEpoch } from '../coordination/authority-from-aliases.ts';
-import { aliasWildcard, epochAlias } from '../coordination/keys.ts';
+import { type AliasAnswer, hasLaterEpoch, isPresentEpoch, slugsIn } from '../coordination/authority-from-aliases.ts';
+import { aliasWildcard, epochAlias, ownAliases } from '../coordination/keys.ts';
 import type { RouteState } from '../coordination/ports.ts';
 import { authorityIn } from '../coordination/records.ts';
 import type { Logger } from '../log.ts';
-import type { Transports } from '../upstream/types.ts';
+import type { Transport, Transports } from '../upstream/types.ts';
 import type { RouteView } from './route-view.ts';
 
 export type StandAloneDeps = {
@@ -49,15 +50,19 @@ const claim = async (transports: Transports, { slug, spec, phase }: RouteState):
   return taken.every(Boolean);
 };
 
+/** Undefined when the cluster does not tell. */
+const aliasesOf = async (transport: Transport, pattern: string): Promise<AliasAnswer | undefined> => {
+  const path = `/_alias/${encodeURIComponent(pattern)}`;
+  const { status, body } = await transport.request({ method: 'GET', path, timeoutMs });
+  if (status === 404) return {};
+  return status === 200 ? (JSON.parse(body.toString('utf8')) as AliasAnswer) : undefined;
+};
+
 const isPresent = async (transports: Transports, { slug, phase }: RouteState): Promise<boolean> => {
-  const path = `/_alias/${encodeURIComponent(aliasWildcard(slug))}`;
-  const { status, body } = await transports[authorityIn(phase.phase)].request({ method: 'GET', path, timeoutMs });
-  const isOff = phase.phase === 'off';
-  if (isOff && status === 404) return true;
-  if (status !== 200) return false;
-  const answer = JSON.parse(body.toString('utf8')) as AliasAnswer;
+  const answer = await aliasesOf(transports[authorityIn(phase.phase)], aliasWildcard(slug));
+  if (answer === undefined) return false;
   const present = { slug, epoch: phase.epoch };
-  return isOff ? !hasLaterEpoch(answer, present) : isPresentEpoch(answer, present);
+  return phase.phase === 'off' ? !hasLaterEpoch(answer, present) : isPresentEpoch(answer, present);
 };
 
 type Check = (transports: Transports, state: RouteState) => Promise<boolean>;
@@ -69,10 +74,19 @@ const holds = async ({ view, transports }: StandAloneDeps, check: Check): Promis
   return found.every(Boolean);
 };
 
+/** Each route that has left `off` has had a write alias on the source, and none of them is ever removed. */
+const knowsAll = async ({ view, transports }: StandAloneDeps): Promise<boolean> => {
+  const answer = await aliasesOf(transports.source, ownAliases).catch(() => undefined);
+  return answer !== undefined && slugsIn(answer).every((slug) => view.states().has(slug));
+};
+
+const mayStay = async (deps: StandAloneDeps): Promise<boolean> =>
+  (await holds(deps, isPresent)) && (await knowsAll(deps));
+
 const claimAll = async (deps: StandAloneDeps): Promise<boolean> => {
   deps.view.standAlone(false);
   deps.view.catchUp();
-  const may = (await holds(deps, claim)) && (await holds(deps, isPresent));
+  const may = (await knowsAll(deps)) && (await holds(deps, claim)) && (await holds(deps, isPresent));
   deps.view.standAlone(may);
   return may;
 };
@@ -93,7 +107,7 @@ const follows = async ({ view, heard, refresh, logger }: StandAloneDeps): Promis
 
 const untilFollowing = async (deps: StandAloneDeps, claimed: boolean): Promise<void> => {
   if (await follows(deps)) return;
-  for (let may = claimed; ; may = (may && (await holds(deps, isPresent))) || (await claimAll(deps))) {
+  for (let may = claimed; ; may = (may && (await mayStay(deps))) || (await claimAll(deps))) {
     await deps.pause(everyMs);
     if (deps.isOver() || (await follows(deps))) return;
   }

@@ -113,6 +113,11 @@ export const hasLaterEpoch = (answer: AliasAnswer, { slug, epoch }: { slug: stri
     return own?.slug === slug && own.epoch > epoch;
   });
 
+/** The routes that a cluster has epochs of, open or closed. */
+export const slugsIn = (answer: AliasAnswer): string[] => [
+  ...new Set([...namesIn({ source: answer, target: {} })].flatMap(({ alias }) => parseEpochAlias(alias)?.slug ?? [])),
+];
+
 /**
  * Whether two looks at one cluster show the same of every route. The clusters are asked one after the other, and a
  * switch in between could show each side as it was before the other lost the authority.

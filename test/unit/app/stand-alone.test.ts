@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { standAlone } from '../../../src/app/stand-alone.ts';
-import { copyAlias, epochAlias, fenceIndex } from '../../../src/coordination/keys.ts';
+import { authorityMarker, copyAlias, epochAlias, fenceIndex } from '../../../src/coordination/keys.ts';
 import { otherSide, type Phase, type Side } from '../../../src/coordination/records.ts';
 import { CrossfadeError } from '../../../src/errors.ts';
 import { silentLogger } from '../../../src/log.ts';
@@ -190,6 +190,40 @@ describe('a process that nobody has heard of', () => {
     point('source', epochAlias('products', 3, 0), fenceIndex);
     await turn();
     expect(log.at(-1)).toBe('refuses');
+  });
+
+  const strangers: [string, (world: ReturnType<typeof setUp>) => void][] = [
+    ['has open writes', ({ point }) => point('source', epochAlias('orders', 1, 0), names.source)],
+    [
+      'has been cut over',
+      ({ point }) => {
+        point('source', epochAlias('orders', 1, 0), fenceIndex);
+        point('target', epochAlias('orders', 4, 0), names.target);
+        point('target', authorityMarker('orders', 4, 2), names.target);
+      },
+    ],
+  ];
+  it.each(strangers)('serves nothing where a route that it does not know %s', async (_, happen) => {
+    const world = setUp();
+    happen(world);
+    await standAlone(world.deps);
+    expect(world.log.at(-1)).toBe('refuses');
+  });
+
+  it.each(strangers)('serves nothing where it knows no routes and one %s', async (_, happen) => {
+    const world = setUp();
+    happen(world);
+    await standAlone({ ...world.deps, view: { ...world.deps.view, states: () => new Map() } });
+    expect(world.log.at(-1)).toBe('refuses');
+  });
+
+  it.each(strangers)('stops serving when a route that it does not know %s', async (_, happen) => {
+    const world = setUp();
+    await standAlone(world.deps);
+    expect(world.log.at(-1)).toBe('serves');
+    happen(world);
+    await world.turn();
+    expect(world.log.at(-1)).toBe('refuses');
   });
 
   it('asks the target when that has the authority', async () => {
