@@ -19,7 +19,8 @@ import { startBackfillWorkers } from './backfill-workers.ts';
 import { claimName } from '../coordination/sole-member.ts';
 import type { Core } from './core.ts';
 import { startDashboardReports } from './dashboard-reports.ts';
-import { learnRoutes, storeWaitMs } from './learn-routes.ts';
+import { join } from './join.ts';
+import { learnRoutes } from './learn-routes.ts';
 import { copyLog, routeLog, storeLog } from './log-changes.ts';
 import { tellLostRoutes } from './lost-store.ts';
 import { observeCutover, observeJobStatus } from './observe-leader.ts';
@@ -32,6 +33,8 @@ import { standAlone } from './stand-alone.ts';
 
 /** Copies get at least this long, also when the application used the whole grace. */
 const leastDrainMs = 2000;
+
+const pause = (ms: number): Promise<void> => delay(ms, undefined, { ref: false });
 
 type Bound = { host: string; port: number };
 type Stoppable = { stop(): Promise<void> };
@@ -76,24 +79,6 @@ const tellDashboards = ({ core, traffic, view, discrepancies }: AgentParts, memb
     members: () => members.view().members.size,
   });
   return { stop: async () => reports.stop() };
-};
-
-/**
- * First the heartbeat, then a look at the phases: whoever begins a move after that look sees this member.
- * @returns whether it came to that look
- */
-const join = async ({ watcher, logger }: Core, members: Members): Promise<boolean> => {
-  const joined = members
-    .join()
-    .then(() => watcher.refresh())
-    .then(
-      () => true,
-      (err: unknown) => {
-        logger.warn({ err }, 'the membership cannot be joined yet, trying on');
-        return false;
-      },
-    );
-  return Promise.race([joined, delay(storeWaitMs, false, { ref: false })]);
 };
 
 type SwitchWatch = Pick<LeaderEvents, 'onReached'>;
@@ -157,14 +142,14 @@ class Agent {
     const admin = await this.#admin.listen();
     core.store.onStatus(storeLog(core.logger));
     void learnDialect(core.controls.source, { onTypes: plane.useMappingTypes, signal: this.#drained.signal });
-    await learnRoutes(core, view);
+    await this.#learnRoutes();
     if (core.watcher.status().knowledge !== 'unknown') void this.#tellLostRoutes();
     const members = createMembership(this.#parts, admin);
     this.#members = members;
     view.onChange(() => members.beat());
     core.store.onStatus(() => members.beat());
     view.onChange(routeLog(core.logger));
-    if (!(await join(core, members))) await this.#standAlone(members);
+    if (!(await this.#join(members))) await this.#standAlone(members);
     const listening = await plane.listen();
     this.#lifecycle = 'serving';
     core.logger.info({ listening, admin }, 'serving');
@@ -174,6 +159,19 @@ class Agent {
       startTelling(this.#parts, members),
       tellDashboards(this.#parts, members),
     ];
+  }
+
+  #learnRoutes(): Promise<void> {
+    const { core, view } = this.#parts;
+    const { clusters } = core;
+    const transports = transportsOf(clusters.background);
+    return learnRoutes({ ...core, view, transports, sameCluster: clusters.sameCluster, pause });
+  }
+
+  #join(members: Members): Promise<boolean> {
+    const { watcher, store, logger } = this.#parts.core;
+    const mayWait = watcher.status().knowledge !== 'unknown';
+    return join({ members, watcher, isConnected: () => store.status().connected, mayWait, pause, logger });
   }
 
   #tellLostRoutes(): Promise<void> {
@@ -191,7 +189,7 @@ class Agent {
       isOver: () => this.#drained.signal.aborted,
       refresh: () => core.watcher.refresh(),
       transports: transportsOf(core.clusters.background),
-      pause: (ms) => delay(ms, undefined, { ref: false }),
+      pause,
       logger: core.logger,
     });
   }
