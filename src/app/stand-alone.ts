@@ -8,7 +8,7 @@
  * would stop writes by the plain name. For the same reason nothing is served while the source has an alias of a route that
  * this process does not know: what it kept may be of before that was applied.
  */
-import { type AliasAnswer, hasLaterEpoch, isPresentEpoch, slugsIn } from '../coordination/authority-from-aliases.ts';
+import { type AliasAnswer, hasLaterStay, isPresentEpoch, slugsIn } from '../coordination/authority-from-aliases.ts';
 import { aliasWildcard, epochAlias, ownAliases } from '../coordination/keys.ts';
 import type { RouteState } from '../coordination/ports.ts';
 import { authorityIn } from '../coordination/records.ts';
@@ -62,7 +62,7 @@ const isPresent = async (transports: Transports, { slug, phase }: RouteState): P
   const answer = await aliasesOf(transports[authorityIn(phase.phase)], aliasWildcard(slug));
   if (answer === undefined) return false;
   const present = { slug, epoch: phase.epoch };
-  return phase.phase === 'off' ? !hasLaterEpoch(answer, present) : isPresentEpoch(answer, present);
+  return phase.phase === 'off' ? !hasLaterStay(answer, present) : isPresentEpoch(answer, present);
 };
 
 type Check = (transports: Transports, state: RouteState) => Promise<boolean>;
