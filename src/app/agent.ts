@@ -19,7 +19,8 @@ import { startBackfillWorkers } from './backfill-workers.ts';
 import { claimName } from '../coordination/sole-member.ts';
 import type { Core } from './core.ts';
 import { startDashboardReports } from './dashboard-reports.ts';
-import { learnRoutes, storeWaitMs } from './learn-routes.ts';
+import { join } from './join.ts';
+import { learnRoutes } from './learn-routes.ts';
 import { copyLog, routeLog, storeLog } from './log-changes.ts';
 import { tellLostRoutes } from './lost-store.ts';
 import { observeCutover, observeJobStatus } from './observe-leader.ts';
@@ -32,6 +33,8 @@ import { standAlone } from './stand-alone.ts';
 
 /** Copies get at least this long, also when the application used the whole grace. */
 const leastDrainMs = 2000;
+
+const pause = (ms: number): Promise<void> => delay(ms, undefined, { ref: false });
 
 type Bound = { host: string; port: number };
 type Stoppable = { stop(): Promise<void> };
@@ -78,15 +81,6 @@ const tellDashboards = ({ core, traffic, view, discrepancies }: AgentParts, memb
   return { stop: async () => reports.stop() };
 };
 
-/** First the heartbeat, then a look at the phases: whoever begins a move after that look sees this member. */
-const join = async ({ watcher, logger }: Core, members: Members): Promise<void> => {
-  const joined = members
-    .join()
-    .then(() => watcher.refresh())
-    .catch((err: unknown) => logger.warn({ err }, 'the membership cannot be joined yet, trying on'));
-  await Promise.race([joined, delay(storeWaitMs, undefined, { ref: false })]);
-};
-
 type SwitchWatch = Pick<LeaderEvents, 'onReached'>;
 
 const startLeading = ({ core, view }: AgentParts, members: Members, watch: SwitchWatch): Stoppable =>
@@ -127,7 +121,7 @@ const drain = async ({ core, plane, copier, view }: AgentParts): Promise<void> =
 class Agent {
   readonly #parts: AgentParts;
   readonly #admin: AdminServer;
-  readonly #ended = new AbortController();
+  readonly #drained = new AbortController();
   readonly #watch: SwitchWatch;
   #lifecycle: Lifecycle = 'starting';
   #members: Members | undefined;
@@ -147,16 +141,15 @@ class Agent {
     const { core, view, plane, liveWatch } = this.#parts;
     const admin = await this.#admin.listen();
     core.store.onStatus(storeLog(core.logger));
-    void learnDialect(core.controls.source, { onTypes: plane.useMappingTypes, signal: this.#ended.signal });
-    await learnRoutes(core, view);
+    void learnDialect(core.controls.source, { onTypes: plane.useMappingTypes, signal: this.#drained.signal });
+    await this.#learnRoutes();
     if (core.watcher.status().knowledge !== 'unknown') void this.#tellLostRoutes();
     const members = createMembership(this.#parts, admin);
     this.#members = members;
     view.onChange(() => members.beat());
     core.store.onStatus(() => members.beat());
     view.onChange(routeLog(core.logger));
-    await join(core, members);
-    if (!members.heard()) await this.#standAlone(members);
+    if (!(await this.#join(members))) await this.#standAlone(members);
     const listening = await plane.listen();
     this.#lifecycle = 'serving';
     core.logger.info({ listening, admin }, 'serving');
@@ -166,6 +159,19 @@ class Agent {
       startTelling(this.#parts, members),
       tellDashboards(this.#parts, members),
     ];
+  }
+
+  #learnRoutes(): Promise<void> {
+    const { core, view } = this.#parts;
+    const { clusters } = core;
+    const transports = transportsOf(clusters.background);
+    return learnRoutes({ ...core, view, transports, sameCluster: clusters.sameCluster, pause });
+  }
+
+  #join(members: Members): Promise<boolean> {
+    const { watcher, store, logger } = this.#parts.core;
+    const mayWait = watcher.status().knowledge !== 'unknown';
+    return join({ members, watcher, isConnected: () => store.status().connected, mayWait, pause, logger });
   }
 
   #tellLostRoutes(): Promise<void> {
@@ -179,10 +185,11 @@ class Agent {
     const { core, view } = this.#parts;
     return standAlone({
       view,
-      heard: () => members.heard() || this.#ended.signal.aborted,
+      heard: () => members.heard(),
+      isOver: () => this.#drained.signal.aborted,
       refresh: () => core.watcher.refresh(),
       transports: transportsOf(core.clusters.background),
-      pause: (ms) => delay(ms, undefined, { ref: false }),
+      pause,
       logger: core.logger,
     });
   }
@@ -191,8 +198,8 @@ class Agent {
     const { core, plane, shadow, comparisons, copier } = this.#parts;
     this.#lifecycle = 'draining';
     core.logger.info({ connections: plane.listener.connections }, 'draining');
-    this.#ended.abort();
     await Promise.all([...this.#background.map((part) => part.stop()), drain(this.#parts)]);
+    this.#drained.abort();
     this.#parts.filled.stop();
     await shadow.close();
     await comparisons.close();

@@ -17,6 +17,7 @@ import {
   parseAuthorityMarker,
   parseEpochAlias,
 } from './keys.ts';
+import { startEpoch } from './phase-machine.ts';
 import type { RouteState, RouteStates } from './ports.ts';
 import { defaultPercents, initialPhase, otherSide, type Side } from './records.ts';
 import { type RouteAlias, RouteSpec } from './route-spec.ts';
@@ -106,12 +107,20 @@ export const isPresentEpoch = (answer: AliasAnswer, { slug, epoch }: { slug: str
   return open.includes(epoch) && open.every((one) => one <= epoch);
 };
 
-/** Whether a cluster has had an epoch after this one, open or closed. */
-export const hasLaterEpoch = (answer: AliasAnswer, { slug, epoch }: { slug: string; epoch: number }): boolean =>
+/**
+ * Whether a cluster has had an epoch, open or closed, of a stay after the one that ended with this epoch: the last switch of
+ * that one may have prepared an epoch beyond it.
+ */
+export const hasLaterStay = (answer: AliasAnswer, { slug, epoch }: { slug: string; epoch: number }): boolean =>
   [...namesIn({ source: answer, target: {} })].some(({ alias }) => {
     const own = parseEpochAlias(alias);
-    return own?.slug === slug && own.epoch > epoch;
+    return own?.slug === slug && own.epoch >= startEpoch(epoch);
   });
+
+/** The routes that a cluster has epochs of, open or closed. */
+export const slugsIn = (answer: AliasAnswer): string[] => [
+  ...new Set([...namesIn({ source: answer, target: {} })].flatMap(({ alias }) => parseEpochAlias(alias)?.slug ?? [])),
+];
 
 /**
  * Whether two looks at one cluster show the same of every route. The clusters are asked one after the other, and a

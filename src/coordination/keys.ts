@@ -43,6 +43,9 @@ export const authorityMarker = (slug: string, epoch: number, reign: number): str
 /** Wildcard for all of the above. It matches aliases of a route `<slug>-…` too, so whatever it brings has to be parsed. */
 export const aliasWildcard = (slug: string): string => `crossfade-${slug}-*`;
 
+/** Wildcard for those of all routes. */
+export const ownAliases = 'crossfade-*';
+
 export type EpochAlias = { slug: string; use: 'writes' | 'copies'; epoch: number; ordinal: number };
 const epochForm = /^crossfade-([a-z0-9][a-z0-9_-]*)-([ec])(\d+)(?:-(\d+))?$/;
 /** Takes an epoch or copy alias apart; undefined for every other name. */

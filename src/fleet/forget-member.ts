@@ -32,16 +32,7 @@ const strike = async ({ config }: Store, slug: string, { member, dryRun }: Forge
   return boots.length;
 };
 
-/** @throws CrossfadeError PHASE_REFUSED while the member is heard, STORE_UNAVAILABLE */
-export const forgetMember = async (store: Store, forget: Forget): Promise<Forgotten> => {
-  const { member, newId, dryRun } = forget;
-  if (await isHeard(store, member))
-    throw new CrossfadeError('PHASE_REFUSED', `${member} reports; stop it, and it leaves by itself.`);
-  const forgotten: Forgotten = {};
-  for (const slug of await slugsIn(store)) {
-    const starts = await strike(store, slug, forget);
-    if (starts > 0) forgotten[slug] = starts;
-  }
+const sayFarewell = async ({ live }: Store, { member, newId }: Forget): Promise<void> => {
   const farewell: Heartbeat = {
     schema: 1,
     member,
@@ -51,6 +42,20 @@ export const forgetMember = async (store: Store, forget: Forget): Promise<Forgot
     leaving: true,
     routes: {},
   };
-  if (!dryRun) await store.live.put(keys.heartbeat(member), JSON.stringify(farewell));
+  await live.put(keys.heartbeat(member), JSON.stringify(farewell));
+};
+
+/** @throws CrossfadeError PHASE_REFUSED while the member is heard, STORE_UNAVAILABLE */
+export const forgetMember = async (store: Store, forget: Forget): Promise<Forgotten> => {
+  const { member, dryRun } = forget;
+  if (await isHeard(store, member))
+    throw new CrossfadeError('PHASE_REFUSED', `${member} reports; stop it, and it leaves by itself.`);
+  // First, because it can fail as one: where it may not be said, the lists stay as they are.
+  if (!dryRun) await sayFarewell(store, forget);
+  const forgotten: Forgotten = {};
+  for (const slug of await slugsIn(store)) {
+    const starts = await strike(store, slug, forget);
+    if (starts > 0) forgotten[slug] = starts;
+  }
   return forgotten;
 };

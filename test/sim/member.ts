@@ -130,12 +130,19 @@ export const startMember = (options: MemberOptions): Member => {
     beat = () => own.beat();
     view.onChange(() => own.beat());
     const members = options.wrapMembers?.(own) ?? own;
-    const joined = own.join().then(() => watcher.refresh());
-    await Promise.race([joined.catch(() => undefined), pause(timers, startWaitMs)]);
+    const looked = own
+      .join()
+      .then(() => watcher.refresh())
+      .then(
+        () => true,
+        () => false,
+      );
+    const joined = await Promise.race([looked, pause(timers, startWaitMs).then(() => false)]);
     const heard = (): boolean => own.heard();
+    const isOver = (): boolean => false;
     const wait = (ms: number): Promise<void> => pause(timers, ms);
     const refresh = (): Promise<void> => watcher.refresh();
-    if (!heard()) await standAlone({ view, heard, refresh, transports, pause: wait, logger });
+    if (!joined) await standAlone({ view, heard, isOver, refresh, transports, pause: wait, logger });
     const executors = createWriteExecutors({
       transports,
       admission,

@@ -5,9 +5,10 @@ import { Kvm } from '@nats-io/kv';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { NatsConfig } from '../../../src/config.ts';
-import { keys } from '../../../src/coordination/keys.ts';
+import { bootPrefix, keys } from '../../../src/coordination/keys.ts';
 import { campaign } from '../../../src/coordination/lease.ts';
 import { openNatsStore } from '../../../src/coordination/nats-store.ts';
+import { forgetMember } from '../../../src/fleet/forget-member.ts';
 import { silentLogger } from '../../../src/log.ts';
 import { eventually } from '../../support/eventually.ts';
 import { describeOnNats } from '../../support/own-nats.ts';
@@ -100,6 +101,18 @@ describeOnNats('an operator', () => {
     await config.delete(keys.percent('orders', 'read'));
     expect(await config.get(keys.percent('orders', 'read'))).toBeUndefined();
   });
+
+  it('says that a member is gone', async () => {
+    const sidecar = await storeAs('sidecar');
+    await sidecar.config.put(keys.boot('orders', 'b'), JSON.stringify({ member: 'db1.example.com' }));
+    const store = await storeAs('operator');
+    await store.config.put(keys.config('orders'), '{}');
+    const forget = { member: 'db1.example.com', newId: () => 'id', dryRun: false };
+    expect(await forgetMember(store, forget)).toEqual({ orders: 1 });
+    expect(await sidecar.config.list(bootPrefix('orders'))).toEqual([]);
+    const farewell = await sidecar.live.get(keys.heartbeat('db1.example.com'));
+    expect(JSON.parse(farewell?.value ?? '{}')).toMatchObject({ leaving: true });
+  });
 });
 
 describeOnNats('a viewer', () => {
@@ -145,7 +158,7 @@ const writers: Record<string, readonly Role[]> = {
   [keys.audit('orders', 1)]: ['setup', 'sidecar', 'operator'],
 };
 const liveWriters: Record<string, readonly Role[]> = {
-  [keys.heartbeat('gateway-0')]: ['setup', 'sidecar'],
+  [keys.heartbeat('gateway-0')]: ['setup', 'sidecar', 'operator'],
   [keys.lease('orders')]: ['setup', 'sidecar'],
   [keys.progress('orders', 'worker-0')]: ['setup', 'sidecar'],
   [keys.watch('gateway-0')]: ['setup', 'sidecar'],

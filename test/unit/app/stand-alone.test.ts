@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { standAlone } from '../../../src/app/stand-alone.ts';
-import { copyAlias, epochAlias, fenceIndex } from '../../../src/coordination/keys.ts';
+import { authorityMarker, copyAlias, epochAlias, fenceIndex } from '../../../src/coordination/keys.ts';
 import { otherSide, type Phase, type Side } from '../../../src/coordination/records.ts';
 import { CrossfadeError } from '../../../src/errors.ts';
 import { silentLogger } from '../../../src/log.ts';
@@ -36,6 +36,8 @@ const setUp = (phase: Phase = 'dual') => {
   });
   const log: string[] = [];
   let heard = false;
+  let over = false;
+  let unreadable = false;
   let release: (() => void) | undefined;
   const view = {
     states: () => new Map([[state.slug, state]]),
@@ -49,7 +51,11 @@ const setUp = (phase: Phase = 'dual') => {
     view,
     transports,
     heard: () => heard,
-    refresh: async () => void log.push('looks at the phases'),
+    isOver: () => over,
+    refresh: async () => {
+      if (unreadable) throw new CrossfadeError('STORE_UNAVAILABLE');
+      log.push('looks at the phases');
+    },
     pause: () => new Promise<void>((resolve) => (release = resolve)),
     logger: silentLogger(),
   };
@@ -62,7 +68,11 @@ const setUp = (phase: Phase = 'dual') => {
       (sum, { nextSeq }) => sum + nextSeq,
       0,
     );
-  return { deps, log, point, state, turn, given, hear: () => (heard = true) };
+  const hear = (readable = true): void => {
+    heard = true;
+    unreadable = !readable;
+  };
+  return { deps, log, point, state, turn, given, hear, end: () => (over = true) };
 };
 
 describe('a process that nobody has heard of', () => {
@@ -129,6 +139,40 @@ describe('a process that nobody has heard of', () => {
     expect(log.slice(-2)).toEqual(['looks at the phases', 'takes part']);
   });
 
+  it('stays with its refusal while it is heard and cannot read the phases, until it has read them', async () => {
+    const { deps, log, point, turn, hear } = setUp('off');
+    point('source', epochAlias('products', 3, 0), names.source);
+    await standAlone(deps);
+    hear(false);
+    await turn();
+    await turn();
+    expect([log.at(-1), log.includes('takes part')]).toEqual(['refuses', false]);
+    hear();
+    await turn();
+    expect(log.slice(-2)).toEqual(['looks at the phases', 'takes part']);
+  });
+
+  it('looks on whether its epoch is the present one while it is heard and cannot read the phases', async () => {
+    const { deps, log, point, turn, hear } = setUp();
+    await standAlone(deps);
+    hear(false);
+    point('source', epochAlias('products', 1, 0), fenceIndex);
+    await turn();
+    expect(log.at(-1)).toBe('refuses');
+  });
+
+  it('ends as it stands when the process does, and takes no part', async () => {
+    const { deps, log, point, turn, end } = setUp('off');
+    point('source', epochAlias('products', 3, 0), names.source);
+    await standAlone(deps);
+    const before = [...log];
+    end();
+    await turn();
+    await turn();
+    expect(log).toEqual(before);
+    expect(before.at(-1)).toBe('refuses');
+  });
+
   it('serves a route that is off for it only while no alias tells that it has left off', async () => {
     const quiet = setUp('off');
     await standAlone(quiet.deps);
@@ -146,6 +190,40 @@ describe('a process that nobody has heard of', () => {
     point('source', epochAlias('products', 3, 0), fenceIndex);
     await turn();
     expect(log.at(-1)).toBe('refuses');
+  });
+
+  const strangers: [string, (world: ReturnType<typeof setUp>) => void][] = [
+    ['has open writes', ({ point }) => point('source', epochAlias('orders', 1, 0), names.source)],
+    [
+      'has been cut over',
+      ({ point }) => {
+        point('source', epochAlias('orders', 1, 0), fenceIndex);
+        point('target', epochAlias('orders', 4, 0), names.target);
+        point('target', authorityMarker('orders', 4, 2), names.target);
+      },
+    ],
+  ];
+  it.each(strangers)('serves nothing where a route that it does not know %s', async (_, happen) => {
+    const world = setUp();
+    happen(world);
+    await standAlone(world.deps);
+    expect(world.log.at(-1)).toBe('refuses');
+  });
+
+  it.each(strangers)('serves nothing where it knows no routes and one %s', async (_, happen) => {
+    const world = setUp();
+    happen(world);
+    await standAlone({ ...world.deps, view: { ...world.deps.view, states: () => new Map() } });
+    expect(world.log.at(-1)).toBe('refuses');
+  });
+
+  it.each(strangers)('stops serving when a route that it does not know %s', async (_, happen) => {
+    const world = setUp();
+    await standAlone(world.deps);
+    expect(world.log.at(-1)).toBe('serves');
+    happen(world);
+    await world.turn();
+    expect(world.log.at(-1)).toBe('refuses');
   });
 
   it('asks the target when that has the authority', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   type AliasAnswer,
+  hasLaterStay,
   isPresentEpoch,
   routesFromAliases,
   routesUnknownTo,
@@ -96,6 +97,19 @@ describe('the present epoch on a cluster', () => {
     ['another route is further on', { p1: [e(5)], q1: [e(9, 0, 'other')] }, true],
   ])('is told when %s', (_, aliases, present) => {
     expect(isPresentEpoch(answer(aliases as never), { slug: 'products', epoch: 5 })).toBe(present);
+  });
+});
+
+describe('an epoch of a later stay', () => {
+  it.each<[string, number, Record<string, string[]>, boolean]>([
+    ['nothing was ever prepared', 0, {}, false],
+    ['the first stay began', 0, { p1: [e(1)] }, true],
+    ['the release of the last switch did not come', 7, { p1: [e(7)], [fenceIndex]: [e(1), c(4), c(6), c(8)] }, false],
+    ['the next stay began', 7, { p1: [e(7), e(9)], [fenceIndex]: [e(1), c(8)] }, true],
+    ['the next stay is behind a fence', 7, { [fenceIndex]: [e(1), c(8), e(9)] }, true],
+    ['another route is further on', 7, { p1: [e(7)], q1: [e(9, 0, 'other')] }, false],
+  ])('is told when %s', (_, epoch, aliases, later) => {
+    expect(hasLaterStay(answer(aliases), { slug: 'products', epoch })).toBe(later);
   });
 });
 

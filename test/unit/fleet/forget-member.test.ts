@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { foldHeartbeat, foldHeartbeats, noMembers } from '../../../src/coordination/membership.ts';
+import { CrossfadeError } from '../../../src/errors.ts';
 import { forgetMember } from '../../../src/fleet/forget-member.ts';
 import { heartbeatOf } from '../../support/heartbeats.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
@@ -56,6 +57,13 @@ describe('a member that an operator says is gone', () => {
     const store = await setUp();
     await store.live.put('hb.gone', text);
     await expect(forgetMember(store, forget)).rejects.toMatchObject({ code: 'PHASE_REFUSED' });
+    expect(await listed(store)).toEqual(['one', 'two', 'three']);
+  });
+
+  it('stays where it is when its farewell cannot be put', async () => {
+    const store = await setUp();
+    store.live.put = () => Promise.reject(new CrossfadeError('STORE_UNAVAILABLE'));
+    await expect(forgetMember(store, forget)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
     expect(await listed(store)).toEqual(['one', 'two', 'three']);
   });
 
