@@ -107,6 +107,14 @@ export const rawOf = (buf: Uint8Array, { start, end }: Slice): string =>
     ? buf.toString('utf8', start, end)
     : Buffer.from(buf.buffer, buf.byteOffset + start, end - start).toString('utf8');
 
+/** Text of a scalar as the server takes it; undefined for null and for what is no scalar. */
+export const textOf = (buf: Uint8Array, slice: Slice | undefined): string | undefined => {
+  if (slice === undefined) return undefined;
+  const raw = rawOf(buf, slice);
+  if (raw.startsWith('"')) return parseSlice(buf, slice) as string;
+  return raw === 'null' || raw.startsWith('{') || raw.startsWith('[') ? undefined : raw;
+};
+
 const ZERO = 0x30;
 /** So many digits are a safe integer whatever they are. */
 const safeDigits = 15;

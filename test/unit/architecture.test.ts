@@ -55,7 +55,7 @@ const pureNames: Readonly<Record<string, string>> = {
   'src/coordination':
     'admission-gate ask-answers authority-from-aliases bucket durations effective evidence-subject human-values incarnation job-status keys membership nats-support parse-record phase-machine ports records route-aliases route-cell route-spec route-state stamp step-rules told-phases',
   'src/proxy':
-    'admission bucket classify date-math framing gathered-body headers index-expression nodes-http operation-rules operations.generated parser-errors percent-encoding plan query quick-family rename request-target respond rest-trie route-table typeless types user-data',
+    'admission answers-in-json bucket classify date-math framing gathered-body headers index-expression nodes-http operation-rules operations.generated parser-errors percent-encoding plan query quick-family rename request-target respond rest-trie route-table typeless types user-data',
   'src/proxy/fast-path': 'answer-head simple-request',
   'src/proxy/read':
     'answer-edits body-names body-words breaker choose-side clear-cursors cursor-ids cursor-token follower-tokens group-request judge-follower multi-answer multi-assign multi-body multi-compose multi-merge outgoing reigns rename-info request-pins show-terms shows-failures side-names sticky-key',

@@ -7,6 +7,7 @@ import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, type Side } from '../../coordination/records.ts';
 import { isOwnAlias } from '../../coordination/keys.ts';
 import { applyEdits, type Edit, eachMember, memberCuts, members, parseSlice, type Slice } from '../../json/scan.ts';
+import { answersInJson } from '../answers-in-json.ts';
 import { getFlag, getParam } from '../query.ts';
 import { type IndexNames, renameIndices } from '../rename.ts';
 import { CrossfadeError } from '../../errors.ts';
@@ -16,7 +17,6 @@ import { type CursorOrigin, noReign, type Mac, needsWrapping, wrapCursor } from 
 import { isJson, isSourceOnly } from './judge-follower.ts';
 import type { ReignOf } from './reigns.ts';
 import { renameInfo } from './rename-info.ts';
-import { answersInJson } from './request-pins.ts';
 import { showTerms, type ShowTerm } from './show-terms.ts';
 
 export type AnswerContext = {
@@ -121,10 +121,15 @@ type Answer = {
   readonly body: Buffer;
 };
 
-/** The body for the client; bodies that are not JSON, or broken, stay as they are. */
+/**
+ * The body for the client; bodies that are not JSON, or broken, stay as they are.
+ * @throws CrossfadeError UPSTREAM_INVALID where a cursor in such a body would go out without its side
+ */
 export const editAnswer = (answer: Answer, context: AnswerContext, needs: AnswerNeeds): Buffer => {
   const { body, status } = answer;
   if (needsNothing(needs) || body.length === 0) return body;
+  if (!isJson(answer) && needs.cursor && status < 300)
+    throw new CrossfadeError('UPSTREAM_INVALID', 'The answer opens a cursor and is not JSON.');
   if (!isJson(answer)) return needs.rename && context.family === 'cat' ? renameText(body, context.names) : body;
   try {
     const listed = needs.hideAliases === true ? hideAliases(body) : body;

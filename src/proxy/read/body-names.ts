@@ -125,11 +125,20 @@ const showsIndex = (text: string, [own, parent]: readonly string[]): boolean =>
 const mentions = (buf: Buffer, text: string): boolean => buf.includes(text);
 const asBuffer = (body: Uint8Array): Buffer => Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 
-/** @throws SyntaxError when the body is not JSON: the caller leaves the verdict to the cluster. */
+/** The server's parser skips a byte order mark. */
+const byteOrderMark = Buffer.from('\ufeff');
+const markLength = (buf: Buffer): number =>
+  buf.subarray(0, byteOrderMark.length).equals(byteOrderMark) ? byteOrderMark.length : 0;
+
+/**
+ * @throws SyntaxError when the body is no JSON object, or begins with a comment: what such a one says is not known, and the
+ * caller leaves the verdict to the cluster
+ */
 export const inspectBody = (body: Uint8Array): BodyFacts => {
   const buf = asBuffer(body);
-  const start = skipSpace(buf, 0);
+  const start = skipSpace(buf, markLength(buf));
   if (start === buf.length) return noBodyFacts;
+  if (buf[start] !== OBJECT) throw new SyntaxError('a body that does not begin with an object');
   const root = { start, end: skipValue(buf, start) };
   const flags = numbersIn(buf, root);
   const worthWalking = ['"index"', '_index', 'indices_boost', '"pit"', 'index\\"'].some((text) => mentions(buf, text));

@@ -7,6 +7,7 @@ import { effectivePercents } from '../../coordination/effective.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { authorityIn, type Side } from '../../coordination/records.ts';
 import { CrossfadeError } from '../../errors.ts';
+import { answersInJson } from '../answers-in-json.ts';
 import type { ClientRequest } from '../client-request.ts';
 import { asksPretty } from '../write/answer-form.ts';
 import { getFlag, getParam } from '../query.ts';
@@ -21,7 +22,7 @@ import { idsOfQuery, type MultiBody, type MultiItem, parseMulti } from './multi-
 import { renderMultiAnswer } from './multi-answer.ts';
 import { failedItem, mergeItems } from './multi-merge.ts';
 import type { MultiPlan, MultiReading } from './ports.ts';
-import { answersInJson, headPin } from './request-pins.ts';
+import { headPin } from './request-pins.ts';
 import { startSampling } from './sampling.ts';
 import type { Shared } from './shared.ts';
 import { stickyKey } from './sticky-key.ts';

@@ -4,7 +4,7 @@
  * them knows routes or sides. Throws SyntaxError for a body that the server would refuse too: the caller then sends it on as
  * it is.
  */
-import { eachElement, members, parseSlice, type Slice, skipSpace } from '../../json/scan.ts';
+import { eachElement, members, parseSlice, type Slice, skipSpace, textOf } from '../../json/scan.ts';
 import type { Family } from '../types.ts';
 
 export type MultiItem = {
@@ -88,19 +88,16 @@ const headerFacts = (
   const index = found.index ?? found.indices;
   return {
     expression: index === undefined ? undefined : expressionOf(parseSlice(buf, index)),
-    routing: textIn(buf, found.routing),
-    preference: textIn(buf, found.preference),
+    routing: textOf(buf, found.routing),
+    preference: textOf(buf, found.preference),
     ignoreUnavailable: flagIn(buf, found.ignore_unavailable),
   };
 };
 
 const flagIn = (buf: Buffer, slice: Slice | undefined): boolean | undefined => {
-  const text = textIn(buf, slice);
+  const text = textOf(buf, slice);
   return text === undefined ? undefined : text === 'true';
 };
-
-const textIn = (buf: Buffer, slice: Slice | undefined): string | undefined =>
-  slice === undefined ? undefined : String(parseSlice(buf, slice));
 
 const expressionOf = (value: unknown): string | undefined => {
   if (typeof value === 'string') return value === '' ? undefined : value;
@@ -120,9 +117,9 @@ const docItems = (buf: Buffer, docs: Slice): MultiItem[] => {
     if (buf[head.start] !== OBJECT) throw new SyntaxError('a document must be an object');
     const found = members(buf, head.start, ['_index', '_id', 'routing', '_routing']);
     items.push({
-      expression: textIn(buf, found._index),
-      id: textIn(buf, found._id),
-      routing: textIn(buf, found.routing ?? found._routing),
+      expression: textOf(buf, found._index),
+      id: textOf(buf, found._id),
+      routing: textOf(buf, found.routing ?? found._routing),
       head,
       search: undefined,
     });
@@ -135,7 +132,7 @@ const idItems = (buf: Buffer, ids: Slice): MultiItem[] => {
   eachElement(buf, ids.start, (head) => {
     items.push({
       expression: undefined,
-      id: String(parseSlice(buf, head)),
+      id: textOf(buf, head),
       routing: undefined,
       head,
       search: undefined,

@@ -54,24 +54,25 @@ const editSlice = (buf: Buffer, { start, end }: Slice, edits: readonly Edit[]): 
   );
 
 const indexKeys = { lines: ['index', 'indices'], docs: ['_index'] } as const;
+const routingKeys = ['routing', '_routing'] as const;
 
-/** Replaces the index, or adds what is missing right after the opening brace. */
+/** Replaces a value, or adds what is missing right after the opening brace. */
 const editHead = (buf: Buffer, item: MultiItem, change: ItemChange): Buffer => {
   const isLine = item.search !== undefined;
-  const keys: readonly string[] = isLine ? indexKeys.lines : indexKeys.docs;
   const edits: Edit[] = [];
   const added: string[] = [];
   const blank = isBlank(buf, item.head);
-  if (change.indices !== undefined) {
-    const value = JSON.stringify(isLine ? change.indices : change.indices[0]);
+  // A key may stand there with null. All of duplicates get the same value, which leaves no doubt about the one that counts.
+  const set = (keys: readonly string[], value: unknown): void => {
+    const text = JSON.stringify(value);
     const places = blank ? [] : placesOf(buf, item.head, keys);
-    // The server takes the last of duplicates; giving all of them the same value leaves no doubt.
-    edits.push(...places.map((place) => ({ ...place, text: value })));
-    if (places.length === 0) added.push(`"${keys[0]}":${value}`);
-  }
-  if (change.ignoreUnavailable === true) added.push('"ignore_unavailable":true');
-  if (change.routing !== undefined && item.routing === undefined)
-    added.push(`"routing":${JSON.stringify(change.routing)}`);
+    edits.push(...places.map((place) => ({ ...place, text })));
+    if (places.length === 0) added.push(`"${keys[0]}":${text}`);
+  };
+  if (change.indices !== undefined)
+    set(isLine ? indexKeys.lines : indexKeys.docs, isLine ? change.indices : change.indices[0]);
+  if (change.ignoreUnavailable === true) set(['ignore_unavailable'], true);
+  if (change.routing !== undefined && item.routing === undefined) set(routingKeys, change.routing);
   if (blank) return Buffer.from(`{${added.join(',')}}`);
   // Documents get another index on the target only, which may not know mapping types.
   const types =

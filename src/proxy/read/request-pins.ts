@@ -5,6 +5,7 @@
  * stays at the authority anyway is never looked at.
  */
 import type { RouteState } from '../../coordination/ports.ts';
+import { answersInJson } from '../answers-in-json.ts';
 import { getFlag, getParam } from '../query.ts';
 import type { Family, Operation, RequestHead, RoutedIndex, RouteTable } from '../types.ts';
 import { type BodyFacts, speaksOfIndex, speaksOfTokens, speaksOfVersions } from './body-names.ts';
@@ -45,6 +46,7 @@ export const headPin = ({ family }: Operation, head: RequestHead, state: RouteSt
   if (!external && asksVersion(family, head.query)) return 'version';
   if (getFlag(head.query, 'seq_no_primary_term') === true) return 'tokens';
   if (namesNodes(getParam(head.query, 'preference'))) return 'node_preference';
+  // Another format could be neither checked nor rewritten.
   if (!answersInJson(head) || !showsFailures(family, head.query)) return 'answer_format';
   return wordsPin(wordsOf(head.query), external);
 };
@@ -66,14 +68,6 @@ const asksVersion = (family: Family, query: string): boolean =>
 
 export const namesNodes = (preference: string | undefined): boolean =>
   preference !== undefined && /^_(shards|only_nodes|prefer_nodes)\b/.test(preference);
-
-/** Anything else could be neither checked nor rewritten. */
-export const answersInJson = (head: RequestHead): boolean => {
-  const format = getParam(head.query, 'format');
-  if (format !== undefined) return format === 'json';
-  const accept = head.headers['accept'] ?? head.headers['content-type'] ?? '';
-  return !/yaml|cbor|smile|text\/(csv|plain)/i.test(accept);
-};
 
 export type BodyContext = {
   readonly table: RouteTable;

@@ -1,19 +1,9 @@
 /**
- * What a client asks its answer to look like, as far as it decides how the post-image can be had: its format, and whether
- * it asks for the updated document itself.
+ * What a client asks of an update, as far as it decides how the post-image can be had and which token is meant: whether it
+ * asks for the updated document itself, runs a script, and names a primary term.
  */
 import { eachMember, type Slice } from '../../json/scan.ts';
-import { getParam, parseQuery } from '../query.ts';
-import type { RequestHead } from '../types.ts';
-
-const otherFormats = /yaml|cbor|smile/i;
-
-/** The server's order: `format`, else Accept, else the type of the request, else JSON. */
-export const answersJson = ({ query, headers }: Pick<RequestHead, 'query' | 'headers'>): boolean => {
-  const asked = getParam(query, 'format') ?? headers['accept'] ?? '';
-  if (otherFormats.test(asked)) return false;
-  return /json/i.test(asked) || !otherFormats.test(headers['content-type'] ?? '');
-};
+import { parseQuery } from '../query.ts';
 
 const sourceParams = ['_source', '_source_includes', '_source_excludes', '_source_include', '_source_exclude'];
 

@@ -5,7 +5,7 @@
  */
 import type { RouteState } from '../../coordination/ports.ts';
 import type { Side } from '../../coordination/records.ts';
-import { applyEdits, type Edit, type Slice } from '../../json/scan.ts';
+import { applyEdits, type Edit, type Slice, textOf } from '../../json/scan.ts';
 import { getFlag } from '../query.ts';
 import { withoutType } from '../typeless.ts';
 import type { Operation, RequestHead, RoutedIndex } from '../types.ts';
@@ -20,7 +20,6 @@ import {
   ownRouting,
   readMeta,
   rewriteAction,
-  textOf,
 } from './bulk-request.ts';
 import { authorityOf, isCopying, pathWithQuery, type WriteTarget, withIndex, writeName } from './names.ts';
 import { mayDelete } from './post-image.ts';

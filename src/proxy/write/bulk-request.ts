@@ -6,16 +6,7 @@
  * `require_alias` is set on everything routed: should the epoch alias be gone, the server must not create an index of
  * its name.
  */
-import {
-  applyEdits,
-  type Edit,
-  eachMember,
-  memberCuts,
-  parseSlice,
-  rawOf,
-  type Slice,
-  skipSpace,
-} from '../../json/scan.ts';
+import { applyEdits, type Edit, eachMember, memberCuts, type Slice, skipSpace, textOf } from '../../json/scan.ts';
 import { addParam, getFlag, getParam, removeParam, setParam } from '../query.ts';
 import { asksForSource } from './asking.ts';
 import type { BulkAction } from './bulk-lines.ts';
@@ -46,14 +37,6 @@ export const readMeta = (body: Buffer, action: BulkAction): ActionMeta => {
     });
   });
   return { at, slices };
-};
-
-/** Text of a scalar as the server takes it; undefined for null and for what is no scalar. */
-export const textOf = (body: Buffer, slice: Slice | undefined): string | undefined => {
-  if (slice === undefined) return undefined;
-  const raw = rawOf(body, slice);
-  if (raw.startsWith('"')) return parseSlice(body, slice) as string;
-  return raw === 'null' || raw.startsWith('{') || raw.startsWith('[') ? undefined : raw;
 };
 
 /** The parameters of the request that are defaults for its actions. */

@@ -7,7 +7,7 @@ import { followerServesReads } from '../../coordination/effective.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { CrossfadeError, errorTable, isCrossfadeError } from '../../errors.ts';
 import { prettyJson } from '../../json/pretty.ts';
-import { applyEdits } from '../../json/scan.ts';
+import { applyEdits, textOf } from '../../json/scan.ts';
 import { asksPretty } from './answer-form.ts';
 import type { BodyPieces, UpstreamAnswer } from '../../upstream/types.ts';
 import type { RoutedIndex } from '../types.ts';
@@ -21,7 +21,7 @@ import {
   parseBulkAnswer,
 } from './bulk-answer.ts';
 import { type Addressed, type BulkInput, type Division, type Group, writeGroup } from './bulk-groups.ts';
-import { readMeta, textOf } from './bulk-request.ts';
+import { readMeta } from './bulk-request.ts';
 import {
   type Answered,
   detachDocuments,

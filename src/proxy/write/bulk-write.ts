@@ -5,10 +5,10 @@
  */
 import type { RouteState, Ticket } from '../../coordination/ports.ts';
 import { CrossfadeError } from '../../errors.ts';
+import { answersInJson } from '../answers-in-json.ts';
 import type { Operation, Plan } from '../types.ts';
 import { clientHeaders, showBody } from './answer-client.ts';
 import { formOf } from './answer-form.ts';
-import { answersJson } from './asking.ts';
 import { admit, awaitReplay, replayBudgetMs, sendTo } from './attempts.ts';
 import { type Addressed, type Addressing, type BulkInput, divide } from './bulk-groups.ts';
 import { type BulkBody, parseBulk, refusable } from './bulk-lines.ts';
@@ -39,7 +39,7 @@ export const createBulkWrite =
     const resolve = resolver(tools.deps);
     if (addressed.every(({ name }) => resolve(name).kind === 'unrouted'))
       return sendUnparsed(tools, client, body.bytes, body);
-    if (!answersJson(client.head))
+    if (!answersInJson(client.head))
       throw new CrossfadeError('UNSUPPORTED', 'A bulk on routed indices must ask for a JSON answer.');
     await runBulk({ ...tools, client, input, body, defaultName: plan.defaultIndex }, addressed);
   };

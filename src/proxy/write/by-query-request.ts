@@ -6,10 +6,10 @@ import { lacksShards } from '../../compare/gate.ts';
 import type { Json } from '../../compare/json-value.ts';
 import type { DocKey, RouteState } from '../../coordination/ports.ts';
 import { eachElement, members, parseSlice, rawOf, type Slice, skipSpace } from '../../json/scan.ts';
+import { answersInJson } from '../answers-in-json.ts';
 import { addParam, getParam, parseQuery, removeParam } from '../query.ts';
 import { aliasRouting } from '../read/side-names.ts';
 import type { Operation, RequestHead, RoutedIndex } from '../types.ts';
-import { answersJson } from './asking.ts';
 import { authorityOf, concreteName, pathWithQuery, withIndex, writeName } from './names.ts';
 
 /** The epoch aliases of these indices under a state, in order. */
@@ -37,7 +37,7 @@ export type ByQuery = {
 
 /** Counts must be readable in the answer, so `filter_path` is applied here, to the formats that are read here. */
 export const unfilteredQuery = (head: RequestHead): string =>
-  answersJson(head) ? removeParam(head.query, 'filter_path') : head.query;
+  answersInJson(head) ? removeParam(head.query, 'filter_path') : head.query;
 
 export const byQueryPath = ({ head, operation, state, indices }: ByQuery): string => {
   const { routing } = searchRouting(head.query, indices);

@@ -56,11 +56,17 @@ const versionReason = {
 /** Mixed versions would be lost or refused after a switch, so they are refused while the authority can still take them. */
 const wrongVersions = ({ state, versionType, op }: RefusalQuestion): Refusal | undefined => {
   if (!isCopying(state)) return undefined;
-  const external = versionType?.startsWith('external') ?? false;
   const declared = state.spec.versions;
-  const fits = declared === 'internal' ? !external : versionType === 'external' && op !== 'update';
+  const fits = declared === 'internal' ? !isExternal(versionType) : versionType === 'external' && op !== 'update';
   return fits ? undefined : { status: 400, error: { type: unsupportedType, reason: versionReason[declared] } };
 };
+const isExternal = (versionType: string | undefined): boolean => versionType?.startsWith('external') ?? false;
+
+/** Why a reindex may not give its documents versions of this kind; undefined when it may. */
+export const wrongVersionsOfReindex = (state: RouteState, versionType: string | undefined): string | undefined =>
+  isCopying(state) && state.spec.versions === 'internal' && isExternal(versionType)
+    ? versionReason.internal
+    : undefined;
 const unsupportedType = 'crossfade_unsupported';
 export const isUnsupported = (refusal: Refusal): boolean => refusal.error.type === unsupportedType;
 export const isVersionMismatch = ({ error }: Refusal): boolean =>

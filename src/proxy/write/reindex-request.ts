@@ -15,6 +15,7 @@ import {
   rawOf,
   type Slice,
   skipSpace,
+  textOf,
 } from '../../json/scan.ts';
 import { type BodyFacts, inspectBody } from '../read/body-names.ts';
 import { bodyTrouble, nameEdits } from '../read/body-words.ts';
@@ -29,6 +30,8 @@ export type ReindexPlan = {
   /** Routes that are read from. */
   readonly sources: readonly RoutedIndex[];
   readonly destSlice: Slice | undefined;
+  /** Of what is written. */
+  readonly versionType: string | undefined;
   /** Of what is read. */
   readonly edits: readonly Edit[];
 };
@@ -44,12 +47,13 @@ export const planReindexBody = (body: Buffer, { table, date, sameCluster }: Plan
   if ((dest !== undefined || read.indices.length > 0) && places.changesIndex)
     throw new CrossfadeError('UNSUPPORTED', 'A reindex of routed indices must not set ctx._index in its script.');
   const edits = places.remote ? [] : readEdits({ places, read, table, sameCluster });
-  return { side, dest, sources: read.indices, destSlice: places.dest, edits };
+  return { side, dest, sources: read.indices, destSlice: places.dest, versionType: places.versionType, edits };
 };
 
 type Places = {
   source: Slice | undefined;
   dest: Slice | undefined;
+  versionType: string | undefined;
   remote: boolean;
   /** A script that may write to an index of its own choice. */
   changesIndex: boolean;
@@ -60,10 +64,11 @@ const findPlaces = (body: Buffer): Places => {
   try {
     const root = members(body, skipSpace(body, 0), ['source', 'dest', 'script']);
     const source = root.source === undefined ? {} : members(body, root.source.start, ['index', 'remote']);
-    const dest = root.dest === undefined ? {} : members(body, root.dest.start, ['index']);
+    const dest = root.dest === undefined ? {} : members(body, root.dest.start, ['index', 'version_type']);
     return {
       source: source.index,
       dest: dest.index,
+      versionType: textOf(body, dest.version_type),
       remote: source.remote !== undefined,
       changesIndex: root.script !== undefined && rawOf(body, root.script).includes('_index'),
       facts: inspectBody(body),

@@ -29,6 +29,7 @@ import { fencing, mentionsDenial, mentionsFence } from './fence.ts';
 import { authorityOf, isCopying, pathWithQuery, writeName } from './names.ts';
 import type { WriteClient, WriteDeps } from './ports.ts';
 import { planReindexBody, type ReindexPlan, reindexBody } from './reindex-request.ts';
+import { wrongVersionsOfReindex } from './refusals.ts';
 import { type RequestBody, readRequestBody } from './request-body.ts';
 import { followTask, showTask, taskOf } from './tasks.ts';
 
@@ -67,13 +68,24 @@ const planNow = ({ deps, body }: Context): ReindexPlan =>
 const replanned = (context: Context, ticket: Ticket): ReindexPlan | undefined => {
   try {
     const plan = planNow(context);
-    if (plan.dest?.state.slug === ticket.state.slug) return plan;
+    if (plan.dest?.state.slug === ticket.state.slug) {
+      refuseVersions(context, plan, ticket.state);
+      return plan;
+    }
   } catch (error) {
     ticket.done();
     throw error;
   }
   ticket.done();
   return undefined;
+};
+
+/** @throws CrossfadeError UNSUPPORTED */
+const refuseVersions = ({ deps }: Context, { versionType }: ReindexPlan, state: RouteState): void => {
+  const reason = wrongVersionsOfReindex(state, versionType);
+  if (reason === undefined) return;
+  deps.onEvent?.({ kind: 'version_mode_mismatch', slug: state.slug });
+  throw new CrossfadeError('UNSUPPORTED', reason);
 };
 
 const runUnrouted = async ({ deps, client, body }: Context, plan: ReindexPlan): Promise<void> => {

@@ -4,10 +4,11 @@
  * post-image. The client's document is never touched. Pure: the same request under the same state gives the same result.
  */
 import { applyEdits, skipSpace } from '../../json/scan.ts';
+import { answersInJson } from '../answers-in-json.ts';
 import { addParam, getFlag, getParam, removeParam, setParam } from '../query.ts';
 import type { Operation, RequestHead, RoutedIndex } from '../types.ts';
 import { asItCame, type Form, formOf } from './answer-form.ts';
-import { answersJson, asksForSource, updateFacts } from './asking.ts';
+import { asksForSource, updateFacts } from './asking.ts';
 import { documentLine } from '../../json/document-line.ts';
 import { authorityOf, isCopying, pathWithQuery, withIndex, writeName } from './names.ts';
 import { mayDelete, type WriteOp } from './post-image.ts';
@@ -66,7 +67,7 @@ export const prepareSingle = (write: SingleWrite, index: RoutedIndex): PreparedW
   const update = op === 'update' && body.json ? updateFacts(body.bytes, startOf(body.bytes)) : undefined;
   if (op === 'update' && hidesToken(body.bytes, update, state.phase.reign)) return hiddenToken;
   const term = updateTermEdit(body.bytes, update?.term, state.phase.reign);
-  const whole = copying && answersJson(head);
+  const whole = copying && answersInJson(head);
   const askedSource = whole && canAsk(head, update);
   const rewritten = rewriteQuery(query, { write, index, askedSource, whole });
   return {

@@ -93,6 +93,12 @@ describe('a changed answer', () => {
     );
   });
 
+  it.each(['application/yaml', 'application/cbor'])('that came as %s instead gives out no cursor', (type) => {
+    const scroll = { query: 'scroll=1m' };
+    expect(() => edited('_scroll_id: abc', {}, scroll, 200, type)).toThrow('is not JSON');
+    expect(edited('error: x', {}, scroll, 404, type)).toBe('error: x');
+  });
+
   it('of a table of plain text renames whole words', () => {
     expect(edited('green new 1\ngreen newer 2\n', { family: 'cat' }, {}, 200, 'text/plain')).toBe(
       'green old 1\ngreen newer 2\n',

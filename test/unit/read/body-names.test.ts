@@ -44,6 +44,20 @@ describe('index names in a search body', () => {
     expect(names(body)).toEqual(expected);
   });
 
+  it('are found behind a byte order mark, where they stand', () => {
+    const body = Buffer.from('\ufeff {"query":{"terms":{"u":{"index":"a"}}},"pit":{"id":"p"}}');
+    const { names: places, pit } = inspectBody(body);
+    expect(places.map(({ slice }) => body.toString('utf8', slice.start, slice.end))).toEqual(['"a"']);
+    expect(pit?.id).toBe('p');
+  });
+
+  it.each(['/* c */{"pit":{"id":"p"}}', '// c\n{"indices_boost":{"a":2}}', '[{"indices_boost":{"a":2}}]', '"index"'])(
+    'are not taken for absent in what does not begin with an object: %j',
+    (text) => {
+      expect(() => inspect(text)).toThrow(SyntaxError);
+    },
+  );
+
   it.each<[string, unknown]>([
     ['a field called index', { query: { match: { index: 'products' } } }],
     ['a term on a field called index', { query: { term: { index: { value: 'products' } } } }],

@@ -70,6 +70,23 @@ describe('a read over several routes that moved under their names', () => {
     ]);
   });
 
+  it.each(['application/json, text/plain, */*', 'text/plain, application/json, */*', '*/*'])(
+    'opens a scroll for a client that accepts %s',
+    async (accept) => {
+      set(moved, moved);
+      const headers = { accept, 'content-type': 'application/json' };
+      const got = await stack.send('POST', '/orders/_search?scroll=1m', { body: {}, headers });
+      expect([got.status, isWrapped(got.json._scroll_id)]).toEqual([200, true]);
+    },
+  );
+
+  it('opens none for a request whose type is the type of its answer, and cannot be read', async () => {
+    set(moved, moved);
+    const headers = { accept: '*/*', 'content-type': 'application/yaml' };
+    expect((await stack.send('GET', '/orders/_search?scroll=1m', { headers })).status).toBe(400);
+    expect(target.seen).toEqual([]);
+  });
+
   it('opens a point in time that is searched and closed on the target', async () => {
     set(moved, moved);
     const { pit_id: id } = (await stack.send('POST', '/orders,items/_search/point_in_time?keep_alive=1m')).json;

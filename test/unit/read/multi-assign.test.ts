@@ -92,6 +92,11 @@ describe('items of a multi request', () => {
     ]);
   });
 
+  it('with null for an index are of the index of the path', () => {
+    const body = parseMulti('mget', docs({ _index: null, _id: '1' }));
+    expect(assign(body, { defaultIndex: 'b1' }).groups).toEqual([['target', undefined, [0]]]);
+  });
+
   it.each(['_shards:0', '_only_nodes:a', '_prefer_nodes:a'])(
     'stay at the authority when their header names nodes or shards: %s',
     (preference) => {

@@ -50,6 +50,18 @@ describe('msearch bodies', () => {
       { indices: ['x'], routing: 'r1' },
       '{"index":["x"],"routing":"c"}',
     ],
+    [
+      'alias routing stands in for null',
+      '{"index":"a","routing":null}',
+      { indices: ['x'], routing: 'r1' },
+      '{"index":["x"],"routing":"r1"}',
+    ],
+    [
+      'a wish for all indices stands in for null',
+      '{"ignore_unavailable":null}',
+      { indices: ['x'], ignoreUnavailable: true },
+      '{"index":["x"],"ignore_unavailable":true}',
+    ],
   ])('change only what must change: %s', (_title, head, over, expected) => {
     // The first line of a body is skipped when blank, so the line under test is the second item's.
     const body = parseMulti('msearch', Buffer.from(`{}\n{}\n${head}\n{"size": 1.0}\n`));
@@ -72,7 +84,26 @@ describe('msearch bodies', () => {
   });
 });
 
+it.each([
+  ['msearch', '{"index":null,"routing":null,"preference":null,"ignore_unavailable":null}\n{}\n'],
+  ['mget', '{"docs":[{"_index":null,"_id":"1","routing":null}]}'],
+] as const)('null in a body of %s leaves the default, as on the server', (family, text) => {
+  const { expression, routing, preference, ignoreUnavailable } = parseMulti(family, Buffer.from(text)).items[0]!;
+  expect([expression, routing, preference, ignoreUnavailable]).toEqual([undefined, undefined, undefined, undefined]);
+});
+
 describe('mget bodies', () => {
+  it('say numbers as they are written', () => {
+    const body = parseMulti('mget', Buffer.from('{"docs":[{"_id":1.0,"routing":12345678901234567890}]}'));
+    expect([body.items[0]!.id, body.items[0]!.routing]).toEqual(['1.0', '12345678901234567890']);
+  });
+
+  it('take alias routing in the place of null', () => {
+    const body = parseMulti('mget', Buffer.from('{"docs":[{"_id":"1","_routing":null}]}'));
+    const changed = change({ indices: ['z'], routing: 'r' });
+    expect(all(body, changed)).toBe('{"docs":[{"_index":"z","_id":"1","_routing":"r"}]}');
+  });
+
   it('name index, id and routing of each document', () => {
     const body = parseMulti('mget', Buffer.from('{"docs":[{"_index":"a","_id":"1","routing":"r"},{"_id":2}]}'));
     expect(body.items.map(({ expression, id, routing }) => [expression, id, routing])).toEqual([

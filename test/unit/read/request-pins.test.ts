@@ -60,6 +60,7 @@ describe('the head of a request', () => {
     ['application/cbor', 'answer_format'],
     ['application/vnd.elasticsearch+json', undefined],
     ['*/*', undefined],
+    ['application/json, text/plain, */*', undefined],
   ])('that accepts %s is pinned by %s', (accept, pin) => {
     expect(pinOf('/products/_search', { accept })).toBe(pin);
   });

@@ -512,6 +512,41 @@ describe('reindex', () => {
     expect(member.sweeps).toEqual(['by_query']);
   });
 
+  describe('that sets versions of its own', () => {
+    const versioned = (type: string, dest = 'products') => {
+      const sent = reindex('other', dest);
+      return { ...sent, body: sent.body.replace(/}}$/, `,"version_type":"${type}"}}`) };
+    };
+    const declared = (phase: 'observe' | 'dual', versions: 'internal' | 'external') => {
+      const member = new Member(script({ done: counts(1) }), [{ phase }]);
+      const { spec } = member.state();
+      member.learn({}, 'products', { spec: { ...spec, versions } });
+      return member;
+    };
+
+    it.each(['external', 'external_gt', 'external_gte'])('as %s is refused and counted', async (type) => {
+      const member = declared('dual', 'internal');
+      expect(await member.sender.send(versioned(type))).toMatchObject({
+        status: 400,
+        headers: { 'x-crossfade-error': 'UNSUPPORTED' },
+      });
+      expect([member.seen, member.events.map(({ kind }) => kind)]).toEqual([[], ['version_mode_mismatch']]);
+      expect(member.drained()).toBe(true);
+    });
+
+    it.each([
+      ['dual', 'internal', 'internal', 'products'],
+      ['dual', 'internal', 'external', 'other'],
+      ['dual', 'external', 'external', 'products'],
+      ['observe', 'internal', 'external', 'products'],
+    ] as const)('in %s on a route of %s versions goes on as %s into %s', async (phase, versions, type, dest) => {
+      const member = declared(phase, versions);
+      const answer = member.sender.send(versioned(type, dest));
+      await member.time.advance(1);
+      expect((await answer).status).toBe(200);
+    });
+  });
+
   it('whose script chooses the index is refused when a route is concerned', async () => {
     const sent = reindex('other', 'products');
     const body = sent.body.replace(/}$/, ',"script":{"source":"ctx._index = \'x\'"}}');
