@@ -1,13 +1,14 @@
 /**
  * May this spec replace that one? Pure. While a route is not off, its members and its follower hold state that depends on
- * which indices are paired and how documents are versioned; changing those would mix two migrations under one name.
+ * which indices are paired and how documents are versioned; changing those would mix two migrations under one name. So would
+ * an alias that the route no longer tells its requests by, as it goes on leading to the source's index on the cluster.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { RouteState } from '../coordination/ports.ts';
 import type { RouteSpec } from '../coordination/route-spec.ts';
 import { doubtOf } from '../fleet/known-routes.ts';
 
-/** Fields that may change in phase `off` only. */
+/** Fields that may change in phase `off` only; so may what an alias that is there says. */
 const fixed = ['indices', 'versions', 'transform'] as const satisfies readonly (keyof RouteSpec)[];
 
 export const changedFields = (before: RouteSpec | undefined, after: RouteSpec): string[] =>
@@ -22,6 +23,20 @@ const namesOf = (spec: RouteSpec): string[] => [
   ...spec.aliases.map(({ name }) => name),
 ];
 const targetsOf = (spec: RouteSpec): string[] => spec.indices.map(({ target }) => target);
+
+const aliasesCalled = (spec: RouteSpec, name: string) => spec.aliases.filter((alias) => alias.name === name);
+
+/** New aliases may come at any time: what they lead to was outside the route before. */
+const changedAliases = (before: RouteSpec, after: RouteSpec): string[] =>
+  [...new Set(before.aliases.map(({ name }) => name))]
+    .filter((name) => !isDeepStrictEqual(aliasesCalled(before, name), aliasesCalled(after, name)))
+    .map((name) => `alias ${name}`);
+
+/** What is fixed while a route is not off, and would not stay as it is. */
+const fixedChanges = (before: RouteSpec, after: RouteSpec): string[] => [
+  ...fixed.filter((field) => !isDeepStrictEqual(before[field], after[field])),
+  ...changedAliases(before, after),
+];
 
 type NamesOf = (spec: RouteSpec) => readonly string[];
 const shared = (spec: RouteSpec, other: RouteSpec, names: NamesOf): string[] => {
@@ -55,7 +70,7 @@ export const objectionTo = (
   const doubt = current && doubtOf(current);
   if (doubt !== undefined) return { kind: 'refused', message: doubt };
   if (current === undefined || current.phase.phase === 'off') return undefined;
-  const moved = changedFields(current.spec, spec).filter((field) => (fixed as readonly string[]).includes(field));
+  const moved = fixedChanges(current.spec, spec);
   return moved.length === 0
     ? undefined
     : {

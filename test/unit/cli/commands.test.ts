@@ -76,6 +76,43 @@ describe('apply', () => {
     expect(ran.err).toContain('indices can change in phase off only; the route is in dual');
   });
 
+  const shop = { name: 'shop', indices: ['products_v1'], writeIndex: 'products_v1', routing: 'eu' };
+  const listing = (...aliases: unknown[]) => ({ ...products, aliases });
+  const { indices: _i, ...everywhere } = shop;
+  const { writeIndex: _w, ...unwritten } = shop;
+  const aliasChanges: [string, unknown, string | undefined][] = [
+    ['an alias is taken away', listing('products'), 'alias shop'],
+    ['all aliases are taken away', listing(), 'alias products, alias shop'],
+    ['an alias is called otherwise', listing('store', shop), 'alias products'],
+    ['the indices of an alias change', listing('products', everywhere), 'alias shop'],
+    ['the write index of an alias changes', listing('products', unwritten), 'alias shop'],
+    ['the routing of an alias changes', listing('products', { ...shop, routing: 'us' }), 'alias shop'],
+    ['an alias is listed twice', listing('products', shop, { name: 'products', routing: 'eu' }), 'alias products'],
+    ['an alias is added', listing('products', shop, 'store'), undefined],
+    ['the aliases are listed in another order', listing(shop, 'products'), undefined],
+  ];
+  const away = ['observe', 'dual', 'target', 'final'] as const;
+  test.each(away.flatMap((phase) => aliasChanges.map((change) => [phase, ...change] as const)))(
+    'in %s, where members tell the requests of a route by its aliases, %s: refuses what is there already',
+    async (phase, _, spec, refused) => {
+      const made = await withRoute({ phase, epoch: 1 });
+      await made.store.config.put(keys.config('products'), JSON.stringify(listing('products', shop)));
+      const ran = await made.run('apply -f -', { stdin: JSON.stringify(spec) });
+      if (refused === undefined) expect(ran).toMatchObject({ exit: 0, out: 'products: applied (aliases)\n' });
+      else
+        expect(ran).toMatchObject({
+          exit: exitTable.refused.code,
+          err: expect.stringContaining(`${refused} can change in phase off only; the route is in ${phase}`),
+        });
+    },
+  );
+
+  test('changes and takes away aliases of a route in off', async () => {
+    const made = await withRoute();
+    const ran = await made.run('apply -f -', { stdin: JSON.stringify(listing({ ...shop, name: 'store' })) });
+    expect(ran).toMatchObject({ exit: 0, out: 'products: applied (aliases)\n' });
+  });
+
   const moved = { ...products, indices: [{ source: 'products_v1', target: 'products_v3' }] };
   test.each<[string, (made: Harness) => Promise<unknown>, keyof typeof exitTable]>([
     [
