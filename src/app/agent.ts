@@ -34,6 +34,9 @@ import { standAlone } from './stand-alone.ts';
 /** Copies get at least this long, also when the application used the whole grace. */
 const leastDrainMs = 2000;
 
+/** Far less than a route takes from its first phase to a cutover where it is worth a migration. */
+const recentCacheMs = 15 * 60_000;
+
 const pause = (ms: number): Promise<void> => delay(ms, undefined, { ref: false });
 
 type Bound = { host: string; port: number };
@@ -186,6 +189,7 @@ class Agent {
     return standAlone({
       view,
       heard: () => members.heard(),
+      isRecent: (core.watcher.status().cacheAgeMs ?? Number.POSITIVE_INFINITY) < recentCacheMs,
       isOver: () => this.#drained.signal.aborted,
       refresh: () => core.watcher.refresh(),
       transports: transportsOf(core.clusters.background),

@@ -5,8 +5,8 @@
  * prepared before that look, and this process serves nothing; or the balance of the ledger, struck later, misses the
  * number, and the switch goes through the fence (I6, I10). It follows no newer phase by itself until it was heard and has
  * read the phases after that. A route that is `off` for it is served until an alias tells that it has left `off`: no fence
- * would stop writes by the plain name. For the same reason nothing is served while the source has an alias of a route that
- * this process does not know: what it kept may be of before that was applied.
+ * would stop writes by the plain name. For the same reason, where what it kept is old, nothing is served while the source has an
+ * alias of a route that this process does not know: that may have been applied and cut over since.
  */
 import { type AliasAnswer, hasLaterStay, isPresentEpoch, slugsIn } from '../coordination/authority-from-aliases.ts';
 import { aliasWildcard, epochAlias, ownAliases } from '../coordination/keys.ts';
@@ -19,6 +19,8 @@ import type { RouteView } from './route-view.ts';
 export type StandAloneDeps = {
   view: Pick<RouteView, 'states' | 'inDoubt' | 'standAlone' | 'catchUp' | 'takePart'>;
   heard: () => boolean;
+  /** What this process kept was true minutes ago, so no route can have been applied and cut over since. */
+  isRecent: boolean;
   /** Nothing is served any more. */
   isOver: () => boolean;
   /** Looks at the phases; whoever begins a move after it has heard of this process. */
@@ -75,7 +77,8 @@ const holds = async ({ view, transports }: StandAloneDeps, check: Check): Promis
 };
 
 /** Each route that has left `off` has had a write alias on the source, and none of them is ever removed. */
-const knowsAll = async ({ view, transports }: StandAloneDeps): Promise<boolean> => {
+const knowsAll = async ({ view, transports, isRecent }: StandAloneDeps): Promise<boolean> => {
+  if (isRecent) return true;
   const answer = await aliasesOf(transports.source, ownAliases).catch(() => undefined);
   return answer !== undefined && slugsIn(answer).every((slug) => view.states().has(slug));
 };

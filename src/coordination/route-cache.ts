@@ -3,7 +3,7 @@
  * before. Holds the texts as they stood in the store with their revisions, so one parser reads both. Invariant: routes of
  * another bucket are never taken for those of this one, though two agents may have been given one folder.
  */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as z from 'zod';
 import { replaceFile } from './atomic-file.ts';
@@ -33,6 +33,13 @@ const isSame = (of: CacheOrigin | undefined, own: CacheOrigin | undefined): bool
   of === undefined ||
   own === undefined ||
   (of.bucket === own.bucket && of.servers.some((server) => own.servers.includes(server)));
+
+/** When the file was last known to say what the store says, in milliseconds since the epoch; undefined = nobody can tell. */
+export const routeCacheTime = (file: string): Promise<number | undefined> =>
+  stat(file).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => undefined,
+  );
 
 /** Undefined when there is no file. @throws when there is one that cannot be read, is damaged, or is of another origin */
 export const readRouteCache = async (file: string, origin?: CacheOrigin): Promise<RouteCache | undefined> => {

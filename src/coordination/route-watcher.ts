@@ -10,7 +10,7 @@ import { nickname } from './incarnation.ts';
 import { heartbeatPrefix, routeKeyPrefix } from './keys.ts';
 import { settleMs } from './membership.ts';
 import type { Entry, RouteStates, Store } from './ports.ts';
-import { type CacheOrigin, type RouteCache, readRouteCache, writeRouteCache } from './route-cache.ts';
+import { type CacheOrigin, type RouteCache, readRouteCache, routeCacheTime, writeRouteCache } from './route-cache.ts';
 import {
   absences,
   alarmsOf,
@@ -37,6 +37,8 @@ export type RouteWatcherOptions = {
   logger: Logger;
   /** Monotonic milliseconds. */
   now?: () => number;
+  /** Milliseconds since the epoch. */
+  date?: () => number;
   timers?: Timers;
   pollMs?: number;
   /** Without a successful listing for so long, the member counts as stale. */
@@ -55,6 +57,8 @@ export type WatcherStatus = {
   /** Since the last successful listing; undefined = there was none. */
   staleMs: number | undefined;
   incarnation: string | undefined;
+  /** How old the cached state was when this process began; undefined = there was none. */
+  cacheAgeMs: number | undefined;
   alarm: string | undefined;
   /** Refused or deleted values, also of routes that have no state yet. */
   errors: readonly { key: string; message: string }[];
@@ -75,17 +79,21 @@ export interface RouteWatcher {
 
 /** Resolves when the cache was read; the store may come later. A damaged or foreign cache is reported and counts as none. */
 export const startRouteWatcher = async (options: RouteWatcherOptions): Promise<RouteWatcher> => {
-  const { cacheFile, cacheOrigin, logger } = options;
-  let cache: RouteCache | undefined;
+  const { cacheFile, cacheOrigin, logger, date = Date.now } = options;
+  if (cacheFile === undefined) return new Watcher(options, undefined);
+  const writtenAtMs = await routeCacheTime(cacheFile);
   try {
-    cache = cacheFile === undefined ? undefined : await readRouteCache(cacheFile, cacheOrigin);
+    const cache = await readRouteCache(cacheFile, cacheOrigin);
+    return new Watcher(options, cache && { ...cache, ageMs: date() - (writtenAtMs ?? 0) });
   } catch (err) {
     logger.error({ err, cacheFile }, 'cached routes cannot be read');
+    return new Watcher(options, undefined);
   }
-  return new Watcher(options, cache);
 };
 
 const saveAfterMs = 50;
+/** The file's time tells until when it was known to be true, so it is written anew though nothing has changed. */
+const saveAgainMs = 60_000;
 
 const without = (states: RouteStates, slugs: readonly string[]): RouteStates =>
   slugs.length === 0 ? states : new Map([...states].filter(([slug]) => !slugs.includes(slug)));
@@ -109,10 +117,12 @@ class Watcher implements RouteWatcher {
   #reachable = true;
   #cancelPoll: () => void = () => undefined;
   #cancelSave: (() => void) | undefined;
+  #savedAtMs = Number.NEGATIVE_INFINITY;
+  #cacheAgeMs: number | undefined;
   #saving: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(options: RouteWatcherOptions, cache: RouteCache | undefined) {
+  constructor(options: RouteWatcherOptions, cache: (RouteCache & { ageMs: number }) | undefined) {
     this.#options = {
       now: () => performance.now(),
       timers: systemTimers,
@@ -141,6 +151,7 @@ class Watcher implements RouteWatcher {
       stale: staleMs === undefined || staleMs > staleAfterMs || alarm !== undefined,
       staleMs,
       incarnation: this.#incarnation,
+      cacheAgeMs: this.#cacheAgeMs,
       alarm,
       errors: [...errorsIn(this.#fold), ...wronglyOffErrors(doubtful)],
       withoutSpec: [...new Set([...routesWithoutSpec(this.#fold), ...doubtful])],
@@ -171,6 +182,7 @@ class Watcher implements RouteWatcher {
     const isNews = this.#take(foldChanges(fold, [...entries, ...gone, ...unwritten(fold, entries, told)]), told);
     // What came by subscription before it was not believed until now, and it may have come whole.
     if (isFirst && !isNews) this.#tell();
+    if (this.#listedAtMs - this.#savedAtMs >= saveAgainMs && this.#alarm() === undefined) this.#saveSoon();
   }
 
   async close(): Promise<void> {
@@ -181,7 +193,8 @@ class Watcher implements RouteWatcher {
     await this.#saving;
   }
 
-  #restore({ incarnation, changes }: RouteCache): void {
+  #restore({ incarnation, changes, ageMs }: RouteCache & { ageMs: number }): void {
+    this.#cacheAgeMs = ageMs;
     this.#incarnation = incarnation;
     this.#knowledge = 'cached';
     this.#fold = foldChanges(emptyFold, changes);
@@ -271,6 +284,7 @@ class Watcher implements RouteWatcher {
     const { cacheFile, cacheOrigin, logger } = this.#options;
     const incarnation = this.#incarnation ?? this.#options.store.status().incarnation;
     if (cacheFile === undefined || incarnation === undefined) return;
+    this.#savedAtMs = this.#options.now();
     // A start without the store would take it for `off`, and rather asks the clusters.
     if (wronglyOff(this.#fold, this.#told).length > 0) return;
     this.#saving = this.#saving

@@ -142,7 +142,7 @@ export const startMember = (options: MemberOptions): Member => {
     const isOver = (): boolean => false;
     const wait = (ms: number): Promise<void> => pause(timers, ms);
     const refresh = (): Promise<void> => watcher.refresh();
-    if (!joined) await standAlone({ view, heard, isOver, refresh, transports, pause: wait, logger });
+    if (!joined) await standAlone({ view, heard, isRecent: false, isOver, refresh, transports, pause: wait, logger });
     const executors = createWriteExecutors({
       transports,
       admission,

@@ -13,6 +13,7 @@ const world = (knowledge: Knowledge = 'unknown') => {
     stale: false,
     staleMs: 0,
     incarnation: 'i',
+    cacheAgeMs: undefined,
     alarm: undefined,
     errors: [],
     withoutSpec: [],

@@ -51,6 +51,7 @@ const setUp = (phase: Phase = 'dual') => {
     view,
     transports,
     heard: () => heard,
+    isRecent: false,
     isOver: () => over,
     refresh: async () => {
       if (unreadable) throw new CrossfadeError('STORE_UNAVAILABLE');
@@ -216,6 +217,16 @@ describe('a process that nobody has heard of', () => {
     await standAlone({ ...world.deps, view: { ...world.deps.view, states: () => new Map() } });
     expect(world.log.at(-1)).toBe('refuses');
   });
+
+  it.each(strangers)(
+    'serves what was true minutes ago, also where a route that it does not know %s',
+    async (_, happen) => {
+      const world = setUp();
+      happen(world);
+      await standAlone({ ...world.deps, isRecent: true });
+      expect(world.log.at(-1)).toBe('serves');
+    },
+  );
 
   it.each(strangers)('stops serving when a route that it does not know %s', async (_, happen) => {
     const world = setUp();

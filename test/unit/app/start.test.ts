@@ -43,6 +43,7 @@ const setUp = (knowledge: Knowledge) => {
         stale: false,
         staleMs: 0,
         incarnation: '',
+        cacheAgeMs: undefined,
         alarm: undefined,
         errors: [],
         withoutSpec: [],

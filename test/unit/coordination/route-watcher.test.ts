@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile, stat, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -160,6 +160,39 @@ describe('the route watcher', () => {
     await time.advance(100);
     await eventually(async () => (await readFile(cacheFile, 'utf8')).includes(read));
     await watcher.close();
+  });
+
+  it('writes the cache anew each minute, and tells at a start until when it was known to be true', async () => {
+    await fill();
+    const first = await start();
+    expect(first.watcher.status().cacheAgeMs).toBeUndefined();
+    await time.advance(100);
+    const writtenAt = async (): Promise<number> => (await stat(first.cacheFile)).mtimeMs;
+    await eventually(async () => (await readFile(first.cacheFile, 'utf8')).includes(read));
+    const longAgo = new Date(Date.now() - 3_600_000);
+    await utimes(first.cacheFile, longAgo, longAgo);
+    const old = await start();
+    expect(old.watcher.status().cacheAgeMs).toBeGreaterThan(3_500_000);
+    await old.watcher.close();
+    await utimes(first.cacheFile, longAgo, longAgo);
+    await time.advance(62_000);
+    await eventually(async () => (await writtenAt()) > longAgo.getTime() + 1_000_000);
+    await first.watcher.close();
+    const again = await start();
+    expect(again.watcher.status().cacheAgeMs).toBeLessThan(600_000);
+    await again.watcher.close();
+  });
+
+  it('does not write the cache anew while the store does not answer', async () => {
+    await fill();
+    const { watcher, cacheFile } = await start();
+    await time.advance(100);
+    await eventually(async () => (await readFile(cacheFile, 'utf8')).includes(read));
+    store.config.offline = true;
+    await rm(cacheFile);
+    await time.advance(200_000);
+    await watcher.close();
+    await expect(stat(cacheFile)).rejects.toThrow('ENOENT');
   });
 
   it.each(['', '{', '{"schema":1}'])('starts without a cache that is damaged: %j', async (text) => {
