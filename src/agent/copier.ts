@@ -32,6 +32,7 @@ export const createCopier = (options: CopierOptions): Copier => {
     unknownOutcome: (slug, mayDelete) => of(slug).unknownOutcome(mayDelete),
     arrived: (slug, write) => of(slug).arrived(write),
     leftToTail: (slug, left) => of(slug).leftToTail(left),
+    notCopied: (write) => of(write.slug).notCopied(write),
     sweepNeeded: (slug, reason) => of(slug).sweepNeeded(reason),
     report: (slug) => of(slug).report(),
     problems: (slug) => of(slug).problems(),

@@ -1,6 +1,6 @@
 /**
  * Documents that the follower may show as they were, because the last copy of them that this process made did not arrive:
- * refused, given up, dropped for want of memory, or left to the tail. Whoever reads them by id is served by the authority
+ * refused, given up, dropped for want of memory, left to the tail, or never made. Whoever reads them by id is served by the authority
  * until a copy as new as the lost one arrives. Bounded: for documents that are forgotten, and for those left to the tail by
  * choice, which nobody lists, every document counts as lost for a while. Pure.
  */

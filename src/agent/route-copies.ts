@@ -5,7 +5,15 @@
  */
 import { bucketOf, isInShare } from '../coordination/bucket.ts';
 import { clientsAwaitCopies } from '../coordination/effective.ts';
-import type { Copy, CopyOutcome, CopyReport, DocKey, RouteState, SweepReason } from '../coordination/ports.ts';
+import type {
+  Copy,
+  CopyOutcome,
+  CopyReport,
+  DocKey,
+  NotCopied,
+  RouteState,
+  SweepReason,
+} from '../coordination/ports.ts';
 import { authorityIn, copiedTo, otherSide, type Side } from '../coordination/records.ts';
 import type { FinalFate } from './bulk-send.ts';
 import type { ClusterControl } from './cluster.ts';
@@ -47,6 +55,9 @@ const isChosen = (copy: Copy, state: RouteState): boolean => {
   if (copy.op === 'delete' || percent.write >= 100 || clientsAwaitCopies(state)) return true;
   return isInShare(bucketOf(`write:${slug}`, copy.id), percent.write);
 };
+
+/** As new as this no copy is: one without a stamp may be newer than any. */
+const beyondStamps = 2n ** 63n;
 
 /** A copy takes some milliseconds. */
 const lookAgainMs = 5;
@@ -106,6 +117,11 @@ export class RouteCopies {
 
   leftToTail({ reign, ordinal, writes }: { reign: number; ordinal: number; writes: number }): void {
     this.#counts.leave(reign, ordinal, writes);
+  }
+
+  notCopied(write: NotCopied): void {
+    this.#learn(this.#options.stateOf?.(this.#slug));
+    this.#noteLost(write);
   }
 
   sweepNeeded(reason: SweepReason): void {
@@ -255,9 +271,9 @@ export class RouteCopies {
   }
 
   /** One of an earlier reign lost to what the authority of this one has. */
-  #noteLost(copy: Copy): void {
-    if (copy.reign !== this.#state?.phase.reign) return;
-    this.#lost.lost(docKeyText(copy), copy.stamp, this.#options.runtime.now());
+  #noteLost(write: NotCopied): void {
+    if (write.reign !== this.#state?.phase.reign) return;
+    this.#lost.lost(docKeyText(write), write.stamp ?? beyondStamps, this.#options.runtime.now());
   }
 
   #leave({ reign, ordinal }: Copy): CopyOutcome {

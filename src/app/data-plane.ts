@@ -94,7 +94,8 @@ const repairIdsOf =
     return absent;
   };
 
-const writeExecutors = (options: DataPlaneOptions, conflicts: RecentConflicts) => {
+type Noted = { conflicts: RecentConflicts; refreshes: FailedRefreshes };
+const writeExecutors = (options: DataPlaneOptions, { conflicts, refreshes }: Noted) => {
   const { config, logger, metrics, clusters, view, admission, copier, sharedSecret } = options;
   const mac = createCursorMac(sharedSecret);
   return createWriteExecutors({
@@ -110,13 +111,14 @@ const writeExecutors = (options: DataPlaneOptions, conflicts: RecentConflicts) =
     sameCluster: clusters.sameCluster,
     repairIds: repairIdsOf(options),
     tailPassed: options.tailPassed,
+    refreshes,
     wrapTaskId: (task, origin) => wrapCursor(task, origin, mac),
   });
 };
 
 const readExecutors = (
   { config, logger, metrics, clusters, view, copier, shadow, brake, filled, sharedSecret }: DataPlaneOptions,
-  { streams, conflicts, refreshes }: { streams: PassThrough; conflicts: RecentConflicts; refreshes: FailedRefreshes },
+  { streams, conflicts, refreshes }: Noted & { streams: PassThrough },
 ) =>
   createReadExecutors({
     transports: transportsOf(clusters.client),
@@ -143,7 +145,7 @@ const executorsOf = (options: DataPlaneOptions, refreshes: FailedRefreshes): Exe
   const conflicts = createRecentConflicts(() => performance.now());
   const reads = readExecutors(options, { streams, conflicts, refreshes });
   return {
-    ...writeExecutors(options, conflicts),
+    ...writeExecutors(options, { conflicts, refreshes }),
     ...reads,
     by_body: createByBodyExecutor({
       table: () => view.table(),

@@ -28,7 +28,7 @@ export const refreshFollowersFirst = (options: FollowerRefreshOptions): FailedRe
       if (awaited.get(state.slug) !== done) return;
       awaited.delete(state.slug);
       // One that a client asked for meanwhile and that failed stays failed.
-      if (!isDone) refreshes.settle(indicesOf(state), false);
+      if (!isDone) refreshes.begin(indicesOf(state))(false);
     });
     awaited.set(state.slug, done);
   };
@@ -38,7 +38,7 @@ export const refreshFollowersFirst = (options: FollowerRefreshOptions): FailedRe
     for (const [slug, state] of states) if (serving.get(slug) === true && before.get(slug) === false) begin(state);
   });
   return {
-    settle: (indices, isDone) => refreshes.settle(indices, isDone),
+    begin: (indices) => refreshes.begin(indices),
     has: (indices) =>
       (awaited.size > 0 && indices.some(({ state }) => awaited.has(state.slug))) || refreshes.has(indices),
   };

@@ -145,6 +145,8 @@ export type Copy = DocKey & {
   /** Follower reads are on and the client asked for a refresh: the copy asks for one too. */
   refresh?: 'true' | 'wait_for' | undefined;
 } & ({ op: 'index'; source: Uint8Array } | { op: 'delete' });
+/** A write of a document that cannot be offered as a copy. `stamp` undefined = it has none that a copy could carry. */
+export type NotCopied = DocKey & { reign: number; stamp: bigint | undefined };
 /** superseded: the follower already had this stamp or a newer one. left_to_tail: not copied directly (pct.write, budget). */
 export type CopyOutcome = 'applied' | 'superseded' | 'quarantined' | 'left_to_tail' | 'fenced';
 
@@ -160,6 +162,8 @@ export interface Copies {
   arrived(slug: string, write: { reign: number; ordinal: number }): void;
   /** The authority applied writes that no copy carries and that the tail will find, as those of a by-query. */
   leftToTail(slug: string, left: { reign: number; ordinal: number; writes: number }): void;
+  /** The follower shows this document as it was, until a copy as new as that write arrives. */
+  notCopied(write: NotCopied): void;
   /** Deletes happened that no copy carries. */
   sweepNeeded(slug: string, reason: SweepReason): void;
 }

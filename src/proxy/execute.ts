@@ -39,7 +39,7 @@ export type HandlerDeps = {
   /** Source and target are one cluster. */
   sameCluster?: boolean;
   /** Told what became of refreshes on followers. */
-  refreshes?: Pick<FailedRefreshes, 'settle'>;
+  refreshes?: Pick<FailedRefreshes, 'begin'>;
   now?: () => Date;
 };
 

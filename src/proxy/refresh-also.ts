@@ -19,7 +19,7 @@ export type RefreshAlso = {
   readonly transports: Transports;
   /** A follower that has not answered by then is left alone. */
   readonly followerTimeoutMs: number;
-  readonly refreshes?: Pick<FailedRefreshes, 'settle'> | undefined;
+  readonly refreshes?: Pick<FailedRefreshes, 'begin'> | undefined;
 };
 
 /**
@@ -36,6 +36,7 @@ const refreshRoute = async (refresh: RefreshAlso, state: RouteState): Promise<Up
   const side = otherSide(refresh.passedTo);
   const names = [...new Set(state.spec.indices.map((pair) => encodeURIComponent(pair[side])))];
   const isAuthority = authorityIn(state.phase.phase) === side;
+  const settle = isAuthority ? undefined : refresh.refreshes?.begin(indicesOf(state));
   const answer = refresh.transports[side].request({
     method: 'POST',
     path: `/${names.join(',')}/_refresh?ignore_unavailable=true`,
@@ -44,7 +45,7 @@ const refreshRoute = async (refresh: RefreshAlso, state: RouteState): Promise<Up
   });
   if (isAuthority) return answer;
   const isDone = await answer.then(isRefreshed, () => false);
-  refresh.refreshes?.settle(indicesOf(state), isDone);
+  settle?.(isDone);
   return undefined;
 };
 

@@ -157,6 +157,7 @@ export class TestRoute {
     isPending: () => false,
     unknownOutcome: (slug, mayDelete) => void this.unknown.push({ slug, mayDelete }),
     arrived: () => undefined,
+    notCopied: () => undefined,
     leftToTail: (_slug, left) => void this.left.push(left),
     sweepNeeded: (_slug, reason) => void this.sweeps.push(reason),
   };

@@ -110,11 +110,16 @@ export const createRefreshExecutor =
 
 const servesReads = ({ state }: Pick<IndexPlan, 'state'>): boolean => effectivePercents(state).read > 0;
 
-/** One that is left alone because it fails has not been refreshed either. */
+/**
+ * One that is left alone because it fails has not been refreshed either. A flush makes nothing to be found, whatever becomes of
+ * it, and of one that ended because its client left nobody expects anything.
+ */
 const refreshFollower = async (shared: Shared, request: ClientRequest, plan: IndexPlan): Promise<void> => {
   const { slug } = plan.state;
+  const settle = plan.operation.family === 'refresh' ? shared.refreshes.begin(plan.indices) : undefined;
   const isDone = shared.breakerOf(slug).wouldAdmit() && (await askForRefresh(shared, request, plan));
-  shared.refreshes.settle(plan.indices, isDone);
+  if (!isDone && request.gone) return;
+  settle?.(isDone);
   if (!isDone) shared.emit({ kind: 'refresh_failed', slug });
 };
 

@@ -33,8 +33,8 @@ export const awaitTail = async (deps: WriteDeps, { client, state, tookMs }: Chan
 /** As the client asked, where it may look now. */
 export const refreshFollower = async (deps: WriteDeps, client: WriteClient, state: RouteState): Promise<void> => {
   if (refreshOf(client.head.query) === undefined || !followerServesReads(state)) return;
-  const { transports } = deps;
+  const { transports, refreshes } = deps;
   const followerTimeoutMs = state.spec.copies.ackTimeoutMs;
   const passedTo = authorityOf(state);
-  await refreshAlso({ head: client.head, states: [state], passedTo, transports, followerTimeoutMs });
+  await refreshAlso({ head: client.head, states: [state], passedTo, transports, followerTimeoutMs, refreshes });
 };

@@ -56,15 +56,18 @@ const offer = (
   const { state, refresh } = batch;
   const stamp = stampOf(state, position);
   if (stamp === undefined) {
-    recordOverflow(deps, state, content.op === 'delete');
+    recordOverflow(deps, batch, { write, mayDelete: content.op === 'delete' });
     return Promise.resolve();
   }
   const { epoch, reign } = state.phase;
   return deps.copies.offer({ ...keyOf(batch, write), epoch, reign, stamp, refresh, ...content }, state);
 };
 
-const recordOverflow = (deps: WriteDeps, { slug }: RouteState, mayDelete: boolean): void => {
+type Overflow = { write: AppliedWrite; mayDelete: boolean };
+const recordOverflow = (deps: WriteDeps, batch: CopyBatch, { write, mayDelete }: Overflow): void => {
+  const { slug, phase } = batch.state;
   deps.onEvent?.({ kind: 'stamp_overflow', slug });
+  deps.copies.notCopied({ ...keyOf(batch, write), reign: phase.reign, stamp: undefined });
   deps.copies.unknownOutcome(slug, mayDelete);
 };
 
@@ -98,15 +101,14 @@ const isUnanswered = (write: AppliedWrite, read: Position, answered: ReadonlySet
   write.position.seq !== undefined && !answered.has(placeOf(write, read));
 
 /** The write was applied and cannot be copied; the tail finds what has become of it, unless it was deleted. */
-const leave = (
-  deps: WriteDeps,
-  { slug, phase }: RouteState,
-  { ordinal, read }: { ordinal: number; read: BackRead },
-) => {
-  deps.copies.leftToTail(slug, { reign: phase.reign, ordinal, writes: 1 });
-  // Deleted since by somebody whose copy we do not know of.
-  if (read.kind === 'absent') deps.copies.sweepNeeded(slug, 'unknown_delete');
-  else deps.copies.unknownOutcome(slug, false);
+const leave = (deps: WriteDeps, batch: CopyBatch, { write, read }: { write: AppliedWrite; read: BackRead }): void => {
+  const { slug, phase } = batch.state;
+  const { reign } = phase;
+  deps.copies.leftToTail(slug, { reign, ordinal: write.ordinal, writes: 1 });
+  // Deleted since by somebody whose copy we do not know of: what it is now is told by that one.
+  if (read.kind === 'absent') return deps.copies.sweepNeeded(slug, 'unknown_delete');
+  deps.copies.notCopied({ ...keyOf(batch, write), reign, stamp: stampOf(batch.state, write.position) });
+  deps.copies.unknownOutcome(slug, false);
 };
 
 const offerReadBack = async (deps: WriteDeps, batch: CopyBatch, writes: readonly AppliedWrite[]): Promise<void> => {
@@ -134,11 +136,11 @@ const offerGroup = async (
     reads.map((read, i) => {
       const write = group[i] as AppliedWrite;
       const source = read.kind === 'found' ? documentLine(read.source) : undefined;
-      if (read.kind !== 'found' || source === undefined) return leave(deps, state, { ordinal, read });
+      if (read.kind !== 'found' || source === undefined) return leave(deps, batch, { write, read });
       const { routing, position } = read;
       if (isUnanswered(write, position, answered)) {
         const stamp = stampOf(state, write.position);
-        if (stamp === undefined) return leave(deps, state, { ordinal, read });
+        if (stamp === undefined) return leave(deps, batch, { write, read });
         return settleOvertaken(deps, state, { ordinal, id: write.id, routing, stamp, headers });
       }
       return offer(deps, batch, { write: { ...write, routing }, content: { op: 'index', source }, position });

@@ -50,5 +50,7 @@ export const settleOvertaken = async (deps: WriteDeps, state: RouteState, write:
     if (seen === 'has') return deps.copies.arrived(slug, told);
     if (seen === 'failed') break;
   }
+  const { id, routing, stamp } = write;
+  deps.copies.notCopied({ slug, ...told, id, routing, stamp });
   deps.copies.leftToTail(slug, { ...told, writes: 1 });
 };

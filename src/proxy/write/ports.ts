@@ -5,6 +5,7 @@ import type { Timers } from '../../coordination/timers.ts';
 import type { Logger } from '../../log.ts';
 import type { Transports } from '../../upstream/types.ts';
 import type { ClientRequest } from '../client-request.ts';
+import type { FailedRefreshes } from '../failed-refreshes.ts';
 import type { RouteTable } from '../types.ts';
 
 /** The part of a client's request that writes use; every body is read whole before anything is admitted. */
@@ -54,6 +55,8 @@ export type WriteDeps = {
   readonly repairIds?: (state: RouteState, keys: readonly DocKey[], overwrite?: 'same_stamp') => Promise<number>;
   /** Resolves when the tail has brought over what the authority holds now, or the signal fires; absent = nobody waits. */
   readonly tailPassed?: (state: RouteState, signal: AbortSignal) => Promise<void>;
+  /** Told what became of refreshes on followers. */
+  readonly refreshes?: Pick<FailedRefreshes, 'begin'>;
   /** Names the side in a task id that the client will ask for later. */
   readonly wrapTaskId?: (task: string, origin: { side: Side; reign: number }) => string;
 };

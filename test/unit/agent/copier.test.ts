@@ -436,6 +436,21 @@ describe('a document that the follower does not show as it was written', () => {
     expect(copier.isPending(key('a'))).toBe(true);
   });
 
+  it.each([
+    [9n, 8n, true],
+    [9n, 9n, false],
+    [undefined, 9n, true],
+  ])('and could not be copied under the stamp %s, after a copy of %s: %s', async (stamp, arriving, isPending) => {
+    const { copier, runtime, target } = setUp({ stateOf: () => withCopies({}) });
+    copier.notCopied({ ...key('a'), reign: 1, stamp });
+    expect([copier.isPending(key('a')), copier.isPending(key('b'))]).toEqual([true, false]);
+    void copier.offer(index('a', { stamp: arriving }), withCopies({}));
+    await runtime.advance(5);
+    target.sent[0]?.answer(items(201));
+    await runtime.settle();
+    expect(copier.isPending(key('a'))).toBe(isPending);
+  });
+
   it('may be any that was left to the tail a moment ago', async () => {
     const { copier, runtime } = setUp();
     void copier.offer(index('a'), withCopies({}, { percent: { read: 0, shadow: 0, write: 0 } }));

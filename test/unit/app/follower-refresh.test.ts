@@ -61,7 +61,7 @@ describe('searches when the follower begins to serve reads', () => {
     become({ phase: 'target', percent: { read: 5 } });
     await copiesArrive();
     expect(refreshes.has([index])).toBe(true);
-    refreshes.settle([index], true);
+    refreshes.begin([index])(true);
     expect(refreshes.has([index])).toBe(false);
   });
 
@@ -69,7 +69,7 @@ describe('searches when the follower begins to serve reads', () => {
     const { refreshes, index, become, copiesArrive } = setUp();
     become({ percent: { read: 0 } });
     become({ percent: { read: 5 } });
-    refreshes.settle([index], false);
+    refreshes.begin([index])(false);
     await copiesArrive();
     expect(refreshes.has([index])).toBe(true);
   });

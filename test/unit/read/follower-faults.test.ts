@@ -81,6 +81,32 @@ describe('a refresh that the follower does not carry out', () => {
     expect(await count()).toBe('target');
   });
 
+  it('because its client left keeps nothing at the authority', async () => {
+    set();
+    target.behaviour = 'hang';
+    const leaving = new AbortController();
+    const left = fetch(`${stack.url}/r/_refresh`, { method: 'POST', signal: leaving.signal }).catch(() => 'left');
+    await eventually(() => target.open === 1);
+    leaving.abort();
+    expect(await left).toBe('left');
+    await eventually(() => target.open === 0);
+    target.behaviour = 'ok';
+    expect([await count(), await asksItem()]).toEqual(['target', true]);
+  });
+
+  it('neither is a flush that it does not carry out, nor does one that it does make up for it', async () => {
+    set();
+    target.behaviour = 'reset';
+    await stack.send('POST', '/r/_flush');
+    target.behaviour = 'ok';
+    expect(await count()).toBe('target');
+    target.behaviour = 'reset';
+    await stack.send('POST', '/r/_refresh');
+    target.behaviour = 'ok';
+    await stack.send('POST', '/r/_flush');
+    expect(await count()).toBe('source');
+  });
+
   it('is not asked for while the follower is left alone', async () => {
     set();
     target.behaviour = 'error';

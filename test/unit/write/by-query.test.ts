@@ -329,6 +329,21 @@ describe('while reads may be served by the follower', () => {
     },
   );
 
+  it.each([
+    [200, true],
+    [503, false],
+  ])('a refresh that the follower answers with %i is noted as carried out: %s', async (status, isDone) => {
+    const { deps } = repairing();
+    const answer = script({ enumerated: found(['1']), done: counts(1) });
+    const noted: boolean[] = [];
+    const member = new Member((seen, n) => (seen.side === 'target' ? { status, body: {} } : answer(seen, n)), serving, {
+      ...deps,
+      refreshes: { begin: () => (done) => void noted.push(done) },
+    });
+    await member.sender.send({ ...update, path: `${update.path}?refresh` });
+    expect(noted).toEqual([isDone]);
+  });
+
   it('an update of more than can be listed is left to the tail, without a sweep', async () => {
     const { repaired, deps } = repairing();
     const member = new Member(script({ enumerated: found(['1'], 2), done: counts(2) }), serving, deps);

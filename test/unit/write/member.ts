@@ -1,6 +1,6 @@
 /** A member with scripted clusters and a clock moved by hand: what it sends, copies and puts on record can be looked at. */
 import { createAdmission } from '../../../src/coordination/admission.ts';
-import type { Copy, CopyOutcome, RouteState } from '../../../src/coordination/ports.ts';
+import type { Copy, CopyOutcome, NotCopied, RouteState } from '../../../src/coordination/ports.ts';
 import type { PhaseRecord, Side } from '../../../src/coordination/records.ts';
 import { silentLogger } from '../../../src/log.ts';
 import { createRouteTable } from '../../../src/proxy/route-table.ts';
@@ -27,6 +27,7 @@ export class Member {
   readonly unknown: boolean[] = [];
   readonly left: { reign: number; ordinal: number; writes: number }[] = [];
   readonly arrived: { reign: number; ordinal: number }[] = [];
+  readonly notCopied: NotCopied[] = [];
   readonly sweeps: string[] = [];
   readonly events: WriteEvent[] = [];
   readonly admission = createAdmission({ now: this.time.now, timers: this.time.timers });
@@ -53,6 +54,7 @@ export class Member {
         unknownOutcome: (_slug, mayDelete) => void this.unknown.push(mayDelete),
         arrived: (_slug, write) => void this.arrived.push(write),
         leftToTail: (_slug, left) => void this.left.push(left),
+        notCopied: (write) => void this.notCopied.push(write),
         sweepNeeded: (_slug, reason) => void this.sweeps.push(reason),
       },
       table: () => createRouteTable(this.#states, { sameCluster: false }),

@@ -315,15 +315,35 @@ describe('a post-image that the request does not hold', () => {
       ['one under another primary', { _primary_term: 2 }],
     ])('is left to the tail if the follower never shows it: %s', async (_, over) => {
       for (const follower of [absent, shows(6), { error: 'no' }])
-        expect(await overtaken(over, follower)).toMatchObject({ left: [{ ...told, writes: 1 }], arrived: [] });
+        expect(await overtaken(over, follower)).toMatchObject({
+          left: [{ ...told, writes: 1 }],
+          arrived: [],
+          notCopied: [{ slug: 'products', ...told, id: '1', routing: undefined, stamp: BigInt(stampOf(7)) }],
+        });
     });
 
     it.each([7, 8])('counts as copied once the follower shows number %i', async (seq) => {
       expect(await overtaken({ _seq_no: 8 }, absent, shows(6), shows(seq))).toMatchObject({
         left: [],
         arrived: [told],
+        notCopied: [],
       });
     });
+  });
+
+  it.each<[string, unknown, boolean]>([
+    ['cannot be read', { error: { type: 'x' } }, true],
+    ['is shown without its content', { ...found, _source: undefined }, true],
+    ['is gone, which is told by whoever deleted it', { ...found, found: false }, false],
+  ])('is left to the tail, and is not on the follower, when it %s', async (_how, doc, isMarked) => {
+    const member = new Member(readBack(doc));
+    await member.sender.send({ ...put, path: '/products/_doc/1?pipeline=p&routing=r' });
+    await member.time.settle();
+    const stamp = packStamp('narrow', { reign: 1, term: 1, seq: 7 });
+    expect(member.left).toEqual([{ reign: 1, ordinal: 0, writes: 1 }]);
+    expect(member.notCopied).toEqual(
+      isMarked ? [{ slug: 'products', ordinal: 0, id: '1', routing: 'r', reign: 1, stamp }] : [],
+    );
   });
 
   it('is read back under the routing it is stored with, which a pipeline may have set', async () => {
@@ -421,6 +441,7 @@ describe('a post-image that the request does not hold', () => {
     await member.time.settle();
     expect([member.unknown, member.offered]).toEqual([[false], []]);
     expect(member.events).toContainEqual({ kind: 'stamp_overflow', slug: 'products' });
+    expect(member.notCopied).toMatchObject([{ id: '1', reign: 1, stamp: undefined }]);
   });
 
   it('asks for the index’s own pipelines once, once more for what it copied on the answer’s word, and again later', async () => {
