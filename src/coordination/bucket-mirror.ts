@@ -93,6 +93,15 @@ export class BucketMirror {
     });
   }
 
+  /** The last revision that is in the copy and among these messages, unchanged. */
+  kept(messages: readonly StoredMessage[]): number {
+    const isKept = ({ key, revision, value }: StoredMessage): boolean => {
+      const known = this.#known.get(key);
+      return known?.revision === revision && known.value === value;
+    };
+    return Math.max(0, ...messages.filter(isKept).map(({ revision }) => revision));
+  }
+
   /** Replaces the copy by the last message of every key and tells the differences. */
   reload(messages: readonly StoredMessage[], extent: Extent): Change[] {
     const before = new Map(this.#known);

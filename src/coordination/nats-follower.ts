@@ -11,7 +11,7 @@ import { BucketMirror } from './bucket-mirror.ts';
 import { keys } from './keys.ts';
 import { toStoreError } from './nats-errors.ts';
 import type { NatsStreamReader } from './nats-stream-reader.ts';
-import type { Change, Entry, Reach } from './ports.ts';
+import type { Change, Entry, Loss, Reach } from './ports.ts';
 import type { Timers } from './timers.ts';
 
 export type FollowerOptions = {
@@ -47,7 +47,7 @@ export class NatsFollower {
   /** Revision that was reached before the stream went back behind it. */
   #highest = 0;
   #losses = 0;
-  #wentBackTo = 0;
+  #lost: Loss = { end: 0, kept: 0 };
   #cancelPoll: (() => void) | undefined;
 
   constructor(options: FollowerOptions) {
@@ -65,7 +65,7 @@ export class NatsFollower {
   }
 
   get reach(): Reach {
-    return { lastRevision: this.#mirror.cursor, losses: this.#losses, wentBackTo: this.#wentBackTo };
+    return { lastRevision: this.#mirror.cursor, losses: this.#losses, lost: this.#lost };
   }
 
   attach({ connection, reader, republished }: FollowerLink): void {
@@ -149,7 +149,8 @@ export class NatsFollower {
     if (plan.kind === 'reload') {
       await this.#judge(reader);
       const messages = await reader.all();
-      if (plan.lostWrites || extent.lastRevision < this.#highest) this.#noteLoss(extent.lastRevision);
+      if (plan.lostWrites || extent.lastRevision < this.#highest)
+        this.#noteLoss({ end: extent.lastRevision, kept: this.#mirror.kept(messages) });
       this.#tell(this.#mirror.reload(messages, extent));
       return 'again';
     }
@@ -187,10 +188,10 @@ export class NatsFollower {
     for (const change of changes) for (const listener of this.#listeners) listener(change);
   }
 
-  #noteLoss(lastRevision: number): void {
+  #noteLoss(lost: Loss): void {
     this.#remember();
     this.#losses += 1;
-    this.#wentBackTo = lastRevision;
+    this.#lost = lost;
   }
 
   #remember(): void {
