@@ -69,7 +69,7 @@ export class NatsFollower {
   }
 
   attach({ connection, reader, republished }: FollowerLink): void {
-    this.detach();
+    this.#release();
     this.#reader = reader;
     if (republished === undefined) return;
     this.#subscription = connection.subscribe(republished, {
@@ -83,6 +83,11 @@ export class NatsFollower {
   }
 
   detach(): void {
+    this.#release();
+    this.#mirror.doubt();
+  }
+
+  #release(): void {
     this.#subscription?.unsubscribe();
     this.#subscription = undefined;
     this.#reader = undefined;
@@ -139,7 +144,7 @@ export class NatsFollower {
     this.#options.onLook(undefined);
   }
 
-  /** `again` after a reload, `partial` after a walk: another round brings what was written meanwhile. */
+  /** `again` after a reload, `partial` after a walk: another round brings what is missing. */
   async #catchUp(): Promise<'done' | 'again' | 'partial'> {
     const reader = this.#reader;
     if (reader === undefined) throw new CrossfadeError('STORE_UNAVAILABLE');
@@ -149,13 +154,18 @@ export class NatsFollower {
     if (plan.kind === 'reload') {
       await this.#judge(reader);
       const messages = await reader.all();
-      if (plan.lostWrites || extent.lastRevision < this.#highest)
+      const isShorter = plan.lostWrites || extent.lastRevision < this.#highest;
+      if (isShorter || this.#mirror.isContradictedBy(messages, askedAt))
         this.#noteLoss({ end: extent.lastRevision, kept: this.#mirror.kept(messages) });
       this.#tell(this.#mirror.reload(messages, extent));
       return 'again';
     }
     const isPartial =
       plan.kind === 'walk' && (await this.#walk(reader, { after: plan.after, upTo: extent.lastRevision }));
+    if (plan.kind === 'walk' && !isPartial && this.#mirror.lacksKeys(extent)) {
+      this.#mirror.doubt();
+      return 'partial';
+    }
     if (this.#mirror.hasVanished(extent)) {
       const { keys: present, lastRevision } = await reader.keys();
       this.#tell(this.#mirror.vanished(present, lastRevision));
