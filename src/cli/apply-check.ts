@@ -33,7 +33,7 @@ const changedAliases = (before: RouteSpec, after: RouteSpec): string[] =>
     .map((name) => `alias ${name}`);
 
 /** What is fixed while a route is not off, and would not stay as it is. */
-const fixedChanges = (before: RouteSpec, after: RouteSpec): string[] => [
+export const fixedChanges = (before: RouteSpec, after: RouteSpec): string[] => [
   ...fixed.filter((field) => !isDeepStrictEqual(before[field], after[field])),
   ...changedAliases(before, after),
 ];

@@ -4,6 +4,7 @@ import { closest } from '../config/closest.ts';
 import { heartbeatPrefix, routeKeyPrefix } from '../coordination/keys.ts';
 import type { RouteState, RouteStates, Store } from '../coordination/ports.ts';
 import { CrossfadeError } from '../errors.ts';
+import { openAsk } from '../fleet/ask-leader.ts';
 import { heartbeatsIn } from '../fleet/fleet-status.ts';
 import { knownRoutes } from '../fleet/known-routes.ts';
 
@@ -33,6 +34,16 @@ export const pickRoute = <T>(routes: ReadonlyMap<string, T>, slug: string): T =>
 
 export const anyMember = async ({ live }: Store): Promise<boolean> =>
   heartbeatsIn(await live.list(heartbeatPrefix)).length > 0;
+
+/**
+ * What the leader has yet to answer, in words: until then it may rest on the route as it is. Without an agent it stays a
+ * request, and nobody is left to whom it matters.
+ */
+export const openRequest = async (store: Store, slug: string): Promise<string | undefined> => {
+  const open = await openAsk(store, slug);
+  if (open === undefined || !(await anyMember(store))) return undefined;
+  return `${open.action} asked by ${open.by} at ${open.at} has no answer yet.`;
+};
 
 export const allRoutes = async (store: Store): Promise<RouteState[]> => [...(await readStates(store)).values()];
 

@@ -26,6 +26,8 @@ export class BucketMirror {
   #cursor = 0;
   /** False from a gap or a lost connection until the next catch-up: pushes are not believed meanwhile. */
   #continuous = false;
+  /** False until a copy was made of the stream as it is now. */
+  #proven = false;
 
   get cursor(): number {
     return this.#cursor;
@@ -33,6 +35,12 @@ export class BucketMirror {
 
   interrupt(): void {
     this.#continuous = false;
+  }
+
+  /** The stream may have lost its end and grown again since: its length proves nothing. */
+  doubt(): void {
+    this.#continuous = false;
+    this.#proven = false;
   }
 
   /** The change to tell, or `fetch` when the leader must be asked; undefined when it was known already. */
@@ -52,7 +60,7 @@ export class BucketMirror {
   catchup(extent: Extent, askedAt: number = this.#cursor): Catchup {
     const lostWrites = extent.lastRevision < askedAt;
     // A backup that is put back is a stream made anew.
-    if (lostWrites || this.#created !== extent.created) return { kind: 'reload', lostWrites };
+    if (lostWrites || !this.#proven || this.#created !== extent.created) return { kind: 'reload', lostWrites };
     if (extent.lastRevision < this.#cursor) return { kind: 'same' };
     if (extent.lastRevision - this.#cursor > maxWalk) return { kind: 'reload', lostWrites: false };
     if (extent.lastRevision > this.#cursor) return { kind: 'walk', after: this.#cursor };
@@ -84,6 +92,11 @@ export class BucketMirror {
     return this.#known.size > extent.keys;
   }
 
+  /** The stream holds more keys than are known, though all of its messages were fetched. */
+  lacksKeys(extent: Extent): boolean {
+    return this.#known.size < extent.keys;
+  }
+
   /** `present`: every key of the stream at `lastRevision`. Keys written later are left alone. */
   vanished(present: ReadonlySet<string>, lastRevision: number): Change[] {
     const gone = [...this.#known.values()].filter(({ key, revision }) => revision <= lastRevision && !present.has(key));
@@ -93,11 +106,30 @@ export class BucketMirror {
     });
   }
 
+  /** Messages stand where the copy, which was complete up to `askedAt`, has others. */
+  isContradictedBy(messages: readonly StoredMessage[], askedAt: number): boolean {
+    return messages.some(({ key, revision, value }) => {
+      const known = this.#known.get(key);
+      const isSame = known?.revision === revision && known.value === value;
+      return revision <= askedAt && !isSame && (known?.revision ?? 0) <= askedAt;
+    });
+  }
+
+  /** The last revision that is in the copy and among these messages, unchanged. */
+  kept(messages: readonly StoredMessage[]): number {
+    const isKept = ({ key, revision, value }: StoredMessage): boolean => {
+      const known = this.#known.get(key);
+      return known?.revision === revision && known.value === value;
+    };
+    return Math.max(0, ...messages.filter(isKept).map(({ revision }) => revision));
+  }
+
   /** Replaces the copy by the last message of every key and tells the differences. */
   reload(messages: readonly StoredMessage[], extent: Extent): Change[] {
     const before = new Map(this.#known);
     this.#known.clear();
     this.#created = extent.created;
+    this.#proven = true;
     this.#cursor = extent.lastRevision;
     this.#continuous = false;
     const changes: Change[] = [];

@@ -15,6 +15,7 @@ import {
   entriesOf,
   entryOf,
   type FileDocument,
+  keptOf,
   parseDocument,
   renderDocument,
   withoutFuture,
@@ -22,7 +23,7 @@ import {
   writeEntry,
 } from './file-document.ts';
 import { type StillMine, withFileLock } from './file-lock.ts';
-import type { Bucket, CasResult, Change, Entry, Reach } from './ports.ts';
+import type { Bucket, CasResult, Change, Entry, Loss, Reach } from './ports.ts';
 import type { Timers } from './timers.ts';
 
 export type FileBucketOptions = {
@@ -54,7 +55,7 @@ export class FileBucket implements Bucket {
   #polls = 0;
   #highest = 0;
   #losses = 0;
-  #wentBackTo = 0;
+  #lost: Loss = { end: 0, kept: 0 };
   #cancelPoll: (() => void) | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -105,7 +106,7 @@ export class FileBucket implements Bucket {
   }
 
   reach(): Reach {
-    return { lastRevision: this.#told?.document.revision ?? 0, losses: this.#losses, wentBackTo: this.#wentBackTo };
+    return { lastRevision: this.#told?.document.revision ?? 0, losses: this.#losses, lost: this.#lost };
   }
 
   /** The file holds a lower revision than it did: it was replaced by an older copy. */
@@ -219,14 +220,15 @@ export class FileBucket implements Bucket {
     const after = { document, atMs: this.#options.wallMs() };
     const before = this.#told ?? { document: emptyDocument(document.incarnation), atMs: after.atMs };
     this.#told = after;
-    if (document.revision < before.document.revision) this.#noteLoss(document.revision);
+    if (document.revision < before.document.revision)
+      this.#noteLoss({ end: document.revision, kept: keptOf(before.document, document) });
     this.#highest = Math.max(this.#highest, document.revision);
     for (const change of changesBetween(before, after)) for (const listener of this.#listeners) listener(change);
   }
 
-  #noteLoss(revision: number): void {
+  #noteLoss(lost: Loss): void {
     this.#losses += 1;
-    this.#wentBackTo = revision;
+    this.#lost = lost;
   }
 
   #schedulePoll(): void {

@@ -126,6 +126,15 @@ export const changesBetween = (
   return [...changes, ...expiries(before, after)].sort((a, b) => a.revision - b.revision);
 };
 
+/** The last revision that stands in both, unchanged. */
+export const keptOf = (before: FileDocument, after: FileDocument): number => {
+  const kept = [...after.entries].filter(([key, { revision, value }]) => {
+    const known = before.entries.get(key);
+    return known?.revision === revision && known.value === value;
+  });
+  return Math.max(0, ...kept.map(([, { revision }]) => revision));
+};
+
 const expiries = (
   before: { document: FileDocument; atMs: number },
   after: { document: FileDocument; atMs: number },

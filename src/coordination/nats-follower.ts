@@ -11,7 +11,7 @@ import { BucketMirror } from './bucket-mirror.ts';
 import { keys } from './keys.ts';
 import { toStoreError } from './nats-errors.ts';
 import type { NatsStreamReader } from './nats-stream-reader.ts';
-import type { Change, Entry, Reach } from './ports.ts';
+import type { Change, Entry, Loss, Reach } from './ports.ts';
 import type { Timers } from './timers.ts';
 
 export type FollowerOptions = {
@@ -47,7 +47,7 @@ export class NatsFollower {
   /** Revision that was reached before the stream went back behind it. */
   #highest = 0;
   #losses = 0;
-  #wentBackTo = 0;
+  #lost: Loss = { end: 0, kept: 0 };
   #cancelPoll: (() => void) | undefined;
 
   constructor(options: FollowerOptions) {
@@ -65,11 +65,11 @@ export class NatsFollower {
   }
 
   get reach(): Reach {
-    return { lastRevision: this.#mirror.cursor, losses: this.#losses, wentBackTo: this.#wentBackTo };
+    return { lastRevision: this.#mirror.cursor, losses: this.#losses, lost: this.#lost };
   }
 
   attach({ connection, reader, republished }: FollowerLink): void {
-    this.detach();
+    this.#release();
     this.#reader = reader;
     if (republished === undefined) return;
     this.#subscription = connection.subscribe(republished, {
@@ -83,6 +83,11 @@ export class NatsFollower {
   }
 
   detach(): void {
+    this.#release();
+    this.#mirror.doubt();
+  }
+
+  #release(): void {
     this.#subscription?.unsubscribe();
     this.#subscription = undefined;
     this.#reader = undefined;
@@ -139,7 +144,7 @@ export class NatsFollower {
     this.#options.onLook(undefined);
   }
 
-  /** `again` after a reload, `partial` after a walk: another round brings what was written meanwhile. */
+  /** `again` after a reload, `partial` after a walk: another round brings what is missing. */
   async #catchUp(): Promise<'done' | 'again' | 'partial'> {
     const reader = this.#reader;
     if (reader === undefined) throw new CrossfadeError('STORE_UNAVAILABLE');
@@ -149,12 +154,18 @@ export class NatsFollower {
     if (plan.kind === 'reload') {
       await this.#judge(reader);
       const messages = await reader.all();
-      if (plan.lostWrites || extent.lastRevision < this.#highest) this.#noteLoss(extent.lastRevision);
+      const isShorter = plan.lostWrites || extent.lastRevision < this.#highest;
+      if (isShorter || this.#mirror.isContradictedBy(messages, askedAt))
+        this.#noteLoss({ end: extent.lastRevision, kept: this.#mirror.kept(messages) });
       this.#tell(this.#mirror.reload(messages, extent));
       return 'again';
     }
     const isPartial =
       plan.kind === 'walk' && (await this.#walk(reader, { after: plan.after, upTo: extent.lastRevision }));
+    if (plan.kind === 'walk' && !isPartial && this.#mirror.lacksKeys(extent)) {
+      this.#mirror.doubt();
+      return 'partial';
+    }
     if (this.#mirror.hasVanished(extent)) {
       const { keys: present, lastRevision } = await reader.keys();
       this.#tell(this.#mirror.vanished(present, lastRevision));
@@ -187,10 +198,10 @@ export class NatsFollower {
     for (const change of changes) for (const listener of this.#listeners) listener(change);
   }
 
-  #noteLoss(lastRevision: number): void {
+  #noteLoss(lost: Loss): void {
     this.#remember();
     this.#losses += 1;
-    this.#wentBackTo = lastRevision;
+    this.#lost = lost;
   }
 
   #remember(): void {

@@ -9,7 +9,7 @@ import type { RouteSpec } from './route-spec.ts';
 export type Entry = { key: string; value: string; revision: number };
 /**
  * A change seen by a subscriber; `value` undefined = deleted, purged or expired. `expired`: the key ran out or vanished
- * without anybody deleting it. `lost`: a value that the store has lost since.
+ * without anybody deleting it. `lost`: a value or deletion that the store has lost since.
  */
 export type Change = {
   key: string;
@@ -19,10 +19,12 @@ export type Change = {
   lost?: true | undefined;
 };
 /**
- * How far a bucket reached when it was last looked at; how often it was found to end below what it had shown before, and
- * where it ended then.
+ * What a bucket was found to have lost. `end`: where it ended then; `kept`: the last revision of before that it still held.
+ * What it holds between the two was written since, before anybody looked, or is older than what was lost: nobody can tell.
  */
-export type Reach = { lastRevision: number; losses: number; wentBackTo: number };
+export type Loss = { end: number; kept: number };
+/** How far a bucket reached when it was last looked at; how often it was found to have lost writes, and what the last time. */
+export type Reach = { lastRevision: number; losses: number; lost: Loss };
 /** `unknown`: the write timed out and may still be applied; read back before acting on it. */
 export type CasResult = { ok: true; revision: number } | { ok: false; reason: 'conflict' | 'unknown' | 'unavailable' };
 

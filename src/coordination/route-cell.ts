@@ -2,8 +2,8 @@
  * What a member knows of one key: the last good value, the last deletion and the last refused text, each with its
  * revision. Every part only moves to a higher revision, so pushes, polls and the cache on disk may overlap, repeat and
  * overtake one another: the result is the same.
- * Invariant: rubbish never displaces a good value; a value at or below the last deletion is gone; one that the store has
- * lost stays until somebody writes or deletes it anew.
+ * Invariant: rubbish never displaces a good value; a value at or below the last deletion is gone; what the store has
+ * lost stays, value or deletion, until somebody writes or deletes it anew.
  */
 import type { Parsed } from './human-values.ts';
 import type { Change } from './ports.ts';
@@ -20,6 +20,8 @@ export type Cell<T> = {
   readonly good: Good<T> | undefined;
   /** Revision at which the key was last seen deleted; 0 = never. */
   readonly deletedAt: number;
+  /** The store has lost that deletion since: it holds against what stands there again. */
+  readonly deletionLost?: true | undefined;
   readonly refused: Refused | undefined;
 };
 export const emptyCell: Cell<never> = { good: undefined, deletedAt: 0, refused: undefined };
@@ -45,26 +47,36 @@ export const standingRefusal = (cell: Cell<unknown>): Refused | undefined =>
     : undefined;
 
 export const foldCell = <T>(cell: Cell<T>, change: Change, rules: CellRules<T>): Cell<T> => {
-  const { revision, value: text } = change;
-  if (text === undefined) return revision > cell.deletedAt ? { ...cell, deletedAt: revision } : cell;
+  const { revision, value: text, lost } = change;
+  if (text === undefined)
+    return revision > cell.deletedAt ? { ...cell, deletedAt: revision, deletionLost: lost } : cell;
   // Listings repeat everything all the time, and nothing at or below a good value can change the cell.
   if (cell.good !== undefined && revision <= cell.good.revision) return cell;
   const parsed = rules.read(text, revision);
   if (!parsed.ok) return refuse(cell, { revision, message: parsed.message, alarm: false });
-  const { lost } = change;
   return offer(cell, { revision, text, value: parsed.value, ...(lost && { lost }) }, rules);
 };
 
+/** `kept`: the last revision that the store has not lost. `level`: up to where what it holds counts as older than the cell. */
+export type CellLoss = { kept: number; level: number };
+
 /**
- * The store has lost all that it held above `end`. What was in force stays, and whatever is written from then on is newer,
- * though its revision may be lower than one that was seen before.
+ * What was in force stays, and whatever is written beyond `level` is newer, though its revision may be lower than one that
+ * was seen before.
  */
-export const rebaseCell = <T>(cell: Cell<T>, end: number, inForce: Good<T> | undefined): Cell<T> => {
-  if (seenRevision(cell) <= end) return cell;
-  if (inForce === undefined) return { good: undefined, deletedAt: end, refused: undefined };
-  const good = inForce.revision > end ? { ...inForce, revision: end, lost: true as const } : inForce;
-  return { good, deletedAt: Math.min(cell.deletedAt, end - 1), refused: undefined };
+export const rebaseCell = <T>(cell: Cell<T>, { kept, level }: CellLoss, inForce: Good<T> | undefined): Cell<T> => {
+  if (seenRevision(cell) <= kept) return cell;
+  if (inForce === undefined) {
+    const isDeleted = cell.deletedAt > Math.max(kept, cell.good?.revision ?? 0);
+    return { good: undefined, deletedAt: level, refused: undefined, ...(isDeleted && { deletionLost: true }) };
+  }
+  const good = inForce.revision > kept ? { ...inForce, revision: level, lost: true as const } : inForce;
+  return { good, deletedAt: Math.min(cell.deletedAt, good.revision - 1), refused: undefined };
 };
+
+/** A value stands in the store again whose deletion it has lost. */
+export const isBack = ({ good, deletedAt, deletionLost }: Cell<unknown>): boolean =>
+  deletionLost === true && good !== undefined && good.revision <= deletedAt;
 
 const refuse = <T>(cell: Cell<T>, refused: Refused): Cell<T> =>
   refused.revision > (cell.refused?.revision ?? 0) ? { ...cell, refused } : cell;

@@ -8,8 +8,8 @@
  */
 import type * as z from 'zod';
 import { type Parsed, parsePercent, parseRate, parseStop } from './human-values.ts';
-import { keys, parseRouteKey, percentKinds, type RouteField } from './keys.ts';
-import type { Change, Entry, RouteState, RouteStates } from './ports.ts';
+import { keys, parseRouteKey, type PercentKind, percentKinds, type RouteField } from './keys.ts';
+import type { Change, Entry, Loss, RouteState, RouteStates } from './ports.ts';
 import { defaultPercents, initialPhase, type Percents, PhaseRecord, withFloor } from './records.ts';
 import { RouteSpec } from './route-spec.ts';
 import {
@@ -18,6 +18,7 @@ import {
   emptyCell,
   foldCell,
   type Good,
+  isBack,
   present,
   rebaseCell,
   seenRevision,
@@ -177,6 +178,8 @@ const errorsOf = (slug: string, cells: Cells, strays: Slot['strays']): RouteStat
   const refused = [...all, ...strays].flatMap(([key, cell]) => {
     const standing = standingRefusal(cell);
     if (standing !== undefined) return [{ key, message: standing.message }];
+    if (isBack(cell))
+      return [{ key, message: 'its deletion was lost by the store and holds here: delete or write it again' }];
     const isLost = present(cell)?.lost === true;
     return isLost ? [{ key, message: 'was lost by the store and stays in force here: write it again' }] : [];
   });
@@ -259,10 +262,10 @@ const rubbish = '';
  * states, so this is what the cache holds.
  */
 export const changesOf = (fold: RouteFold): Change[] =>
-  [...cellsOf(fold)].flatMap(([key, { good, deletedAt, refused }]) => [
+  [...cellsOf(fold)].flatMap(([key, { good, deletedAt, deletionLost, refused }]) => [
     ...(good === undefined ? [] : [{ key, value: good.text, revision: good.revision, lost: good.lost }]),
     ...(good !== undefined || refused === undefined ? [] : [{ key, value: rubbish, revision: refused.revision }]),
-    ...(deletedAt === 0 ? [] : [{ key, value: undefined, revision: deletedAt }]),
+    ...(deletedAt === 0 ? [] : [{ key, value: undefined, revision: deletedAt, lost: deletionLost }]),
   ]);
 
 /**
@@ -290,17 +293,18 @@ export const unwritten = (
  */
 export const absences = (before: RouteFold, now: RouteFold, listing: readonly Entry[]): Change[] => {
   const listed = new Set(listing.map((entry) => entry.key));
-  const seenNow = new Map([...cellsOf(now)].map(([key, cell]) => [key, seenRevision(cell)]));
+  const cellsNow = new Map(cellsOf(now));
   return [...cellsOf(before)].flatMap(([key, cell]) => {
     const revision = seenRevision(cell);
-    const stands = revision > cell.deletedAt && seenNow.get(key) === revision && cell.good?.lost !== true;
+    const later = cellsNow.get(key) ?? emptyCell;
+    const stands = revision > cell.deletedAt && seenRevision(later) === revision && later.good?.lost !== true;
     return stands && !listed.has(key) ? [{ key, value: undefined, revision }] : [];
   });
 };
 
 /** Keys whose revision in the store is below the one applied before it was asked: the store lost acknowledged writes. */
 export const regressions = (before: RouteFold, listing: readonly Entry[]): { key: string; message: string }[] => {
-  const proven = [...cellsOf(before)].filter(([, cell]) => cell.good?.lost !== true);
+  const proven = [...cellsOf(before)].filter(([, cell]) => cell.good?.lost !== true && !isBack(cell));
   const seen = new Map(proven.map(([key, cell]) => [key, seenRevision(cell)]));
   return listing
     .filter((entry) => entry.revision < (seen.get(entry.key) ?? 0))
@@ -314,6 +318,16 @@ export const regressions = (before: RouteFold, listing: readonly Entry[]): { key
 export const highestIn = (fold: RouteFold): number =>
   Math.max(0, ...[...cellsOf(fold)].map(([, cell]) => seenRevision(cell)));
 
+const stands = ({ good }: Cell<unknown>, entry: Entry | undefined): boolean =>
+  good !== undefined && good.revision === entry?.revision && good.text === entry.value;
+
+/** The last revision of these that a listing still shows. */
+export const keptIn = (fold: RouteFold, listing: readonly Entry[]): number => {
+  const listed = new Map(listing.map((entry) => [entry.key, entry]));
+  const kept = [...cellsOf(fold)].filter(([key, cell]) => stands(cell, listed.get(key)));
+  return Math.max(0, ...kept.map(([, { good }]) => good?.revision ?? 0));
+};
+
 /** A switch voids what was written before it, and so nothing that the store gets from now on. */
 const rebasePhase = (cell: Cell<PhaseRecord>, end: number): Cell<PhaseRecord> => {
   const { good } = cell;
@@ -322,26 +336,45 @@ const rebasePhase = (cell: Cell<PhaseRecord>, end: number): Cell<PhaseRecord> =>
   return { ...cell, good: { ...good, value, text: JSON.stringify(value) } };
 };
 
-const rebaseCells = (cells: Cells, end: number): Cells => {
+/**
+ * What the store holds between `kept` and `end` may be news and may be older than what it has lost, so what was in force stays.
+ * The brake alone goes on by it: of two readings that one harms nobody.
+ */
+const rebaseCells = (cells: Cells, { end, kept }: Loss, isListed: (field: RouteField) => boolean): Cells => {
   const floor = cells.phase.good?.value.percentFloor ?? 0;
-  const percent = (cell: Cell<number>): Cell<number> => rebaseCell(cell, end, inForce(cell, floor));
+  const isBraked = present(cells.stop)?.value === true;
+  const own = <F extends Exclude<RouteField, 'phase'>>(
+    field: F,
+    goodOf: (cell: Cell<Values[F]>) => Good<Values[F]> | undefined = present,
+  ): Cell<Values[F]> => {
+    const cell: Cell<Values[F]> = cells[field];
+    const level = Math.max(1, field === 'stop' && !isBraked ? kept : end);
+    return isListed(field) ? cell : rebaseCell(cell, { kept, level }, goodOf(cell));
+  };
+  const percent = (field: `pct.${PercentKind}`): Cell<number> => own(field, (cell) => inForce(cell, floor));
   return {
-    cfg: present(cells.cfg) === undefined ? cells.cfg : rebaseCell(cells.cfg, end, present(cells.cfg)),
+    cfg: present(cells.cfg) === undefined ? cells.cfg : own('cfg'),
     // Its reign and epoch say which of two records is the newer one.
     phase: rebasePhase(cells.phase, end),
-    'pct.read': percent(cells['pct.read']),
-    'pct.shadow': percent(cells['pct.shadow']),
-    'pct.write': percent(cells['pct.write']),
-    stop: rebaseCell(cells.stop, end, present(cells.stop)),
-    rate: rebaseCell(cells.rate, end, present(cells.rate)),
+    'pct.read': percent('pct.read'),
+    'pct.shadow': percent('pct.shadow'),
+    'pct.write': percent('pct.write'),
+    stop: own('stop'),
+    rate: own('rate'),
   };
 };
 
-/** The store has lost what stood above `end`: what people write from now on counts, until then all stays as it is. */
-export const rebase = (fold: RouteFold, end: number): RouteFold =>
-  new Map(
+/** The store has lost writes: what people write from now on counts, until then all stays as it is. */
+export const rebase = (fold: RouteFold, loss: Loss, listing: readonly Entry[]): RouteFold => {
+  const listed = new Map(listing.map((entry) => [entry.key, entry]));
+  return new Map(
     [...fold].map(([slug, slot]) => {
-      const after = { ...slot, cells: rebaseCells(slot.cells, end) };
+      const isListed = (field: RouteField): boolean => {
+        const cell = slot.cells[field];
+        return seenRevision(cell) === cell.good?.revision && stands(cell, listed.get(`rt.${slug}.${field}`));
+      };
+      const after = { ...slot, cells: rebaseCells(slot.cells, loss, isListed) };
       return [slug, { ...after, state: stateOf(slug, after) }];
     }),
   );
+};

@@ -19,6 +19,7 @@ import {
   errorsIn,
   foldChanges,
   highestIn,
+  keptIn,
   rebase,
   type RouteFold,
   regressions,
@@ -104,6 +105,8 @@ class Watcher implements RouteWatcher {
   readonly #listeners = new Set<(states: RouteStates) => void>();
   readonly #unsubscribe: () => void;
   #fold: RouteFold = emptyFold;
+  /** As it was restored, and so without what came since. */
+  #cached: RouteFold = emptyFold;
   #told: ToldPhases = noneTold;
   #states: RouteStates = new Map();
   #incarnation: string | undefined;
@@ -132,7 +135,9 @@ class Watcher implements RouteWatcher {
     };
     if (cache !== undefined) this.#restore(cache);
     this.#unsubscribe = options.store.config.subscribe((change) => {
-      if (this.#foreign() === undefined) this.#take(foldChanges(this.#fold, [change]), this.#told);
+      // A key that vanished may be one that the store has lost: the listing judges that.
+      if (this.#foreign() === undefined && change.expired !== true)
+        this.#take(foldChanges(this.#fold, [change]), this.#told);
     });
     void this.#poll();
   }
@@ -172,7 +177,7 @@ class Watcher implements RouteWatcher {
     if (this.#foreign() !== undefined || this.#closed) return;
     this.#incarnation = store.status().incarnation;
     this.#wentBack = this.#lookBack(before, entries);
-    const fold = this.#rebased(before);
+    const fold = this.#rebased(entries);
     const isFirst = this.#knowledge !== 'live';
     this.#knowledge = 'live';
     this.#listedAtMs = now();
@@ -197,7 +202,8 @@ class Watcher implements RouteWatcher {
     this.#cacheAgeMs = ageMs;
     this.#incarnation = incarnation;
     this.#knowledge = 'cached';
-    this.#fold = foldChanges(emptyFold, changes);
+    this.#cached = foldChanges(emptyFold, changes);
+    this.#fold = this.#cached;
     this.#states = statesOf(this.#fold);
   }
 
@@ -233,14 +239,15 @@ class Watcher implements RouteWatcher {
   }
 
   /** Once for each loss; one of before this process began shows in the cached state. */
-  #rebased(before: RouteFold): RouteFold {
+  #rebased(entries: readonly Entry[]): RouteFold {
     const reach = this.#options.store.config.reach?.();
     if (reach === undefined) return this.#fold;
     const isNew = reach.losses > this.#losses;
     this.#losses = reach.losses;
-    if (isNew) return rebase(this.#fold, reach.wentBackTo);
-    const isCached = this.#knowledge === 'cached' && reach.lastRevision < highestIn(before);
-    return isCached ? rebase(this.#fold, reach.lastRevision) : this.#fold;
+    if (isNew) return rebase(this.#fold, reach.lost, entries);
+    const end = reach.lastRevision;
+    const isCached = this.#knowledge === 'cached' && end < highestIn(this.#cached);
+    return isCached ? rebase(this.#fold, { end, kept: keptIn(this.#cached, entries) }, entries) : this.#fold;
   }
 
   /** Why the store's contents must not be applied: they belong to another incarnation than the states in force. */

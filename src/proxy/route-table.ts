@@ -49,8 +49,9 @@ const sourceNames = ({ spec }: RouteState): string[] => [
   ...spec.aliases.map(({ name }) => name),
 ];
 
-/** The target, now or before a rollback. */
-const hasHadAuthority = ({ phase }: RouteState): boolean => authorityIn(phase.phase) === 'target' || phase.reign > 1;
+/** The target, now or before a rollback: only a switch sets the floor, while a reign may begin with a stay in `dual`. */
+const hasHadAuthority = ({ phase }: RouteState): boolean =>
+  authorityIn(phase.phase) === 'target' || phase.percentFloor > 0;
 
 const collectNames = (states: readonly RouteState[], speaks: SpeaksTarget): Names => {
   const names: Names = new Map();

@@ -24,6 +24,7 @@ import { plainWriters } from './plain-writers.ts';
 import { lookForUnheard } from './process-watch.ts';
 import { forgetSides } from './side-watch.ts';
 import { originsOf } from './stay-facts.ts';
+import { heardSpec, isStored } from './stored-spec.ts';
 import type { PhaseWrite } from './switch.ts';
 import { runRouteSwitch } from './switch-runner.ts';
 
@@ -50,14 +51,15 @@ const stateNow = ({ deps }: Leading): RouteState => {
 
 const moveOnce = async (leading: Leading, to: Phase, reason: string): Promise<void> => {
   const { deps, writer, job, journal, work } = leading;
-  const { spec } = stateNow(leading);
+  const { config } = deps.store;
+  const spec = await heardSpec({ config, runtime: deps.runtime }, () => stateNow(leading).spec);
   const store = deps.store.status();
   const members = deps.members.view();
   const byQuerySeen = [...members.members.values()].reduce(
     (sum, { heartbeat }) => sum + (heartbeat?.routes[deps.slug]?.byQuery ?? 0),
     0,
   );
-  const origins = () => originsOf(deps.store.config, deps.slug, job.current());
+  const origins = () => originsOf(config, deps.slug, job.current());
   const preflight = async () => {
     const problem = await deps.transforms.problem(spec.transform);
     return gatherFacts({
@@ -84,6 +86,7 @@ const moveOnce = async (leading: Leading, to: Phase, reason: string): Promise<vo
       },
       barrierTimeoutMs,
       origins,
+      isStored: () => isStored(config, spec),
       // A stay in dual begins with a backfill of its own, whatever an earlier stay had reached.
       onReady: async () => {
         await work.leave();

@@ -33,6 +33,8 @@ export type MoveDeps = BarrierDeps & {
   barrierTimeoutMs: number;
   /** Whose stamps stand on the target, as far as is recorded. */
   origins: () => Promise<readonly Origin[]>;
+  /** Whether the store still holds the settings that the move is prepared with. */
+  isStored: () => Promise<boolean>;
   /** All is ready for a stay in dual: what was kept of an earlier one ends before the record is written. */
   onReady: () => Promise<void>;
 };
@@ -173,6 +175,13 @@ const beginStay = async (deps: MoveDeps, { record }: PhaseWrite): Promise<{ next
   return stay.kind === 'next' ? { nextReign: true } : {};
 };
 
+/** Members serve by what the store holds, and the preflight has seen these settings only. The way back bars nothing. */
+const refuseNewSettings = async (deps: MoveDeps, { record }: PhaseWrite, to: Phase): Promise<void> => {
+  const isPrepared = record.phase === 'off' || to === 'dual';
+  if (isPrepared && !(await deps.isStored()))
+    refuse('PHASE_REFUSED', 'the settings of the route were changed meanwhile: ask again');
+};
+
 /** @throws CrossfadeError PHASE_REFUSED, PREFLIGHT_REFUSED, GATE_REFUSED, and what clusters and store throw */
 export const movePhase = async (deps: MoveDeps, to: Phase, reason: string): Promise<MoveResult> => {
   const present = await deps.writer.read();
@@ -184,6 +193,7 @@ export const movePhase = async (deps: MoveDeps, to: Phase, reason: string): Prom
   if (to === 'dual') await refusePlainWriters(deps, present);
   const layout = facts === undefined ? {} : { layout: layoutFor(present, facts) };
   const stay = to === 'dual' ? await beginStay(deps, present) : {};
+  await refuseNewSettings(deps, present, to);
   const step = await deps.writer.step({ kind: 'move', to, ...layout, ...stay }, { reason, from: present });
   if (!step.ok) return refuse('PHASE_REFUSED', step.message);
   if (to === 'final') await closeSource(deps, step.write);

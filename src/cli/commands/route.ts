@@ -6,14 +6,13 @@ import { meant } from '../../config/closest.ts';
 import { bootPrefix, keys } from '../../coordination/keys.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { CrossfadeError } from '../../errors.ts';
-import { openAsk } from '../../fleet/ask-leader.ts';
 import { doubtOf } from '../../fleet/known-routes.ts';
 import { type KnobName, knobKey, knobNames, resetKeys, resetKnobs, turnKnob } from '../../fleet/route-knobs.ts';
 import { audited } from '../audited.ts';
 import { CliError } from '../cli-error.ts';
 import { confirm } from '../confirm.ts';
 import type { CliContext, Outcome } from '../context.ts';
-import { anyMember, requireRoute } from '../route-states.ts';
+import { openRequest, requireRoute } from '../route-states.ts';
 
 /** `products.pct.read` into slug and knob; a slug holds no dot. */
 const splitName = (name: string): { slug: string; knob: string } => {
@@ -80,12 +79,9 @@ const deletable = (state: RouteState): void => {
   throw new CrossfadeError('PHASE_REFUSED', `A route can be deleted in off only; ${slug} is in ${phase}.`);
 };
 
-/** Without an agent it stays a request, and nobody is left to whom it matters. */
 const refuseOpenAsk = async ({ store }: CliContext, slug: string): Promise<void> => {
-  const open = await openAsk(store, slug);
-  if (open === undefined || !(await anyMember(store))) return;
-  const message = `${open.action} asked by ${open.by} at ${open.at} has no answer yet.`;
-  throw new CrossfadeError('STORE_CONFLICT', message);
+  const open = await openRequest(store, slug);
+  if (open !== undefined) throw new CrossfadeError('STORE_CONFLICT', open);
 };
 
 /** The spec goes first, and only the one that was there before the last look: nothing of a route that moves is deleted. */

@@ -117,6 +117,10 @@ export const metFence = async (deps: WriteDeps, { verdict, state, alias, headers
   return verdict === 'fenced';
 };
 
+/** The route as it is now: a share of reads may have begun while the write was under way, and its client reads after that. */
+export const stateNow = (deps: WriteDeps, state: RouteState): RouteState =>
+  deps.table().states.find(({ slug }) => slug === state.slug) ?? state;
+
 /** Resolves when the client may be answered: at once, or when the copies have settled, or after the route's deadline. */
 export const acknowledge = async (
   deps: WriteDeps,
@@ -124,7 +128,7 @@ export const acknowledge = async (
   settled: Promise<unknown>,
   timeoutMs = state.spec.copies.ackTimeoutMs,
 ): Promise<void> => {
-  if (!isCopying(state) || !clientsAwaitCopies(state)) return;
+  if (!isCopying(state) || !clientsAwaitCopies(stateNow(deps, state))) return;
   const giveUp = new AbortController();
   const timeout = pause(deps.timers ?? systemTimers, timeoutMs, giveUp.signal).then(() => 'timeout');
   const first = await Promise.race([settled.then(() => 'settled'), timeout]);

@@ -6,7 +6,7 @@
 import { followerServesReads } from '../../coordination/effective.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { refreshAlso } from '../refresh-also.ts';
-import { acknowledge } from './attempts.ts';
+import { acknowledge, stateNow } from './attempts.ts';
 import { authorityOf, isCopying } from './names.ts';
 import type { WriteClient, WriteDeps } from './ports.ts';
 import { refreshOf } from './single-request.ts';
@@ -21,7 +21,7 @@ export type Change = {
 /** Never throws. */
 export const awaitTail = async (deps: WriteDeps, { client, state, tookMs }: Change): Promise<void> => {
   const { tailPassed } = deps;
-  if (tailPassed === undefined || !isCopying(state) || !followerServesReads(state)) return;
+  if (tailPassed === undefined || !isCopying(state) || !followerServesReads(stateNow(deps, state))) return;
   const giveUp = new AbortController();
   const seen = tailPassed(state, giveUp.signal)
     .then(() => refreshFollower(deps, client, state))
@@ -32,7 +32,7 @@ export const awaitTail = async (deps: WriteDeps, { client, state, tookMs }: Chan
 
 /** As the client asked, where it may look now. */
 export const refreshFollower = async (deps: WriteDeps, client: WriteClient, state: RouteState): Promise<void> => {
-  if (refreshOf(client.head.query) === undefined || !followerServesReads(state)) return;
+  if (refreshOf(client.head.query) === undefined || !followerServesReads(stateNow(deps, state))) return;
   const { transports, refreshes } = deps;
   const followerTimeoutMs = state.spec.copies.ackTimeoutMs;
   const passedTo = authorityOf(state);

@@ -11,7 +11,7 @@ import { applyEdits, textOf } from '../../json/scan.ts';
 import { asksPretty } from './answer-form.ts';
 import type { BodyPieces, UpstreamAnswer } from '../../upstream/types.ts';
 import type { RoutedIndex } from '../types.ts';
-import { acknowledge, mayHaveBeenApplied, metFence, recordUnknown, sendTo } from './attempts.ts';
+import { acknowledge, mayHaveBeenApplied, metFence, recordUnknown, sendTo, stateNow } from './attempts.ts';
 import {
   composeAnswer,
   failedItem,
@@ -307,7 +307,7 @@ export class BulkRun {
     return settleCopies(deps, {
       state,
       writes: detachDocuments(writes, input.body),
-      refresh: followerServesReads(state) ? refreshOf(input.head.query) : undefined,
+      refresh: followerServesReads(stateNow(deps, state)) ? refreshOf(input.head.query) : undefined,
       headers: credentialsOf(body.headers),
     });
   }

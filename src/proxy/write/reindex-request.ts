@@ -19,7 +19,7 @@ import {
 } from '../../json/scan.ts';
 import { type BodyFacts, inspectBody } from '../read/body-names.ts';
 import { bodyTrouble, nameEdits } from '../read/body-words.ts';
-import { aliasRouting } from '../read/side-names.ts';
+import { aliasRouting, usesTargetName } from '../read/side-names.ts';
 import type { RoutedIndex, RouteTable } from '../types.ts';
 import { authorityOf, concreteName, resolveWrite, type WriteTarget, writeName } from './names.ts';
 
@@ -42,11 +42,12 @@ type PlanOptions = { readonly table: RouteTable; readonly date: Date; readonly s
 export const planReindexBody = (body: Buffer, { table, date, sameCluster }: PlanOptions): ReindexPlan => {
   const places = findPlaces(body);
   const dest = destOf(resolveNamed(body, places.dest, (name) => resolveWrite(table, name, date)));
-  const read = places.remote ? nothingRead : readFrom(expressionOf(body, places.source), { table, date });
+  const expression = places.remote ? undefined : expressionOf(body, places.source);
+  const read = readFrom(expression, { table, date });
   const side = sideOf({ dest, read, sameCluster });
   if ((dest !== undefined || read.indices.length > 0) && places.changesIndex)
     throw new CrossfadeError('UNSUPPORTED', 'A reindex of routed indices must not set ctx._index in its script.');
-  const edits = places.remote ? [] : readEdits({ places, read, table, sameCluster });
+  const edits = places.remote ? [] : readEdits({ places, expression, read, table, sameCluster });
   return { side, dest, sources: read.indices, destSlice: places.dest, versionType: places.versionType, edits };
 };
 
@@ -152,13 +153,13 @@ const mixedSides = (): CrossfadeError =>
     'This reindex would read on one cluster and write on the other, because the authority of a route has moved.',
   );
 
-type Reading = { places: Places; read: Read; table: RouteTable; sameCluster: boolean };
+type Reading = { places: Places; expression: string | undefined; read: Read; table: RouteTable; sameCluster: boolean };
 
 /**
  * In one cluster the side is that of the destination, and what is read may have moved before it: then it is read, and
- * selected, by its own names.
+ * selected, by its own names. So is what is asked for by a name of the target, as in any read.
  */
-const readEdits = ({ places, read, table, sameCluster }: Reading): Edit[] => {
+const readEdits = ({ places, expression, read, table, sameCluster }: Reading): Edit[] => {
   const { indices } = read;
   const { facts } = places;
   const hasMoved = indices.some(({ state }) => authorityOf(state) === 'target');
@@ -166,7 +167,7 @@ const readEdits = ({ places, read, table, sameCluster }: Reading): Edit[] => {
   const trouble = bodyTrouble({ ...words, facts, query: '', states: indices.map(({ state }) => state) });
   if (trouble !== undefined) throw trouble;
   const edits = nameEdits(facts, words);
-  if (places.source === undefined || !hasMoved) return edits;
+  if (places.source === undefined || !(hasMoved || usesTargetName(expression, indices))) return edits;
   if (aliasRouting(indices).kind !== 'none')
     throw new CrossfadeError('UNSUPPORTED', 'The source is an alias with routing; name the index instead.');
   const names = [...new Set(indices.map((index) => concreteName(index.state, index.ordinal)))];

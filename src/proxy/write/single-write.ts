@@ -20,6 +20,7 @@ import {
   recordUnknown,
   replayBudgetMs,
   sendTo,
+  stateNow,
 } from './attempts.ts';
 import { awaitTail } from './await-tail.ts';
 import { type AppliedWrite, type CopyBatch, settleCopies } from './copying.ts';
@@ -155,7 +156,7 @@ const settle = (attempt: Attempt, answered: Answered): Promise<unknown> => {
   const { deps, ticket, write } = attempt;
   const { state } = ticket;
   if (!isCopying(state)) return Promise.resolve();
-  const refresh = followerServesReads(state) ? answered.prepared.refresh : undefined;
+  const refresh = followerServesReads(stateNow(deps, state)) ? answered.prepared.refresh : undefined;
   const copyIt = copyingFor(deps, { state, refresh, headers: credentialsOf(write.body.headers) });
   const reading = readApplied(attempt, answered);
   return reading instanceof Promise ? reading.then(copyIt) : copyIt(reading);

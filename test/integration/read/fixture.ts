@@ -42,7 +42,9 @@ export const stateFor = (
   const state = routeState({ slug, phase, indices, aliases: [slug], percent, stop });
   const parsed = RouteSpec.parse({ route: slug, indices, aliases: [slug], ...spec });
   // What is derived from a spec is kept by its revision.
-  return { ...state, spec: parsed, specRevision: revisions++, phase: { ...state.phase, reign } };
+  // A reign after the first began with a switch, which leaves a floor.
+  const percentFloor = reign > 1 ? 1 : 0;
+  return { ...state, spec: parsed, specRevision: revisions++, phase: { ...state.phase, reign, percentFloor } };
 };
 
 export const useRoute = ({ oneCluster = false, ...options }: Options = {}): Fixture => {

@@ -141,6 +141,26 @@ describe('apply', () => {
     expect(await storedAt(made, keys.config('products'))).not.toContain('products_v3');
   });
 
+  const restricted = { ...products, aliases: [{ name: 'products', routing: 'eu' }] };
+  const underWay: [string, boolean, unknown, string | undefined][] = [
+    ['and changes indices', true, moved, 'indices cannot change now: phase asked by ann'],
+    ['and changes an alias', true, restricted, 'alias products cannot change now: phase asked by ann'],
+    ['and changes another setting', true, { ...products, ackPolicy: 'both' }, undefined],
+    ['that no agent will take up, and changes indices', false, moved, undefined],
+  ];
+  test.each(underWay)(
+    'meets a request without an answer %s: is refused where a move may rest on what it changes',
+    async (_, hasAgent, spec, refused) => {
+      const made = hasAgent ? await withAgent() : await withRoute();
+      await made.run('phase products observe --no-wait');
+      const before = await storedAt(made, keys.config('products'));
+      const ran = await made.run('apply -f -', { stdin: JSON.stringify(spec) });
+      const exit = refused === undefined ? 0 : exitTable.refused.code;
+      expect(ran).toMatchObject({ exit, err: expect.stringContaining(refused ?? '') });
+      expect((await storedAt(made, keys.config('products'))) === before).toBe(refused !== undefined);
+    },
+  );
+
   test('refuses an index or alias that belongs to another route', async () => {
     const made = await withRoute();
     const other = { route: 'other', indices: [{ source: 'x', target: 'y' }], aliases: ['products'] };

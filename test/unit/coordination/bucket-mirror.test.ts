@@ -127,6 +127,21 @@ describe('a look at the stream', () => {
     expect(mirror.catchup(shorter.extent)).toEqual({ kind: 'reload', lostWrites: true });
   });
 
+  it('tells how much of what was seen is still there', () => {
+    const { mirror } = followed(['a', '1'], ['b', '1'], ['c', undefined], ['b', '2'], ['a', '2'], ['a', '3']);
+    const restored = new Stream('first');
+    for (const [key, value] of [
+      ['a', '1'],
+      ['b', '1'],
+      ['c', undefined],
+      ['b', 'other'],
+      ['d', '1'],
+    ] as const)
+      restored.write(key, value);
+    expect(mirror.kept([...restored.messages.values()])).toBe(3);
+    expect(new BucketMirror().kept([...restored.messages.values()])).toBe(0);
+  });
+
   it('takes an answer that pushes have overtaken on its way for no loss', () => {
     const { mirror, stream } = followed(['a', '1']);
     const [askedAt, { extent }] = [mirror.cursor, stream];

@@ -21,7 +21,8 @@ export class MemoryBucket implements Bucket {
   readonly #late: (() => void)[] = [];
   #revision = 0;
   #losses = 0;
-  #wentBackTo = 0;
+  #lost = { end: 0, kept: 0 };
+  #isNewLoss = false;
 
   constructor(time: ManualTime, ttlMs = Number.POSITIVE_INFINITY) {
     this.#time = time;
@@ -35,6 +36,12 @@ export class MemoryBucket implements Bucket {
 
   async list(prefix: string): Promise<Entry[]> {
     this.#demandOnline();
+    // A loss is noticed by whoever looks, and not when it happens.
+    if (this.#isNewLoss) {
+      this.#losses += 1;
+      this.#lost = { ...this.#lost, end: this.#revision };
+      this.#isNewLoss = false;
+    }
     const keys = [...this.#stored.keys()].filter((key) => key.startsWith(prefix));
     return keys.flatMap((key) => this.#alive(key) ?? []);
   }
@@ -71,7 +78,7 @@ export class MemoryBucket implements Bucket {
   }
 
   reach(): Reach {
-    return { lastRevision: this.#revision, losses: this.#losses, wentBackTo: this.#wentBackTo };
+    return { lastRevision: this.#revision, losses: this.#losses, lost: this.#lost };
   }
 
   deliverLate(): void {
@@ -99,8 +106,8 @@ export class MemoryBucket implements Bucket {
   rewindTo(revision: number): void {
     for (const [key, entry] of this.#stored) if (entry.revision > revision) this.#stored.delete(key);
     this.#revision = revision;
-    this.#losses += 1;
-    this.#wentBackTo = revision;
+    this.#lost = { end: revision, kept: revision };
+    this.#isNewLoss = true;
   }
 
   #alive(key: string): Entry | undefined {

@@ -7,6 +7,7 @@ import { ManualTime } from './manual-time.ts';
 class BusyStream {
   readonly bucket = 'b';
   readonly #messages = new Map<string, StoredMessage>();
+  readonly #history: StoredMessage[] = [];
   #lastRevision = 0;
   readonly #meanwhile: string[];
 
@@ -16,7 +17,16 @@ class BusyStream {
 
   write(key: string): void {
     this.#lastRevision += 1;
-    this.#messages.set(key, { key, value: `${this.#lastRevision}`, revision: this.#lastRevision });
+    const message = { key, value: `${this.#lastRevision}`, revision: this.#lastRevision };
+    this.#history.push(message);
+    this.#messages.set(key, message);
+  }
+  /** The server forgets its newest writes. */
+  rewindTo(revision: number): void {
+    const kept = this.#history.filter((message) => message.revision <= revision);
+    this.#messages.clear();
+    for (const message of kept) this.#messages.set(message.key, message);
+    this.#lastRevision = revision;
   }
   extent = async (): Promise<Extent> => ({
     created: 'once',
@@ -43,6 +53,54 @@ const listed = async (meanwhile: string[]): Promise<string[]> => {
   await follower.look();
   return follower.entries('hb.').map(({ key }) => key);
 };
+
+describe('a stream that lost its end and grew again', () => {
+  const setUp = async (keys: string[]) => {
+    const { timers, now } = new ManualTime();
+    const stream = new BusyStream([]);
+    const follower = new NatsFollower({ timers, now, pollMs: 1_000, onLook: () => undefined });
+    const attach = (): void =>
+      follower.attach({ reader: stream, connection: undefined, republished: undefined } as unknown as FollowerLink);
+    attach();
+    for (const key of keys) stream.write(key);
+    await follower.look();
+    return { stream, follower, attach };
+  };
+  const revisions = (follower: NatsFollower) =>
+    follower
+      .entries('')
+      .map(({ key, revision }) => `${key}@${revision}`)
+      .sort();
+
+  it('is read anew after the connection was lost, and what it lost is told', async () => {
+    const { stream, follower, attach } = await setUp(['a', 'b', 'c', 'd']);
+    follower.detach();
+    stream.rewindTo(2);
+    for (const key of ['e', 'a', 'a']) stream.write(key);
+    attach();
+    await follower.look();
+    expect(revisions(follower)).toEqual(['a@5', 'b@2', 'e@3']);
+    expect(follower.reach).toEqual({ lastRevision: 5, losses: 1, lost: { end: 5, kept: 2 } });
+  });
+
+  it('is no loss where it has only grown, nor where keys were written anew', async () => {
+    const { stream, follower, attach } = await setUp(['a', 'b', 'c']);
+    follower.detach();
+    for (const key of ['c', 'd']) stream.write(key);
+    attach();
+    await follower.look();
+    expect(revisions(follower)).toEqual(['a@1', 'b@2', 'c@4', 'd@5']);
+    expect(follower.reach).toMatchObject({ lastRevision: 5, losses: 0 });
+  });
+
+  it('is read anew where a key is missing after a walk', async () => {
+    const { stream, follower } = await setUp(['a', 'b', 'b']);
+    stream.rewindTo(2);
+    for (const key of ['x', 'y']) stream.write(key);
+    await follower.look();
+    expect(revisions(follower)).toEqual(['a@1', 'b@2', 'x@3', 'y@4']);
+  });
+});
 
 describe('a look at a stream', () => {
   it.each([

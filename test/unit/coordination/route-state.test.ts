@@ -278,7 +278,7 @@ describe('a listing', () => {
       [30, 31],
       [61, 65],
     ] as const) {
-      const after = rebase(before, end);
+      const after = rebase(before, { end, kept: end }, []);
       expect(products(after)).toMatchObject({ percent: { read: 0, shadow: 5 }, stop: true, phaseRevision: 60 });
       expect(products(after).rate).toBeUndefined();
       expect(absences(after, after, []).map(({ key }) => key)).not.toContain('rt.products.stop');

@@ -277,15 +277,93 @@ describe('the route watcher', () => {
       for (let i = 0; i < 100; i++) await store.config.put(read, '25');
       const { watcher, percent } = await start();
       store.config.rewindTo(4);
+      await time.advance(1_500);
       await store.config.put(stop, 'on');
       await store.config.put(read, '10');
-      await time.advance(1_500);
       expect([percent(), state(watcher)?.stop]).toEqual([10, true]);
+      await time.advance(1_500);
       expect(watcher.status()).toMatchObject({ alarm: expect.stringContaining('below 104'), errors: [] });
       await store.config.put(stop, 'off');
       await store.config.delete(read);
       await time.advance(1_500);
       expect([percent(), state(watcher)?.stop]).toEqual([0, false]);
+      await watcher.close();
+    });
+
+    it('says of what people wrote before it looked that it does not count, except the brake', async () => {
+      await fill();
+      await store.config.put(stop, 'off');
+      for (let i = 0; i < 100; i++) await store.config.put(read, '25');
+      const { watcher, percent } = await start();
+      store.config.rewindTo(4);
+      await store.config.put(stop, 'on');
+      await store.config.put(read, '10');
+      await time.advance(1_500);
+      expect([percent(), state(watcher)?.stop]).toEqual([25, true]);
+      expect(watcher.status().errors).toEqual([{ key: read, message: expect.stringContaining('write it again') }]);
+      await watcher.close();
+    });
+
+    it('keeps the brake on that stood between the end of the backup and where the store is looked at', async () => {
+      await fill();
+      await store.config.put(stop, 'on');
+      const { watcher } = await start();
+      store.config.rewindTo(3);
+      await store.config.put('rt.products.ask', '{}');
+      store.config.expire(stop);
+      await time.advance(1_500);
+      expect(state(watcher)?.stop).toBe(true);
+      for (let i = 0; i < 5; i++) await store.config.put('rt.products.ask', '{}');
+      await time.advance(3_000);
+      expect(state(watcher)?.stop).toBe(true);
+      expect(watcher.status().errors).toContainEqual({ key: stop, message: expect.stringContaining('write it again') });
+      await watcher.close();
+    });
+
+    it('puts the brake on that stands in it above all that it held, and takes none off by what may be old', async () => {
+      await fill();
+      await store.config.put(stop, 'off');
+      for (let i = 0; i < 100; i++) await store.config.put(stop, 'off');
+      const { watcher } = await start();
+      store.config.rewindTo(3);
+      await store.config.put(stop, 'on');
+      await store.config.put('rt.products.ask', '{}');
+      await time.advance(1_500);
+      expect(state(watcher)?.stop).toBe(true);
+      for (let i = 0; i < 100; i++) await store.config.put(stop, 'on');
+      await time.advance(1_500);
+      store.config.rewindTo(5);
+      await store.config.put(stop, 'off');
+      await time.advance(1_500);
+      expect(state(watcher)?.stop).toBe(true);
+      await store.config.put(stop, 'off');
+      expect(state(watcher)?.stop).toBe(false);
+      await watcher.close();
+    });
+
+    it('shows a deletion that the store has lost, and holds to it until somebody writes or deletes anew', async () => {
+      await fill();
+      await store.config.put('rt.products.rate', '7');
+      const first = await start();
+      await store.config.delete(read);
+      await first.watcher.close();
+      const error = { key: read, message: expect.stringContaining('its deletion was lost') };
+      // As the backup holds it.
+      const backup = memoryStore(time);
+      await backup.config.put('rt.products.cfg', spec);
+      await backup.config.put('rt.products.phase', dual);
+      await backup.config.put(read, '25');
+      await backup.config.put('rt.products.rate', '7');
+      for (const round of ['first', 'from its cached state'] as const) {
+        const { watcher, percent } = await start(backup);
+        expect([round, percent(), watcher.status().errors]).toEqual([round, 0, [error]]);
+        await watcher.close();
+      }
+      const { watcher, percent } = await start(backup);
+      await time.advance(3_000);
+      expect([percent(), watcher.status().alarm]).toEqual([0, undefined]);
+      await backup.config.put(read, '40');
+      expect([percent(), watcher.status().errors]).toEqual([40, []]);
       await watcher.close();
     });
 

@@ -167,17 +167,22 @@ describe('the index of an alias that takes writes', () => {
 });
 
 describe('the name of a target', () => {
-  const route = (phase: Phase, reign = 1) => {
+  const route = (phase: Phase, reign = 1, percentFloor = 0) => {
     const state = routeState({ phase, indices: [{ source: 'a', target: 'b' }], aliases: [] });
-    return { ...state, phase: { ...state.phase, reign } };
+    return { ...state, phase: { ...state.phase, reign, percentFloor } };
   };
   const follower = (phase: Phase) =>
     routeState({ slug: 'next', phase, indices: [{ source: 'b', target: 'c' }], aliases: ['d'] });
 
-  it.each(['observe', 'dual'] as const)(
-    'is that of an index of the source, where the sides are two clusters and nothing has moved: %s',
-    (phase) => {
-      const two = tableOf(route(phase));
+  it.each([
+    ['observe', 1],
+    ['dual', 1],
+    // An index that was made anew begins a reign without a switch.
+    ['dual', 2],
+  ] as const)(
+    'is that of an index of the source, where the sides are two clusters and nothing has moved: %s in reign %i',
+    (phase, reign) => {
+      const two = tableOf(route(phase, reign));
       expect(two.lookup('b')).toBeUndefined();
       expect(shown(two.resolve('b', now))).toBe('none');
       expect(shown(two.resolve('b*', now))).toBe('none');
@@ -186,7 +191,7 @@ describe('the name of a target', () => {
     },
   );
 
-  it.each([route('target', 2), route('final', 2), route('dual', 3)])(
+  it.each([route('target', 2), route('final', 2), route('dual', 3, 17)])(
     'is the route’s once the target has had the authority, be it again or no more: case %#',
     (state) => {
       const two = tableOf(state);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { DocKey } from '../../../src/coordination/ports.ts';
 import { CrossfadeError } from '../../../src/errors.ts';
+import { oneClusterTableOf, routeState } from '../../support/routes.ts';
 import { Member, type Script } from './member.ts';
 
 const counts = (total: number, deleted = 0) => ({
@@ -454,6 +455,19 @@ describe('reindex', () => {
   it('within one cluster may read from a moved route', async () => {
     const { member } = await run(reindex('m1', 'products'), counts(1), { sameCluster: true });
     expect(member.writes[0]?.body).toBe('{"source":{"index":["m2"]}, "dest":{"index":"crossfade-products-e1"}}');
+  });
+
+  it.each([
+    ['products_v2', '["products_v1"]'],
+    [['products_v2', 'products'], '["products_v1"]'],
+    ['products', '"products"'],
+    ['products_v1', '"products_v1"'],
+  ])('within one cluster reads %j from the authority while the follower is being filled', async (source, read) => {
+    const sent = reindex('x', 'other');
+    const body = sent.body.replace('"x"', JSON.stringify(source));
+    const deps = { table: () => oneClusterTableOf(routeState()) };
+    const { member } = await run({ ...sent, body }, counts(1), { ...deps, sameCluster: true });
+    expect(member.writes[0]?.body).toBe(`{"source":{"index":${read}}, "dest":{"index":"other"}}`);
   });
 
   describe('whose query names a route that has moved', () => {

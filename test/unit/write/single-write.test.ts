@@ -260,6 +260,32 @@ describe('acknowledging', () => {
     expect(member.events).toContainEqual({ kind: 'ack_timeout', slug: 'products' });
   });
 
+  it.each([
+    ['a write', { ...put, path: '/products/_doc/1?refresh=true' }, written()],
+    [
+      'a bulk',
+      { method: 'POST', path: '/products/_bulk?refresh=true', body: '{"index":{"_id":"1"}}\n{}\n' },
+      { took: 1, errors: false, items: [{ index: { ...written(), status: 201 } }] },
+    ],
+  ])(
+    'of %s under way when reads of the follower begin waits for the copy, which is refreshed',
+    async (_t, sent, body) => {
+      let answerNow: (answer: { status: number; body: unknown }) => void = () => undefined;
+      const member = new Member(() => new Promise((resolve) => (answerNow = resolve)));
+      let settleCopy: (outcome: 'applied') => void = () => undefined;
+      member.outcome = new Promise((resolve) => (settleCopy = resolve));
+      let answered = false;
+      const answer = member.sender.send(sent).then(() => (answered = true));
+      await member.time.settle();
+      member.learn({}, 'products', { percent: { ...member.state().percent, read: 5 } });
+      answerNow({ status: 200, body });
+      await member.time.settle();
+      expect([member.offered.map(({ refresh }) => refresh), answered]).toEqual([['true'], false]);
+      settleCopy('applied');
+      await answer;
+    },
+  );
+
   it('passes a refresh on to the follower only while it serves reads', async () => {
     const refresh = { ...put, path: '/products/_doc/1?refresh=wait_for' };
     const quiet = new Member(accept);
