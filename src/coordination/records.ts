@@ -149,7 +149,9 @@ export const Ask = z.strictObject({
   phase: z
     .enum(phases)
     .optional()
-    .describe('phase: where to; advance: from where, as whoever asked saw it; from another one it is refused'),
+    .describe(
+      'phase: where to; advance and rollback: from where, as whoever asked saw it; another switch than that is refused',
+    ),
   args: z.record(z.string(), z.unknown()).optional(),
   by: z.string(),
   reason: z.string(),

@@ -175,6 +175,10 @@ const movedOn = (leading: Leading, from: Phase | undefined): Result | undefined 
   return refused('PHASE_REFUSED', `the route is in ${phase} by now, and this step was from ${from}`);
 };
 
+/** Whoever confirmed that reads come home did not mean the authority; the other way round the less is done. */
+const becameSwitch = (leading: Leading, from: Phase | undefined): Result | undefined =>
+  from === 'dual' && stateNow(leading).phase.phase === 'target' ? movedOn(leading, from) : undefined;
+
 /** Of the switch that leads out of the phase, the same way back included. */
 const rehearse = (leading: Leading, phase: Phase, reason: string): Promise<Result> =>
   switchNow(leading, { kind: 'rehearsal', reason, as: phase === 'dual' ? 'cutover' : 'rollback' });
@@ -225,8 +229,9 @@ const carryOut = (
       return phase === undefined ? refused('USAGE', 'phase: missing') : walkTo(leading, phase, reason);
     case 'advance':
       return movedOn(leading, phase) ?? step(leading, args?.['rehearse'] === true ? 'rehearse' : 'advance', reason);
-    case 'rehearse':
     case 'rollback':
+      return becameSwitch(leading, phase) ?? step(leading, action, reason);
+    case 'rehearse':
       return step(leading, action, reason);
     case 'finalize':
       return walkTo(leading, 'final', reason);

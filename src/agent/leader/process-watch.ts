@@ -9,7 +9,7 @@
 import { type Membership, settleMs } from '../../coordination/membership.ts';
 import type { RouteState } from '../../coordination/ports.ts';
 import { type ListedProcess, listProcesses, strikeProcesses } from '../../coordination/process-list.ts';
-import { lostKey } from './events.ts';
+import { withLost } from './events.ts';
 import type { Leading, Unheard } from './leading.ts';
 import { isReplaced } from './plain-writers.ts';
 
@@ -42,8 +42,8 @@ const noteLost = async ({ job, unheard, countedLost, deps }: Leading): Promise<v
   const isMissed = ({ boot, sinceMs }: Unheard): boolean =>
     !countedLost.has(boot) && deps.runtime.now() - sinceMs >= settleMs;
   const missed = unheard.filter(isMissed);
-  const lost = missed.map(({ member, boot }) => lostKey(member, boot)).filter((key) => events[key] === undefined);
-  if (lost.length > 0) await job.save({ events: { ...events, ...Object.fromEntries(lost.map((key) => [key, 1])) } });
+  const counted = withLost(events, missed);
+  if (counted !== events) await job.save({ events: { ...counted } });
   for (const { boot } of missed) countedLost.add(boot);
 };
 

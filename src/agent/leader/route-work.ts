@@ -173,7 +173,7 @@ export class RouteWork {
     if (fits(work)) return;
     this.#ledger.forget();
     this.#shards = undefined;
-    this.#tailEndedAtMs = this.#deps.runtime.now();
+    this.#forgetLag();
     await job.save({ work: fits(next) ? next : newWork(at), next: undefined });
   }
 
@@ -181,8 +181,8 @@ export class RouteWork {
     const { job, members, slug } = this.#deps;
     const { events } = job.current();
     const folded = foldEvents(events, members(), slug);
-    const isSmaller = Object.keys(folded).length < Object.keys(events).length;
-    if (isSmaller || totalEvents(folded) !== totalEvents(events)) await job.save({ events: folded });
+    const isOther = Object.keys(folded).length !== Object.keys(events).length;
+    if (isOther || totalEvents(folded) !== totalEvents(events)) await job.save({ events: folded });
   }
 
   async #beginBackfill(state: RouteState): Promise<void> {
@@ -313,7 +313,13 @@ export class RouteWork {
     await this.quiesce();
     for (const name of ofCopies) this.setAlarm(name, undefined);
     this.#tailFacts = { ...noTail, copied: this.#tailFacts.copied };
+    this.#forgetLag();
+  }
+
+  /** It counts from the beginning of a stay. */
+  #forgetLag(): void {
     this.#tailEndedAtMs = this.#deps.runtime.now();
+    this.#caughtUpAtMs = this.#tailEndedAtMs;
   }
 
   /** Nothing of the leader's own is under way towards the follower. */

@@ -98,7 +98,8 @@ const saveStart = async (
       ...newWork(next),
       backfill: 'done',
       tail,
-      sweep: { coveredEvents: events, removed: 0 },
+      // What has been the authority needs no first sweep.
+      sweep: { coveredEvents: events, removed: 0, finishedAt: clock() },
       proof: { at: clock(), equal: true, counts: [] },
       ledger: openLedger(next.reign, totals, samples),
       ledgerEvents: events,

@@ -6,7 +6,7 @@
  */
 import { type Side, sides } from '../../coordination/records.ts';
 import { isWhole } from '../control-answers.ts';
-import type { Finding, PreflightFacts } from './facts.ts';
+import type { Finding, PairFacts, PreflightFacts } from './facts.ts';
 import { about } from './finding.ts';
 import { aliasFindings } from './judge-alias.ts';
 import { sourceFindings, targetFindings, unreadHealth } from './judge-index.ts';
@@ -72,9 +72,12 @@ const namesakeFindings = ({ namesakes }: PreflightFacts): Finding[] =>
     ),
   );
 
-/** Twice the source's size: the copy, and merges while it is written. */
+/** Twice the source's size: the copy, and merges while it is written. What the target holds already is written over. */
+const bytesWanted = ({ source, target }: PairFacts): number =>
+  Math.max(0, 2 * (source?.storeBytes ?? 0) - (target?.storeBytes ?? 0));
+
 const diskFindings = ({ clusters, pairs }: PreflightFacts): Finding[] => {
-  const needed = 2 * pairs.reduce((sum, pair) => sum + (pair.source?.storeBytes ?? 0), 0);
+  const needed = pairs.reduce((sum, pair) => sum + bytesWanted(pair), 0);
   const free = clusters.target.freeDiskBytes;
   if (free === undefined) return [];
   const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1e6)} MB`;

@@ -153,7 +153,7 @@ export const runLeaderCommand = async (
   const step: Step = leaderCommands[name];
   const { phase } = (await requireRoute(context.store, slug)).phase;
   // What is confirmed is one step, and somebody else may take it first.
-  const from = step.action === 'advance' ? { phase } : {};
+  const from = step.action === 'advance' || step.action === 'rollback' ? { phase } : {};
   const request: AskRequest = { slug, action: step.action, ...from, ...(args === undefined ? {} : { args }) };
   if (!context.options.dryRun) refuseNoWay(request, phase);
   if (!choice.wait && movesAuthority.has(step.action)) await requireMember(context);

@@ -27,3 +27,18 @@ it.each<[string, ReturnType<typeof cluster>, ReturnType<typeof cluster>, string[
 ])('a target has a namesake on the source where there is %s', async (_title, source, target, found) => {
   expect(await namesakesOf({ source, target }, spec)).toEqual(found);
 });
+
+it('the alias of the route itself is no namesake of a target that takes its name, but another index behind it is', async () => {
+  const named = RouteSpec.parse({ route: 'r', indices: [{ source: 'a', target: 'b' }], aliases: ['b'] });
+  const source = (...behind: string[]) => ({
+    json: async (_method: string, path: string) => ({
+      status: 200,
+      body: Object.fromEntries(
+        (path.startsWith('/b/') ? behind : ['of-a']).map((uuid) => [uuid, { settings: { index: { uuid } } }]),
+      ),
+    }),
+  });
+  expect(await namesakesOf({ source: source('of-a'), target: cluster(404) }, named)).toEqual([]);
+  expect(await namesakesOf({ source: source('of-a', 'other'), target: cluster(404) }, named)).toEqual(['b']);
+  expect(await namesakesOf({ source: source('of-a'), target: cluster(404) }, spec)).toEqual(['b']);
+});

@@ -145,18 +145,22 @@ describe('finalize', () => {
   });
 });
 
-describe('an advance that was confirmed for one step', () => {
-  it('is refused when somebody else has taken that step, as the next one is the cutover', async () => {
+describe('what was confirmed for one step', () => {
+  it.each<['advance' | 'rollback', Phase, Phase]>([
+    ['advance', 'observe', 'dual'],
+    ['rollback', 'dual', 'target'],
+  ])('is refused when the route has moved on, as another one would be a switch: %s from %s', async (...asked) => {
+    const [action, from, phase] = asked;
     const bucket = new MemoryBucket();
-    const state = routeState({ phase: 'dual', epoch: 4 });
+    const state = routeState({ phase, epoch: 4 });
     await bucket.put(keys.phase(slug), JSON.stringify(state.phase));
     const leading = await leadingOver(bucket, { state: () => ({ ...state, phaseRevision: 1 }) });
-    await askFor(bucket, 'one', 'advance', 'observe');
+    await askFor(bucket, 'one', action, from);
     await runAsk(leading, state, new Interruption(manualRuntime()));
     expect(await answerIn(bucket)).toMatchObject({
       state: 'refused',
       code: 'PHASE_REFUSED',
-      message: expect.stringContaining('in dual by now'),
+      message: expect.stringContaining(`in ${phase} by now`),
     });
   });
 });

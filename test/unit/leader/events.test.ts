@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { foldEvents, lostKey, totalEvents } from '../../../src/agent/leader/events.ts';
+import { foldEvents, lostKey, totalEvents, withLost } from '../../../src/agent/leader/events.ts';
 import { observeAll } from '../../../src/agent/leader/sequences.ts';
 import { balance, openLedger } from '../../../src/agent/ledger.ts';
 import { type Membership, noMembers } from '../../../src/coordination/membership.ts';
@@ -43,6 +43,28 @@ describe('the events of a migration that has seen thousands of process starts', 
     const events = foldEvents(kept, view, slug);
     expect(totalEvents(events)).toBe(starts + 1);
     expect(totalEvents(foldEvents(events, view, slug))).toBe(starts + 1);
+  });
+});
+
+describe('a process that vanishes', () => {
+  const vanished: Membership = { ...noMembers, lost: new Map([['a', { lostAtMs: 0, boot: 'a' }]]) };
+  const course = (...views: Membership[]): number[] => {
+    let events: Record<string, number> = {};
+    return views.map((view) => totalEvents((events = foldEvents(events, view, slug))));
+  };
+
+  it('counts each time it does, and not while it is heard or stays away', () => {
+    expect(course(heard('a'), vanished, vanished, heard('a'), heard('a'), vanished, vanished)).toEqual([
+      1, 2, 2, 2, 2, 3, 3,
+    ]);
+    expect(course(vanished, heard('a'), vanished, heard('a'), vanished)).toEqual([1, 2, 3, 3, 4]);
+  });
+
+  it('counts for a leader that never heard it, also when an earlier one has heard it since it counted it', () => {
+    const back = foldEvents(foldEvents({}, vanished, slug), heard('a'), slug);
+    const lost = [{ member: 'a', boot: 'a' }];
+    expect(totalEvents(withLost(back, lost))).toBe(totalEvents(back) + 1);
+    expect(withLost(withLost(back, lost), lost)).toEqual(withLost(back, lost));
   });
 });
 

@@ -55,7 +55,7 @@ describe('the lag of the tail', () => {
       job,
       sweeper,
     } as unknown as RouteWorkDeps);
-    return { work, runtime, run: () => work.tailTo(direction, state, 1_000), tail: () => work.facts().tail };
+    return { work, runtime, pair, run: () => work.tailTo(direction, state, 1_000), tail: () => work.facts().tail };
   };
 
   it('grows while the tail does not run, as nobody knows what it has missed', async () => {
@@ -83,5 +83,19 @@ describe('the lag of the tail', () => {
     await runtime.advance(60_000);
     await work.leave();
     expect(tail()).toMatchObject({ state: 'none', lagSeconds: 0 });
+  });
+
+  it('of a stay whose first step does not catch up is that of this stay, however long ago the last one ended', async () => {
+    const { work, runtime, run, tail, pair } = await begin();
+    await run();
+    await work.leave();
+    await runtime.advance(7_200_000);
+    await work.leave();
+    pair.target.storage.indices.get('p2')!.blocked = true;
+    pair.source.storage.write({ op: 'index', index: 'p1', id: '1', source: '{}' });
+    const running = run();
+    await runtime.advance(2_000);
+    await running;
+    expect(tail().lagSeconds).toBeLessThan(60);
   });
 });

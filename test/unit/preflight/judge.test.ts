@@ -394,3 +394,11 @@ describe('preflight', () => {
     expect(targetBody({ mappings: {}, settings }, { settings: overrides }).settings).toEqual(expected);
   });
 });
+
+it('what the target holds already needs no disk once more', () => {
+  const filled = facts({
+    pairs: [{ source: index('p1'), target: { ...index('p2'), storeBytes: 1_500 } }],
+    clusters: { source: cluster(), target: cluster({ freeDiskBytes: 600 }) },
+  });
+  expect(judge(filled).find(({ check }) => check === 'disk')?.level).toBe('ok');
+});
