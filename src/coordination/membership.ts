@@ -197,17 +197,23 @@ const memberDoubt = (member: MemberView, query: BarrierQuery): string | undefine
   return lineDoubt(line, query);
 };
 
+/** What answered requests leave behind has to end too: for one, copies that are made anew. */
+const drainDoubt = ({ drained, inFlight }: MemberRoute): string | undefined => {
+  if (drained) return undefined;
+  return inFlight > 0 ? `${inFlight} requests under way` : 'what its requests left behind is still being done';
+};
+
 const lineDoubt = (line: MemberRoute, { phaseRevision, expect }: BarrierQuery): string | undefined => {
   if (line.phaseRevision < phaseRevision) return `still at phase revision ${line.phaseRevision}`;
   switch (expect) {
     case 'applied':
       return undefined;
     case 'drained':
-      return line.drained ? undefined : `${line.inFlight} requests under way`;
+      return drainDoubt(line);
     case 'held_and_drained':
       if (line.phaseRevision > phaseRevision) return `already at phase revision ${line.phaseRevision}`;
       if (!line.held) return 'has not closed admission';
-      return line.drained ? undefined : `${line.inFlight} requests under way`;
+      return drainDoubt(line);
     default:
       return expect satisfies never;
   }

@@ -16,7 +16,7 @@ import { type IndexAt, indexKey, SentAsWritten } from './sent-as-written.ts';
 const cacheMs = 1000;
 /** A phase may wait for the answer. */
 const timeoutMs = 5000;
-/** So often unanswered, the documents are copied anew on suspicion. */
+/** So often in a row without the answer that there is none, the documents are copied anew on suspicion. */
 const maxQuestions = 10;
 
 export type PipelineOptions = {
@@ -29,7 +29,13 @@ export type PipelineOptions = {
 };
 /** `headers`: credentials of a client that wrote to it. */
 export type WrittenIndex = IndexAt & { readonly headers: Record<string, string | string[]> };
-type Known = { readonly phaseRevision: number; readonly pipeline: boolean; readonly untilMs: number };
+/** `told`: what the cluster last said itself. */
+type Known = {
+  readonly phaseRevision: number;
+  readonly pipeline: boolean;
+  readonly told: boolean | undefined;
+  readonly untilMs: number;
+};
 /** `mayBeOld`: the question was put before the caller's write was answered. */
 export type Found = { readonly pipeline: boolean; readonly mayBeOld: boolean };
 
@@ -97,9 +103,12 @@ class AskedPipelines implements Pipelines {
     const { admission, copyAnew } = this.#options;
     const { slug, phaseRevision } = index.state;
     let isOver = false;
-    for (let asked = 0; !isOver && asked < maxQuestions && this.#sent.has(index); asked++) {
+    for (let inVain = 0; !isOver && inVain < maxQuestions && this.#sent.has(index);) {
       isOver = await admission.awaitNewer(slug, phaseRevision, cacheMs);
-      if (this.#sent.has(index)) await (await this.#ask(index)).settled;
+      if (!this.#sent.has(index)) break;
+      const { pipeline, settled } = await this.#ask(index);
+      inVain = pipeline ? inVain + 1 : 0;
+      await settled;
     }
     const left = this.#sent.take(index);
     if (left.length > 0) await copyAnew(index.state, left);
@@ -115,7 +124,7 @@ class AskedPipelines implements Pipelines {
 
   /** Takes an answer in. `docs`: those that it is about. */
   #settle(index: WrittenIndex, docs: readonly DocKey[], pipeline: boolean | undefined): Promise<void> {
-    this.#remember(index, { pipeline: pipeline ?? true, wasNone: docs.length > 0 });
+    this.#remember(index, { pipeline, wasNone: docs.length > 0 });
     if (pipeline === false || docs.length === 0) return Promise.resolve();
     const settled = this.#renew(index, docs, pipeline);
     this.#options.admission.drainAfter(index.state, settled);
@@ -127,15 +136,21 @@ class AskedPipelines implements Pipelines {
     if (!isDone) this.#note(index, docs);
   }
 
-  #remember({ state, ordinal }: IndexAt, { pipeline, wasNone }: { pipeline: boolean; wasNone: boolean }): void {
+  /** Only what the cluster says itself differs from what it said before: no answer is no change. */
+  #remember(
+    { state, ordinal }: IndexAt,
+    { pipeline, wasNone }: { pipeline: boolean | undefined; wasNone: boolean },
+  ): void {
     const { slug, phaseRevision } = state;
     const key = `${slug} ${ordinal}`;
     const before = this.#cache.get(key);
-    const was = before?.phaseRevision === phaseRevision ? before.pipeline : wasNone ? false : undefined;
-    if (was !== undefined && was !== pipeline)
+    const told = before?.phaseRevision === phaseRevision ? before.told : undefined;
+    const was = told ?? (wasNone ? false : undefined);
+    if (pipeline !== undefined && was !== undefined && was !== pipeline)
       this.#options.onEvent?.({ kind: 'pipeline_changed', slug, ordinal, pipeline });
     if (before !== undefined && before.phaseRevision > phaseRevision) return;
-    this.#cache.set(key, { phaseRevision, pipeline, untilMs: this.#options.now() + cacheMs });
+    const untilMs = this.#options.now() + cacheMs;
+    this.#cache.set(key, { phaseRevision, pipeline: pipeline ?? true, told: pipeline ?? was, untilMs });
   }
 }
 

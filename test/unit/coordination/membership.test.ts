@@ -83,6 +83,14 @@ describe('the barrier', () => {
     expect(result.waitingFor.map((waiting) => waiting.member)).toEqual(ok ? [] : ['b']);
   });
 
+  it.each([
+    [2, '2 requests under way'],
+    [0, 'what its requests left behind is still being done'],
+  ])('says of a member with %i requests that has not drained: %s', (inFlight, reason) => {
+    const view = watched(beat('a', 1, { drained: false, inFlight }));
+    expect(ask(view).waitingFor).toEqual([{ member: 'a', reason }]);
+  });
+
   it('waits for a member that has not loaded the route', () => {
     const idle = JSON.stringify({ schema: 1, member: 'b', boot: 'x', version: '1', stale: false, routes: {} });
     expect(ask(watched(beat('a', 1), { key: 'hb.b', value: idle, revision: 2 })).waitingFor).toEqual([

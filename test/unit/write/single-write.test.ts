@@ -612,6 +612,22 @@ describe('an index that is given a pipeline', () => {
     expect([member.admission.report('products')?.drained, member.time.pending]).toEqual([true, 0]);
   });
 
+  it.each([
+    ['an answer that differs from the one before', [{}, given], [true]],
+    ['the same answer', [{}, {}], []],
+    ['no answer, and then the same as before', [{}, undefined, {}], []],
+    ['no answer, and then another one', [{}, undefined, given], [true]],
+    ['a first answer after none', [undefined, given], []],
+  ])('is put on record by %s', async (_title, answers, changes) => {
+    const { member, write } = repairing();
+    for (const answer of answers) {
+      member.settings = answer;
+      await write('a');
+      await member.time.advance(1_001);
+    }
+    expect(member.events.flatMap((one) => (one.kind === 'pipeline_changed' ? [one.pipeline] : []))).toEqual(changes);
+  });
+
   it('shows it in the answer of a bulk', async () => {
     const { member, repaired, write } = repairing();
     for (const id of ['a', 'b']) await write(id);
