@@ -49,7 +49,7 @@ const stateNow = ({ deps }: Leading): RouteState => {
   return state;
 };
 
-const moveOnce = async (leading: Leading, to: Phase, reason: string): Promise<void> => {
+const moveOnce = async (leading: Leading, to: Phase, reason: string): Promise<PhaseWrite> => {
   const { deps, writer, job, journal, work } = leading;
   const { config } = deps.store;
   const spec = await heardSpec({ config, runtime: deps.runtime }, () => stateNow(leading).spec);
@@ -102,24 +102,32 @@ const moveOnce = async (leading: Leading, to: Phase, reason: string): Promise<vo
     reason,
     evidence: { findings: findings.filter(({ level }) => level !== 'ok') },
   });
+  return write;
 };
 
-/** An earlier try may have ended between the record and the block. */
-const closeAgain = ({ deps }: Leading, spec: RouteState['spec'], write: PhaseWrite): Promise<void> => {
+/** Repeated whenever `final` is asked for. The phase stands whatever comes of it, so what fails here has refused nothing. */
+const close = async ({ deps }: Leading, spec: RouteState['spec'], write: PhaseWrite): Promise<Result> => {
   const { clusters, members, runtime } = deps;
-  return closeSource({ spec, clusters, members, runtime, barrierTimeoutMs }, write);
+  try {
+    await closeSource({ spec, clusters, members, runtime, barrierTimeoutMs }, write);
+    return done('phase final');
+  } catch (error) {
+    return { ...failure(error), state: 'failed' };
+  }
 };
 
 const walkTo = async (leading: Leading, to: Phase, reason: string): Promise<Result> => {
   const present = await leading.writer.read();
   const { record } = present;
-  if (to === 'final' && record.phase === 'final') await closeAgain(leading, stateNow(leading).spec, present);
+  const { spec } = stateNow(leading);
+  if (to === 'final' && record.phase === 'final') return close(leading, spec, present);
   const open = to === 'final' ? unsettled(leading, stateNow(leading)) : undefined;
   if (open !== undefined) return refused('GATE_REFUSED', open);
   const needed = switchBetween(record.phase, to);
   if (needed !== undefined) return refused('PHASE_REFUSED', `from ${record.phase} to ${to} only by a ${needed}`);
-  for (const phase of pathBetween(record.phase, to) ?? []) await moveOnce(leading, phase, reason);
-  return done(`phase ${to}`);
+  let written: PhaseWrite = present;
+  for (const phase of pathBetween(record.phase, to) ?? []) written = await moveOnce(leading, phase, reason);
+  return to === 'final' ? close(leading, spec, written) : done(`phase ${to}`);
 };
 
 const switchResult = (report: CutoverReport): Result => {

@@ -157,7 +157,10 @@ export const closeSource = async (deps: CloseDeps, write: PhaseWrite): Promise<v
     timeoutMs: deps.barrierTimeoutMs,
   });
   if (!result.ok)
-    refuse('GATE_REFUSED', `the source stays writable, members have not moved on: ${waitingText(result)}`);
+    refuse(
+      'GATE_REFUSED',
+      `the phase is final, but the source stays writable, members have not moved on: ${waitingText(result)}`,
+    );
   await blockWrites(deps);
 };
 
@@ -182,7 +185,10 @@ const refuseNewSettings = async (deps: MoveDeps, { record }: PhaseWrite, to: Pha
     refuse('PHASE_REFUSED', 'the settings of the route were changed meanwhile: ask again');
 };
 
-/** @throws CrossfadeError PHASE_REFUSED, PREFLIGHT_REFUSED, GATE_REFUSED, and what clusters and store throw */
+/**
+ * A move to `final` leaves the source open; see closeSource.
+ * @throws CrossfadeError PHASE_REFUSED, PREFLIGHT_REFUSED, GATE_REFUSED, and what clusters and store throw
+ */
 export const movePhase = async (deps: MoveDeps, to: Phase, reason: string): Promise<MoveResult> => {
   const present = await deps.writer.read();
   // Asked before anything is prepared: a move that is not allowed must leave no trace on the clusters.
@@ -196,6 +202,5 @@ export const movePhase = async (deps: MoveDeps, to: Phase, reason: string): Prom
   await refuseNewSettings(deps, present, to);
   const step = await deps.writer.step({ kind: 'move', to, ...layout, ...stay }, { reason, from: present });
   if (!step.ok) return refuse('PHASE_REFUSED', step.message);
-  if (to === 'final') await closeSource(deps, step.write);
   return { write: step.write, findings };
 };

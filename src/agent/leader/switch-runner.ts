@@ -15,14 +15,15 @@ const keep = async ({ job, journal, work, deps }: Leading, report: CutoverReport
     report.pauseMs === undefined || report.result === 'refused' ? pausesMs : [...pausesMs, Math.round(report.pauseMs)];
   // What was prepared for a commit that did not happen must not be adopted by a later one.
   const next = report.result === 'committed' ? {} : { next: undefined };
-  await job.save({ lastCutover: report, pausesMs: pauses.slice(-keptPauses), ...next });
-  if (report.result === 'committed' || report.result === 'rehearsed') work.noteProven();
-  deps.onCutover?.(deps.slug, report);
+  // First what was done, which nothing that fails below may hide.
   await journal.audit({
     what: `${report.kind} ${report.result}`,
     reason: report.reason ?? reason,
     evidence: { report },
   });
+  if (report.result === 'committed' || report.result === 'rehearsed') work.noteProven();
+  deps.onCutover?.(deps.slug, report);
+  await job.save({ lastCutover: report, pausesMs: pauses.slice(-keptPauses), ...next });
 };
 
 export const runRouteSwitch = async (

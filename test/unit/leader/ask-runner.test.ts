@@ -15,7 +15,7 @@ import { silentLogger } from '../../../src/log.ts';
 import { MemoryBucket } from '../../support/memory-store.ts';
 import { heardFrom, memberLine } from '../../support/heartbeats.ts';
 import { routeState } from '../agent/route.ts';
-import { manualRuntime } from '../../support/manual-runtime.ts';
+import { hastyRuntime, manualRuntime } from '../../support/manual-runtime.ts';
 
 const slug = 'products';
 const clock = (): string => '2026-01-01T00:00:00.000Z';
@@ -131,7 +131,7 @@ describe('finalize', () => {
 
   it('is not done when it is repeated and the source does not take the block', async () => {
     const { answer } = await finalizing('final', 403);
-    expect(answer).toMatchObject({ state: 'refused', code: 'GATE_REFUSED' });
+    expect(answer).toMatchObject({ state: 'failed', code: 'GATE_REFUSED' });
   });
 
   it('is refused while the last switch has not come to its end', async () => {
@@ -161,6 +161,26 @@ describe('what was confirmed for one step', () => {
       state: 'refused',
       code: 'PHASE_REFUSED',
       message: expect.stringContaining(`in ${phase} by now`),
+    });
+  });
+});
+
+describe('a finalize whose members do not move on', () => {
+  it('has failed and refused nothing, as the phase is final', async () => {
+    const bucket = new MemoryBucket();
+    const state = routeState({ phase: 'final', epoch: 4 });
+    await bucket.put(keys.phase(slug), JSON.stringify(state.phase));
+    const view = heardFrom({
+      a: { [slug]: memberLine({ phase: 'final', epoch: 4, phaseRevision: 1, drained: false }) },
+    });
+    const members = { view: () => view, refresh: async () => undefined, onChange: () => () => undefined };
+    const deps = { state: () => ({ ...state, phaseRevision: 1 }), members, runtime: hastyRuntime() };
+    await askFor(bucket, 'one', 'finalize');
+    await runAsk(await leadingOver(bucket, deps), state, new Interruption(manualRuntime()));
+    expect(await answerIn(bucket)).toMatchObject({
+      state: 'failed',
+      code: 'GATE_REFUSED',
+      message: expect.stringContaining('the phase is final, but the source stays writable'),
     });
   });
 });
