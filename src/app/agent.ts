@@ -194,6 +194,7 @@ class Agent {
     this.#ended.abort();
     await Promise.all([...this.#background.map((part) => part.stop()), drain(this.#parts)]);
     this.#parts.filled.stop();
+    this.#parts.unswept.stop();
     await shadow.close();
     await comparisons.close();
     copier.close();

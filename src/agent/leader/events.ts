@@ -10,7 +10,8 @@ import type { Heartbeat } from '../../coordination/records.ts';
 
 export type Events = Readonly<Record<string, number>>;
 
-const bootKey = (member: string, boot: string): string => `${member}/${boot}`;
+/** Under which the events of a process are counted. */
+export const bootKey = (member: string, boot: string): string => `${member}/${boot}`;
 /** Under which a process that vanished without leaving is counted. */
 export const lostKey = (member: string, boot: string): string => `lost:${bootKey(member, boot)}`;
 /** What a process had left running has come to its end: a sweep that was made before it covers too little. */
@@ -31,6 +32,10 @@ const foldGone = (events: Events, reported: ReadonlySet<string>): Record<string,
   return { ...Object.fromEntries(kept), [goneKey]: sum };
 };
 
+type Line = Pick<Heartbeat['routes'][string], 'sweepNeeded' | 'unknownOutcomes' | 'dropped'>;
+export const eventsIn = ({ sweepNeeded, unknownOutcomes, dropped }: Line): number =>
+  sweepNeeded + unknownOutcomes + dropped;
+
 export const foldEvents = (known: Events, view: Membership, slug: string): Record<string, number> => {
   const events: Record<string, number> = { ...known };
   const reported = new Set<string>();
@@ -41,7 +46,7 @@ export const foldEvents = (known: Events, view: Membership, slug: string): Recor
   const report = ({ member, boot, routes }: Heartbeat, more: number): void => {
     const line = routes[slug];
     if (line === undefined) return;
-    raise(bootKey(member, boot), line.sweepNeeded + line.unknownOutcomes + line.dropped + more);
+    raise(bootKey(member, boot), eventsIn(line) + more);
   };
   for (const { heartbeat } of view.members.values()) if (heartbeat !== undefined) report(heartbeat, 0);
   // What it left behind may delete, and nobody follows it any more.
