@@ -1,6 +1,6 @@
 /**
  * What other processes read in the leader's record of a route. Only these fields are taken, so that a record of another version,
- * which has more or fewer, can still be read. Invariant: an absent or damaged record says neither paused nor filled.
+ * which has more or fewer, can still be read. Invariant: an absent or damaged record says neither paused nor filled nor swept.
  */
 import * as z from 'zod';
 import { keys } from '../coordination/keys.ts';
@@ -29,4 +29,17 @@ export const readLeaderRecord = async (bucket: Pick<Bucket, 'get'>, slug: string
   const entry = await bucket.get(keys.job(slug, 'state'));
   const record = parseRecord(Read, entry?.value);
   return { paused: record?.paused ?? false, filled: isFilled(record?.work) };
+};
+
+const Swept = z.object({
+  events: z.record(z.string(), z.number()).default({}),
+  work: z.object({ sweep: z.object({ coveredEvents: z.number() }) }).optional(),
+});
+/** Events by process (see events.ts), and how many of all the last sweep covers; -1 = none is known to have ended. */
+export type SweepSeen = { events: Readonly<Record<string, number>>; coveredEvents: number };
+
+/** @throws when the store cannot be asked. */
+export const readSweep = async (bucket: Pick<Bucket, 'get'>, slug: string): Promise<SweepSeen> => {
+  const record = parseRecord(Swept, (await bucket.get(keys.job(slug, 'state')))?.value);
+  return { events: record?.events ?? {}, coveredEvents: record?.work?.sweep.coveredEvents ?? -1 };
 };

@@ -1,5 +1,6 @@
 /** The parts of an agent that serve requests, wired to each other; agent.ts says when they start and end. */
 import { type Copier, createCopier } from '../agent/copier.ts';
+import { eventsIn } from '../agent/leader/events.ts';
 import { createTailPassed } from '../agent/leader/tail-passed.ts';
 import { LiveWatch } from '../agent/live-watch.ts';
 import { createRouteRepair } from '../agent/route-repair.ts';
@@ -21,6 +22,7 @@ import { transportsOf } from './open-clusters.ts';
 import { createReadBrake, type ReadBrake } from './read-brake.ts';
 import { createRouteView, type RouteView } from './route-view.ts';
 import { createTrafficTally, type TrafficTally } from './traffic-tally.ts';
+import { createUnswept, type Unswept } from './unswept.ts';
 
 export type AgentParts = {
   readonly core: Core;
@@ -36,6 +38,7 @@ export type AgentParts = {
   readonly traffic: TrafficTally;
   readonly liveWatch: LiveWatch;
   readonly filled: FilledWatch;
+  readonly unswept: Unswept;
   readonly plane: DataPlane;
 };
 
@@ -91,6 +94,14 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
     onStates: (listener) => view.onChange(listener),
     runtime: systemRuntime,
   });
+  const unswept = createUnswept({
+    member,
+    boot,
+    bucket: core.store.config,
+    eventsOf: (slug) => eventsIn(copier.report(slug)),
+    refresh: (side, index) => controls[side].refresh(index),
+    runtime: systemRuntime,
+  });
   const evidence = createEvidence({
     member,
     boot,
@@ -131,6 +142,7 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
     shadow,
     brake,
     filled,
+    unswept,
     traffic,
     liveWatch,
   });
@@ -148,6 +160,7 @@ export const createParts = (core: Core, onDrained: () => void): AgentParts => {
     traffic,
     liveWatch,
     filled,
+    unswept,
     plane,
   };
 };

@@ -205,6 +205,7 @@ class Agent {
     await Promise.all([...this.#background.map((part) => part.stop()), drain(this.#parts)]);
     this.#drained.abort();
     this.#parts.filled.stop();
+    this.#parts.unswept.stop();
     await shadow.close();
     await comparisons.close();
     copier.close();

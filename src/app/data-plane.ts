@@ -40,6 +40,7 @@ import { refreshFollowersFirst } from './follower-refresh.ts';
 import type { ReadBrake } from './read-brake.ts';
 import type { RouteView } from './route-view.ts';
 import type { TrafficTally } from './traffic-tally.ts';
+import type { Unswept } from './unswept.ts';
 
 export type DataPlaneOptions = {
   config: Config;
@@ -55,6 +56,7 @@ export type DataPlaneOptions = {
   shadow: ShadowReads;
   brake: Pick<ReadBrake, 'allows'>;
   filled: Pick<FilledWatch, 'mayServe'>;
+  unswept: Pick<Unswept, 'note' | 'has'>;
   liveWatch: Pick<LiveWatch, 'answered'>;
   traffic: Pick<TrafficTally, 'request'>;
   /** Known to every replica and to nobody else; may become known late. */
@@ -111,13 +113,14 @@ const writeExecutors = (options: DataPlaneOptions, { conflicts, refreshes }: Not
     sameCluster: clusters.sameCluster,
     repairIds: repairIdsOf(options),
     tailPassed: options.tailPassed,
+    onUnlistedDeletes: (state) => options.unswept.note(state),
     refreshes,
     wrapTaskId: (task, origin) => wrapCursor(task, origin, mac),
   });
 };
 
 const readExecutors = (
-  { config, logger, metrics, clusters, view, copier, shadow, brake, filled, sharedSecret }: DataPlaneOptions,
+  { config, logger, metrics, clusters, view, copier, shadow, brake, filled, unswept, sharedSecret }: DataPlaneOptions,
   { streams, conflicts, refreshes }: Noted & { streams: PassThrough },
 ) =>
   createReadExecutors({
@@ -128,7 +131,7 @@ const readExecutors = (
     shadow,
     refreshes,
     mayReadFollower: (slug) => brake.allows(slug),
-    followerIsFilled: (state) => filled.mayServe(state),
+    followerIsFilled: (state) => filled.mayServe(state) && !unswept.has(state),
     limits: config.limits,
     logger,
     random: Math.random,

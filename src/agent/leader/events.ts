@@ -10,7 +10,8 @@ import type { Heartbeat } from '../../coordination/records.ts';
 
 export type Events = Readonly<Record<string, number>>;
 
-const bootKey = (member: string, boot: string): string => `${member}/${boot}`;
+/** Under which the events of a process are counted. */
+export const bootKey = (member: string, boot: string): string => `${member}/${boot}`;
 /** Under which a process that vanished without leaving is counted. */
 export const lostKey = (member: string, boot: string): string => `lost:${bootKey(member, boot)}`;
 /** That a process which had vanished is heard again: counts nothing itself, and the next time it vanishes counts. */
@@ -33,6 +34,10 @@ const foldGone = (events: Events, reported: ReadonlySet<string>): Record<string,
   return { ...Object.fromEntries(kept), [goneKey]: sum };
 };
 
+type Line = Pick<Heartbeat['routes'][string], 'sweepNeeded' | 'unknownOutcomes' | 'dropped'>;
+export const eventsIn = ({ sweepNeeded, unknownOutcomes, dropped }: Line): number =>
+  sweepNeeded + unknownOutcomes + dropped;
+
 export const foldEvents = (known: Events, view: Membership, slug: string): Record<string, number> => {
   const events: Record<string, number> = { ...known };
   const reported = new Set<string>();
@@ -43,7 +48,7 @@ export const foldEvents = (known: Events, view: Membership, slug: string): Recor
   const report = ({ member, boot, routes }: Heartbeat, more: number): void => {
     const line = routes[slug];
     if (line === undefined) return;
-    raise(bootKey(member, boot), line.sweepNeeded + line.unknownOutcomes + line.dropped + more);
+    raise(bootKey(member, boot), eventsIn(line) + more);
   };
   const noteBack = ({ member, boot }: Heartbeat): void => {
     const [lost, back] = [lostKey(member, boot), backKey(member, boot)];

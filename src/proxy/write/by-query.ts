@@ -226,6 +226,12 @@ const isRefused = ({ counts, status }: Ended): boolean => counts === undefined &
 const needsNothing = ({ counts, enumerated }: Ended): boolean =>
   counts?.deleted === 0 && (enumerated === undefined || counts.total === 0);
 
+/** Which of a complete list ceased to match, and what came to match, are single documents. */
+const leaveToSweep = (deps: WriteDeps, state: RouteState, enumerated: Enumerated | undefined): void => {
+  deps.copies.sweepNeeded(state.slug, 'by_query');
+  if (enumerated?.complete !== true) deps.onUnlistedDeletes?.(state);
+};
+
 /** @returns whether the follower is known to show all of it */
 const settle = async (attempt: Attempt, ended: Ended): Promise<boolean> => {
   const { deps, query } = attempt;
@@ -240,10 +246,10 @@ const settle = async (attempt: Attempt, ended: Ended): Promise<boolean> => {
     const absent = enumerated && (await deps.repairIds?.(state, enumerated.keys));
     // It deleted others than those that were found before: as many came to match as ceased to.
     if (absent !== undefined && absent < (counts?.deleted ?? 0)) known = false;
-    if (!known && mayHaveDeleted) deps.copies.sweepNeeded(state.slug, 'by_query');
+    if (!known && mayHaveDeleted) leaveToSweep(deps, state, enumerated);
   } catch (error) {
     deps.logger.warn({ err: error, route: state.slug }, 'documents of a by-query were not repaired');
-    if (mayHaveDeleted) deps.copies.sweepNeeded(state.slug, 'by_query');
+    if (mayHaveDeleted) leaveToSweep(deps, state, undefined);
     return false;
   }
   if (enumerated !== undefined) await refreshFollower(deps, attempt.client, state);

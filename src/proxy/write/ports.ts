@@ -55,6 +55,8 @@ export type WriteDeps = {
   readonly repairIds?: (state: RouteState, keys: readonly DocKey[], overwrite?: 'same_stamp') => Promise<number>;
   /** Resolves when the tail has brought over what the authority holds now, or the signal fires; absent = nobody waits. */
   readonly tailPassed?: (state: RouteState, signal: AbortSignal) => Promise<void>;
+  /** What was deleted by query cannot be listed: the follower shows it until the sweep that was asked for has passed. */
+  readonly onUnlistedDeletes?: (state: RouteState) => void;
   /** Told what became of refreshes on followers. */
   readonly refreshes?: Pick<FailedRefreshes, 'begin'>;
   /** Names the side in a task id that the client will ask for later. */

@@ -181,5 +181,7 @@ const settle = (deps: WriteDeps, state: RouteState, { ordinal, counts, status }:
   const refused = counts === undefined && status >= 400 && status < 500;
   if (refused) return;
   recordByQuery(deps, state, { ordinal, counts });
-  if (isCopying(state) && counts?.deleted !== 0) deps.copies.sweepNeeded(state.slug, 'by_query');
+  if (!isCopying(state) || counts?.deleted === 0) return;
+  deps.copies.sweepNeeded(state.slug, 'by_query');
+  deps.onUnlistedDeletes?.(state);
 };

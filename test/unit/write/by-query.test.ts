@@ -122,6 +122,24 @@ describe('delete by query', () => {
     expect([member.sweeps, member.drained()]).toEqual([['by_query'], true]);
   });
 
+  it.each([
+    ['all were listed', found(['1', '2']), 2, []],
+    ['more than can be listed', found(['1'], 20_000), 20_000, ['products']],
+    ['a shard did not list its own', foundByHalf(['1']), 2, ['products']],
+    ['it deleted nothing', found(['1'], 20_000), 0, []],
+  ])(
+    'says that only a sweep finds what it deleted unless it can be named: %s',
+    async (_t, enumerated, deleted, told) => {
+      const unlisted: string[] = [];
+      const deps = { ...repairing().deps, onUnlistedDeletes: ({ slug }: { slug: string }) => void unlisted.push(slug) };
+      const member = new Member(script({ enumerated, done: counts(deleted, deleted) }), [{}], deps);
+      const answer = member.sender.send(deleteByQuery);
+      await member.time.advance(1);
+      await answer;
+      expect(unlisted).toEqual(told);
+    },
+  );
+
   it('needs no search while no copies are made', async () => {
     const member = new Member(script({ done: counts(1, 1) }), [{ phase: 'observe' }], repairing().deps);
     await member.sender.send(deleteByQuery);
@@ -537,8 +555,10 @@ describe('reindex', () => {
   });
 
   it('that deleted leaves a sweep to do', async () => {
-    const { member } = await run(reindex('other', 'products'), counts(3, 1));
-    expect(member.sweeps).toEqual(['by_query']);
+    const unlisted: string[] = [];
+    const onUnlistedDeletes = ({ slug }: { slug: string }) => void unlisted.push(slug);
+    const { member } = await run(reindex('other', 'products'), counts(3, 1), { onUnlistedDeletes });
+    expect([member.sweeps, unlisted]).toEqual([['by_query'], ['products']]);
   });
 
   describe('that sets versions of its own', () => {
